@@ -1,0 +1,1 @@
+"""Shipped configuration files (YAML); read them with ``importlib.resources``."""

@@ -1,0 +1,1 @@
+"""Labelled images: data sets, the rooms generator, and augmentation."""

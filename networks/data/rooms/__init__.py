@@ -1,0 +1,1 @@
+"""Procedural furnished rooms: geometry, appearance, camera paths, and rendering."""

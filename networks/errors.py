@@ -1,0 +1,25 @@
+"""One root for every error that a user can cause and cure; only the command line catches it."""
+
+
+class ScenecodeError(Exception):
+    """An expected failure.  The message names the file or value, the rule, and the cure."""
+
+
+class ConfigError(ScenecodeError):
+    """A configuration that does not say what it must, or says what nobody reads."""
+
+
+class DataError(ScenecodeError):
+    """A data set, an image or a file of labels that is missing or malformed."""
+
+
+class SourceError(ScenecodeError):
+    """A camera, video or sequence that cannot be opened."""
+
+
+class CheckpointError(ScenecodeError):
+    """Weights that are missing, truncated or made for another model."""
+
+
+class ResultError(ScenecodeError):
+    """A result folder, a map or a trajectory that cannot be read or written."""

@@ -1,0 +1,110 @@
+"""What a network says about one image, and the protocol of those who say it."""
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from networks.classes import ClassSet
+from optim.camera import PinholeCamera
+from optim.proximity import depth_from_proximity
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Proximity and logits of one image, each linear in its code (equations 1 and 2).
+
+    Maps cover the whole field of view at any resolution (a network gives its feature
+    resolution; ``resized`` gives another).  ``h, w`` of proximity and of logits may differ.
+    """
+
+    #: (h, w) proximity at zero code, D0(I)
+    prox_zero: Tensor
+    #: (Kd, h, w) derivative of proximity by the depth code, J_d(I); Kd may be 0
+    prox_J_code: Tensor
+    #: (h, w) Laplace scale b of the proximity, as predicted
+    prox_b: Tensor
+    #: (C, h, w) logits at zero code, S0(I)
+    logits_zero: Tensor
+    #: (C, Ks, h, w) derivative of the logits by the semantic code, J_s(I); Ks may be 0
+    logits_J_code: Tensor
+    #: the label set of the C logits
+    classes: ClassSet
+    #: the ``a`` of proximity in metres, already scaled by focal length over the canonical one
+    average_depth: float
+
+    @property
+    def depth_code_size(self) -> int:
+        return self.prox_J_code.shape[0]
+
+    @property
+    def semantic_code_size(self) -> int:
+        return self.logits_J_code.shape[1]
+
+    def proximity(self, code: Tensor | None = None) -> Tensor:
+        """(h, w) proximity at a code (Kd,), zero when absent."""
+        if code is None or not self.depth_code_size:
+            return self.prox_zero
+        return self.prox_zero + torch.einsum("khw,k->hw", self.prox_J_code, code)
+
+    def depth(self, code: Tensor | None = None) -> Tensor:
+        """(h, w) depth in metres at a code (Kd,)."""
+        return depth_from_proximity(self.proximity(code), self.average_depth)
+
+    def logits(self, code: Tensor | None = None) -> Tensor:
+        """(C, h, w) logits at a code (Ks,), zero when absent."""
+        if code is None or not self.semantic_code_size:
+            return self.logits_zero
+        return self.logits_zero + torch.einsum("ckhw,k->chw", self.logits_J_code, code)
+
+    def decode(self, code_depth: Tensor | None = None,
+               code_semantic: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Proximity (h, w) and logits (C, h, w) at the two codes."""
+        return self.proximity(code_depth), self.logits(code_semantic)
+
+    def resized(self, width: int, height: int) -> "Prediction":
+        """All maps resampled to one size; linear, so derivatives stay derivatives."""
+        C, K = self.logits_J_code.shape[:2]
+        logits_J = resize_maps(self.logits_J_code.flatten(0, 1), width, height)
+        return replace(
+            self,
+            prox_zero=resize_maps(self.prox_zero[None], width, height)[0],
+            prox_J_code=resize_maps(self.prox_J_code, width, height),
+            prox_b=resize_maps(self.prox_b[None], width, height)[0],
+            logits_zero=resize_maps(self.logits_zero, width, height),
+            logits_J_code=logits_J.unflatten(0, (C, K)),
+        )
+
+    def to(self, device) -> "Prediction":
+        """The same prediction with every map on another device."""
+        return replace(self, prox_zero=self.prox_zero.to(device),
+                       prox_J_code=self.prox_J_code.to(device), prox_b=self.prox_b.to(device),
+                       logits_zero=self.logits_zero.to(device),
+                       logits_J_code=self.logits_J_code.to(device))
+
+
+class Predictor(Protocol):
+    """``image -> Prediction``.  A network without codes returns empty Jacobians."""
+
+    #: label set of the logits
+    classes: ClassSet
+    #: the image size that ``predict`` takes
+    width: int
+    height: int
+
+    def predict(self, image: Tensor, camera: PinholeCamera) -> Prediction:
+        """``image`` (3, height, width) float in [0, 1], seen by ``camera`` (same size)."""
+        ...
+
+
+def resize_maps(maps: Tensor, width: int, height: int) -> Tensor:
+    """(N, h, w) to (N, height, width): bilinear, pixel areas kept (``align_corners=False``),
+    pixel areas averaged when shrinking by a whole factor."""
+    h, w = maps.shape[-2:]
+    if (h, w) == (height, width) or maps.shape[0] == 0:
+        return maps if (h, w) == (height, width) else maps.new_zeros(0, height, width)
+    if h % height == 0 and w % width == 0:
+        return F.avg_pool2d(maps[None], (h // height, w // width))[0]
+    return F.interpolate(maps[None], (height, width), mode="bilinear", align_corners=False)[0]

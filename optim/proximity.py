@@ -1,0 +1,32 @@
+"""Proximity ``p = a / (a + d)`` (paper section 3.1): the only place that converts.
+
+``a`` is the average depth in metres.  Proximity is 1 at the camera, 1/2 at ``a``
+and 0 at infinity, so every depth is finite in it and near things get precision.
+A scaled camera (focal length against the one the network learnt) scales depth;
+that is the same proximity with a scaled ``a``.
+"""
+
+from torch import Tensor
+
+#: Smallest proximity that is turned into a depth: 1000 times ``a``.
+MIN_PROXIMITY = 1e-3
+#: Largest, i.e. the nearest depth: a thousandth of ``a``.
+MAX_PROXIMITY = 1.0 - 1e-3
+
+
+def proximity_from_depth(depth: Tensor, a: float) -> Tensor:
+    """Depth in metres (any shape) to proximity."""
+    return a / (a + depth)
+
+
+def depth_from_proximity(proximity: Tensor, a: float) -> Tensor:
+    """Proximity (any shape) to depth in metres; clamped to the valid range."""
+    p = proximity.clamp(MIN_PROXIMITY, MAX_PROXIMITY)
+    return a / p - a
+
+
+def depth_with_jacobian(proximity: Tensor, a: float) -> tuple[Tensor, Tensor]:
+    """Depth, and ``depth_J_prox`` = -a / p^2 (zero where the clamp is active)."""
+    p = proximity.clamp(MIN_PROXIMITY, MAX_PROXIMITY)
+    inside = (p == proximity).to(p.dtype)
+    return a / p - a, -inside * a / (p * p)

@@ -1,0 +1,1 @@
+"""Shows snapshots of the map; never touches the live state."""
