@@ -1,0 +1,84 @@
+"""Intensity, pyramids, and bilinear sampling with the gradient of the very interpolant."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+#: Rec. 601 luma of (red, green, blue).
+LUMA = (0.299, 0.587, 0.114)
+
+
+def intensity(image: Tensor) -> Tensor:
+    """Colour (3, H, W) in [0, 1] to intensity (H, W)."""
+    weights = torch.tensor(LUMA, dtype=image.dtype, device=image.device)
+    return torch.einsum("chw,c->hw", image, weights)
+
+
+def halve(image: Tensor) -> Tensor:
+    """(H, W) to (H // 2, W // 2), the mean of each 2x2 block."""
+    return F.avg_pool2d(image[None, None], 2)[0, 0]
+
+
+def pyramid(image: Tensor, levels: int) -> list[Tensor]:
+    """``levels`` images, full resolution first, each half the size of the one before."""
+    images = [image]
+    for _ in range(levels - 1):
+        images.append(halve(images[-1]))
+    return images
+
+
+def central_gradient(image: Tensor) -> Tensor:
+    """(H, W) to (H, W, 2), d/du and d/dv by central differences, zero at the border.
+
+    At an integer pixel this is what a central difference of the bilinear
+    interpolant gives, whose one-sided slopes differ there.
+    """
+    gradient = image.new_zeros(*image.shape, 2)
+    gradient[:, 1:-1, 0] = 0.5 * (image[:, 2:] - image[:, :-2])
+    gradient[1:-1, :, 1] = 0.5 * (image[2:] - image[:-2])
+    return gradient
+
+
+def inside(pixels: Tensor, width: int, height: int, border: float = 0.0) -> Tensor:
+    """Mask (...) of pixels (..., 2) that bilinear sampling covers, less a border."""
+    u, v = pixels[..., 0], pixels[..., 1]
+    return ((u >= border) & (u <= width - 1 - border)
+            & (v >= border) & (v <= height - 1 - border))
+
+
+def sample(maps: Tensor, pixels: Tensor) -> Tensor:
+    """Bilinear look-up of maps (H, W, C) at pixels (N, 2): (N, C).
+
+    Pixels outside are moved to the border; mask them with ``inside``.
+    """
+    corners, (au, av) = _corners(maps, pixels)
+    top = corners[0] + au * (corners[1] - corners[0])
+    bottom = corners[2] + au * (corners[3] - corners[2])
+    return top + av * (bottom - top)
+
+
+def sample_with_gradient(maps: Tensor, pixels: Tensor) -> tuple[Tensor, Tensor]:
+    """Bilinear look-up (N, C) and its derivative by the pixel (N, C, 2).
+
+    The derivative is the interpolant's own, exact inside a cell and one-sided on
+    its edges, so that a finite-difference check of anything built on it is tight.
+    """
+    corners, (au, av) = _corners(maps, pixels)
+    step_top, step_bottom = corners[1] - corners[0], corners[3] - corners[2]
+    top = corners[0] + au * step_top
+    bottom = corners[2] + au * step_bottom
+    d_u = step_top + av * (step_bottom - step_top)
+    d_v = bottom - top
+    return top + av * d_v, torch.stack([d_u, d_v], -1)
+
+
+def _corners(maps: Tensor, pixels: Tensor):
+    H, W, C = maps.shape
+    u = pixels[:, 0].clamp(0, W - 1)
+    v = pixels[:, 1].clamp(0, H - 1)
+    u0 = u.floor().clamp(max=W - 2)
+    v0 = v.floor().clamp(max=H - 2)
+    index = (v0 * W + u0).long()
+    flat = maps.reshape(H * W, C)
+    corners = [flat.index_select(0, index + offset) for offset in (0, 1, W, W + 1)]
+    return corners, ((u - u0)[:, None], (v - v0)[:, None])

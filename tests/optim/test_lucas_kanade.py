@@ -1,0 +1,89 @@
+"""Lucas-Kanade: its derivative, and recovery of a known motion and brightness change."""
+
+import pytest
+import torch
+from difference import assert_jacobian
+
+from optim import image, se3
+from optim.camera import PinholeCamera
+from optim.lucas_kanade import LucasKanadeConfig, align, reference_level, residual
+
+CAMERA = PinholeCamera(60.0, 60.0, 31.5, 23.5, 64, 48)
+PLANE_DEPTH = 2.0
+
+
+def texture(x, y):
+    """Brightness of the plane z = PLANE_DEPTH at metres (x, y)."""
+    return 0.5 + 0.2 * torch.sin(7 * x + 1) * torch.cos(5 * y) + 0.1 * torch.sin(11 * y + 3 * x)
+
+
+def render(T_cam_world):
+    """The textured plane seen by a camera: image (H, W) and depth (H, W)."""
+    T = se3.inverse(T_cam_world)
+    rays = CAMERA.rays(CAMERA.pixel_grid(torch.float64)) @ T[:3, :3].T
+    depth = (PLANE_DEPTH - T[2, 3]) / rays[:, 2]
+    points = T[:3, 3] + depth[:, None] * rays
+    shape = (CAMERA.height, CAMERA.width)
+    return texture(points[:, 0], points[:, 1]).reshape(shape), depth.reshape(shape)
+
+
+def levels(picture, depth, count, max_pixels=100000):
+    cameras = [CAMERA]
+    for _ in range(count - 1):
+        c = cameras[-1]
+        cameras.append(c.resized(c.width // 2, c.height // 2))
+    return [reference_level(c, i, d, max_pixels) for c, i, d in
+            zip(cameras, image.pyramid(picture, count), image.pyramid(depth, count))]
+
+
+IDENTITY = se3.identity(dtype=torch.float64)
+MOTION = torch.tensor([0.06, -0.04, 0.05, 0.02, -0.03, 0.04], dtype=torch.float64)
+
+
+def test_reference_derivative_by_motion():
+    picture, depth = render(IDENTITY)
+    reference = levels(picture, depth, 1)[0]
+
+    def moved(xi):
+        pixels, _ = CAMERA.project(se3.act(se3.exp(xi), reference.points))
+        return image.sample(picture[..., None], pixels)[:, 0]
+
+    assert_jacobian(moved, reference.intensity_J_pose, step=1e-7, relative=1e-5)
+
+
+def test_residual_derivative_by_brightness():
+    picture, depth = render(IDENTITY)
+    reference = levels(picture, depth, 1)[0]
+    _, J, _ = residual(reference, picture, IDENTITY, 1.2, 0.1, 0.0)
+    assert_jacobian(lambda s: residual(reference, picture, IDENTITY, 1.2 * float(s[0].exp()),
+                                       0.1 + float(s[1]), 0.0)[0], J[:, 6:])
+
+
+@pytest.mark.parametrize("gain, offset", [(1.0, 0.0), (1.3, -0.1), (0.7, 0.15)])
+def test_recovers_motion_under_brightness_change(gain, offset):
+    picture, depth = render(IDENTITY)
+    T_true = se3.exp(MOTION)
+    live = gain * render(T_true)[0] + offset
+    config = LucasKanadeConfig(iterations=(30, 20, 20), min_update=1e-9, border=0.0)
+    found = align(levels(picture, depth, 3), image.pyramid(live, 3), IDENTITY, config)
+    error = se3.log(se3.inverse(T_true) @ found.T_ba)
+    assert error[:3].norm() < 2e-3 and error[3:].norm() < 1e-3
+    assert found.inliers > 0.95 and 0.6 < found.overlap <= 1
+    assert found.gain == pytest.approx(gain, abs=0.02)
+    assert found.offset == pytest.approx(offset, abs=0.02)
+
+
+def test_flat_image_does_not_move_the_camera():
+    picture, depth = render(IDENTITY)
+    black = torch.zeros_like(picture)
+    found = align(levels(picture, depth, 2), image.pyramid(black, 2), IDENTITY,
+                  LucasKanadeConfig(iterations=(5, 5)))
+    assert found.T_ba.isfinite().all()
+
+
+def test_keeps_the_strongest_pixels_with_depth():
+    picture, depth = render(IDENTITY)
+    depth[:, :32] = 0
+    reference = reference_level(CAMERA, picture, depth, max_pixels=200)
+    assert reference.points.shape == (200, 3)
+    assert (CAMERA.project(reference.points)[0][:, 0] > 31.5).all()
