@@ -1,0 +1,197 @@
+"""The things in the 3-D scene; each sends to the browser only what changed."""
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import viser
+import viser.transforms
+
+from networks.classes import ClassSet
+from slam.snapshot import KeyframeView, LiveView, PointCloud
+from viewer.colours import cloud_colours
+
+#: A browser draws this many points smoothly; of a larger map an even part is shown.
+MAX_POINTS = 250_000
+#: Poses per piece of the path; a piece is sent again only when a pose in it moved.
+PATH_PIECE = 256
+#: Height and width in metres of the drawn cameras' image plane, roughly.
+KEYFRAME_SIZE, LIVE_SIZE = 0.08, 0.16
+#: Line widths in screen pixels.
+PATH_WIDTH, FRUSTUM_WIDTH = 3.0, 2.0
+#: Width in pixels of the pictures on keyframes.
+THUMBNAIL_WIDTH = 128
+
+PATH_COLOUR = (64, 160, 255)
+KEYFRAME_COLOUR = (150, 190, 230)
+LIVE_COLOUR = (60, 220, 110)
+LOST_COLOUR = (255, 60, 60)
+
+
+def rotation_wxyz(T_world_cam: np.ndarray) -> np.ndarray:
+    """Unit quaternion (w, x, y, z) of a (4, 4) pose."""
+    return viser.transforms.SO3.from_matrix(T_world_cam[:3, :3]).wxyz
+
+
+class MapLayer:
+    """The fused points, coloured by image, class or confidence."""
+
+    def __init__(self, scene: viser.SceneApi):
+        self._scene = scene
+        self._whole = PointCloud.empty()
+        self._cloud = self._whole
+        self._handle: viser.PointCloudHandle | None = None
+
+    @property
+    def total(self) -> int:
+        """Points in the map."""
+        return len(self._whole.points)
+
+    @property
+    def drawn(self) -> int:
+        """Points of it that are drawn: at most ``MAX_POINTS``."""
+        return len(self._cloud.points)
+
+    def show(self, cloud: PointCloud, classes: ClassSet, mode: str, point_size: float) -> None:
+        """Draw ``cloud``; ``point_size`` in metres."""
+        if cloud is not self._whole:
+            self._whole, self._cloud = cloud, thinned(cloud, MAX_POINTS)
+            if self._handle is not None and self.drawn != len(self._handle.points):
+                self._handle.remove()
+                self._handle = None
+        if self.drawn == 0:
+            return
+        colours = cloud_colours(self._cloud, classes, mode)
+        if self._handle is None:
+            self._handle = self._scene.add_point_cloud(
+                "/map/points", self._cloud.points, colours, point_size=point_size,
+                point_shape="rounded", point_shading="flat", precision="float32")
+            return
+        self._handle.points = self._cloud.points
+        self._handle.colors = colours
+        self._handle.point_size = point_size
+
+
+def thinned(cloud: PointCloud, limit: int) -> PointCloud:
+    """At most ``limit`` points of ``cloud``, drawn evenly and always the same ones."""
+    count = len(cloud.points)
+    if count <= limit:
+        return cloud
+    chosen = np.sort(np.random.default_rng(0).choice(count, limit, replace=False))
+    return PointCloud(cloud.points[chosen], cloud.colours[chosen], cloud.labels[chosen],
+                      cloud.confidence[chosen])
+
+
+class PathLayer:
+    """The way of the camera, in pieces."""
+
+    def __init__(self, scene: viser.SceneApi):
+        self._scene = scene
+        self._pieces: list[viser.LineSegmentsHandle] = []
+
+    def show(self, trajectory: np.ndarray) -> None:
+        """Draw the centres of the poses (N, 4, 4), joined in order."""
+        centres = trajectory[:, :3, 3].astype(np.float32)
+        segments = np.stack([centres[:-1], centres[1:]], 1)
+        pieces = [segments[i : i + PATH_PIECE] for i in range(0, len(segments), PATH_PIECE)]
+        for surplus in self._pieces[len(pieces):]:
+            surplus.remove()
+        del self._pieces[len(pieces):]
+        for number, piece in enumerate(pieces):
+            if number < len(self._pieces):
+                self._pieces[number].points = piece  # sent only when it differs
+            else:
+                self._pieces.append(self._scene.add_line_segments(
+                    f"/path/{number}", piece, PATH_COLOUR, thickness=PATH_WIDTH,
+                    thickness_units="screen"))
+
+
+@dataclass
+class _DrawnKeyframe:
+    view: KeyframeView
+    handle: viser.CameraFrustumHandle
+
+
+class KeyframeLayer:
+    """One small camera with a thumbnail per keyframe."""
+
+    def __init__(self, scene: viser.SceneApi):
+        self._scene = scene
+        self._drawn: dict[int, _DrawnKeyframe] = {}
+
+    def show(self, keyframes: tuple[KeyframeView, ...]) -> None:
+        """Draw ``keyframes``; one whose image is known is moved, not sent again."""
+        present = {view.frame_index for view in keyframes}
+        for index in [i for i in self._drawn if i not in present]:
+            self._drawn.pop(index).handle.remove()
+        for view in keyframes:
+            drawn = self._drawn.get(view.frame_index)
+            if drawn is None or not _same_picture(drawn.view, view):
+                handle = self._add(view)
+                self._drawn[view.frame_index] = _DrawnKeyframe(view, handle)
+            elif drawn.view is not view:
+                drawn.view = view
+                _move(drawn.handle, view.T_world_cam)
+
+    def _add(self, view: KeyframeView) -> viser.CameraFrustumHandle:
+        return _add_camera(self._scene, f"/keyframes/{view.frame_index}", view,
+                           KEYFRAME_SIZE, KEYFRAME_COLOUR, _thumbnail(view.image))
+
+
+class LiveLayer:
+    """The camera as it is now; red while lost."""
+
+    def __init__(self, scene: viser.SceneApi):
+        self._scene = scene
+        self._view: LiveView | None = None
+        self._handle: viser.CameraFrustumHandle | None = None
+
+    def show(self, view: LiveView | None) -> None:
+        """Draw ``view``, or nothing for None."""
+        if view is self._view:
+            return
+        if self._handle is not None and (view is None or view.camera != self._view.camera):
+            self._handle.remove()
+            self._handle = None
+        self._view = view
+        if view is None:
+            return
+        colour = LOST_COLOUR if view.lost else LIVE_COLOUR
+        if self._handle is None:
+            self._handle = _add_camera(self._scene, "/live", view, LIVE_SIZE, colour,
+                                       _thumbnail(view.image))
+            return
+        self._handle.color = colour
+        self._handle.image = _thumbnail(view.image)
+        _move(self._handle, view.T_world_cam)
+
+
+def _add_camera(scene, name: str, view: KeyframeView | LiveView, size: float,
+                colour: tuple[int, int, int], image: np.ndarray) -> viser.CameraFrustumHandle:
+    camera = view.camera
+    return scene.add_camera_frustum(
+        name, fov=2 * math.atan(0.5 * camera.height / camera.fy),
+        aspect=(camera.width / camera.fx) / (camera.height / camera.fy), scale=size,
+        thickness=FRUSTUM_WIDTH, thickness_units="screen", color=colour, image=image,
+        cast_shadow=False, receive_shadow=False,
+        wxyz=rotation_wxyz(view.T_world_cam), position=view.T_world_cam[:3, 3])
+
+
+def _move(handle: viser.CameraFrustumHandle, T_world_cam: np.ndarray) -> None:
+    handle.wxyz = rotation_wxyz(T_world_cam)
+    handle.position = T_world_cam[:3, 3]
+
+
+def _same_picture(a: KeyframeView, b: KeyframeView) -> bool:
+    if a is b:
+        return True
+    return a.camera == b.camera and (a.image is b.image or np.array_equal(a.image, b.image))
+
+
+def _thumbnail(image: np.ndarray) -> np.ndarray:
+    height, width = image.shape[:2]
+    if width <= THUMBNAIL_WIDTH:
+        return image
+    size = (THUMBNAIL_WIDTH, max(1, round(height * THUMBNAIL_WIDTH / width)))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)

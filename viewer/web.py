@@ -1,0 +1,121 @@
+"""The viewer that is always there: a web page, served by viser."""
+
+import threading
+
+import numpy as np
+import viser
+
+from slam.snapshot import Snapshot
+from viewer.address import free_port, page_url
+from viewer.panel import Panel
+from viewer.scene import KeyframeLayer, LiveLayer, MapLayer, PathLayer
+
+#: The eye that follows a camera: metres behind and above it, looking metres ahead.
+EYE_BEHIND, EYE_ABOVE, EYE_AHEAD = 1.6, 0.7, 2.0
+
+
+class WebViewer:
+    """Shows the map, the path, the keyframes and the current frame in a browser.
+
+    Listens on ``host`` (this machine only, unless told otherwise) at ``port`` or the
+    next free one; ``url`` says where.  Raises ``ViewerError`` when it cannot.
+    """
+
+    def __init__(self, host: str = "127.0.0.1", port: int = 8080):
+        self._server = viser.ViserServer(host, free_port(host, port), label="scenecode",
+                                         verbose=False)
+        # Guards all below: ``show`` runs in the viewer's thread, controls in the server's.
+        self._lock = threading.RLock()
+        self._snapshot: Snapshot | None = None
+        self._up: np.ndarray | None = None  # (3,) in the world, once a pose is known
+        self._closed = False
+        scene = self._server.scene
+        self._groups = {name: scene.add_frame(name, show_axes=False)
+                        for name in ("/map", "/path", "/keyframes")}
+        self._map, self._path = MapLayer(scene), PathLayer(scene)
+        self._keyframes, self._live = KeyframeLayer(scene), LiveLayer(scene)
+        self._panel = Panel(self._server.gui, self._on_control)
+
+    @property
+    def url(self) -> str:
+        """Address of the page."""
+        return page_url(self._server.get_host(), self._server.get_port())
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Draw ``snapshot``; parts that did not change are not sent again."""
+        with self._lock:
+            before, self._snapshot = self._snapshot, snapshot
+            with self._server.atomic():
+                self._place_eye()
+                if before is None or snapshot.version != before.version:
+                    self._keyframes.show(snapshot.keyframes)
+                    self._show_map()
+                self._path.show(snapshot.trajectory)
+                self._live.show(snapshot.live)
+                self._panel.show(snapshot, self._map.drawn)
+            self._follow()
+
+    def close(self) -> None:
+        """Stop the server.  A second call does nothing."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        self._server.stop()
+
+    def _show_map(self) -> None:
+        snapshot = self._snapshot
+        self._map.show(snapshot.cloud, snapshot.classes, self._panel.colour_mode,
+                       self._panel.point_size)
+
+    def _on_control(self) -> None:
+        with self._lock:
+            if self._closed:
+                return
+            self._groups["/map"].visible = self._panel.map_shown
+            self._groups["/path"].visible = self._panel.path_shown
+            self._groups["/keyframes"].visible = self._panel.keyframes_shown
+            if self._snapshot is not None:
+                self._show_map()
+                self._follow()
+
+    def _place_eye(self) -> None:
+        """Once, when the first pose is known: up is that camera's up (its -y), and the
+        eye is behind it."""
+        poses = _camera_poses(self._snapshot)
+        if self._up is not None or not poses:
+            return
+        self._up = -poses[0][:3, 1]
+        self._server.scene.set_up_direction(self._up)
+        initial = self._server.initial_camera
+        initial.position, initial.look_at = _chasing_eye(poses[0], self._up)
+        initial.up = self._up
+        self._turn_eyes(poses[0])
+
+    def _follow(self) -> None:
+        poses = _camera_poses(self._snapshot)
+        if self._panel.follows and poses:
+            self._turn_eyes(poses[-1])
+
+    def _turn_eyes(self, T_world_cam: np.ndarray) -> None:
+        eye, target = _chasing_eye(T_world_cam, self._up)
+        for client in self._server.get_clients().values():
+            with client.atomic():
+                client.camera.up_direction = self._up
+                client.camera.position = eye
+                client.camera.look_at = target
+
+
+def _camera_poses(snapshot: Snapshot) -> list[np.ndarray]:
+    """The poses T_world_cam that are known, the first and the newest at the ends."""
+    poses = [*snapshot.trajectory[:1], *(view.T_world_cam for view in snapshot.keyframes)]
+    poses.extend(snapshot.trajectory[-1:])
+    if snapshot.live is not None:
+        poses.append(snapshot.live.T_world_cam)
+    return poses
+
+
+def _chasing_eye(T_world_cam: np.ndarray, up: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Position and target (3,) of an eye behind and above a camera."""
+    forward, centre = T_world_cam[:3, 2], T_world_cam[:3, 3]
+    return centre - EYE_BEHIND * forward + EYE_ABOVE * up, centre + EYE_AHEAD * forward
