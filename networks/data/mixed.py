@@ -1,0 +1,148 @@
+"""Several data sets as one, in a seeded order, and batches of them."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from networks.data.augment import canonical_depth
+from networks.data.sample import LabelledImages, Sample
+from networks.errors import DataError
+
+#: Batches that each worker process prepares ahead.
+PREFETCH = 2
+
+
+class MixedImages:
+    """Data sets with one class set, joined; index i counts through them in turn.
+
+    ``counts`` says how many samples of each make an epoch (default: all of each).  An
+    epoch takes the next ``counts[k]`` of an endless series of shuffles of set k, so that
+    no sample is seen twice before all were seen once, whatever the counts.  The order
+    depends on ``seed`` and the epoch only: training that resumes sees what it would have.
+    """
+
+    def __init__(self, datasets: Sequence[LabelledImages],
+                 counts: Sequence[int] | None = None, seed: int = 0):
+        lengths = [len(d) for d in datasets]
+        if not lengths or 0 in lengths:
+            raise DataError(f"every mixed data set needs images; they have {lengths}")
+        if any(d.classes != datasets[0].classes for d in datasets):
+            raise DataError("mixed data sets must have the same classes, in the same order")
+        self.counts = tuple(lengths if counts is None else counts)
+        if len(self.counts) != len(lengths) or min(self.counts) < 0 or sum(self.counts) == 0:
+            raise DataError(f"{len(lengths)} data sets need as many counts, each at least 0 "
+                            f"and not all 0; got {self.counts}")
+        self.classes = datasets[0].classes
+        self.seed = seed
+        self._datasets = tuple(datasets)
+        self._starts = np.concatenate([[0], np.cumsum(lengths)])
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def __getitem__(self, index: int) -> Sample:
+        if not 0 <= index < len(self):
+            raise IndexError(f"index {index} of {len(self)}")
+        k = int(np.searchsorted(self._starts, index, side="right")) - 1
+        return self._datasets[k][index - int(self._starts[k])]
+
+    def order(self, epoch: int) -> np.ndarray:
+        """The indices (sum of counts,) of an epoch, in the order they are to be seen."""
+        parts = [self._starts[k] + self._drawn(k, epoch) for k in range(len(self._datasets))]
+        rng = np.random.default_rng((self.seed, epoch))
+        return rng.permutation(np.concatenate(parts))
+
+    def _drawn(self, k: int, epoch: int) -> np.ndarray:
+        count, length = self.counts[k], int(self._starts[k + 1] - self._starts[k])
+        places = np.arange(epoch * count, (epoch + 1) * count)
+        shuffles = {int(s): np.random.default_rng((self.seed, k, int(s))).permutation(length)
+                    for s in np.unique(places // length)}
+        return np.array([shuffles[p // length][p % length] for p in places.tolist()], np.int64)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Samples of one size, stacked."""
+
+    #: (B, 3, H, W) float32 in [0, 1]
+    image: Tensor
+    #: (B, H, W) float32 metres at the canonical focal length, 0 where unknown
+    depth: Tensor
+    #: (B, H, W) bool, where depth is known
+    valid: Tensor
+    #: (B, H, W) int64 class ids, VOID where unknown
+    labels: Tensor
+
+    def to(self, device) -> "Batch":
+        """The same batch on another device."""
+        return Batch(*(getattr(self, name).to(device, non_blocking=True)
+                       for name in ("image", "depth", "valid", "labels")))
+
+
+def collate(samples: Sequence[Sample], focal: float) -> Batch:
+    """Samples of one size to a batch, depth converted to the canonical ``focal`` (pixels)."""
+    depth = torch.stack([canonical_depth(s, focal) for s in samples])
+    return Batch(image=torch.stack([s.image for s in samples]), depth=depth, valid=depth > 0,
+                 labels=torch.stack([s.labels for s in samples]).long())
+
+
+def batches(mixed: MixedImages, epoch: int, batch_size: int, focal: float,
+            augment: Callable[[Sample, np.random.Generator], Sample] | None = None,
+            workers: int = 0, first: int = 0) -> Iterator[Batch]:
+    """The whole batches of an epoch; what is left over at its end is dropped.
+
+    ``focal`` is the canonical focal length in pixels at the size of the batch.  Sample n
+    of an epoch is augmented with a generator seeded by (seed, epoch, n), so the batches
+    are the same for any number of ``workers`` (processes; 0 loads in the caller), and
+    ``first`` continues an epoch at that batch.
+    """
+    order = mixed.order(epoch)
+    if not 0 < batch_size <= len(order):
+        raise DataError(f"batch size {batch_size} must lie in 1..{len(order)}, "
+                        "the samples of an epoch")
+    loader = DataLoader(
+        _Epoch(mixed, order, epoch, augment),
+        batch_sampler=[range(b * batch_size, (b + 1) * batch_size)
+                       for b in range(first, len(order) // batch_size)],
+        collate_fn=_Collate(focal), num_workers=workers, worker_init_fn=_start_worker,
+        prefetch_factor=PREFETCH if workers else None)
+    yield from loader
+
+
+@dataclass(frozen=True)
+class _Collate:
+    """``collate`` at one focal length, as an object that can be sent to a process."""
+
+    focal: float
+
+    def __call__(self, samples: Sequence[Sample]) -> Batch:
+        return collate(samples, self.focal)
+
+
+@dataclass(frozen=True)
+class _Epoch:
+    """Position in the epoch -> augmented sample."""
+
+    mixed: MixedImages
+    order: np.ndarray
+    epoch: int
+    augment: Callable[[Sample, np.random.Generator], Sample] | None
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def __getitem__(self, position: int) -> Sample:
+        sample = self.mixed[int(self.order[position])]
+        if self.augment is None:
+            return sample
+        return self.augment(sample, np.random.default_rng((self.mixed.seed, self.epoch, position)))
+
+
+def _start_worker(worker: int) -> None:
+    # OpenCV's thread pool does not survive a fork, and the processes are the parallelism
+    cv2.setNumThreads(0)
