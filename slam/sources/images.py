@@ -1,0 +1,150 @@
+"""Image files in time order: the source behind plain folders and recorded data sets."""
+
+import logging
+import re
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from networks.data.images import read_map, read_rgb
+from networks.errors import DataError, SourceError
+from optim.camera import PinholeCamera
+from slam.frame import Frame
+from slam.sources.options import DEFAULT_FPS, SourceOptions, choose_camera
+from slam.sources.prefetch import prefetch
+from slam.sources.prepare import Preparation, RawTruth
+
+#: File name endings of images.
+IMAGE_SUFFIXES = frozenset(
+    {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"})
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ImageItem:
+    """One image of a sequence and where the truth about it is."""
+
+    #: position in the source, from 0
+    index: int
+    #: seconds
+    timestamp: float
+    image: Path
+    depth: Path | None = None
+    #: (4, 4) float64
+    T_world_cam: np.ndarray | None = None
+
+
+class ImageSequence:
+    """A ``Source`` of image files; stride and ``max_frames`` are applied to ``items`` here.
+
+    ``read_truth`` is called in the decoding thread; it may raise ``DataError``, and the frame
+    then goes without.  An image that cannot be read, or that has another size than the first,
+    is skipped.  Raises ``SourceError`` when there is no readable image.
+    """
+
+    is_live = False
+
+    def __init__(self, name: str, items: Sequence[ImageItem], fps: float, options: SourceOptions,
+                 known: PinholeCamera | None = None,
+                 read_truth: Callable[[ImageItem], RawTruth] | None = None):
+        self.name = name
+        self.fps = fps
+        self.unreadable = 0     # written by the decoding thread
+        self._closed = threading.Event()
+        self._items = list(items)[::options.stride][:options.max_frames]
+        self._read_truth = read_truth
+        self.length = len(self._items)
+        height, width = _first_image(name, self._items).shape[:2]
+        camera = choose_camera(options, width, height, name, known)
+        self._preparation = Preparation.for_camera(camera, options.width, options.height)
+
+    def __iter__(self) -> Iterator[Frame]:
+        return prefetch(self._frames())
+
+    def close(self) -> None:
+        """End a running iteration after the frames that are already decoded."""
+        self._closed.set()
+
+    def _frames(self) -> Iterator[Frame]:
+        self.unreadable = 0
+        for item in self._items:
+            if self._closed.is_set():
+                return
+            rgb = self._read(item)
+            if rgb is None:
+                self.unreadable += 1
+                continue
+            yield self._preparation.frame(item.index, item.timestamp, rgb, self._truth(item))
+
+    def _read(self, item: ImageItem) -> np.ndarray | None:
+        try:
+            rgb = read_rgb(item.image)
+        except DataError as error:
+            _log.warning("skipping an image: %s", error)
+            return None
+        if not self._preparation.fits(rgb):
+            original = self._preparation.original
+            _log.warning("skipping an image: %s is %dx%d, the sequence is %dx%d", item.image,
+                         rgb.shape[1], rgb.shape[0], original.width, original.height)
+            return None
+        return rgb
+
+    def _truth(self, item: ImageItem) -> RawTruth | None:
+        if self._read_truth is None:
+            return None
+        try:
+            return self._read_truth(item)
+        except DataError as error:
+            _log.warning("no ground truth for frame %d: %s", item.index, error)
+            return RawTruth(T_world_cam=item.T_world_cam)
+
+
+def open_folder(folder: Path, options: SourceOptions) -> ImageSequence:
+    """All images of a folder in natural order (2 before 10), ``options.fps`` or 30 per second."""
+    fps = options.fps or DEFAULT_FPS
+    items = [ImageItem(i, i / fps, path) for i, path in enumerate(image_files(folder))]
+    return ImageSequence(str(folder), items, fps, options)
+
+
+def image_files(folder: Path) -> list[Path]:
+    """The image files of a folder, hidden ones left out, in natural order."""
+    found = [p for p in folder.iterdir()
+             if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".") and p.is_file()]
+    return sorted(found, key=natural_key)
+
+
+def natural_key(path: Path) -> list[tuple[int, int | str]]:
+    """Sorts digits as numbers."""
+    return [(0, int(part)) if part.isdecimal() else (1, part.lower())
+            for part in re.split(r"(\d+)", path.name) if part]
+
+
+def pose_and_depth(units_per_metre: float, none_values: tuple[int, ...] = (0,)
+                   ) -> Callable[[ImageItem], RawTruth]:
+    """A ``read_truth`` for 16-bit depth images that hold z in ``units_per_metre``;
+    ``none_values`` mark pixels without a measurement."""
+    def read(item: ImageItem) -> RawTruth:
+        depth = None
+        if item.depth is not None:
+            raw = read_map(item.depth)
+            depth = np.where(np.isin(raw, none_values), 0, raw).astype(np.float32)
+            depth /= units_per_metre
+        return RawTruth(T_world_cam=item.T_world_cam, depth=depth)
+    return read
+
+
+def _first_image(name: str, items: list[ImageItem]) -> np.ndarray:
+    if not items:
+        raise SourceError(f"{name}: no images; give a folder with {', '.join(sorted(IMAGE_SUFFIXES))}"
+                          " files")
+    for item in items:
+        try:
+            return read_rgb(item.image)
+        except DataError as error:
+            first = error
+    raise SourceError(f"{name}: none of its {len(items)} images can be read ({first}); "
+                      "check that the files are complete")
