@@ -66,8 +66,10 @@ def _record_type(sample: Sample) -> np.dtype:
 
 def _fill(records: np.ndarray, dataset: LabelledImages, workers: int) -> None:
     with ThreadPoolExecutor(workers) as pool:
-        for index in pool.map(lambda i: _store(records, i, dataset[i]), range(len(dataset))):
-            del index  # map() raises here whatever a worker raised
+        stored = [pool.submit(lambda i=i: _store(records, i, dataset[i]))
+                  for i in range(len(dataset))]
+        for future in stored:
+            future.result()
 
 
 def _store(records: np.ndarray, index: int, sample: Sample) -> None:
