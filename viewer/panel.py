@@ -112,8 +112,8 @@ def status_html(snapshot: Snapshot, points_drawn: int) -> str:
     points = f"{len(snapshot.cloud.points):,}"
     if points_drawn < len(snapshot.cloud.points):
         points += f" ({points_drawn:,} drawn)"
-    rows = {"Keyframes": str(len(snapshot.keyframes)), "Tracked": str(len(snapshot.trajectory)),
-            "Points": points}
+    rows = {"Keyframes": str(len(snapshot.keyframes)),
+            "Tracked": f"{len(snapshot.trajectory)} frames", "Points": points}
     if live is not None:
         rows = {"Frame": f"{live.frame_index} at {live.timestamp:.2f} s"} | rows
     cells = "".join(f"<div style='opacity:.65'>{name}</div><div>{value}</div>"

@@ -12,6 +12,8 @@ from viewer.scene import KeyframeLayer, LiveLayer, MapLayer, PathLayer
 
 #: The eye that follows a camera: metres behind and above it, looking metres ahead.
 EYE_BEHIND, EYE_ABOVE, EYE_AHEAD = 1.6, 0.7, 2.0
+#: Seconds that ``close`` waits for the server at the most.
+STOP_PATIENCE = 1.0
 
 
 class WebViewer:
@@ -61,7 +63,11 @@ class WebViewer:
             if self._closed:
                 return
             self._closed = True
-        self._server.stop()
+        # The port is free at once, but viser then waits for half-open connections, which
+        # browsers keep in reserve; that is no reason to hold up a Ctrl-C.
+        stopping = threading.Thread(target=self._server.stop, name="viewer-stop", daemon=True)
+        stopping.start()
+        stopping.join(STOP_PATIENCE)
 
     def _show_map(self) -> None:
         snapshot = self._snapshot
