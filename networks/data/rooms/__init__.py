@@ -1,1 +1,13 @@
-"""Procedural furnished rooms: geometry, appearance, camera paths, and rendering."""
+"""Procedural furnished rooms: geometry, appearance, camera paths, and rendering.
+
+``generate_room(seed)`` gives a closed room of NYUv2's 13 classes, ``render`` its image,
+exact depth and labels from a pose, ``hand_held_path`` a smooth camera path through it.
+Shading belongs to the surfaces, so a point looks the same from everywhere.
+"""
+
+from networks.data.rooms.layout import Room, RoomConfig, generate_room
+from networks.data.rooms.paths import PathConfig, hand_held_path, random_view
+from networks.data.rooms.render import View, render
+
+__all__ = ["PathConfig", "Room", "RoomConfig", "View", "generate_room", "hand_held_path",
+           "random_view", "render"]

@@ -1,0 +1,158 @@
+"""Small things for tables and floors, lamps, and what hangs on walls."""
+
+import numpy as np
+
+from networks.data.rooms.faces import Faces, box, join, revolve, yaw_rotation
+from networks.data.rooms.furniture import Item, Top
+from networks.data.rooms.materials import Materials
+
+
+def _extent(faces: Faces) -> tuple[float, float, float]:
+    """Width, depth, height around the origin's vertical axis."""
+    points = faces.corners.reshape(-1, 3)
+    reach = 2 * np.abs(points[:, :2]).max(0)
+    return float(reach[0]), float(reach[1]), float(points[:, 2].max())
+
+
+def carton(rng, materials: Materials, limit: float = 0.4) -> Item:
+    w, d, h = rng.uniform(0.08, limit, 3)
+    surface = materials.surface(str(rng.choice(["plain", "wood", "fabric", "picture"])), "objects")
+    return Item(box((-w / 2, -d / 2, 0), (w / 2, d / 2, h), surface, skip=("-z",)), (w, d, h))
+
+
+def vessel(rng, materials: Materials) -> Item:
+    """A vase, a bottle, a mug or a bowl."""
+    surface = materials.surface(str(rng.choice(["plain", "stone"])), "objects")
+    r, h = rng.uniform(0.03, 0.09), rng.uniform(0.08, 0.32)
+    neck = r * rng.uniform(0.3, 1.2)
+    profile = [(r * 0.7, 0), (r, h * 0.35), (r * 0.9, h * 0.6), (neck, h * 0.8), (neck, h)]
+    faces = revolve(profile, surface, 10, cap=surface)
+    return Item(faces, _extent(faces))
+
+
+def ball(rng, materials: Materials) -> Item:
+    r = rng.uniform(0.04, 0.13)
+    angles = np.linspace(-np.pi / 2, np.pi / 2, 7)
+    profile = [(r * max(0.0, float(np.cos(a))) if 0 < k < 6 else 0.0, r + r * float(np.sin(a)))
+               for k, a in enumerate(angles)]
+    faces = revolve(profile, materials.surface("fabric", "objects"), 10)
+    return Item(faces, (2 * r, 2 * r, 2 * r))
+
+
+def plant(rng, materials: Materials, h: float | None = None) -> Item:
+    """A pot with layered crowns of leaves."""
+    h = h or rng.uniform(0.25, 0.45)
+    pot, crown = materials.surface("stone", "objects"), materials.surface("leaves", "objects")
+    r = h * rng.uniform(0.15, 0.22)
+    parts = [revolve([(0.75 * r, 0), (r, 0.3 * h)], pot, 10, cap=pot),
+             revolve([(0.15 * r, 0.3 * h), (0.15 * r, 0.5 * h)], pot, 6)]
+    for k in range(3):
+        low = h * (0.4 + 0.2 * k)
+        wide = r * (2.0 - 0.5 * k)
+        cone = revolve([(0.0, low), (wide, low + 0.06 * h), (0.0, low + 0.25 * h)], crown, 7)
+        parts.append(cone.moved(yaw_rotation(rng.uniform(0, 1)), (0, 0, 0)))
+    faces = join(parts)
+    return Item(faces, _extent(faces))
+
+
+def table_lamp(rng, materials: Materials, h: float | None = None) -> Item:
+    h = h or rng.uniform(0.35, 0.55)
+    base = materials.surface("plain", "objects")
+    shade = materials.surface("fabric", "objects", emission=float(rng.choice([0.0, 1.2])))
+    r = rng.uniform(0.1, 0.17)
+    parts = [revolve([(0.08, 0), (0.08, 0.02), (0.012, 0.03), (0.012, h * 0.7)], base, 8),
+             revolve([(r, h * 0.65), (r * 0.7, h)], shade, 12, cap=shade)]
+    faces = join(parts)
+    return Item(faces, _extent(faces))
+
+
+def floor_lamp(rng, materials: Materials) -> Item:
+    return table_lamp(rng, materials, rng.uniform(1.4, 1.7))
+
+
+def floor_plant(rng, materials: Materials) -> Item:
+    return plant(rng, materials, rng.uniform(0.7, 1.4))
+
+
+def book_pile(rng, materials: Materials) -> Item:
+    """A few books lying on each other."""
+    parts, z = [], 0.0
+    for _ in range(int(rng.integers(1, 5))):
+        w, d, h = rng.uniform(0.14, 0.2), rng.uniform(0.2, 0.28), rng.uniform(0.015, 0.045)
+        cover = materials.surface(str(rng.choice(["picture", "plain", "fabric"])), "books")
+        book = box((-w / 2, -d / 2, 0), (w / 2, d / 2, h), cover, skip=("-z",))
+        parts.append(book.moved(yaw_rotation(rng.uniform(-0.3, 0.3)), (0, 0, z)))
+        z += h
+    faces = join(parts)
+    return Item(faces, _extent(faces))
+
+
+def monitor(rng, materials: Materials) -> Item:
+    """A computer screen; NYUv2 counts it among the televisions."""
+    w = rng.uniform(0.4, 0.6)
+    h = w * 0.6
+    case = materials.flat(np.full(3, rng.uniform(0.05, 0.3)), 10)
+    parts = [box((-0.1, -0.08, 0), (0.1, 0.08, 0.015), case, skip=("-z",)),
+             box((-0.03, -0.03, 0.015), (0.03, -0.01, 0.12), case),
+             box((-w / 2, -0.01, 0.1), (w / 2, 0.03, 0.1 + h), case),
+             box((-w / 2 + 0.015, 0.03, 0.115), (w / 2 - 0.015, 0.033, 0.085 + h),
+                 materials.surface("screen", "tv", emission=1.0), only=("+y",))]
+    return Item(join(parts), (w, 0.18, 0.1 + h))
+
+
+SMALL = (carton, vessel, vessel, ball, plant, table_lamp, book_pile, book_pile)
+
+
+def small_object(rng, materials: Materials, top: Top) -> Item | None:
+    """Something that fits below the head room of ``top``, or None after a few tries."""
+    for _ in range(3):
+        item = SMALL[int(rng.integers(len(SMALL)))](rng, materials)
+        if item.size[2] < top.head:
+            return item
+    return None
+
+
+def framed_picture(rng, materials: Materials) -> Item:
+    """Back at y = 0, bottom at z = 0."""
+    w, h = rng.uniform(0.3, 1.2), rng.uniform(0.3, 0.9)
+    rim = rng.uniform(0.015, 0.05)
+    frame = materials.surface(str(rng.choice(["wood", "plain"])), "picture")
+    parts = [box((-w / 2, 0, 0), (w / 2, 0.025, h), frame, skip=("-y",)),
+             box((-w / 2 + rim, 0, rim), (w / 2 - rim, 0.028, h - rim),
+                 materials.surface("picture", "picture"), only=("+y",))]
+    return Item(join(parts), (w, 0.03, h))
+
+
+def window(rng, materials: Materials, height: float) -> Item:
+    """Frame, panes, sill and maybe curtains; back at y = 0, bottom at z = 0."""
+    w, h, rim = rng.uniform(0.8, 2.0), min(height, rng.uniform(0.9, 1.5)), 0.06
+    frame = materials.flat(np.full(3, rng.uniform(0.6, 0.95)), 12)
+    pane = materials.surface("outside", "window", emission=float(rng.uniform(0.9, 1.25)))
+    parts = [box((-w / 2 + rim, 0, rim), (w / 2 - rim, 0.02, h - rim), pane, only=("+y",)),
+             box((-w / 2 - 0.08, 0, -0.03), (w / 2 + 0.08, 0.12, 0), frame)]
+    bars = [(-w / 2, 0, rim, h), (w / 2 - rim, 0, rim, h), (-w / 2, 0, w, rim),
+            (-w / 2, h - rim, w, rim)]
+    bars += [(x - 0.02, 0, 0.04, h) for x in np.linspace(-w / 2, w / 2, int(rng.integers(2, 5)))[1:-1]]
+    parts += [box((x, 0, z), (x + bw, 0.05, z + bh), frame, skip=("-y",)) for x, z, bw, bh in bars]
+    width = w + 0.16
+    if rng.random() < 0.5:
+        cloth = materials.surface("fabric", "window")
+        drape = rng.uniform(0.2, 0.45)
+        for left in (-w / 2 - 0.08, w / 2 + 0.08 - drape):
+            for k in range(4):
+                x0 = left + k * drape / 4
+                parts.append(box((x0, 0.05, -0.25), (x0 + drape / 4, 0.11 + 0.03 * (k % 2), h + 0.12),
+                                 cloth, skip=("-y",)))
+    return Item(join(parts), (width, 0.16, h))
+
+
+def door(rng, materials: Materials) -> Item:
+    """NYUv2's 13 classes count doors as wall."""
+    w, h = rng.uniform(0.8, 0.95), rng.uniform(1.95, 2.1)
+    leaf, frame = materials.surface("wood", "wall"), materials.surface("plain", "wall")
+    parts = [box((-w / 2, 0, 0), (w / 2, 0.03, h), leaf, only=("+y",)),
+             box((-w / 2 - 0.08, 0, 0), (-w / 2, 0.05, h + 0.08), frame, skip=("-y", "-z")),
+             box((w / 2, 0, 0), (w / 2 + 0.08, 0.05, h + 0.08), frame, skip=("-y", "-z")),
+             box((-w / 2, 0, h), (w / 2, 0.05, h + 0.08), frame, skip=("-y",)),
+             box((w / 2 - 0.12, 0.03, 1.0), (w / 2 - 0.04, 0.08, 1.03), frame)]
+    return Item(join(parts), (w + 0.16, 0.06, h + 0.08))

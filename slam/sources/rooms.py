@@ -1,0 +1,48 @@
+"""A walk through a procedural room, with exact truth: ``rooms:SEED``."""
+
+from collections.abc import Iterator
+
+import torch
+
+from networks.data.rooms import PathConfig, RoomConfig, generate_room, hand_held_path, render
+from networks.errors import SourceError
+from optim.camera import PinholeCamera
+from slam.frame import Frame, GroundTruth
+
+#: horizontal focal length over image width: that of NYUv2's crop
+_FOCAL_OVER_WIDTH = 237 / 256
+
+
+class RoomsSource:
+    """Frames of a hand-held walk through the room of a seed, rendered as they are asked for.
+
+    Poses in the truth are in the room's own frame (z up, origin in a lower corner).
+    Raises ``SourceError`` for a negative seed or no frames.
+    """
+
+    is_live = False
+    unreadable = 0
+
+    def __init__(self, seed: int, frames: int = 250, width: int = 256, height: int = 192,
+                 fps: float = 30.0, supersample: int = 1, room: RoomConfig = RoomConfig(),
+                 path: PathConfig = PathConfig()):
+        if seed < 0 or frames < 1 or fps <= 0:
+            raise SourceError(f"rooms:{seed} with {frames} frames at {fps} fps; expected a seed "
+                              ">= 0, at least one frame and a positive rate")
+        self.name, self.fps, self.length = f"rooms:{seed}", float(fps), frames
+        focal = _FOCAL_OVER_WIDTH * width
+        self.camera = PinholeCamera(focal, focal, (width - 1) / 2, (height - 1) / 2, width, height)
+        self._supersample = supersample
+        self._room = generate_room(seed, room)
+        self._poses = hand_held_path(self._room, seed, frames, fps, path)
+
+    def __iter__(self) -> Iterator[Frame]:
+        for index, T_world_cam in enumerate(self._poses):
+            view = render(self._room, T_world_cam, self.camera, self._supersample)
+            image = torch.from_numpy(view.image).permute(2, 0, 1).float() / 255
+            truth = GroundTruth(torch.from_numpy(T_world_cam.copy()),
+                                torch.from_numpy(view.depth), torch.from_numpy(view.labels))
+            yield Frame(index, index / self.fps, image.contiguous(), self.camera, truth)
+
+    def close(self) -> None:
+        """Nothing to release."""
