@@ -44,7 +44,8 @@ def camera_from_values(values: tuple[float, ...], width: int, height: int,
     try:
         camera = PinholeCamera(*values[:4], width, height, distortion)
     except ValueError as error:
-        raise SourceError(f"{origin}: {error}; give them in pixels of the original image") from error
+        raise SourceError(f"{origin}: {error}; give them in pixels of the original "
+                          "image") from error
     check_plausible(camera, origin)
     return camera
 

@@ -139,7 +139,8 @@ def _parse_row(content: list[str], previous: float, where: str) -> list[float]:
 
 
 def nearest_stamps(stamps: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """For each of ``wanted`` (M,), the index of the nearest of increasing ``stamps`` (N,), N > 0."""
+    """For each of ``wanted`` (M,), the index of the nearest of ``stamps`` (N,), which increase
+    and are at least one."""
     right = np.searchsorted(stamps, wanted).clip(1, max(len(stamps) - 1, 1))
     left = right - 1
     right = right.clip(max=len(stamps) - 1)

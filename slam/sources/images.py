@@ -139,8 +139,8 @@ def pose_and_depth(units_per_metre: float, none_values: tuple[int, ...] = (0,)
 
 def _first_image(name: str, items: list[ImageItem]) -> np.ndarray:
     if not items:
-        raise SourceError(f"{name}: no images; give a folder with {', '.join(sorted(IMAGE_SUFFIXES))}"
-                          " files")
+        raise SourceError(f"{name}: no images; give a folder with "
+                          f"{', '.join(sorted(IMAGE_SUFFIXES))} files")
     for item in items:
         try:
             return read_rgb(item.image)

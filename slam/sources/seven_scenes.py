@@ -10,8 +10,10 @@ import re
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from networks.errors import SourceError
+from optim import se3
 from slam.sources.images import ImageItem, ImageSequence, pose_and_depth
 from slam.sources.options import DEFAULT_FPS, SourceOptions
 from slam.trajectory import Trajectory
@@ -70,7 +72,9 @@ def read_pose(path: Path) -> np.ndarray | None:
         return None
     R = T[:3, :3]
     if not np.allclose(R @ R.T, np.eye(3), atol=1e-3) or np.linalg.det(R) < 0:
-        raise SourceError(f"{path}: the upper left 3x3 is not a rotation; a pose is camera-to-world")
+        raise SourceError(f"{path}: the upper left 3x3 is not a rotation; a pose is a rigid "
+                          "camera-to-world matrix")
+    T[:3, :3] = se3.normalise_rotation(torch.from_numpy(R)).numpy()
     return T
 
 
