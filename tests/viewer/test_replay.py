@@ -1,0 +1,81 @@
+"""A result folder, written as a run writes it, opened again."""
+
+import argparse
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+from box_room import room_snapshot
+
+from networks.classes import NYU13
+from networks.errors import ResultError
+from slam.export import ResultFolder
+from slam.trajectory import Trajectory
+from viewer.replay import add_arguments, open_result
+
+ROOT = Path(__file__).parents[2]
+#: Seconds for a fresh interpreter to import and serve, on a busy machine.
+PATIENCE = 60
+
+
+@pytest.fixture(scope="module")
+def room():
+    return room_snapshot(keyframes=3, width=64)
+
+
+@pytest.fixture(scope="module")
+def result(room, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("result")
+    folder = ResultFolder.create(path, NYU13, "source: box room\n")
+    poses = Trajectory(np.arange(len(room.trajectory)) / 30, room.trajectory)
+    folder.write_map(room)
+    folder.write_trajectories(poses, poses)
+    return path
+
+
+def test_a_result_folder_is_shown_whole(result, room):
+    viewer = open_result(result, "127.0.0.1", 0)
+    try:
+        handles = viewer._server.scene._handle_from_node_name
+        assert np.allclose(handles["/map/points"].points, room.cloud.points, atol=1e-6)
+        drawn = {name for name in handles if name.startswith("/keyframes/")}
+        assert drawn == {f"/keyframes/{view.frame_index}" for view in room.keyframes}
+        segments = handles["/path/0"].points
+        assert np.allclose(segments[:, 0], room.trajectory[:-1, :3, 3], atol=1e-6)
+    finally:
+        viewer.close()
+
+
+def test_a_folder_that_is_no_result_is_an_error(tmp_path):
+    with pytest.raises(ResultError, match=re.escape(str(tmp_path))):
+        open_result(tmp_path, "127.0.0.1", 0)
+
+
+def test_only_this_machine_may_look_unless_told_otherwise():
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    assert parser.parse_args(["DIR"]).host == "127.0.0.1"
+    told = parser.parse_args(["DIR", "--host", "0.0.0.0", "--port", "9000"])
+    assert (told.host, told.port) == ("0.0.0.0", 9000)
+
+
+def test_prints_where_to_look_serves_and_ends_well_at_ctrl_c(result):
+    code = ("import argparse, sys\nfrom viewer import replay\n"
+            "parser = argparse.ArgumentParser()\nreplay.add_arguments(parser)\n"
+            "sys.exit(replay.main(parser.parse_args()))")
+    command = [sys.executable, "-c", code, str(result), "--port", "0"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            line = next(line for line in process.stdout if str(result) in line)
+            url = re.search(r"http://127\.0\.0\.1:\d+", line).group()
+            direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+            assert b"<html" in direct.open(url, timeout=PATIENCE).read().lower()
+            process.send_signal(signal.SIGINT)
+            assert process.wait(PATIENCE) == 0
+        finally:
+            process.kill()
