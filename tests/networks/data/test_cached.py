@@ -17,12 +17,12 @@ def check_equal(a, b):
 
 @pytest.mark.parametrize("in_file", [False, True])
 def test_every_sample_is_kept(tmp_path, in_file):
-    dataset = Numbered(20, tint=7)
+    dataset = Numbered(250, tint=7)
     cache = CachedImages(dataset, tmp_path / "deep" / "c.npy" if in_file else None, workers=2)
-    assert len(cache) == 20 and cache.classes == dataset.classes
+    assert len(cache) == 250 and cache.classes == dataset.classes
     reads = len(dataset.reads)
-    for i in range(20):
-        check_equal(cache[i], Numbered(20, tint=7)[i])
+    for i in range(250):
+        check_equal(cache[i], Numbered(250, tint=7)[i])
     assert len(dataset.reads) == reads, "nothing is decoded again"
 
 
