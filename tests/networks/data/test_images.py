@@ -8,7 +8,8 @@ from networks.data.images import image_tensor, resample_area, resample_nearest
 from optim.camera import PinholeCamera
 
 CAMERA = PinholeCamera(500.0, 510.0, 310.0, 236.0, 640, 480)
-BOXES = [(40, 45, 560, 425), (0, 0, 640, 480), (101, 77, 200, 150), (30, 20, 512, 384)]  # the last: exactly half the size
+#: the last is exactly twice the size that it is resampled to
+BOXES = [(40, 45, 560, 425), (0, 0, 640, 480), (101, 77, 200, 150), (30, 20, 512, 384)]
 
 
 def predicted_columns(box, width, height) -> np.ndarray:
