@@ -126,7 +126,7 @@ def _parse_text(lines: list[str], origin: str):
     """Values and stated size (or None) of a one-line or a DSO file."""
     words = lines[0].replace(",", " ").split()
     if len(lines) == 1 and _is_number(words[0]):
-        return parse_intrinsics(lines[0]), None
+        return tuple(float(w) for w in words), None
     model = "fov" if _is_number(words[0]) else words.pop(0).lower()
     values = tuple(float(w) for w in words)
     if model != "radtan":

@@ -146,7 +146,8 @@ def _read_classes(path: Path) -> ClassSet:
         return ClassSet.from_json(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, DataError) as error:
         raise ResultError(f"{path}: must be a list of classes with id, name and colour "
-                          f"({error}); give the --out folder of a run, or for a new run another folder") from error
+                          f"({error}); give the --out folder of a run, or for a new run "
+                          "another folder") from error
 
 
 def _read_keyframes(path: Path):
