@@ -15,11 +15,6 @@ from slam.sources.prepare import RawTruth
 VIEWS_PER_SECOND = 1.0
 
 
-def is_scenenet(folder: Path) -> bool:
-    """True when the folder holds a trajectory's renderings."""
-    return all((folder / kind).is_dir() for kind in ("photo", "depth", "instance"))
-
-
 def open_scenenet(folder: Path, options: SourceOptions) -> ImageSequence:
     """A trajectory with poses, depth and labels as truth, and the data set's own camera.
 

@@ -6,8 +6,8 @@ import torch
 
 from networks.classes import NYU13
 from networks.errors import DataError
-from slam.sources.options import SourceOptions
-from slam.sources.scenenet import is_scenenet, open_scenenet
+from slam.sources import SourceOptions, open_source
+from slam.sources.scenenet import open_scenenet
 
 
 @pytest.fixture
@@ -17,8 +17,7 @@ def folder(tmp_path):
 
 
 def test_frames_carry_the_data_sets_camera_and_truth(folder):
-    assert is_scenenet(folder) and not is_scenenet(folder.parent)
-    source = open_scenenet(folder, SourceOptions())
+    source = open_source(str(folder), SourceOptions())
     frames = list(source)
     assert (source.length, source.fps, source.is_live) == (3, 1.0, False)
     assert [f.index for f in frames] == [0, 1, 2]
