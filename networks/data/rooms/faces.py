@@ -6,6 +6,7 @@ is seen only from the side its normal ``edge_s x edge_t`` points to.  Its domain
 """
 
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -45,12 +46,12 @@ class Faces:
     def __len__(self) -> int:
         return len(self.origin)
 
-    @property
+    @cached_property
     def normal(self) -> np.ndarray:
         """(F, 3), of length = area of the parallelogram."""
         return np.cross(self.edge_s, self.edge_t)
 
-    @property
+    @cached_property
     def corners(self) -> np.ndarray:
         """(F, 4, 3) corners of the parallelogram; a triangle repeats its last one."""
         far = self.origin + self.edge_s + np.where(
@@ -98,6 +99,18 @@ def patches(origin, edge_s, edge_t, surface: Surface, kind: int = PARALLELOGRAM,
                  np.full(count, surface.texture, np.int32), uv,
                  np.tile(np.float32(surface.tint), (count, 1)),
                  np.full(count, surface.emission, np.float32))
+
+
+def triangles(corners: np.ndarray, surface: Surface) -> Faces:
+    """Faces from (F, 3, 3) corners in counter-clockwise order, the texture laid on from the
+    axis that each faces most."""
+    origin = corners[:, 0]
+    edges = corners[:, 1] - origin, corners[:, 2] - origin
+    faces = patches(origin, *edges, surface, TRIANGLE)
+    axis = np.abs(faces.normal).argmax(1)
+    pick = np.array([[1, 2], [0, 2], [0, 1]])[axis]
+    along = np.stack([np.take_along_axis(v, pick, 1) for v in (*edges, origin)], 1)
+    return replace(faces, uv=along * (1.0, -1.0) / (surface.tile or 1.0))
 
 
 _BOX_SIDES = {          # origin corner (0 low, 1 high) and signed axes of the two edges

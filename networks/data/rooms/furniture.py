@@ -19,8 +19,6 @@ class Top:
     x: tuple[float, float]
     y: tuple[float, float]
     z: float
-    #: room above it, metres
-    head: float = 0.6
 
 
 @dataclass(frozen=True)
@@ -171,28 +169,39 @@ def shelf(rng, materials: Materials) -> Item:
              box((x - thick, -y, 0), (x, y, h), board, skip=("-z",)),
              box((-x + thick, -y, 0), (x - thick, -y + 0.01, h), board, only=("+y",))]
     levels = np.linspace(0.06, h - thick, rows + 1)
-    tops = [Top((-x, x), (-y, y), h)]
     for z, above in zip(levels[:-1], levels[1:]):
         parts.append(box((-x + thick, -y + 0.01, z - thick), (x - thick, y - 0.01, z), board))
-        if rng.random() < 0.8:
-            parts += _books(rng, materials, -x + thick, x - thick, -y + 0.01, d * 0.8, z,
-                            above - z - thick)
-        else:
-            tops.append(Top((-x + 0.05, x - 0.05), (-y + 0.05, y - 0.02), z, above - z - 0.05))
+        fill = _books if rng.random() < 0.8 else _boxes
+        parts += fill(rng, materials, (-x + thick, x - thick), (-y + 0.01, d * 0.8), z,
+                      above - z - thick)
     parts.append(box((-x + thick, -y + 0.01, h - thick), (x - thick, y, h), board))
-    return Item(join(parts), (w, d, h), tuple(tops))
+    return Item(join(parts), (w, d, h), (Top((-x, x), (-y, y), h),))
 
 
-def _books(rng, materials, left, right, back, depth, z, head) -> list[Faces]:
-    """Runs of books between ``left`` and ``right`` standing at ``z``."""
-    parts, at = [], left + rng.uniform(0, 0.05)
+def _books(rng, materials, across, deep, z, head) -> list[Faces]:
+    """Runs of books on a board: ``across`` (left, right), ``deep`` (back, depth), ``z``."""
+    parts, (at, right), (back, depth) = [], across, deep
     while at < right - 0.08:
         run = min(rng.uniform(0.08, 0.35), right - at)
-        height = head * rng.uniform(0.6, 0.92)
         if rng.random() < 0.85:
-            parts.append(box((at, back, z), (at + run, back + depth * rng.uniform(0.7, 1), z + height),
+            front, top = back + depth * rng.uniform(0.7, 1), z + head * rng.uniform(0.6, 0.92)
+            parts.append(box((at, back, z), (at + run, front, top),
                              materials.surface("spines", "books"), skip=("-z", "-y")))
         at += run + 0.002
+    return parts
+
+
+def _boxes(rng, materials, across, deep, z, head) -> list[Faces]:
+    """Boxes on a board, as ``_books``."""
+    parts, (at, right), (back, depth) = [], across, deep
+    while at < right - 0.1:
+        run = min(rng.uniform(0.1, 0.3), right - at)
+        if rng.random() < 0.6:
+            front, top = back + depth * rng.uniform(0.5, 1), z + head * rng.uniform(0.3, 0.9)
+            parts.append(box((at, back, z), (at + run, front, top),
+                             materials.surface(str(rng.choice(["plain", "fabric", "wood"])),
+                                               "objects"), skip=("-z", "-y")))
+        at += run + rng.uniform(0.01, 0.1)
     return parts
 
 

@@ -10,6 +10,7 @@ from networks.data.rooms.faces import Faces, box, join, revolve
 from networks.data.rooms.furniture import Item
 from networks.data.rooms.lighting import Light, Lightmap, bake
 from networks.data.rooms.materials import Materials, mip_atlas
+from networks.data.rooms.meshes import load_models
 from networks.data.rooms.placing import FloorPlan, Solid, on_solid
 from networks.errors import ConfigError
 
@@ -23,7 +24,7 @@ class RoomConfig:
     #: probability that one corner is built in
     l_shaped: float = 0.25
     #: pieces of furniture tried per square metre
-    density: float = 0.8
+    density: float = 1.0
     #: folder of texture tiles in sub-folders by material; None: all procedural
     textures: str | None = None
     #: share of textures taken from the folder
@@ -70,7 +71,8 @@ _BUILDERS: dict[str, Callable] = {
     "low_cabinet": furniture.low_cabinet, "tv_stand": furniture.tv_stand,
     "chair": furniture.chair, "office_chair": furniture.office_chair,
     "floor_lamp": objects.floor_lamp, "floor_plant": objects.floor_plant,
-    "carton": objects.carton, "ball": objects.ball,
+    "carton": objects.carton, "ball": objects.ball, "small": objects.small_object,
+    "monitor": objects.monitor,
 }
 #: kinds of room: what must be there, in this order, before the rest is drawn from _FILLERS
 _KINDS = {
@@ -81,7 +83,7 @@ _KINDS = {
     "studio": ("bed", "sofa", "table", "tv_stand", "shelf"),
 }
 _FILLERS = ("cabinet", "low_cabinet", "shelf", "shelf", "chair", "sofa", "tv_stand", "desk",
-            "floor_lamp", "floor_plant", "carton", "carton", "ball", "round_table")
+            "floor_lamp", "floor_plant", "carton", "carton", "ball", "round_table", "bed")
 #: these stand in the room, everything else along a wall
 _FREE = ("table", "round_table", "coffee_table", "carton", "ball", "chair", "office_chair")
 _TABLES = ("table", "round_table", "desk")
@@ -98,7 +100,7 @@ def generate_room(seed: int, config: RoomConfig = RoomConfig()) -> Room:
     if rng.random() < config.l_shaped:
         _corner_block(plan, rng, materials)
     lights = _openings(plan, rng, materials)
-    _furnish(plan, rng, materials, config)
+    _furnish(plan, rng, _Workshop(materials, config), config.density)
     _hang(plan, rng, materials)
     lights += _ceiling_lamps(plan, rng, materials)
     faces = plan.faces()
@@ -151,7 +153,7 @@ def _openings(plan: FloorPlan, rng, materials: Materials) -> list[Light]:
         plan.reserve(Solid((x, y, 0.0), placed.yaw, (0.9, 0.8, 2.0)))
     lights = []
     for _ in range(int(rng.integers(1, 4))):
-        sill = rng.uniform(0.75, 1.0)
+        sill = rng.uniform(0.78, 1.0)
         pane = objects.window(rng, materials, plan.size[2] - sill - 0.25)
         placed = plan.along_wall(pane, rng, z=sill, gap=1e-3)
         if placed is not None and len(lights) < 2:
@@ -161,31 +163,45 @@ def _openings(plan: FloorPlan, rng, materials: Materials) -> list[Light]:
     return lights
 
 
-def _furnish(plan: FloorPlan, rng, materials: Materials, config: RoomConfig) -> None:
+class _Workshop:
+    """Makes furniture by name, from primitives or from the models."""
+
+    def __init__(self, materials: Materials, config: RoomConfig):
+        self._materials = materials
+        self._share = config.mesh_share
+        self._models = load_models(config.meshes) if config.meshes else {}
+
+    def __call__(self, name: str, rng) -> Item:
+        models = self._models.get(name)
+        if models and rng.random() < self._share:
+            return models[int(rng.integers(len(models)))].item(rng, self._materials)
+        return _BUILDERS[name](rng, self._materials)
+
+
+def _furnish(plan: FloorPlan, rng, make: _Workshop, density: float) -> None:
     kind = list(_KINDS)[int(rng.integers(len(_KINDS)))]
-    count = max(4, round(config.density * plan.size[0] * plan.size[1]))
+    count = max(4, round(density * plan.size[0] * plan.size[1]))
     names = list(_KINDS[kind])
     names += [str(rng.choice(_FILLERS)) for _ in range(max(0, count - len(names)))]
     for name in names:
-        item = _BUILDERS[name](rng, materials)
+        item = make(name, rng)
         if name in _FREE:
-            solid = plan.freely(item, rng, turned=name in ("chair", "carton", "office_chair"))
+            solid = plan.freely(item, rng, turned=name in ("chair", "carton"))
         else:
             solid = plan.along_wall(item, rng, gap=rng.uniform(0.02, 0.08))
         if solid is None:
             continue
         if name in _TABLES:
-            _chairs_around(plan, rng, materials, item, solid, name == "desk")
-        _fill_tops(plan, rng, materials, item, solid, name == "desk")
+            _chairs_around(plan, rng, make, item, solid, name == "desk")
+        _fill_tops(plan, rng, make, item, solid, name == "desk")
 
 
-def _chairs_around(plan, rng, materials, item: Item, solid: Solid, is_desk: bool) -> None:
+def _chairs_around(plan, rng, make, item: Item, solid: Solid, is_desk: bool) -> None:
     w, d, _ = item.size
     places = [(0.0, d / 2, np.pi)] if is_desk else [
         (-w / 4, d / 2, np.pi), (w / 4, d / 2, np.pi), (-w / 4, -d / 2, 0.0),
         (w / 4, -d / 2, 0.0), (w / 2, 0.0, np.pi / 2), (-w / 2, 0.0, -np.pi / 2)]
-    build = furniture.office_chair if is_desk else furniture.chair
-    chair = build(rng, materials)
+    chair = make("office_chair" if is_desk else "chair", rng)
     for x, y, yaw in places:
         if rng.random() > 0.75:
             continue
@@ -194,28 +210,20 @@ def _chairs_around(plan, rng, materials, item: Item, solid: Solid, is_desk: bool
         plan.place(chair, (x, y, 0.0), solid.yaw + yaw + rng.uniform(-0.2, 0.2))
 
 
-def _fill_tops(plan, rng, materials, item: Item, solid: Solid, is_desk: bool) -> None:
+def _fill_tops(plan, rng, make, item: Item, solid: Solid, is_desk: bool) -> None:
     if is_desk and rng.random() < 0.7:
-        screen = objects.monitor(rng, materials)
-        plan.place(screen, on_solid(solid, rng.uniform(-0.2, 0.1), -0.15, item.size[2]), solid.yaw)
+        x = rng.uniform(-0.2, 0.1)
+        plan.place(make("monitor", rng), on_solid(solid, x, -0.15, item.size[2]), solid.yaw)
     for top in item.tops:
         area = (top.x[1] - top.x[0]) * (top.y[1] - top.y[0])
-        for _ in range(int(rng.poisson(min(5.0, 1.0 + 4.0 * area)))):
-            thing = objects.small_object(rng, materials, top)
-            reach = max(thing.size[:2]) / 2 if thing else 1.0
+        for _ in range(int(rng.poisson(min(7.0, 1.0 + 7.0 * area)))):
+            thing = make("small", rng)
+            reach = max(thing.size[:2]) / 2
             if min(top.x[1] - top.x[0], top.y[1] - top.y[0]) <= 2 * reach:
                 continue
             x = rng.uniform(top.x[0] + reach, top.x[1] - reach)
             y = rng.uniform(top.y[0] + reach, top.y[1] - reach)
-            inside_shelf = top.z < item.size[2] - 0.01
-            _put(plan, thing, on_solid(solid, x, y, top.z), solid.yaw + rng.uniform(-0.4, 0.4),
-                 inside_shelf)
-
-
-def _put(plan: FloorPlan, item: Item, position, yaw: float, inside: bool) -> None:
-    """Places a small thing; within a shelf the shelf's own box is no obstacle."""
-    if not inside:
-        plan.place(item, position, yaw)
+            plan.place(thing, on_solid(solid, x, y, top.z), solid.yaw + rng.uniform(-0.4, 0.4))
 
 
 def _hang(plan: FloorPlan, rng, materials: Materials) -> None:

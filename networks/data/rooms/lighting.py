@@ -51,8 +51,7 @@ class Lightmap:
 def bake(faces: Faces, lights: list[Light], atlas: np.ndarray,
          rng: np.random.Generator) -> Lightmap:
     """Light map of a scene; ``atlas`` gives the mean colours for the bounce."""
-    intervals = np.stack([np.linalg.norm(e, axis=1) for e in (faces.edge_s, faces.edge_t)], 1)
-    intervals = np.clip(np.ceil(intervals / _SPACING), 1, _MOST - 1).astype(np.int64)
+    intervals = np.clip(np.ceil(_lengths(faces) / _SPACING), 1, _MOST - 1).astype(np.int64)
     face, st, row, column, corner, height = _grid(intervals)
     points, normals, area = _world(faces, face, st, intervals)
     light = np.zeros((len(points), 3), np.float32)
@@ -93,7 +92,7 @@ def _grid(intervals: np.ndarray):
 
 def _world(faces: Faces, face, st, intervals):
     """Points (N, 3) a little inside their face, unit normals, and area each stands for."""
-    inset = np.minimum(_LIFT * intervals[face] * 0 + _LIFT / _lengths(faces)[face], 0.25)
+    inset = np.minimum(_LIFT / _lengths(faces), 0.25)[face]
     s, t = np.clip(st, inset, 1 - inset).T
     beyond = np.where((faces.kind[face] == TRIANGLE), np.maximum(s + t - 1, 0), 0) / 2
     s, t = s - beyond, t - beyond
@@ -106,8 +105,9 @@ def _world(faces: Faces, face, st, intervals):
 
 
 def _lengths(faces: Faces) -> np.ndarray:
-    return np.maximum(np.stack([np.linalg.norm(faces.edge_s, axis=1),
-                                np.linalg.norm(faces.edge_t, axis=1)], 1), 1e-6)
+    """Lengths (F, 2) of the edges, metres."""
+    edges = np.stack([faces.edge_s, faces.edge_t], 1)
+    return np.maximum(np.linalg.norm(edges, axis=2), 1e-6)
 
 
 def _arriving(faces, position, points, normals, cube: int, soft: float) -> np.ndarray:
@@ -160,11 +160,10 @@ def _compare(nearest, u, v, inverse_depth) -> np.ndarray:
 def _albedo(faces: Faces, atlas: np.ndarray) -> np.ndarray:
     """Mean colour (F, 3) of each face, linear."""
     rows = level_rows()
-    smallest = atlas[rows[-2] + 1:rows[-1] - 1]
-    columns = faces.texture * (TEXTURE_SIZE + 2)
-    size = smallest.shape[0]
-    mean = np.stack([smallest[:, c + 1:c + 1 + size].mean((0, 1)) for c in columns])
-    return np.clip(mean * faces.tint, 0, 0.95) ** 2.2
+    column = TEXTURE_SIZE + 2
+    smallest = atlas[rows[-2] + 1:rows[-1] - 1].reshape(rows[-1] - rows[-2] - 2, -1, column, 3)
+    mean = smallest[:, :, 1:1 + len(smallest)].mean((0, 2))
+    return np.clip(mean[faces.texture] * faces.tint, 0, 0.95) ** 2.2
 
 
 def _bounced(faces, points, normals, area, light, albedo, rng) -> np.ndarray:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from networks.data.rooms.faces import Faces, box, join, revolve, yaw_rotation
-from networks.data.rooms.furniture import Item, Top
+from networks.data.rooms.furniture import Item
 from networks.data.rooms.materials import Materials
 
 
@@ -103,13 +103,9 @@ def monitor(rng, materials: Materials) -> Item:
 SMALL = (carton, vessel, vessel, ball, plant, table_lamp, book_pile, book_pile)
 
 
-def small_object(rng, materials: Materials, top: Top) -> Item | None:
-    """Something that fits below the head room of ``top``, or None after a few tries."""
-    for _ in range(3):
-        item = SMALL[int(rng.integers(len(SMALL)))](rng, materials)
-        if item.size[2] < top.head:
-            return item
-    return None
+def small_object(rng, materials: Materials) -> Item:
+    """Something to stand on a table."""
+    return SMALL[int(rng.integers(len(SMALL)))](rng, materials)
 
 
 def framed_picture(rng, materials: Materials) -> Item:
@@ -123,27 +119,39 @@ def framed_picture(rng, materials: Materials) -> Item:
     return Item(join(parts), (w, 0.03, h))
 
 
+#: curtains reach this far above and below the window, metres
+_HANG = 0.08
+
+
 def window(rng, materials: Materials, height: float) -> Item:
-    """Frame, panes, sill and maybe curtains; back at y = 0, bottom at z = 0."""
+    """Frame, panes, sill and maybe curtains; back at y = 0, curtains end at z = 0."""
     w, h, rim = rng.uniform(0.8, 2.0), min(height, rng.uniform(0.9, 1.5)), 0.06
     frame = materials.flat(np.full(3, rng.uniform(0.6, 0.95)), 12)
     pane = materials.surface("outside", "window", emission=float(rng.uniform(0.9, 1.25)))
     parts = [box((-w / 2 + rim, 0, rim), (w / 2 - rim, 0.02, h - rim), pane, only=("+y",)),
-             box((-w / 2 - 0.08, 0, -0.03), (w / 2 + 0.08, 0.12, 0), frame)]
+             box((-w / 2 - 0.08, 0, -0.03), (w / 2 + 0.08, 0.09, 0), frame)]
     bars = [(-w / 2, 0, rim, h), (w / 2 - rim, 0, rim, h), (-w / 2, 0, w, rim),
             (-w / 2, h - rim, w, rim)]
-    bars += [(x - 0.02, 0, 0.04, h) for x in np.linspace(-w / 2, w / 2, int(rng.integers(2, 5)))[1:-1]]
+    posts = np.linspace(-w / 2, w / 2, int(rng.integers(2, 5)))[1:-1]
+    bars += [(x - 0.02, 0, 0.04, h) for x in posts]
     parts += [box((x, 0, z), (x + bw, 0.05, z + bh), frame, skip=("-y",)) for x, z, bw, bh in bars]
-    width = w + 0.16
     if rng.random() < 0.5:
-        cloth = materials.surface("fabric", "window")
-        drape = rng.uniform(0.2, 0.45)
-        for left in (-w / 2 - 0.08, w / 2 + 0.08 - drape):
-            for k in range(4):
-                x0 = left + k * drape / 4
-                parts.append(box((x0, 0.05, -0.25), (x0 + drape / 4, 0.11 + 0.03 * (k % 2), h + 0.12),
-                                 cloth, skip=("-y",)))
-    return Item(join(parts), (width, 0.16, h))
+        parts += _curtains(rng, materials, w / 2 + 0.08, h)
+    faces = join(parts).moved(np.eye(3), (0, 0, _HANG))
+    return Item(faces, (w + 0.16, 0.16, h + 2 * _HANG))
+
+
+def _curtains(rng, materials: Materials, reach: float, h: float) -> list[Faces]:
+    """Folds of cloth at both ends of a window, out to x = +-``reach``."""
+    cloth, drape = materials.surface("fabric", "window"), rng.uniform(0.2, 0.45)
+    folds, parts = 5, []
+    for left in (-reach, reach - drape):
+        for k in range(folds):
+            x = left + k * drape / folds
+            front = 0.12 + 0.03 * (k % 2)
+            parts.append(box((x, 0.05, -_HANG), (x + drape / folds, front, h + _HANG), cloth,
+                             skip=("-y",)))
+    return parts
 
 
 def door(rng, materials: Materials) -> Item:

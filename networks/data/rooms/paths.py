@@ -19,8 +19,8 @@ class PathConfig:
     #: largest sway of the camera's place from the path's middle, tried first
     reach: float = 0.75
     #: sway of the gaze around the place looked at
-    yaw_sway: float = 14.0
-    pitch_sway: float = 6.0
+    yaw_sway: float = 20.0
+    pitch_sway: float = 7.0
     roll_sway: float = 2.5
     #: tremor of the hand, at about 2 to 5 Hz
     tremor: float = 0.0008
@@ -41,8 +41,12 @@ class PathConfig:
 #: what a path or view is judged by: a small picture of the room
 _PROBE = PinholeCamera(44.0, 44.0, 23.5, 17.5, 48, 36)
 #: no probe pixel may be nearer than this, metres
-_NEAREST = 0.45
+_NEAREST = 0.5
+#: views with this many faces, and this median depth in metres, are rich enough; those with
+#: less variety of classes (entropy, nats) than _POOR are worth nothing
+_MANY_FACES, _FAR, _POOR = 60, 2.2, 0.4
 _TRIES = 60
+_GOOD_VIEW = 0.5
 _FLATTEN = np.array([1.0, 1.0, 0.35])
 
 
@@ -150,8 +154,9 @@ def view_richness(room: Room, T_world_cam: np.ndarray) -> float:
     share = np.bincount(room.faces.label[face]) / face.size
     share = share[share > 0]
     variety = float(-(share * np.log(share)).sum())
-    surfaces = len(np.unique(face)) / 60
-    return max(0.0, variety - 0.4) * min(1.0, surfaces)
+    surfaces = min(1.0, len(np.unique(face)) / _MANY_FACES)
+    roomy = min(1.0, 1 / (_FAR * float(np.median(sight.inverse_depth))))
+    return max(0.0, variety - _POOR) * surfaces * roomy
 
 
 def random_view(room: Room, rng: np.random.Generator, clearance: float = 0.3) -> np.ndarray:
@@ -170,7 +175,7 @@ def random_view(room: Room, rng: np.random.Generator, clearance: float = 0.3) ->
         score = view_richness(room, T)
         if score > best_score:
             best, best_score = T, score
-        if score > 0.35:
+        if score > _GOOD_VIEW:
             break
     if best is None:
         raise ConfigError(f"room {room.seed}: nowhere is {clearance} m clear of all surfaces; "

@@ -36,6 +36,9 @@ def overlap(a: Solid, b: Solid, margin: float = 0.01) -> bool:
     low = max(a.position[2], b.position[2])
     if low >= min(a.position[2] + a.size[2], b.position[2] + b.size[2]) - 1e-6:
         return False
+    reach = sum(np.hypot(*s.size[:2]) / 2 for s in (a, b)) + 2 * margin
+    if np.hypot(a.position[0] - b.position[0], a.position[1] - b.position[1]) > reach:
+        return False
     first, second = a.outline(margin), b.outline()
     for yaw in (a.yaw, b.yaw):
         axes = yaw_rotation(yaw)[:2, :2]
@@ -72,7 +75,7 @@ class FloorPlan:
         return solid
 
     def along_wall(self, item: Item, rng: np.random.Generator, z: float = 0.0,
-                   gap: float = 0.01, tries: int = 12) -> Solid | None:
+                   gap: float = 0.01, tries: int = 30) -> Solid | None:
         """Puts an item with its back to a random wall."""
         w, d, _ = self.size
         for _ in range(tries):

@@ -24,8 +24,9 @@ def noise(rng: np.random.Generator, falloff: float = 1.2, stretch=(1.0, 1.0)) ->
 
 
 def random_colour(rng, saturation=(0.1, 0.6), value=(0.3, 0.9)) -> np.ndarray:
-    """(3,) in [0, 1]."""
-    hue, s, v = rng.uniform(0, 6), rng.uniform(*saturation), rng.uniform(*value)
+    """(3,) in [0, 1]; hues are mostly warm, as indoors."""
+    hue = rng.uniform(0.0, 1.2) if rng.random() < 0.55 else rng.uniform(0, 6)
+    s, v = rng.uniform(*saturation) * rng.uniform(0.4, 1.0), rng.uniform(*value)
     wheel = np.clip(np.abs((hue + np.array([0.0, 4.0, 2.0])) % 6 - 3) - 1, 0, 1)
     return (v * (1 - s + s * wheel)).astype(np.float32)
 
@@ -115,7 +116,7 @@ def wood(rng) -> np.ndarray:
 
 def fabric(rng) -> np.ndarray:
     x, y = _grid()
-    base, other = random_colour(rng, (0.1, 0.8), (0.25, 0.85)), random_colour(rng)
+    base, other = random_colour(rng, (0.05, 0.8), (0.2, 0.85)), random_colour(rng)
     kind, n = rng.integers(5), int(rng.integers(3, 9))
     stripes_x = 0.5 + 0.5 * np.sign(np.sin(2 * np.pi * n * x)) + 0 * y
     stripes_y = 0.5 + 0.5 * np.sign(np.sin(2 * np.pi * n * y)) + 0 * x

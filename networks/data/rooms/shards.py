@@ -1,0 +1,138 @@
+"""A cache of rendered rooms on disk, written once and read by training.
+
+``python -m networks.data.rooms.shards --out DIR --images N --workers K`` writes shards of
+``SHARD`` images: ``NNNNN_images.npy`` (n, H, W, 3) uint8, ``NNNNN_depth.npy`` (n, H, W)
+float16 metres, ``NNNNN_labels.npy`` (n, H, W) uint8, ``NNNNN_cameras.npy`` (n, 4) float64
+(fx, fy, cx, cy).  Shards that exist are kept, so a broken run goes on where it stopped.
+"""
+
+import argparse
+import multiprocessing
+import os
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from networks.classes import NYU13
+from networks.data.rooms.images import RoomsImages, ViewsConfig, as_sample
+from networks.data.rooms.layout import RoomConfig
+from networks.data.sample import Sample
+from networks.errors import DataError, ScenecodeError
+from optim.camera import PinholeCamera
+
+#: images in a shard
+SHARD = 50
+_KINDS = {"images": np.uint8, "depth": np.float16, "labels": np.uint8, "cameras": np.float64}
+
+
+class RoomsShards:
+    """``LabelledImages`` from a folder written by ``write_shards``.
+
+    Raises ``DataError`` for a folder without shards or with incomplete ones.
+    """
+
+    classes = NYU13
+
+    def __init__(self, folder: str | Path):
+        self._folder = Path(folder)
+        # images.npy is written last: a shard without it was never finished
+        stems = sorted(p.name.split("_")[0] for p in self._folder.glob("*_images.npy"))
+        if not stems:
+            raise DataError(f"{folder}: no room shards; write some with "
+                            "python -m networks.data.rooms.shards --out DIR --images N")
+        self._shards = [self._open(stem) for stem in stems]
+        self._ends = np.cumsum([len(s["images"]) for s in self._shards])
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def __getitem__(self, index: int) -> Sample:
+        if not 0 <= index < len(self):
+            raise IndexError(f"{self._folder}: index {index} of {len(self)}")
+        k = int(np.searchsorted(self._ends, index, side="right"))
+        shard, row = self._shards[k], index - int(self._ends[k])
+        height, width = shard["depth"].shape[1:]
+        camera = PinholeCamera(*map(float, shard["cameras"][row]), width, height)
+        return as_sample(shard["images"][row], shard["depth"][row], shard["labels"][row],
+                         camera, f"{self._folder.name} {index}")
+
+    def _open(self, stem: str) -> dict[str, np.ndarray]:
+        shard = {}
+        for kind, dtype in _KINDS.items():
+            path = self._folder / f"{stem}_{kind}.npy"
+            try:
+                shard[kind] = np.load(path, mmap_mode="r", allow_pickle=False)
+            except (OSError, ValueError) as error:
+                raise DataError(f"{path}: unreadable; delete shard {stem} and write it again"
+                                f" ({error})") from error
+            if shard[kind].dtype != dtype or len(shard[kind]) != len(shard["images"]):
+                raise DataError(f"{path}: {shard[kind].dtype} {shard[kind].shape} does not fit "
+                                f"its shard; delete shard {stem} and write it again")
+        return shard
+
+
+def write_shards(folder: str | Path, images: int, views: ViewsConfig, room: RoomConfig,
+                 workers: int = 1) -> float:
+    """Renders ``images`` images into ``folder``; returns images per second."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    views = replace(views, rooms=-(-images // views.views_per_room))
+    jobs = [(folder, start, min(start + SHARD, images), views, room)
+            for start in range(0, images, SHARD)
+            if not _path(folder, start, "images").exists()]
+    begin, done = time.monotonic(), 0
+    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+        for count in pool.imap_unordered(_write_shard, jobs):
+            done += count
+            rate = done / (time.monotonic() - begin)
+            print(f"{done} images, {rate:.1f} images/s", file=sys.stderr)
+    return done / max(time.monotonic() - begin, 1e-9)
+
+
+def _path(folder: Path, start: int, kind: str) -> Path:
+    return folder / f"{start // SHARD:05d}_{kind}.npy"
+
+
+def _write_shard(job) -> int:
+    folder, start, stop, views, room = job
+    source = RoomsImages(views, room)
+    shots = [source.view(index) for index in range(start, stop)]
+    columns = {"depth": [v.depth for v, _ in shots], "labels": [v.labels for v, _ in shots],
+               "cameras": [(c.fx, c.fy, c.cx, c.cy) for _, c in shots],
+               "images": [v.image for v, _ in shots]}
+    for kind, values in columns.items():
+        part = folder / f"{start // SHARD:05d}_{kind}.part.npy"
+        np.save(part, np.asarray(values, _KINDS[kind]), allow_pickle=False)
+        os.replace(part, _path(folder, start, kind))
+    return len(shots)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m networks.data.rooms.shards",
+                                     description="Render procedural rooms for training.")
+    parser.add_argument("--out", required=True, help="folder for the shards")
+    parser.add_argument("--images", type=int, required=True)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--views-per-room", type=int, default=ViewsConfig.views_per_room)
+    parser.add_argument("--first-seed", type=int, default=ViewsConfig.first_seed)
+    parser.add_argument("--textures", help="folder of texture tiles in sub-folders by material")
+    parser.add_argument("--meshes", help="folder of .glb models named by what they are")
+    options = parser.parse_args(arguments)
+    try:
+        rate = write_shards(options.out, options.images,
+                            ViewsConfig(views_per_room=options.views_per_room,
+                                        first_seed=options.first_seed),
+                            RoomConfig(textures=options.textures, meshes=options.meshes),
+                            options.workers)
+    except ScenecodeError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(f"{options.out}: {options.images} images, {rate:.1f} images/s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
