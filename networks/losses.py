@@ -7,8 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from networks.classes import VOID
+from networks.data.mixed import Batch
 from networks.errors import ConfigError
-from networks.scenecode import MIN_SCALE
+from networks.scenecode import MIN_SCALE, SceneCode
+from optim.proximity import proximity_from_depth
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ def laplace(prox: Tensor, truth: Tensor, known: Tensor, b: Tensor) -> Tensor:
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Equation 4: logits (B, C, H, W), labels (B, H, W) uint8; void pixels do not count."""
+    """Equation 4: logits (B, C, H, W), labels (B, H, W) ids; void pixels do not count."""
     total = F.cross_entropy(logits, labels.long(), ignore_index=VOID, reduction="sum")
     return total / (labels != VOID).sum().clamp(min=1)
 
@@ -67,3 +69,68 @@ class TaskWeights(nn.Module):
     def forward(self, depth: Tensor, semantic: Tensor) -> Tensor:
         losses = torch.stack([depth, semantic])
         return (torch.exp(-self.log_variance) * losses + self.log_variance).sum()
+
+
+class Objective(nn.Module):
+    """Everything that training minimises, for one batch.
+
+    Every image is decoded twice: from the zero code, because that is all that a new keyframe
+    has, and from a code drawn from its recognition model.  The predicted scale ``b`` is
+    learnt on the zero-code error, which is what mapping needs to know, and only weighs the
+    other.
+    """
+
+    def __init__(self, config: LossConfig):
+        super().__init__()
+        self.config = config
+        self.task_weights = TaskWeights()
+
+    def forward(self, model: SceneCode, batch: Batch, epoch: float,
+                generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+        """The total (scalar) and its detached parts; ``epoch`` may be fractional."""
+        prox = proximity_from_depth(batch.depth, model.config.average_depth)[:, None]
+        known = batch.valid[:, None].to(prox.dtype)
+        features = model.features(batch.image)
+        depth_code, depth_kl = self._draw(model.config.depth_code, generator, lambda: (
+            model.recognise_depth(features, prox, known)))
+        semantic_code, semantic_kl = self._draw(model.config.semantic_code, generator, lambda: (
+            model.recognise_semantic(features, batch.labels)))
+        coded_prox, coded_logits = model.decode(features, depth_code, semantic_code)
+
+        step = self.config.pixel_step
+        row, column = torch.randint(step, (2,), generator=generator).tolist()
+        at = (..., slice(row, None, step), slice(column, None, step))
+        prox, known, labels = prox[at], known[at], batch.labels[at]
+
+        def upsample(maps: Tensor) -> Tensor:
+            return F.interpolate(maps, prox.shape[-2:], mode="bilinear", align_corners=False)
+
+        b = upsample(features.prox_b)
+        zero_prox = upsample(features.prox_zero)
+        depth_zero = laplace(zero_prox, prox, known, b)
+        semantic_zero = cross_entropy(upsample(features.logits_zero), labels)
+        parts = {"depth_zero": proximity_l1(zero_prox, prox, known),
+                 "semantic_zero": semantic_zero}
+        depth, semantic = depth_zero, semantic_zero
+        factor = self.config.kl_factor(epoch)
+        if depth_code is not None:
+            error = upsample(coded_prox) - prox
+            depth = depth + proximity_l1(error / b.detach(), torch.zeros_like(error), known)
+            depth = depth + factor * self.config.depth_kl * depth_kl
+            parts |= {"depth_coded": proximity_l1(error, torch.zeros_like(error), known),
+                      "depth_kl": depth_kl}
+        if semantic_code is not None:
+            coded = cross_entropy(upsample(coded_logits), labels)
+            semantic = semantic + coded + factor * self.config.semantic_kl * semantic_kl
+            parts |= {"semantic_coded": coded, "semantic_kl": semantic_kl}
+        total = self.task_weights(depth, semantic)
+        return total, {name: value.detach() for name, value in parts.items()}
+
+    @staticmethod
+    def _draw(size: int, generator: torch.Generator, recognise):
+        """A code (B, size) of the recognised distribution, and its KL; nothing without code."""
+        if not size:
+            return None, None
+        mean, logvar = recognise()
+        noise = torch.randn(mean.shape, generator=generator).to(mean.device)
+        return mean + noise * torch.exp(0.5 * logvar), kl_from_unit_normal(mean, logvar)

@@ -85,6 +85,12 @@ class Prediction:
                        logits_J_code=self.logits_J_code.to(device))
 
 
+    def detached(self) -> "Prediction":
+        """A copy that autograd and inference mode know nothing of."""
+        return replace(self, **{name: getattr(self, name).clone().detach() for name in (
+            "prox_zero", "prox_J_code", "prox_b", "logits_zero", "logits_J_code")})
+
+
 class Predictor(Protocol):
     """``image -> Prediction``.  A network without codes returns empty Jacobians."""
 

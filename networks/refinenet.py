@@ -82,16 +82,17 @@ class RefineNetUnit(nn.Module):
 class RefineNet(nn.Module):
     """Features at strides 4, 8, 16, 32 to one map (B, channels[0], H/4, W/4).
 
-    ``channels`` and ``pooling_blocks`` are per stride, from 4 to 32.
+    ``channels``, ``residual_units`` (before fusion) and ``pooling_blocks`` are per stride,
+    from 4 to 32.
     """
 
     def __init__(self, c_encoder: tuple[int, ...], channels: tuple[int, ...],
-                 residual_units: int, pooling_blocks: tuple[int, ...]):
+                 residual_units: tuple[int, ...], pooling_blocks: tuple[int, ...]):
         super().__init__()
         below = (*channels[1:], None)
         self.units = nn.ModuleList(
-            RefineNetUnit(skip, low, own, residual_units, blocks)
-            for skip, low, own, blocks in zip(c_encoder, below, channels, pooling_blocks))
+            RefineNetUnit(*sizes)
+            for sizes in zip(c_encoder, below, channels, residual_units, pooling_blocks))
 
     def forward(self, features: tuple[Tensor, ...]) -> Tensor:
         x = None

@@ -24,6 +24,8 @@ from optim.proximity import proximity_from_depth
 #: Smallest Laplace scale of proximity: otherwise a network may claim
 #: certainty where training happens to fit.  At 2 m it is 2.4 cm.
 MIN_SCALE = 3e-3
+#: Initial spread of the last convolutions' weights: predictions start near their biases.
+HEAD_STD = 5e-3
 #: The coarsest stride of every backbone.
 MAX_STRIDE = 32
 #: Stride of the feature maps that the heads work at.
@@ -47,7 +49,7 @@ class ModelConfig:
     #: decoder channels, residual units before the fusion and pooling blocks after it,
     #: from stride 4 to stride 32
     decoder_channels: tuple[int, int, int, int] = (64, 64, 96, 128)
-    residual_units: int = 1
+    residual_units: tuple[int, int, int, int] = (1, 1, 1, 1)
     pooling_blocks: tuple[int, int, int, int] = (2, 2, 2, 2)
     #: channels of the recognition models, from stride 4 down by 2 each
     recognition_channels: tuple[int, ...] = (32, 64, 96, 128)
@@ -82,6 +84,9 @@ class LinearHead(nn.Module):
             self.code_map = nn.Conv2d(code, channels, 1, bias=False)
             self.from_code = nn.Conv2d(channels, outputs, 3, padding=1, bias=False)
             self.from_product = nn.Conv2d(channels, outputs, 3, padding=1, bias=False)
+            nn.init.normal_(self.from_code.weight, std=HEAD_STD)
+            nn.init.normal_(self.from_product.weight, std=HEAD_STD)
+        nn.init.normal_(self.from_features.weight, std=HEAD_STD)
 
     def zero(self, features: Tensor) -> Tensor:
         """(B, F, h, w) to the prediction at zero code (B, outputs, h, w)."""
@@ -135,6 +140,7 @@ class Recognition(nn.Module):
             c_in = c_out
         self.trunk = nn.Sequential(*layers)
         self.mean_logvar = nn.Conv2d(c_in, 2 * code, (h, w))
+        nn.init.zeros_(self.mean_logvar.bias)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(B, c_in, h, w) to mean and log variance, each (B, code)."""
@@ -179,7 +185,9 @@ class SceneCode(nn.Module):
         if config.semantic_code:
             self.semantic_recognition = Recognition(2 * C, config.semantic_code,
                                                     config.recognition_channels, size)
+        # proximity 1/2 is the average depth; b starts at about the spread around it
         nn.init.constant_(self.depth_head.from_features.bias, 0.5)
+        nn.init.normal_(self.scale_head.weight, std=HEAD_STD)
         nn.init.constant_(self.scale_head.bias, -2.0)
 
     def features(self, image: Tensor) -> Features:
@@ -215,11 +223,13 @@ class SceneCode(nn.Module):
 
     def recognise_semantic(self, features: Features, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log variance (B, Ks) of the semantic code of images labelled
-        ``labels`` (B, H, W) uint8; void pixels are no class."""
+        ``labels`` (B, H, W) ids; void pixels are no class."""
         size, C = features.logits_zero.shape[-2:], len(self.classes)
-        ids = labels.long().masked_fill(labels == VOID, C)
-        one_hot = F.one_hot(ids, C + 1)[..., :C].permute(0, 3, 1, 2).float()
-        truth = F.adaptive_avg_pool2d(one_hot, size)
+        # four of the sixteen pixels under a feature tell its classes well enough
+        ids = labels[:, 1::2, 1::2].long()
+        ids = ids.masked_fill(ids == VOID, C)[:, None]
+        one_hot = features.logits_zero.new_zeros(len(ids), C + 1, *ids.shape[-2:])
+        truth = F.adaptive_avg_pool2d(one_hot.scatter_(1, ids, 1.0)[:, :C], size)
         guess = features.logits_zero.detach().softmax(1)
         return self.semantic_recognition(torch.cat([truth, guess], 1))
 
@@ -237,7 +247,7 @@ class SceneCode(nn.Module):
         if image.shape != (3, self.height, self.width):
             raise ValueError(f"this model takes 3x{self.height}x{self.width} images, "
                              f"got {tuple(image.shape)}")
-        features = self.features(image[None])
+        features = self.features(image[None].to(self.backbone.mean.device))
         J_depth = self.depth_head.jacobian(features.depth)[0, 0]
         J_semantic = self.semantic_head.jacobian(features.semantic)[0]
         return Prediction(
@@ -254,12 +264,19 @@ class SceneCode(nn.Module):
                camera: PinholeCamera) -> tuple[Tensor, Tensor]:
         """The most likely codes (Kd,), (Ks,) of an image (3, H, W) whose depth (H, W) in
         metres (0 unknown) and labels (H, W) are known; empty where the model has no code."""
-        features = self.features(image[None])
-        prox = proximity_from_depth(depth, self.config.average_depth_for(camera))[None, None]
-        codes = [image.new_zeros(0), image.new_zeros(0)]
+        codes = self.encode_features(self.features(image[None]), depth, labels, camera)
+        return codes[0][0], codes[1][0]
+
+    def encode_features(self, features: Features, depth: Tensor, labels: Tensor,
+                        camera: PinholeCamera) -> tuple[Tensor, Tensor]:
+        """``encode`` of one image whose features are at hand: codes (1, Kd) and (1, Ks)."""
+        device = features.prox_zero.device
+        depth_code = semantic_code = torch.zeros(1, 0, device=device)
         if self.config.depth_code:
-            known = (depth > 0).to(prox.dtype)[None, None]
-            codes[0] = self.recognise_depth(features, prox, known)[0][0]
+            prox = proximity_from_depth(depth, self.config.average_depth_for(camera))
+            known = (depth > 0).to(prox.dtype)
+            depth_code, _ = self.recognise_depth(features, prox[None, None].to(device),
+                                                 known[None, None].to(device))
         if self.config.semantic_code:
-            codes[1] = self.recognise_semantic(features, labels[None])[0][0]
-        return codes[0], codes[1]
+            semantic_code, _ = self.recognise_semantic(features, labels[None].to(device))
+        return depth_code, semantic_code

@@ -8,8 +8,11 @@ import numpy as np
 from networks.classes import VOID
 from networks.data.rooms.layout import Room
 from networks.data.rooms.materials import LEVELS, TEXTURE_SIZE, level_rows
-from networks.data.rooms.raster import rasterise
+from networks.data.rooms.raster import Visibility, rasterise
 from optim.camera import PinholeCamera
+
+#: look-ups per row
+_ROW = 256
 
 
 @dataclass(frozen=True)
@@ -21,81 +24,107 @@ class View:
     labels: np.ndarray  # (H, W) uint8 class ids, VOID outside the room
 
 
+@dataclass(frozen=True)
+class _Hits:
+    """N pixels and the faces they see."""
+
+    face: np.ndarray    # (N,) index
+    seen: np.ndarray    # (N,) bool, False outside the room
+    st: np.ndarray      # (2, N) place on the face
+    depth: np.ndarray   # (N,) metres, 0 where not seen
+    planes: np.ndarray  # (N, 9) see ``raster.Visibility.planes``
+
+
 def render(room: Room, T_world_cam: np.ndarray, camera: PinholeCamera,
            supersample: int = 1) -> View:
     """View from ``T_world_cam`` (4, 4) with x right, y down, z forward.
 
-    ``supersample`` n averages the colours of n x n rays per pixel; depth and labels always
-    belong to the pixel centre.
+    ``supersample`` n averages the colours of n x n rays in the pixels at the edges of
+    faces (textures are filtered anyway); depth and labels belong to the pixel centre.
     """
     T_world_cam = np.asarray(T_world_cam, float)
-    shade, depth, labels = _shade(room, T_world_cam, camera)
+    sight = rasterise(room.faces, T_world_cam, camera)
+    shape = camera.height, camera.width
+    hits = _hits(sight, *_pixels(camera))
+    colour = _shade(room, hits).reshape(*shape, 3)
     if supersample > 1:
-        fine = camera.resized(camera.width * supersample, camera.height * supersample)
-        shade = cv2.resize(_shade(room, T_world_cam, fine)[0], (camera.width, camera.height),
-                           interpolation=cv2.INTER_AREA)
-    image = np.clip(shade * 255 + 0.5, 0, 255).astype(np.uint8)
-    return View(image, depth, labels)
+        _smooth_edges(colour, room, sight.face, T_world_cam, camera, supersample)
+    image = np.clip(colour * 255 + 0.5, 0, 255).astype(np.uint8)
+    labels = np.where(hits.seen, room.faces.label[hits.face], VOID).astype(np.uint8)
+    return View(image, hits.depth.astype(np.float32).reshape(shape), labels.reshape(shape))
 
 
-def _shade(room: Room, T_world_cam, camera) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Colour (H, W, 3) float32, depth and labels."""
-    faces = room.faces
-    sight = rasterise(faces, T_world_cam, camera)
-    face = sight.face.reshape(-1)
-    u = np.tile(np.arange(camera.width, dtype=np.float64), camera.height)
-    v = np.repeat(np.arange(camera.height, dtype=np.float64), camera.width)
+def _smooth_edges(colour, room, face, T_world_cam, camera, n: int) -> None:
+    """Averages ``n`` x ``n`` rays where not all of a pixel's rays see the same face."""
+    fine = camera.resized(camera.width * n, camera.height * n)
+    sight = rasterise(room.faces, T_world_cam, fine)
+    blocks = sight.face.reshape(camera.height, n, camera.width, n)
+    v, u = np.nonzero((blocks != face[:, None, :, None]).any((1, 3)))
+    dv, du = np.divmod(np.arange(n * n), n)
+    hits = _hits(sight, (n * u[:, None] + du).ravel(), (n * v[:, None] + dv).ravel())
+    colour[v, u] = _shade(room, hits).reshape(-1, n * n, 3).mean(1)
+
+
+def _pixels(camera: PinholeCamera) -> tuple[np.ndarray, np.ndarray]:
+    """Columns and rows (N,) of all pixels, row by row."""
+    return (np.tile(np.arange(camera.width), camera.height),
+            np.repeat(np.arange(camera.height), camera.width))
+
+
+def _hits(sight: Visibility, u: np.ndarray, v: np.ndarray) -> _Hits:
+    face = sight.face[v, u]
     planes = sight.planes.reshape(-1, 9)[face]
     s, t, w = (planes[:, 3 * k] * u + planes[:, 3 * k + 1] * v + planes[:, 3 * k + 2]
                for k in range(3))
     seen = (face >= 0) & (w > 0)
     depth = 1 / np.where(seen, w, np.inf)
-    st = np.stack([s, t]) * depth
-    texture = _textured(room, planes, face, st, depth, camera)
-    light = _lit(room, face, st, camera)
-    colour = np.where(seen[:, None], texture * light * faces.tint[face], 0)
-    shape = camera.height, camera.width
-    labels = np.where(seen, faces.label[face], VOID).astype(np.uint8)
-    return (colour.reshape(*shape, 3).astype(np.float32),
-            depth.reshape(shape).astype(np.float32), labels.reshape(shape))
+    return _Hits(face, seen, np.stack([s * depth, t * depth]), depth, planes)
 
 
-def _textured(room, planes, face, st, depth, camera) -> np.ndarray:
+def _shade(room: Room, hits: _Hits) -> np.ndarray:
+    """Colours (N, 3) float32, about [0, 1]."""
+    colour = _textured(room, hits) * _lit(room, hits) * room.faces.tint[hits.face]
+    return np.where(hits.seen[:, None], colour, 0).astype(np.float32)
+
+
+def _textured(room: Room, hits: _Hits) -> np.ndarray:
     """Texture colour (N, 3), blended between the two mip levels that fit the footprint."""
-    uv = room.faces.uv.reshape(-1, 6)[face]
+    uv, st = room.faces.uv.reshape(-1, 6)[hits.face], hits.st
     tile = [uv[:, k] * st[0] + uv[:, 2 + k] * st[1] + uv[:, 4 + k] for k in (0, 1)]
-    footprint = np.zeros(len(face))
+    footprint = np.zeros(len(hits.face))
     for axis in (0, 1):
-        step_s = (planes[:, axis] - st[0] * planes[:, 6 + axis]) * depth
-        step_t = (planes[:, 3 + axis] - st[1] * planes[:, 6 + axis]) * depth
-        footprint = np.maximum(footprint, np.hypot(uv[:, 0] * step_s + uv[:, 2] * step_t,
-                                                   uv[:, 1] * step_s + uv[:, 3] * step_t))
-    level = np.clip(np.log2(np.maximum(footprint * TEXTURE_SIZE, 1e-6)), 0, LEVELS - 1.001)
+        step_s = (hits.planes[:, axis] - st[0] * hits.planes[:, 6 + axis]) * hits.depth
+        step_t = (hits.planes[:, 3 + axis] - st[1] * hits.planes[:, 6 + axis]) * hits.depth
+        step = [uv[:, k] * step_s + uv[:, 2 + k] * step_t for k in (0, 1)]
+        footprint = np.maximum(footprint, step[0] * step[0] + step[1] * step[1])
+    level = 0.5 * np.log2(np.maximum(footprint * TEXTURE_SIZE ** 2, 1e-12))
+    level = np.clip(level, 0, LEVELS - 1.001)
     below = level.astype(np.int64)
     blend = (level - below).astype(np.float32)[:, None]
-    column = room.faces.texture[face] * (TEXTURE_SIZE + 2)
-    low = _look_up(room.atlas, tile, column, below, camera)
-    high = _look_up(room.atlas, tile, column, below + 1, camera)
+    column = room.faces.texture[hits.face] * (TEXTURE_SIZE + 2)
+    low, high = (_look_up(room.atlas, tile, column, k) for k in (below, below + 1))
     return low + blend * (high - low)
 
 
-def _look_up(atlas, tile, column, level, camera) -> np.ndarray:
-    size = TEXTURE_SIZE / (1 << level)
+def _look_up(atlas, tile, column, level) -> np.ndarray:
+    size = (TEXTURE_SIZE >> level).astype(np.float64)
     x = (tile[0] - np.floor(tile[0])) * size + 0.5 + column
     y = (tile[1] - np.floor(tile[1])) * size + 0.5 + level_rows()[level]
-    return _sample(atlas, x, y, camera)
+    return _sample(atlas, x, y)
 
 
-def _lit(room, face, st, camera) -> np.ndarray:
+def _lit(room: Room, hits: _Hits) -> np.ndarray:
     """Brightness (N, 3)."""
-    light = room.lightmap
-    st = np.clip(st, 0, 1)
-    x = light.corner[face, 0] + st[0] * light.intervals[face, 0]
-    y = light.corner[face, 1] + st[1] * light.intervals[face, 1]
-    return _sample(light.image, x, y, camera)
+    light, st = room.lightmap, np.clip(hits.st, 0, 1)
+    x, y = (light.corner[hits.face, k] + st[k] * light.intervals[hits.face, k] for k in (0, 1))
+    return _sample(light.image, x, y)
 
 
-def _sample(image, x, y, camera) -> np.ndarray:
-    """Bilinear values (N, 3) of an image at one place per pixel of the view."""
-    x, y = (c.reshape(camera.height, camera.width).astype(np.float32) for c in (x, y))
-    return cv2.remap(image, x, y, cv2.INTER_LINEAR).reshape(-1, 3)
+def _sample(image, x, y) -> np.ndarray:
+    """Bilinear values (N, 3) of an image; in rows, for OpenCV limits the size of both."""
+    rows = -(-len(x) // _ROW)
+    grid = np.zeros((2, rows * _ROW), np.float32)
+    grid[0, :len(x)], grid[1, :len(y)] = x, y
+    grid = grid.reshape(2, rows, _ROW)
+    values = cv2.remap(image, grid[0], grid[1], cv2.INTER_LINEAR)
+    return values.reshape(-1, 3)[:len(x)]

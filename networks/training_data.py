@@ -1,0 +1,83 @@
+"""The images that a training run learns from and is validated on."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from networks.data.cached import CachedImages
+from networks.data.mixed import MixedImages
+from networks.data.nyuv2 import NYUv2
+from networks.data.rooms.images import FIRST_TRAINING_SEED, RoomsImages, ViewsConfig
+from networks.data.rooms.layout import RoomConfig
+from networks.data.sample import LabelledImages
+from networks.datasets import data_path
+from networks.errors import ConfigError
+
+#: Rooms of the held-out set when there is no NYUv2, with one view each.
+HELD_OUT_ROOMS = 30
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which data sets, and how many images of each make an epoch."""
+
+    #: folder of NYUv2, absolute or below ``$SCENECODE_DATA``; nothing to go without
+    nyuv2: str | None = None
+    #: procedural rooms and views of each; 0 rooms to go without
+    rooms: int = 300
+    views_per_room: int = 5
+    #: room images in an epoch; nothing for all of them
+    rooms_per_epoch: int | None = None
+    #: folders of texture tiles and of .glb models, absolute or below ``$SCENECODE_DATA``
+    textures: str | None = None
+    meshes: str | None = None
+    #: images are decoded or rendered once, at this size, and cropped from it
+    width: int = 320
+    height: int = 240
+    #: folder that keeps the decoded images for the next run; nothing for memory only
+    cache: str | None = None
+
+    def __post_init__(self):
+        if self.nyuv2 is None and not self.rooms:
+            raise ConfigError("data: name the folder of nyuv2, or ask for rooms, or both")
+
+
+def open_training_data(config: DataConfig, width: int, height: int,
+                       seed: int) -> tuple[MixedImages, LabelledImages]:
+    """Training images at the configured size, and held-out ones at ``width`` x ``height``.
+
+    NYUv2's own training split is divided for this; its test split is never touched.
+    """
+    parts, counts = [], []
+    if config.nyuv2 is not None:
+        nyuv2 = NYUv2(data_path(config.nyuv2), "trainfit", config.width, config.height)
+        parts.append(_cached(nyuv2, config, f"nyuv2_{config.width}"))
+        counts.append(len(parts[-1]))
+    if config.rooms:
+        name = f"rooms_{config.width}_{config.rooms}x{config.views_per_room}"
+        parts.append(_cached(_rooms(config, config.rooms, FIRST_TRAINING_SEED), config, name))
+        counts.append(config.rooms_per_epoch or len(parts[-1]))
+    return MixedImages(parts, counts, seed), _held_out(config, width, height)
+
+
+def _held_out(config: DataConfig, width: int, height: int) -> LabelledImages:
+    if config.nyuv2 is not None:
+        return CachedImages(NYUv2(data_path(config.nyuv2), "val", width, height))
+    # the seeds after those that are trained on
+    views = ViewsConfig(HELD_OUT_ROOMS, 1, FIRST_TRAINING_SEED + config.rooms, width, height)
+    return CachedImages(RoomsImages(views, _room_config(config)))
+
+
+def _rooms(config: DataConfig, rooms: int, first_seed: int) -> RoomsImages:
+    # the augmentation recolours and blurs, so the camera's effects are left out here
+    views = ViewsConfig(rooms, config.views_per_room, first_seed, config.width, config.height)
+    return RoomsImages(views, _room_config(config), effects=None)
+
+
+def _room_config(config: DataConfig) -> RoomConfig:
+    folders = {name: None if folder is None else str(data_path(folder))
+               for name, folder in (("textures", config.textures), ("meshes", config.meshes))}
+    return RoomConfig(**folders)
+
+
+def _cached(dataset: LabelledImages, config: DataConfig, name: str) -> CachedImages:
+    return CachedImages(dataset, Path(config.cache) / f"{name}.npy" if config.cache else None)
