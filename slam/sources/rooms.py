@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import torch
 
-from networks.data.rooms import PathConfig, RoomConfig, generate_room, hand_held_path, render
+from networks.data.rooms import (EffectsConfig, PathConfig, RoomConfig, camera_effects,
+                                 generate_room, hand_held_path, render)
 from networks.errors import SourceError
 from optim.camera import PinholeCamera
 from slam.frame import Frame, GroundTruth
@@ -17,6 +18,7 @@ class RoomsSource:
     """Frames of a hand-held walk through the room of a seed, rendered as they are asked for.
 
     Poses in the truth are in the room's own frame (z up, origin in a lower corner).
+    ``effects`` adds what a real camera does to pictures; ``supersample`` smooths edges.
     Raises ``SourceError`` for a negative seed or no frames.
     """
 
@@ -25,21 +27,23 @@ class RoomsSource:
 
     def __init__(self, seed: int, frames: int = 250, width: int = 256, height: int = 192,
                  fps: float = 30.0, supersample: int = 1, room: RoomConfig = RoomConfig(),
-                 path: PathConfig = PathConfig()):
+                 path: PathConfig = PathConfig(), effects: EffectsConfig | None = None):
         if seed < 0 or frames < 1 or fps <= 0:
             raise SourceError(f"rooms:{seed} with {frames} frames at {fps} fps; expected a seed "
                               ">= 0, at least one frame and a positive rate")
         self.name, self.fps, self.length = f"rooms:{seed}", float(fps), frames
         focal = _FOCAL_OVER_WIDTH * width
         self.camera = PinholeCamera(focal, focal, (width - 1) / 2, (height - 1) / 2, width, height)
-        self._supersample = supersample
+        self._seed, self._supersample, self._effects = seed, supersample, effects
         self._room = generate_room(seed, room)
         self._poses = hand_held_path(self._room, seed, frames, fps, path)
 
     def __iter__(self) -> Iterator[Frame]:
         for index, T_world_cam in enumerate(self._poses):
             view = render(self._room, T_world_cam, self.camera, self._supersample)
-            image = torch.from_numpy(view.image).permute(2, 0, 1).float() / 255
+            pixels = view.image if self._effects is None else camera_effects(
+                view.image, self._seed, index, self.fps, self._effects)
+            image = torch.from_numpy(pixels).permute(2, 0, 1).float() / 255
             truth = GroundTruth(torch.from_numpy(T_world_cam.copy()),
                                 torch.from_numpy(view.depth), torch.from_numpy(view.labels))
             yield Frame(index, index / self.fps, image.contiguous(), self.camera, truth)
