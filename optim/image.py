@@ -6,6 +6,8 @@ from torch import Tensor
 
 #: Rec. 601 luma of (red, green, blue).
 LUMA = (0.299, 0.587, 0.114)
+#: Low-pass filter of every pyramid level.
+BINOMIAL = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
 
 
 def intensity(image: Tensor) -> Tensor:
@@ -19,11 +21,23 @@ def halve(image: Tensor) -> Tensor:
     return F.avg_pool2d(image[None, None], 2)[0, 0]
 
 
+def smooth(image: Tensor) -> Tensor:
+    """(H, W) filtered by the binomial (1, 4, 6, 4, 1) / 16 both ways, borders repeated."""
+    kernel = torch.tensor(BINOMIAL, dtype=image.dtype, device=image.device)
+    padded = F.pad(image[None, None], (2, 2, 2, 2), mode="replicate")
+    rows = F.conv2d(padded, kernel.reshape(1, 1, 1, 5))
+    return F.conv2d(rows, kernel.reshape(1, 1, 5, 1))[0, 0]
+
+
 def pyramid(image: Tensor, levels: int) -> list[Tensor]:
-    """``levels`` images, full resolution first, each half the size of the one before."""
-    images = [image]
+    """``levels`` images, full resolution first, each half the size of the one before.
+
+    Every level is smoothed: between the pixels of a sharp image bilinear
+    interpolation is wrong by so much that alignment shrinks towards no motion.
+    """
+    images = [smooth(image)]
     for _ in range(levels - 1):
-        images.append(halve(images[-1]))
+        images.append(smooth(halve(images[-1])))
     return images
 
 

@@ -7,12 +7,14 @@ Matthews 2002); gain and offset are solved along with the motion.
 """
 
 from dataclasses import dataclass
+from math import log
 
 import torch
 from torch import Tensor
 
 from optim import image, se3
 from optim.camera import MIN_DEPTH, PinholeCamera
+from optim.occlusion import behind_edge
 from optim.robust import huber_weight
 
 
@@ -26,6 +28,8 @@ class LucasKanadeConfig:
     border: float = 1.0
     #: reference pixels kept at each level, those with the strongest gradient
     max_pixels: int = 6000
+    #: relative step of inverse depth that makes an occluding edge
+    edge_tolerance: float = 0.03
     #: an update below this (metres, radians) ends a level
     min_update: float = 2e-5
     #: prior standard deviations of ln(gain) and of offset: they hold the brightness in place
@@ -64,19 +68,19 @@ class Alignment:
 
 
 def reference_level(camera: PinholeCamera, intensity: Tensor, depth: Tensor,
-                    max_pixels: int, confidence: Tensor | None = None) -> ReferenceLevel:
-    """Prepare intensity (H, W) with depth (H, W) in metres; depth <= 0 is left out.
+                    config: LucasKanadeConfig) -> ReferenceLevel:
+    """Prepare intensity (H, W) with depth (H, W) in metres.
 
-    ``confidence`` (H, W) in (0, 1] scales the gradient by which pixels are chosen.
+    Left out are pixels without depth (0), and those behind an occluding edge, whose
+    gradient moves with another surface.
     """
     gradient = image.central_gradient(intensity).reshape(-1, 2)
     grid = camera.pixel_grid(intensity.dtype, intensity.device)
     # the outermost pixels have no central difference
-    usable = (depth.reshape(-1) > 0) & image.inside(grid, camera.width, camera.height, 1.0)
+    usable = (depth > 0) & ~behind_edge(depth, config.edge_tolerance)
+    usable = usable.reshape(-1) & image.inside(grid, camera.width, camera.height, 1.0)
     strength = gradient.norm(dim=1) * usable
-    if confidence is not None:
-        strength = strength * confidence.reshape(-1)
-    count = min(max_pixels, strength.numel())
+    count = min(config.max_pixels, strength.numel())
     chosen = strength.topk(count, sorted=False).indices.sort().values
     chosen = chosen[strength[chosen] > 0]
     points, _ = camera.backproject(grid[chosen], depth.reshape(-1)[chosen])
@@ -139,6 +143,8 @@ def _step(reference: ReferenceLevel, live: Tensor, T_ba: Tensor, gain: float, of
     H = (weighted.T @ J).double()
     g = (weighted.T @ value).double()
     precision = config.huber ** 2
+    # both pull towards an unchanged exposure
+    g[6] += precision / config.gain_sigma ** 2 * log(max(gain, 1e-6))
     H[6, 6] += precision / config.gain_sigma ** 2
     H[7, 7] += precision / config.offset_sigma ** 2
     g[7] += precision / config.offset_sigma ** 2 * offset

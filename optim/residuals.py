@@ -32,7 +32,7 @@ def photometric(view_a: CodedView, view_b: CodedView, warp: Warp,
     """``gain * I_A[u] + offset - I_B[w(u)]`` (N, 1); gain and offset are constants here."""
     target, target_J_pixel = image.sample_with_gradient(
         view_b.as_maps(view_b.intensity), warp.pixels)
-    value = gain * view_a.intensity.reshape(-1, 1) + offset - target
+    value = gain * view_a.intensity[:, None] + offset - target
     pose_a, pose_b, depth_a = warp.chain(-target_J_pixel @ warp.pixel_J_x)
     return Residual(value, {"pose_a": pose_a, "pose_b": pose_b, "depth_a": depth_a})
 

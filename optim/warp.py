@@ -1,7 +1,6 @@
 """Dense correspondence between two coded views, w(u) = pi(T_BA pi^-1(u, D_A[u])) (equation 5)."""
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -13,11 +12,17 @@ from optim.proximity import depth_with_jacobian
 
 @dataclass(frozen=True)
 class CodedView:
-    """The constant part of a keyframe at one resolution: N = H * W pixels, row by row."""
+    """The constant part of a keyframe at one resolution: N = H * W pixels, row by row.
+
+    ``chosen`` gives a view of some of the pixels; such a view can be warped but not be
+    looked up in.
+    """
 
     camera: PinholeCamera
-    #: (H, W) in [0, 1]
+    #: (N,) in [0, 1]
     intensity: Tensor
+    #: (N, 3) points at depth 1
+    rays: Tensor
     #: the ``a`` of proximity, metres
     average_depth: float
     #: (N,) and (N, Kd)
@@ -27,11 +32,10 @@ class CodedView:
     logits_zero: Tensor
     logits_J_code: Tensor
 
-    @cached_property
-    def rays(self) -> Tensor:
-        """(N, 3) points at depth 1."""
-        c = self.camera
-        return c.rays(c.pixel_grid(self.prox_zero.dtype, self.prox_zero.device))
+    def chosen(self, index: Tensor) -> "CodedView":
+        """The pixels at ``index`` (M,) only."""
+        return replace(self, **{name: getattr(self, name)[index] for name in (
+            "intensity", "rays", "prox_zero", "prox_J_code", "logits_zero", "logits_J_code")})
 
     def proximity(self, code: Tensor) -> Tensor:
         """(N,) proximity at a depth code (Kd,)."""

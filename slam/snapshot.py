@@ -113,6 +113,12 @@ class Mailbox:
             return item
 
     @property
+    def has_item(self) -> bool:
+        """Whether something waits to be fetched."""
+        with self._condition:
+            return self._item is not None
+
+    @property
     def closed(self) -> bool:
         with self._condition:
             return self._closed

@@ -27,7 +27,8 @@ def coded_view(seed, width=16, height=12):
     N = width * height
     return CodedView(
         camera=camera,
-        intensity=0.5 + 0.1 * smooth(g, 1, height, width)[0],
+        intensity=(0.5 + 0.1 * smooth(g, 1, height, width)[0]).reshape(N),
+        rays=camera.rays(camera.pixel_grid(torch.float64)),
         average_depth=2.0,
         prox_zero=(0.5 + 0.03 * smooth(g, 1, height, width)[0]).reshape(N),
         prox_J_code=0.02 * smooth(g, KD, height, width).reshape(KD, N).T,

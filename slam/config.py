@@ -1,0 +1,131 @@
+"""All settings of the running system, with the defaults it ships."""
+
+from dataclasses import dataclass, field
+
+from optim.gauss_newton import GaussNewtonConfig
+from optim.lucas_kanade import LucasKanadeConfig
+
+
+@dataclass(frozen=True)
+class TrackingConfig:
+    lucas_kanade: LucasKanadeConfig = field(default_factory=LucasKanadeConfig)
+    #: an alignment is lost below this overlap or share of inliers, or above this mean error
+    lost_overlap: float = 0.25
+    lost_inliers: float = 0.35
+    lost_error: float = 0.12
+    #: or when the brightness changed by more than this factor either way
+    lost_gain: float = 3.0
+    #: standard deviation of intensity without which an image cannot start a map
+    min_contrast: float = 0.02
+    #: pyramid levels (coarsest ones) on which every keyframe is tried after a loss
+    relocalisation_levels: int = 2
+    #: keyframes that are tried at full resolution after that, best first
+    relocalisation_candidates: int = 3
+
+
+@dataclass(frozen=True)
+class KeyframeConfig:
+    """A new keyframe is asked for when any of these is passed."""
+
+    #: distance from the last keyframe over its median depth
+    motion: float = 0.12
+    #: share of the keyframe's pixels still in view
+    overlap: float = 0.75
+    #: share of those whose brightness fits
+    inliers: float = 0.7
+    #: never sooner than this many frames after the last one
+    min_gap: int = 3
+
+
+@dataclass(frozen=True)
+class ResidualConfig:
+    """Relative weights; each pair of keyframes counts as ``effective_pixels`` measurements,
+    since neighbouring pixels of an image do not err independently."""
+
+    effective_pixels: float = 600.0
+    #: pixels of a keyframe that the photometric term warps, those with the strongest gradient
+    photometric_pixels: int = 4000
+    #: intensity: standard deviation, and Huber threshold in standard deviations
+    photometric_sigma: float = 0.03
+    photometric_huber: float = 0.7
+    #: depth, relative to depth
+    geometric_sigma: float = 0.08
+    geometric_huber: float = 1.5
+    #: probability
+    semantic_sigma: float = 0.15
+    semantic_huber: float = 1.5
+    code_sigma: float = 1.0
+    #: pixels left out at image borders
+    border: float = 1.0
+    #: surfaces seen at a cosine below this weigh proportionally less
+    slant_cosine: float = 0.3
+    #: relative step of inverse depth that makes an occluding edge
+    edge_tolerance: float = 0.03
+    #: a point this much (relative) behind the other view's surface counts as half hidden
+    occlusion: float = 0.15
+
+
+@dataclass(frozen=True)
+class StageConfig:
+    """One entry of the mapping schedule."""
+
+    #: what is optimised: ``geometry`` (poses, depth codes), ``semantics``, or ``joint``
+    stage: str
+    #: pyramid level of the photometric term, 0 = full resolution
+    level: int
+    iterations: int
+
+    def __post_init__(self):
+        if self.stage not in ("geometry", "semantics", "joint"):
+            raise ValueError(f"a stage is geometry, semantics or joint, got '{self.stage}'")
+
+
+@dataclass(frozen=True)
+class MappingConfig:
+    #: newest keyframes that are optimised; older ones they see are held fixed
+    window: int = 5
+    #: predecessors to which a new keyframe is linked, both ways
+    links: int = 2
+    #: share of pixels that must be in view for a link
+    link_overlap: float = 0.3
+    #: coarse to fine, geometry before semantics before both
+    schedule: tuple[StageConfig, ...] = (
+        StageConfig("geometry", 3, 4), StageConfig("geometry", 2, 5),
+        StageConfig("geometry", 1, 4), StageConfig("geometry", 0, 4),
+        StageConfig("semantics", 3, 4), StageConfig("joint", 0, 3))
+    #: level of the geometric and the semantic term, where the codes live
+    geometric_level: int = 2
+    semantic_level: int = 3
+    residuals: ResidualConfig = field(default_factory=ResidualConfig)
+    gauss_newton: GaussNewtonConfig = field(default_factory=GaussNewtonConfig)
+
+
+@dataclass(frozen=True)
+class FusionConfig:
+    #: pyramid level at which points are made
+    level: int = 1
+    #: two views agree when their depths differ by less (relative)
+    depth_tolerance: float = 0.1
+    #: views, other than its own, that must agree with a point once there are several
+    agreeing_views: int = 1
+    #: points whose relative depth deviation is larger are left out
+    max_relative_std: float = 0.5
+    #: edge of the cells of which one point is kept, relative to the median depth
+    voxel: float = 0.01
+    #: surfaces seen at a smaller cosine are left out
+    min_cosine: float = 0.1
+
+
+@dataclass(frozen=True)
+class SlamConfig:
+    """The whole system.  ``width`` and ``height`` are the network's."""
+
+    width: int = 256
+    height: int = 192
+    #: weights by name or path
+    model: str = "default"
+    device: str = "auto"
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+    keyframes: KeyframeConfig = field(default_factory=KeyframeConfig)
+    mapping: MappingConfig = field(default_factory=MappingConfig)
+    fusion: FusionConfig = field(default_factory=FusionConfig)

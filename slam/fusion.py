@@ -1,0 +1,173 @@
+"""Fusion: keyframes to one labelled cloud of points that several views agree on."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from networks.classes import VOID
+from optim import image, se3
+from optim.camera import MIN_DEPTH, PinholeCamera
+from optim.warp import ViewState
+from slam.config import FusionConfig
+from slam.graph import KeyframeGraph
+from slam.keyframe import Keyframe
+from slam.snapshot import KeyframeView, PointCloud
+from slam.weights import surface_cosine
+
+
+@dataclass(frozen=True)
+class KeyframePoints:
+    """The points of one keyframe that its neighbours agree with; world frame."""
+
+    #: (N, 3)
+    points: Tensor
+    #: (N, 3) in [0, 1]
+    colours: Tensor
+    #: (N, C)
+    probabilities: Tensor
+
+
+class Fusion:
+    """Keeps each keyframe's share until it or a neighbour changes.  Owned by the mapping
+    thread."""
+
+    def __init__(self, config: FusionConfig):
+        self._config = config
+        #: by keyframe: the states it was made from, and the result
+        self._points: dict[int, tuple[tuple[ViewState, ...], KeyframePoints]] = {}
+        self._views: dict[int, tuple[ViewState, KeyframeView]] = {}
+
+    def keyframe_views(self, graph: KeyframeGraph) -> tuple[KeyframeView, ...]:
+        """Every keyframe as it stands; an unchanged one is the same object as before."""
+        views = []
+        for number, (keyframe, state) in enumerate(zip(graph.keyframes, graph.states)):
+            cached = self._views.get(number)
+            if cached is None or cached[0] is not state:
+                cached = self._views[number] = (state, keyframe_view(keyframe, state))
+            views.append(cached[1])
+        return tuple(views)
+
+    def cloud(self, graph: KeyframeGraph) -> PointCloud:
+        """All points, thinned to one in a cell of space."""
+        parts = [self._keyframe_points(graph, number) for number in range(len(graph))]
+        if not parts:
+            return PointCloud.empty()
+        points = torch.cat([p.points for p in parts])
+        if not len(points):
+            return PointCloud.empty()
+        depth = float(np.median([graph.median_depth(n) for n in range(len(graph))]))
+        return thin(points, torch.cat([p.colours for p in parts]),
+                    torch.cat([p.probabilities for p in parts]), self._config.voxel * depth)
+
+    def _keyframe_points(self, graph: KeyframeGraph, number: int) -> KeyframePoints:
+        neighbours = graph.neighbours(number)
+        basis = tuple(graph.states[n] for n in (number, *neighbours))
+        cached = self._points.get(number)
+        if cached is None or len(cached[0]) != len(basis) \
+                or any(a is not b for a, b in zip(cached[0], basis)):
+            made = consistent_points(graph, number, neighbours, self._config)
+            cached = self._points[number] = (basis, made)
+        return cached[1]
+
+
+def keyframe_view(keyframe: Keyframe, state: ViewState) -> KeyframeView:
+    """A frozen copy for those who only look."""
+    depth = keyframe.depth(state.code_depth)
+    probability, labels = keyframe.probabilities(state.code_semantic).max(0)
+    pixels = (keyframe.frame.image * 255).round().to(torch.uint8).permute(1, 2, 0)
+    return KeyframeView(
+        keyframe.frame.index, keyframe.frame.timestamp,
+        state.T_world_cam.double().cpu().numpy().copy(), keyframe.camera,
+        pixels.cpu().numpy().copy(), depth.cpu().numpy(),
+        keyframe.depth_std(depth).cpu().numpy(),
+        labels.to(torch.uint8).cpu().numpy(), probability.cpu().numpy())
+
+
+def consistent_points(graph: KeyframeGraph, number: int, neighbours: list[int],
+                      config: FusionConfig) -> KeyframePoints:
+    """Points of a keyframe whose depth its neighbours confirm, with the labels of all
+    confirming views multiplied (their logarithms averaged)."""
+    keyframe, state = graph.keyframes[number], graph.states[number]
+    level = config.level
+    camera = keyframe.camera_at(level)
+    depth = keyframe.depth(state.code_depth, level)
+    points, _ = camera.backproject(camera.pixel_grid(device=depth.device), depth.reshape(-1))
+    cosine = surface_cosine(points.reshape(camera.height, camera.width, 3))
+    certain = keyframe.depth_std(depth) < config.max_relative_std * depth
+    keep = (certain & (cosine > config.min_cosine)).reshape(-1)
+    log_prob = keyframe.probabilities(state.code_semantic, level).flatten(1).T \
+        .clamp(min=1e-6).log()
+    votes = torch.ones_like(points[:, 0])
+    for other in neighbours:
+        agrees, their_log_prob = _agreement(graph, number, other, points, config)
+        votes = votes + agrees
+        log_prob = log_prob + agrees[:, None] * their_log_prob
+    if neighbours:
+        keep &= votes >= 1 + min(config.agreeing_views, len(neighbours))
+    colour = keyframe.frame.image
+    height, width = depth.shape
+    colour = torch.nn.functional.interpolate(colour[None], (height, width), mode="area")[0]
+    world = se3.act(state.T_world_cam, points[keep])
+    probabilities = torch.softmax(log_prob / votes[:, None], -1)
+    return KeyframePoints(world, colour.flatten(1).T[keep], probabilities[keep])
+
+
+def _agreement(graph: KeyframeGraph, number: int, other: int, points: Tensor,
+               config: FusionConfig) -> tuple[Tensor, Tensor]:
+    """1 where another keyframe sees a surface at the same depth (N,), and its log
+    probabilities there (N, C)."""
+    keyframe, state = graph.keyframes[other], graph.states[other]
+    camera = keyframe.camera_at(config.level)
+    x = se3.act(graph.relative(number, other), points)
+    pixels, _ = camera.project(x)
+    depth = keyframe.depth(state.code_depth, config.level)
+    theirs = image.sample(depth[..., None], pixels)[:, 0]
+    seen = (x[:, 2] > MIN_DEPTH) & image.inside(pixels, camera.width, camera.height)
+    agrees = seen & ((theirs - x[:, 2]).abs() < config.depth_tolerance * x[:, 2])
+    maps = keyframe.probabilities(state.code_semantic, config.level).permute(1, 2, 0)
+    return agrees.to(points.dtype), image.sample(maps, pixels).clamp(min=1e-6).log()
+
+
+def thin(points: Tensor, colours: Tensor, probabilities: Tensor, cell: float) -> PointCloud:
+    """One point for each occupied cell: the mean of its points, colours and probabilities."""
+    index = torch.floor(points.double() / cell).long()
+    index = index - index.min(0).values
+    size = index.max(0).values + 1
+    key = (index[:, 0] * size[1] + index[:, 1]) * size[2] + index[:, 2]
+    _, inverse, count = torch.unique(key, return_inverse=True, return_counts=True)
+
+    def mean(values: Tensor) -> Tensor:
+        sums = values.new_zeros(len(count), values.shape[1]).index_add_(0, inverse, values)
+        return sums / count[:, None]
+
+    confidence, labels = mean(probabilities).max(1)
+    return PointCloud(mean(points).float().cpu().numpy(),
+                      (mean(colours) * 255).round().to(torch.uint8).cpu().numpy(),
+                      labels.to(torch.uint8).cpu().numpy(), confidence.float().cpu().numpy())
+
+
+def splat(view: KeyframeView, T_cam_key: np.ndarray,
+          camera: PinholeCamera) -> tuple[np.ndarray, np.ndarray]:
+    """A keyframe's depth and labels as another camera (T_cam_key (4, 4)) sees them.
+
+    Returns depth (H, W), 0 where nothing lands, and labels (H, W), VOID there.
+    Nearer points win; a point covers the pixel it falls in.
+    """
+    depth = torch.from_numpy(view.depth).reshape(-1)
+    points, _ = view.camera.backproject(view.camera.pixel_grid(), depth)
+    x = se3.act(torch.from_numpy(T_cam_key).float(), points)
+    pixels, _ = camera.project(x)
+    column, row = pixels.round().long().unbind(1)
+    seen = ((x[:, 2] > MIN_DEPTH) & (column >= 0) & (column < camera.width)
+            & (row >= 0) & (row < camera.height)).numpy()
+    flat = (row * camera.width + column).numpy()[seen]
+    z = x[:, 2].numpy()[seen]
+    far_to_near = np.argsort(-z)
+    out_depth = np.zeros(camera.height * camera.width, np.float32)
+    out_labels = np.full(camera.height * camera.width, VOID, np.uint8)
+    out_depth[flat[far_to_near]] = z[far_to_near]
+    out_labels[flat[far_to_near]] = view.labels.reshape(-1)[seen][far_to_near]
+    shape = (camera.height, camera.width)
+    return out_depth.reshape(shape), out_labels.reshape(shape)

@@ -1,0 +1,70 @@
+"""What happened to every frame, and the trajectories that follow from it."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from slam.frame import Frame
+from slam.graph import KeyframeGraph
+from slam.tracking import TrackedFrame
+from slam.trajectory import Trajectory
+
+
+@dataclass
+class Recording:
+    """One entry for each frame that was looked at.  Owned by the tracking thread; others
+    read the lists up to a length they took once, and entries never change."""
+
+    tracked: list[TrackedFrame] = field(default_factory=list)
+    #: stamps and (4, 4) float64 true poses, where known
+    truth: list[tuple[float, np.ndarray]] = field(default_factory=list)
+    #: indices of frames that nothing could be made of: before the map, or not numbers
+    unusable: list[int] = field(default_factory=list)
+
+    def note_truth(self, frame: Frame) -> None:
+        """Keep a frame's true pose for the report."""
+        if frame.truth is not None and frame.truth.T_world_cam is not None:
+            self.truth.append((frame.timestamp, frame.truth.T_world_cam.double().numpy()))
+
+    @property
+    def frames(self) -> int:
+        return len(self.tracked) + len(self.unusable)
+
+    def lost_spans(self) -> list[list[int]]:
+        """[first, last] frame indices of each uninterrupted loss."""
+        spans: list[list[int]] = []
+        following = False
+        for entry in self.tracked:
+            if entry.lost and following:
+                spans[-1][1] = entry.frame_index
+            elif entry.lost:
+                spans.append([entry.frame_index, entry.frame_index])
+            following = entry.lost
+        return spans
+
+    def live(self) -> Trajectory:
+        """Poses as they were known at the time: causal."""
+        return _trajectory([(t.timestamp, t.T_world_cam.double().cpu().numpy())
+                            for t in tuple(self.tracked) if not t.lost])
+
+    def final(self, graph: KeyframeGraph) -> Trajectory:
+        """Every tracked frame, carried along by its keyframe's present pose."""
+        poses = [s.T_world_cam.double().cpu().numpy() for s in graph.states]
+        own = {k.frame.index: n for n, k in enumerate(graph.keyframes)}
+        rows = []
+        for entry in tuple(self.tracked):
+            if entry.frame_index in own:
+                rows.append((entry.timestamp, poses[own[entry.frame_index]]))
+            elif not entry.lost and entry.keyframe < len(poses):
+                T_key_cam = entry.T_key_cam.double().cpu().numpy()
+                rows.append((entry.timestamp, poses[entry.keyframe] @ T_key_cam))
+        return _trajectory(rows)
+
+    def true_trajectory(self) -> Trajectory:
+        return _trajectory(self.truth)
+
+
+def _trajectory(rows: list[tuple[float, np.ndarray]]) -> Trajectory:
+    if not rows:
+        return Trajectory()
+    return Trajectory(np.array([stamp for stamp, _ in rows]), np.stack([T for _, T in rows]))

@@ -1,0 +1,288 @@
+"""The whole system: frames in, poses and map out; in two threads or in one.
+
+Tracking runs in the caller's thread, mapping in its own, and a third thread hands the
+map to files and viewers.  They share three things, each replaced whole: the newest
+keyframe request (tracking to mapping), the published map (mapping to tracking), and the
+newest map update (mapping to output).  The sequential mode makes the same calls in one
+thread, in a fixed order.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from networks.prediction import Predictor
+from optim import image as imaging
+from optim import se3
+from optim.lucas_kanade import Alignment
+from slam.config import SlamConfig
+from slam.frame import Frame
+from slam.graph import KeyframeGraph
+from slam.mapping import Mapper
+from slam.recording import Recording
+from slam.snapshot import Mailbox
+from slam.sources.base import Source
+from slam.tracking import Reference, TrackedFrame, Tracker, make_reference
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class Timings:
+    """Seconds spent.  Each list is written by one thread."""
+
+    tracking: list[float] = field(default_factory=list)    # tracking thread
+    keyframe: list[float] = field(default_factory=list)    # mapping thread
+    iteration: list[float] = field(default_factory=list)   # mapping thread
+
+
+@dataclass(frozen=True)
+class PublishedMap:
+    """What mapping hands to tracking."""
+
+    graph: KeyframeGraph
+    reference: Reference
+
+
+@dataclass(frozen=True)
+class MapUpdate:
+    """What mapping hands to the output."""
+
+    version: int
+    graph: KeyframeGraph
+
+
+class System:
+    """Runs a source to its end, or until ``stop`` is set.
+
+    ``on_map`` is called with every ``MapUpdate`` that the output has time for, and
+    always with the last; ``on_frame`` with every tracked frame.
+    """
+
+    def __init__(self, config: SlamConfig, predictor: Predictor,
+                 on_map: Callable[[MapUpdate], None] = lambda update: None,
+                 on_frame: Callable[[Frame, TrackedFrame], None] = lambda frame, t: None):
+        levels = len(config.tracking.lucas_kanade.iterations)
+        self.config = config
+        self.recording = Recording()
+        self.timings = Timings()
+        self.stop = threading.Event()
+        self._device = torch.device(config.device)
+        self._on_map = on_map
+        self._on_frame = on_frame
+        self._tracker = Tracker(config.tracking, config.keyframes)   # tracking thread
+        self._references: dict[int, Reference] = {}                  # tracking thread
+        self._mapper = Mapper(config.mapping, predictor, levels)     # mapping thread
+        self._version = 0                                            # mapping thread
+        #: set when there is something to track against, or when there never will be
+        self._started = threading.Event()
+        #: written by mapping, read by tracking, replaced whole
+        self._published: PublishedMap | None = None
+
+    @property
+    def graph(self) -> KeyframeGraph:
+        """The live graph; to be read when nothing runs."""
+        return self._mapper.graph
+
+    # --- one thread -----------------------------------------------------------------
+
+    def run_sequential(self, source: Source) -> None:
+        """Track and map in turn: deterministic, waits for nothing, drops nothing."""
+        for frame in self._usable(source):
+            T_world_cam = self._process(frame)
+            if T_world_cam is not None:
+                self._insert(frame, T_world_cam)
+                while self._mapper.has_work:
+                    self._improve()
+                self._publish()
+                self._on_map(self._update())
+        if len(self.graph):
+            self._on_map(self._update())
+
+    # --- two threads and an output ----------------------------------------------------
+
+    def run_threaded(self, source: Source, realtime: bool = True) -> None:
+        """Track in this thread while another maps.
+
+        ``realtime`` plays a recording at its own speed, as a camera would deliver it.
+        An exception in any thread ends the run and is raised here.
+        """
+        requests, outbox = Mailbox(), Mailbox()
+        workers = [_Worker("mapping", lambda: self._map_loop(requests, outbox), self._abort),
+                   _Worker("output", lambda: self._output_loop(outbox), self._abort)]
+        with _single_threaded_operations():
+            try:
+                frames = self._usable(source)
+                if realtime and not source.is_live:
+                    frames = self._paced(frames)
+                self._track_loop(frames, requests)
+            finally:
+                requests.close()
+                for worker in workers:
+                    worker.join()
+        for worker in workers:
+            if worker.failure is not None:
+                raise worker.failure
+
+    def _track_loop(self, frames: Iterator[Frame], requests: Mailbox) -> None:
+        keyframes_at_request = -1
+        for frame in frames:
+            T_world_cam = self._process(frame)
+            published = self._published
+            keyframes = 0 if published is None else len(published.graph)
+            # one request at a time: the next one when tracking has seen its keyframe
+            if T_world_cam is not None and keyframes > keyframes_at_request:
+                keyframes_at_request = keyframes
+                requests.put((frame, T_world_cam))
+            if published is None and keyframes_at_request == 0:
+                # nothing can be tracked before the first keyframe
+                self._started.wait()
+
+    def _paced(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """Hold every frame back until a camera would have delivered it."""
+        offset = None
+        for frame in frames:
+            if offset is None:
+                offset = time.monotonic() - frame.timestamp
+            ahead = frame.timestamp + offset - time.monotonic()
+            if ahead > 0 and self.stop.wait(ahead):
+                return
+            yield frame
+
+    def _map_loop(self, requests: Mailbox, outbox: Mailbox) -> None:
+        try:
+            while True:
+                request = requests.get(0 if self._mapper.has_work else None)
+                if request is not None:
+                    self._insert(*request)
+                elif not self._mapper.has_work:
+                    break  # closed, and all is done
+                if self._mapper.has_work:
+                    self._improve(lambda: requests.has_item)
+                self._publish()
+                if not self._mapper.has_work:
+                    outbox.put(self._update())
+        finally:
+            outbox.close()
+
+    def _output_loop(self, outbox: Mailbox) -> None:
+        while (update := outbox.get()) is not None:
+            self._on_map(update)
+
+    def _abort(self) -> None:
+        """A thread failed: end the others."""
+        self.stop.set()
+        self._started.set()
+
+    # --- the steps, common to both ------------------------------------------------------
+
+    def _usable(self, source: Source) -> Iterator[Frame]:
+        for frame in source:
+            if self.stop.is_set():
+                return
+            self.recording.note_truth(frame)
+            if not bool(frame.image.isfinite().all()):
+                _log.warning("frame %d of %s holds pixels that are not numbers; skipped",
+                             frame.index, source.name)
+                self.recording.unusable.append(frame.index)
+                continue
+            yield replace(frame, image=frame.image.to(self._device))
+
+    def _process(self, frame: Frame) -> Tensor | None:
+        """Track a frame; returns its pose if it should become a keyframe.
+
+        Before there is a map, that is the first frame with enough contrast.
+        """
+        published = self._published
+        if published is None:
+            if float(imaging.intensity(frame.image).std()) < self.config.tracking.min_contrast:
+                self.recording.unusable.append(frame.index)
+                return None
+            tracked = _origin(frame)
+        else:
+            started = time.perf_counter()
+            self._tracker.set_reference(published.reference)
+            tracked = self._tracker.track(frame, lambda: self._all_references(published))
+            self.timings.tracking.append(time.perf_counter() - started)
+        self.recording.tracked.append(tracked)
+        self._on_frame(frame, tracked)
+        return tracked.T_world_cam if tracked.wants_keyframe else None
+
+    def _all_references(self, published: PublishedMap) -> list[Reference]:
+        """References of every keyframe, remade where the map moved it."""
+        config = self.config.tracking.lucas_kanade
+        graph = published.graph
+        for number, (keyframe, state) in enumerate(zip(graph.keyframes, graph.states)):
+            known = self._references.get(number)
+            if known is None or known.T_world_cam is not state.T_world_cam:
+                self._references[number] = make_reference(number, keyframe, state, config)
+        return [self._references[n] for n in range(len(graph))]
+
+    def _insert(self, frame: Frame, T_world_cam: Tensor) -> None:
+        started = time.perf_counter()
+        self._mapper.insert(frame, T_world_cam)
+        self.timings.keyframe.append(time.perf_counter() - started)
+
+    def _improve(self, should_stop: Callable[[], bool] = lambda: False) -> None:
+        started = time.perf_counter()
+        solution = self._mapper.step(should_stop)
+        spent = time.perf_counter() - started
+        self.timings.iteration.append(spent / max(solution.iterations, 1))
+
+    def _publish(self) -> None:
+        graph = self._mapper.graph.frozen()
+        newest = len(graph) - 1
+        reference = make_reference(newest, graph.keyframes[newest], graph.states[newest],
+                                   self.config.tracking.lucas_kanade)
+        self._published = PublishedMap(graph, reference)
+        self._started.set()
+
+    def _update(self) -> MapUpdate:
+        self._version += 1
+        return MapUpdate(self._version, self._mapper.graph.frozen())
+
+
+class _Worker:
+    """A thread that keeps its failure for the caller, and tells the others at once."""
+
+    def __init__(self, name: str, work: Callable[[], None], on_failure: Callable[[], None]):
+        #: set by the thread, to be read after ``join``
+        self.failure: BaseException | None = None
+        self._work = work
+        self._on_failure = on_failure
+        self._thread = threading.Thread(target=self._run, name=name)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._work()
+        except BaseException as error:
+            self.failure = error
+            self._on_failure()
+
+    def join(self) -> None:
+        self._thread.join()
+
+
+def _origin(frame: Frame) -> TrackedFrame:
+    """The first frame: it is where the world begins."""
+    T = se3.identity(device=frame.image.device)
+    return TrackedFrame(frame.index, frame.timestamp, 0, T, T,
+                        Alignment(T, 1.0, 0.0, 0.0, 1.0, 1.0), lost=False, wants_keyframe=True)
+
+
+@contextmanager
+def _single_threaded_operations():
+    """One core for tracking and one for mapping, instead of both fighting over both."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,172 @@
+"""Tracking: every frame is aligned photometrically to the last keyframe."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from optim import image as imaging
+from optim import se3
+from optim.lucas_kanade import Alignment, LucasKanadeConfig, ReferenceLevel, align, assess
+from optim.lucas_kanade import reference_level
+from optim.warp import ViewState
+from slam.config import KeyframeConfig, TrackingConfig
+from slam.frame import Frame
+from slam.keyframe import Keyframe
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What the tracker needs of a keyframe; immutable, swapped whole."""
+
+    #: the keyframe's number in the graph
+    keyframe: int
+    frame_index: int
+    #: (4, 4), and where it was when it became a keyframe
+    T_world_cam: Tensor
+    T_world_cam_inserted: Tensor
+    #: full resolution first
+    levels: tuple[ReferenceLevel, ...]
+    median_depth: float
+
+
+@dataclass(frozen=True)
+class TrackedFrame:
+    """A frame with its pose against a keyframe, so that it follows when that one moves."""
+
+    frame_index: int
+    timestamp: float
+    keyframe: int
+    #: (4, 4)
+    T_key_cam: Tensor
+    #: (4, 4) as known at the time
+    T_world_cam: Tensor
+    alignment: Alignment
+    lost: bool
+    wants_keyframe: bool
+
+
+def make_reference(number: int, keyframe: Keyframe, state: ViewState,
+                   config: LucasKanadeConfig) -> Reference:
+    """Prepare a keyframe for tracking against it."""
+    levels = []
+    for level in range(len(config.iterations)):
+        depth = keyframe.depth(state.code_depth, level)
+        levels.append(reference_level(keyframe.camera_at(level), keyframe.pyramid[level], depth,
+                                      config))
+    median = float(torch.median(keyframe.depth(state.code_depth, len(levels) - 1)))
+    return Reference(number, keyframe.frame.index, state.T_world_cam,
+                     keyframe.T_world_cam_inserted, tuple(levels), median)
+
+
+class Tracker:
+    """Follows the camera from frame to frame.  Owned by the tracking thread."""
+
+    def __init__(self, config: TrackingConfig, keyframes: KeyframeConfig):
+        self._config = config
+        self._keyframes = keyframes
+        self._reference: Reference | None = None
+        self._T_world_cam: Tensor | None = None
+        #: motion of the last frame in its own camera frame, carried on to the next one
+        self._velocity: Tensor | None = None
+        self._brightness = (1.0, 0.0)
+        self.is_lost = False
+
+    def set_reference(self, reference: Reference) -> None:
+        """Track against another keyframe, or the same one after the map moved it."""
+        previous = self._reference
+        if self._T_world_cam is not None:
+            same = previous.keyframe == reference.keyframe
+            before = previous.T_world_cam if same else reference.T_world_cam_inserted
+            # the camera moves with the keyframe that the map moved
+            self._T_world_cam = reference.T_world_cam @ se3.inverse(before) @ self._T_world_cam
+            if not same:
+                self._brightness = (1.0, 0.0)
+        self._reference = reference
+
+    def track(self, frame: Frame,
+              all_references: Callable[[], list[Reference]]) -> TrackedFrame:
+        """The pose of the next frame.  When lost, all references are asked for and tried."""
+        reference = self._reference
+        pyramid = imaging.pyramid(imaging.intensity(frame.image), len(reference.levels))
+        if self.is_lost:
+            reference, found = self._relocalise(pyramid, all_references())
+        else:
+            found = self._follow(reference, pyramid)
+            if self._is_loss(found):
+                reference, found = self._relocalise(pyramid, all_references())
+        return self._conclude(frame, reference, found)
+
+    def _follow(self, reference: Reference, pyramid: list[Tensor]) -> Alignment:
+        T_key_world = se3.inverse(reference.T_world_cam)
+        still = se3.inverse(T_key_world @ self._last_pose())
+        guesses = [still]
+        if self._velocity is not None:
+            guesses.append(se3.inverse(self._velocity) @ still)
+        config = self._config.lucas_kanade
+        gain, offset = self._brightness
+        if len(guesses) > 1:
+            middle = len(reference.levels) // 2
+            trials = [assess(reference.levels[middle], pyramid[middle], T, config, gain, offset)
+                      for T in guesses]
+            guesses = [min(trials, key=lambda t: t.error / max(t.overlap, 0.1)).T_ba]
+        return align(list(reference.levels), pyramid, guesses[0], config, gain, offset)
+
+    def _last_pose(self) -> Tensor:
+        return self._reference.T_world_cam if self._T_world_cam is None else self._T_world_cam
+
+    def _is_loss(self, a: Alignment) -> bool:
+        c = self._config
+        # written so that a NaN counts as lost; a black image fits anything at gain zero
+        return not (a.overlap >= c.lost_overlap and a.inliers >= c.lost_inliers
+                    and a.error <= c.lost_error and 1 / c.lost_gain <= a.gain <= c.lost_gain
+                    and bool(a.T_ba.isfinite().all()))
+
+    def _relocalise(self, pyramid: list[Tensor],
+                    references: list[Reference]) -> tuple[Reference, Alignment]:
+        """Try every keyframe on the coarse levels, then the best ones on all."""
+        config = self._config.lucas_kanade
+        start = len(pyramid) - self._config.relocalisation_levels
+        coarse = LucasKanadeConfig(
+            iterations=tuple(2 * n for n in config.iterations[start:]), huber=config.huber,
+            border=config.border)
+        identity = se3.identity(dtype=pyramid[0].dtype, device=pyramid[0].device)
+        trials = []
+        for reference in references:
+            found = align(list(reference.levels[start:]), pyramid[start:], identity, coarse)
+            trials.append((found.error / max(found.overlap, 0.05), reference, found))
+        trials.sort(key=lambda trial: trial[0])
+        best = None
+        for _, reference, found in trials[:self._config.relocalisation_candidates]:
+            found = align(list(reference.levels), pyramid, found.T_ba, config, found.gain,
+                          found.offset)
+            if best is None or (found.error, -found.overlap) < (best[1].error, -best[1].overlap):
+                best = reference, found
+        return best
+
+    def _conclude(self, frame: Frame, reference: Reference, found: Alignment) -> TrackedFrame:
+        lost = self._is_loss(found)
+        if lost:
+            T_world_cam = self._last_pose()
+            T_key_cam = se3.inverse(reference.T_world_cam) @ T_world_cam
+            self._velocity = None
+        else:
+            T_key_cam = se3.inverse(found.T_ba)
+            T_world_cam = reference.T_world_cam @ T_key_cam
+            known = self._T_world_cam is not None and not self.is_lost
+            self._velocity = se3.inverse(self._T_world_cam) @ T_world_cam if known else None
+            self._T_world_cam = T_world_cam
+            self._brightness = (found.gain, found.offset)
+            self._reference = reference
+        self.is_lost = lost
+        return TrackedFrame(frame.index, frame.timestamp, reference.keyframe, T_key_cam,
+                            T_world_cam, found, lost,
+                            not lost and self._wants_keyframe(frame, reference, found))
+
+    def _wants_keyframe(self, frame: Frame, reference: Reference, found: Alignment) -> bool:
+        c = self._keyframes
+        if frame.index - reference.frame_index < c.min_gap:
+            return False
+        motion = float(found.T_ba[:3, 3].norm()) / reference.median_depth
+        return motion > c.motion or found.overlap < c.overlap or found.inliers < c.inliers
