@@ -64,6 +64,10 @@ class Faces:
         return replace(self, origin=self.origin @ rotation.T + np.asarray(translation),
                        edge_s=self.edge_s @ rotation.T, edge_t=self.edge_t @ rotation.T)
 
+    def only(self, mask: np.ndarray) -> "Faces":
+        """The faces where ``mask`` (F,) is True."""
+        return Faces(*(getattr(self, f.name)[mask] for f in fields(Faces)))
+
 
 def join(parts: list[Faces]) -> Faces:
     return Faces(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Faces)))

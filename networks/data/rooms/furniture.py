@@ -31,6 +31,15 @@ class Item:
     tops: tuple[Top, ...] = field(default=())
 
 
+def standing(faces: Faces) -> Item:
+    """An item without tops from its faces, moved over the middle of their bounding box."""
+    points = faces.corners.reshape(-1, 3)
+    low, high = points.min(0), points.max(0)
+    middle = (low + high) / 2
+    size = (*(high - low)[:2].tolist(), float(high[2]))
+    return Item(faces.moved(np.eye(3), (-middle[0], -middle[1], 0.0)), size)
+
+
 def chair(rng, materials: Materials) -> Item:
     w, d = rng.uniform(0.42, 0.5), rng.uniform(0.42, 0.5)
     seat, height, leg = rng.uniform(0.42, 0.48), rng.uniform(0.8, 1.0), 0.04
@@ -46,7 +55,7 @@ def chair(rng, materials: Materials) -> Item:
     else:
         for z in np.arange(seat + 0.12, height - 0.05, 0.14):
             parts.append(box((-x + leg, -y, z), (x - leg, -y + 0.03, z + 0.07), frame))
-    return Item(join(parts), (w, d, height))
+    return standing(join(parts))
 
 
 def office_chair(rng, materials: Materials) -> Item:
@@ -60,7 +69,7 @@ def office_chair(rng, materials: Materials) -> Item:
     for angle in np.arange(5) * 2 * np.pi / 5:
         foot = box((0.0, -0.025, 0.02), (x * 0.95, 0.025, 0.08), frame, skip=("-z",))
         parts.append(foot.moved(yaw_rotation(angle), (0, 0, 0)))
-    return Item(join(parts), (w, w, height))
+    return standing(join(parts))
 
 
 def table(rng, materials: Materials, w=None, d=None, h=None) -> Item:
@@ -123,7 +132,7 @@ def bed(rng, materials: Materials) -> Item:
         pillow = _cushion(width * 0.9, 0.38, 0.12, materials.surface("fabric", "objects"))
         centre = (-x + 0.1 + (k + 0.5) * width, -y + 0.32, high + 0.02)
         parts.append(pillow.moved(pitch_rotation(-0.25), centre))
-    return Item(join(parts), (w, d, head))
+    return standing(join(parts))
 
 
 def _cushion(w, d, h, surface) -> Faces:
@@ -157,7 +166,7 @@ def sofa(rng, materials: Materials) -> Item:
             pillow = _cushion(0.42, 0.42, 0.14, materials.surface("fabric", "objects"))
             turn = yaw_rotation(rng.uniform(-0.4, 0.4)) @ pitch_rotation(np.pi / 2 + 0.3)
             parts.append(pillow.moved(turn, (left + seat_w / 2, -y + 0.5, seat + 0.22)))
-    return Item(join(parts), (w, d, back))
+    return standing(join(parts))
 
 
 def shelf(rng, materials: Materials) -> Item:
@@ -243,7 +252,7 @@ def tv_stand(rng, materials: Materials) -> Item:
     foot = box((-0.15, -0.1, h), (0.15, 0.1, h + 0.03), materials.surface("plain", "tv"),
                skip=("-z",))
     moved = screen.faces.moved(np.eye(3), (0, -0.04, h + 0.03))
-    return Item(join([stand.faces, foot, moved]), (w, d, h + 0.03 + screen.size[2]))
+    return standing(join([stand.faces, foot, moved]))
 
 
 def television(rng, materials: Materials, w: float) -> Item:
@@ -254,4 +263,4 @@ def television(rng, materials: Materials, w: float) -> Item:
              box((-w / 2 + rim, 0.03, rim), (w / 2 - rim, 0.034, h - rim),
                  materials.surface("screen", "tv", emission=float(rng.uniform(0.8, 1.1))),
                  only=("+y",))]
-    return Item(join(parts), (w, 0.07, h))
+    return standing(join(parts))

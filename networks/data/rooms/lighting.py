@@ -17,14 +17,18 @@ from optim.camera import PinholeCamera
 #: spacing of light-map points, metres, and the most along one edge
 _SPACING, _MOST = 0.1, 64
 #: side of a depth cube's images, pixels: for lights, and for bounce points
-_CUBE, _BOUNCE_CUBE = 96, 40
+_CUBE, _BOUNCE_CUBE = 96, 32
 _BOUNCES = 10
+#: smaller faces (m^2) cast no shadow in bounced light
+_BOUNCE_BLOCKER = 0.01
 _AMBIENT = 0.12
 #: squared radius (m^2) that keeps light finite near its origin
 _SOFT, _BOUNCE_SOFT = 0.2, 0.6
 #: points are lifted off their surface before they look for light, metres
 _LIFT = 0.02
 _GAMMA = 1 / 2.2
+#: brightness of a white surface in the room's mean light, before the display's gamma
+_EXPOSURE = 0.75
 _ATLAS_WIDTH = 1024
 
 
@@ -61,8 +65,7 @@ def bake(faces: Faces, lights: list[Light], atlas: np.ndarray,
     light += _bounced(faces, points, normals, area, light, _albedo(faces, atlas)[face], rng)
     middle = np.average(light, axis=0, weights=area).mean()
     light = light / middle + _AMBIENT
-    bright = np.clip(0.8 * light, 0.02, 4.0) ** _GAMMA
-    bright = bright / (1 + np.maximum(bright - 1.0, 0) * 0.5)
+    bright = np.clip(_EXPOSURE * light, 0.02, 4.0) ** _GAMMA
     glowing = faces.emission[face] > 0
     bright[glowing] = faces.emission[face][glowing, None]
     image = np.ones((height, _ATLAS_WIDTH, 3), np.float32)
@@ -173,6 +176,8 @@ def _bounced(faces, points, normals, area, light, albedo, rng) -> np.ndarray:
     result = np.zeros_like(light)
     if total <= 0:
         return result
+    size = np.linalg.norm(faces.normal, axis=1)
+    blockers = faces.only(size > _BOUNCE_BLOCKER)
     for index in rng.choice(len(points), _BOUNCES, p=weight / total):
         colour = albedo[index] * light[index]
         power = colour / max(colour.mean(), 1e-9) * total / (np.pi * _BOUNCES)
@@ -180,6 +185,6 @@ def _bounced(faces, points, normals, area, light, albedo, rng) -> np.ndarray:
         away = points - source
         cosine = np.einsum("ni,i->n", away, normals[index]) / np.maximum(
             np.linalg.norm(away, axis=1), 1e-6)
-        arriving = _arriving(faces, source, points, normals, _BOUNCE_CUBE, _BOUNCE_SOFT)
+        arriving = _arriving(blockers, source, points, normals, _BOUNCE_CUBE, _BOUNCE_SOFT)
         result += (np.maximum(cosine, 0) * arriving)[:, None] * power.astype(np.float32)
     return result

@@ -3,21 +3,14 @@
 import numpy as np
 
 from networks.data.rooms.faces import Faces, box, join, revolve, yaw_rotation
-from networks.data.rooms.furniture import Item
+from networks.data.rooms.furniture import Item, standing
 from networks.data.rooms.materials import Materials
-
-
-def _extent(faces: Faces) -> tuple[float, float, float]:
-    """Width, depth, height around the origin's vertical axis."""
-    points = faces.corners.reshape(-1, 3)
-    reach = 2 * np.abs(points[:, :2]).max(0)
-    return float(reach[0]), float(reach[1]), float(points[:, 2].max())
 
 
 def carton(rng, materials: Materials, limit: float = 0.4) -> Item:
     w, d, h = rng.uniform(0.08, limit, 3)
     surface = materials.surface(str(rng.choice(["plain", "wood", "fabric", "picture"])), "objects")
-    return Item(box((-w / 2, -d / 2, 0), (w / 2, d / 2, h), surface, skip=("-z",)), (w, d, h))
+    return standing(box((-w / 2, -d / 2, 0), (w / 2, d / 2, h), surface, skip=("-z",)))
 
 
 def vessel(rng, materials: Materials) -> Item:
@@ -26,8 +19,7 @@ def vessel(rng, materials: Materials) -> Item:
     r, h = rng.uniform(0.03, 0.09), rng.uniform(0.08, 0.32)
     neck = r * rng.uniform(0.3, 1.2)
     profile = [(r * 0.7, 0), (r, h * 0.35), (r * 0.9, h * 0.6), (neck, h * 0.8), (neck, h)]
-    faces = revolve(profile, surface, 10, cap=surface)
-    return Item(faces, _extent(faces))
+    return standing(revolve(profile, surface, 10, cap=surface))
 
 
 def ball(rng, materials: Materials) -> Item:
@@ -35,8 +27,7 @@ def ball(rng, materials: Materials) -> Item:
     angles = np.linspace(-np.pi / 2, np.pi / 2, 7)
     profile = [(r * max(0.0, float(np.cos(a))) if 0 < k < 6 else 0.0, r + r * float(np.sin(a)))
                for k, a in enumerate(angles)]
-    faces = revolve(profile, materials.surface("fabric", "objects"), 10)
-    return Item(faces, (2 * r, 2 * r, 2 * r))
+    return standing(revolve(profile, materials.surface("fabric", "objects"), 10))
 
 
 def plant(rng, materials: Materials, h: float | None = None) -> Item:
@@ -51,8 +42,7 @@ def plant(rng, materials: Materials, h: float | None = None) -> Item:
         wide = r * (2.0 - 0.5 * k)
         cone = revolve([(0.0, low), (wide, low + 0.06 * h), (0.0, low + 0.25 * h)], crown, 7)
         parts.append(cone.moved(yaw_rotation(rng.uniform(0, 1)), (0, 0, 0)))
-    faces = join(parts)
-    return Item(faces, _extent(faces))
+    return standing(join(parts))
 
 
 def table_lamp(rng, materials: Materials, h: float | None = None) -> Item:
@@ -62,8 +52,7 @@ def table_lamp(rng, materials: Materials, h: float | None = None) -> Item:
     r = rng.uniform(0.1, 0.17)
     parts = [revolve([(0.08, 0), (0.08, 0.02), (0.012, 0.03), (0.012, h * 0.7)], base, 8),
              revolve([(r, h * 0.65), (r * 0.7, h)], shade, 12, cap=shade)]
-    faces = join(parts)
-    return Item(faces, _extent(faces))
+    return standing(join(parts))
 
 
 def floor_lamp(rng, materials: Materials) -> Item:
@@ -83,8 +72,7 @@ def book_pile(rng, materials: Materials) -> Item:
         book = box((-w / 2, -d / 2, 0), (w / 2, d / 2, h), cover, skip=("-z",))
         parts.append(book.moved(yaw_rotation(rng.uniform(-0.3, 0.3)), (0, 0, z)))
         z += h
-    faces = join(parts)
-    return Item(faces, _extent(faces))
+    return standing(join(parts))
 
 
 def monitor(rng, materials: Materials) -> Item:
@@ -97,7 +85,7 @@ def monitor(rng, materials: Materials) -> Item:
              box((-w / 2, -0.01, 0.1), (w / 2, 0.03, 0.1 + h), case),
              box((-w / 2 + 0.015, 0.03, 0.115), (w / 2 - 0.015, 0.033, 0.085 + h),
                  materials.surface("screen", "tv", emission=1.0), only=("+y",))]
-    return Item(join(parts), (w, 0.18, 0.1 + h))
+    return standing(join(parts))
 
 
 SMALL = (carton, vessel, vessel, ball, plant, table_lamp, book_pile, book_pile)
@@ -109,14 +97,14 @@ def small_object(rng, materials: Materials) -> Item:
 
 
 def framed_picture(rng, materials: Materials) -> Item:
-    """Back at y = 0, bottom at z = 0."""
+    """Its back is for the wall."""
     w, h = rng.uniform(0.3, 1.2), rng.uniform(0.3, 0.9)
     rim = rng.uniform(0.015, 0.05)
     frame = materials.surface(str(rng.choice(["wood", "plain"])), "picture")
     parts = [box((-w / 2, 0, 0), (w / 2, 0.025, h), frame, skip=("-y",)),
              box((-w / 2 + rim, 0, rim), (w / 2 - rim, 0.028, h - rim),
                  materials.surface("picture", "picture"), only=("+y",))]
-    return Item(join(parts), (w, 0.03, h))
+    return standing(join(parts))
 
 
 #: curtains reach this far above and below the window, metres
@@ -124,7 +112,7 @@ _HANG = 0.08
 
 
 def window(rng, materials: Materials, height: float) -> Item:
-    """Frame, panes, sill and maybe curtains; back at y = 0, curtains end at z = 0."""
+    """Frame, panes, sill and maybe curtains, down to z = 0; its back is for the wall."""
     w, h, rim = rng.uniform(0.8, 2.0), min(height, rng.uniform(0.9, 1.5)), 0.06
     frame = materials.flat(np.full(3, rng.uniform(0.6, 0.95)), 12)
     pane = materials.surface("outside", "window", emission=float(rng.uniform(0.9, 1.25)))
@@ -137,8 +125,7 @@ def window(rng, materials: Materials, height: float) -> Item:
     parts += [box((x, 0, z), (x + bw, 0.05, z + bh), frame, skip=("-y",)) for x, z, bw, bh in bars]
     if rng.random() < 0.5:
         parts += _curtains(rng, materials, w / 2 + 0.08, h)
-    faces = join(parts).moved(np.eye(3), (0, 0, _HANG))
-    return Item(faces, (w + 0.16, 0.16, h + 2 * _HANG))
+    return standing(join(parts).moved(np.eye(3), (0, 0, _HANG)))
 
 
 def _curtains(rng, materials: Materials, reach: float, h: float) -> list[Faces]:
@@ -163,4 +150,4 @@ def door(rng, materials: Materials) -> Item:
              box((w / 2, 0, 0), (w / 2 + 0.08, 0.05, h + 0.08), frame, skip=("-y", "-z")),
              box((-w / 2, 0, h), (w / 2, 0.05, h + 0.08), frame, skip=("-y",)),
              box((w / 2 - 0.12, 0.03, 1.0), (w / 2 - 0.04, 0.08, 1.03), frame)]
-    return Item(join(parts), (w + 0.16, 0.06, h + 0.08))
+    return standing(join(parts))

@@ -97,7 +97,9 @@ def hand_held_path(room: Room, seed: int, frames: int, fps: float = 30.0,
 def _candidate(room: Room, rng, seconds, reach: float, config: PathConfig):
     """One random path, or None where it touches something."""
     size = np.array(room.size)
-    middle = rng.uniform(config.clearance, np.maximum(size - config.clearance, size / 2))
+    if size.min() <= 2 * config.clearance:
+        return None
+    middle = rng.uniform(config.clearance, size - config.clearance)
     middle[2] = rng.uniform(*config.height)
     sway = _sway(rng, seconds, 3, config.speed / reach) * reach * _FLATTEN
     place = middle + sway

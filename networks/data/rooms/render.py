@@ -13,6 +13,8 @@ from optim.camera import PinholeCamera
 
 #: look-ups per row
 _ROW = 256
+#: brightness from which highlights are compressed
+_KNEE = 0.7
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,13 @@ def _hits(sight: Visibility, u: np.ndarray, v: np.ndarray) -> _Hits:
 def _shade(room: Room, hits: _Hits) -> np.ndarray:
     """Colours (N, 3) float32, about [0, 1]."""
     colour = _textured(room, hits) * _lit(room, hits) * room.faces.tint[hits.face]
-    return np.where(hits.seen[:, None], colour, 0).astype(np.float32)
+    return np.where(hits.seen[:, None], _shoulder(colour), 0).astype(np.float32)
+
+
+def _shoulder(colour: np.ndarray) -> np.ndarray:
+    """Squeezes what is brighter than ``_KNEE`` below 1, so that nothing burns out."""
+    over = np.maximum(colour - _KNEE, 0) / (1 - _KNEE)
+    return np.minimum(colour, _KNEE) + (1 - _KNEE) * over / (1 + over)
 
 
 def _textured(room: Room, hits: _Hits) -> np.ndarray:

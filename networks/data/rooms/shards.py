@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -84,12 +85,19 @@ def write_shards(folder: str | Path, images: int, views: ViewsConfig, room: Room
             for start in range(0, images, SHARD)
             if not _path(folder, start, "images").exists()]
     begin, done = time.monotonic(), 0
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        for count in pool.imap_unordered(_write_shard, jobs):
-            done += count
-            rate = done / (time.monotonic() - begin)
-            print(f"{done} images, {rate:.1f} images/s", file=sys.stderr)
+    for count in _each(jobs, workers):
+        done += count
+        print(f"{done} images, {done / (time.monotonic() - begin):.1f} images/s",
+              file=sys.stderr)
     return done / max(time.monotonic() - begin, 1e-9)
+
+
+def _each(jobs: list, workers: int) -> Iterator[int]:
+    if workers == 1:
+        yield from map(_write_shard, jobs)
+        return
+    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+        yield from pool.imap_unordered(_write_shard, jobs)
 
 
 def _path(folder: Path, start: int, kind: str) -> Path:

@@ -72,8 +72,8 @@ def bricks(rng) -> np.ndarray:
 
 
 def planks(rng) -> np.ndarray:
-    colour = np.float32([1.0, rng.uniform(0.62, 0.85), rng.uniform(0.35, 0.65)])
-    colour = colour * rng.uniform(0.35, 0.85)
+    green = rng.uniform(0.62, 0.88)
+    colour = np.float32([1.0, green, green * rng.uniform(0.55, 0.85)]) * rng.uniform(0.35, 0.85)
     return _blocks(rng, rows=int(rng.choice([4, 6, 8])), columns=int(rng.choice([1, 2])),
                    colour=colour, offset=rng.uniform(0.3, 0.7), grain=True)
 
@@ -107,7 +107,8 @@ def _blocks(rng, rows, columns, colour, offset, grain=False) -> np.ndarray:
 
 
 def wood(rng) -> np.ndarray:
-    colour = np.float32([1.0, rng.uniform(0.6, 0.9), rng.uniform(0.35, 0.8)])
+    green = rng.uniform(0.62, 0.9)
+    colour = np.float32([1.0, green, green * rng.uniform(0.55, 0.9)])
     grain = noise(rng, 1.2, (rng.uniform(5, 12), 1.0))
     rings = np.sin(3 * noise(rng, 1.8, (4.0, 1.0)))
     return _paint(colour * rng.uniform(0.3, 0.9), 0.7 * grain + 0.4 * rings,
