@@ -258,7 +258,7 @@ def tv_stand(rng, materials: Materials) -> Item:
 def television(rng, materials: Materials, w: float) -> Item:
     """A flat screen standing at z = 0."""
     h, rim = w * 0.58, 0.015
-    case = materials.flat(np.full(3, rng.uniform(0.04, 0.2)), 10)
+    case = materials.flat(np.full(3, rng.uniform(0.04, 0.2)), "tv")
     parts = [box((-w / 2, -0.03, 0), (w / 2, 0.03, h), case),
              box((-w / 2 + rim, 0.03, rim), (w / 2 - rim, 0.034, h - rim),
                  materials.surface("screen", "tv", emission=float(rng.uniform(0.8, 1.1))),

@@ -58,12 +58,12 @@ class Materials:
         tint = self._rng.uniform(0.8, 1.15) * self._rng.uniform(0.93, 1.07, 3)
         return Surface(NYU13.names.index(label), texture, tile, tuple(tint.tolist()), emission)
 
-    def flat(self, colour, label: int, tile: float = 0.5) -> Surface:
+    def flat(self, colour, label: str) -> Surface:
         """A surface of one (r, g, b) colour in [0, 1] with a fine grain."""
-        grain = self.surface("plain", NYU13.names[label])
+        grain = self.surface("plain", label)
         mean = self.textures[grain.texture].mean((0, 1)).clip(0.05)
         tint = np.asarray(colour, float) / mean
-        return replace(grain, tile=tile, tint=tuple(tint.tolist()))
+        return replace(grain, tint=tuple(tint.tolist()))
 
     def _make(self, material: str) -> np.ndarray:
         folders = [f for f in TILE_FOLDERS.get(material, ()) if f.lower() in self._tiles]

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from networks.classes import NYU13
 from networks.data.rooms.faces import join, triangles
 from networks.data.rooms.furniture import Item, Top
 from networks.data.rooms.materials import Materials
@@ -34,21 +33,20 @@ class _Sort:
     material: str
 
 
+#: names that would fit a sort by their beginning but do not stand on a floor along a wall
+_EXCLUDED = ("kitchencabinetupper", "desk_", "deskcorner", "barrels")
 #: the first sort that fits a name counts
 _SORTS = (
     _Sort(("bedbunk", "bedsingle"), "bed", "bed", 1, (1.9, 2.1), "fabric"),
     _Sort(("bed",), "bed", "bed", 1, (1.95, 2.15), "fabric"),
     _Sort(("cabinettelevision", "cabinetbed", "sidetabledrawers"), "low_cabinet", "furniture", 2,
           (0.45, 0.65), "wood"),
-    _Sort(("kitchencabinetupper", "wall", "floor", "stairs", "door", "paneling", "rug"),
-          "", "wall", 2, (1.0, 1.0), "plain"),
     _Sort(("kitchenfridge", "washerdryer"), "cabinet", "furniture", 2, (1.5, 1.9), "plain"),
     _Sort(("kitchencabinet", "kitchenbar", "kitchenstove", "kitchensink", "washer",
            "bathroomcabinet", "dresser"), "low_cabinet", "furniture", 2, (0.8, 0.95), "plain"),
     _Sort(("bookcaseopenlow",), "shelf", "furniture", 2, (0.8, 1.0), "wood"),
     _Sort(("bookcase", "shelf", "wardrobe", "cabinet"), "shelf", "furniture", 2, (1.6, 2.1),
           "wood"),
-    _Sort(("desk_", "deskcorner"), "", "table", 2, (1.0, 1.0), "wood"),
     _Sort(("chairdesk",), "office_chair", "chair", 2, (0.85, 1.05), "fabric"),
     _Sort(("stoolbar",), "chair", "chair", 2, (0.65, 0.8), "wood"),
     _Sort(("chair",), "chair", "chair", 2, (0.8, 1.0), "wood"),
@@ -90,12 +88,11 @@ class Model:
         extent = np.ptp(corners, axis=0)
         scale = rng.uniform(*self.sort.size) / extent[self.sort.axis] * rng.uniform(0.9, 1.1, 3)
         scale[self.sort.axis] /= rng.uniform(0.95, 1.05)
-        label = NYU13.names.index(self.sort.label)
         dressed = rng.random() < 0.6
         faces = []
         for triangle, colour in self.parts:
             surface = (materials.surface(self.sort.material, self.sort.label)
-                       if dressed and self.sort.material else materials.flat(colour, label))
+                       if dressed else materials.flat(colour, self.sort.label))
             faces.append(triangles(triangle * scale, surface))
         joined, size = join(faces), tuple((extent * scale).tolist())
         return Item(joined, size, _tops(joined, size))
@@ -126,7 +123,7 @@ def load_models(folder: str) -> dict[str, list[Model]]:
     roles: dict[str, list[Model]] = {}
     for path in sorted(Path(folder).rglob("*.glb")):
         sort = _sort_of(path.stem)
-        if sort is None or not sort.role:
+        if sort is None:
             continue
         model = Model(sort, _parts(trimesh.load(path, force="scene"), path))
         if sum(len(c) for c, _ in model.parts) <= _MOST_TRIANGLES:
@@ -139,6 +136,8 @@ def load_models(folder: str) -> dict[str, list[Model]]:
 
 def _sort_of(stem: str) -> _Sort | None:
     name = stem.lower()
+    if name.startswith(_EXCLUDED):
+        return None
     return next((s for s in _SORTS if name.startswith(s.names)), None)
 
 

@@ -79,7 +79,7 @@ def monitor(rng, materials: Materials) -> Item:
     """A computer screen; NYUv2 counts it among the televisions."""
     w = rng.uniform(0.4, 0.6)
     h = w * 0.6
-    case = materials.flat(np.full(3, rng.uniform(0.05, 0.3)), 10)
+    case = materials.flat(np.full(3, rng.uniform(0.05, 0.3)), "tv")
     parts = [box((-0.1, -0.08, 0), (0.1, 0.08, 0.015), case, skip=("-z",)),
              box((-0.03, -0.03, 0.015), (0.03, -0.01, 0.12), case),
              box((-w / 2, -0.01, 0.1), (w / 2, 0.03, 0.1 + h), case),
@@ -114,7 +114,7 @@ _HANG = 0.08
 def window(rng, materials: Materials, height: float) -> Item:
     """Frame, panes, sill and maybe curtains, down to z = 0; its back is for the wall."""
     w, h, rim = rng.uniform(0.8, 2.0), min(height, rng.uniform(0.9, 1.5)), 0.06
-    frame = materials.flat(np.full(3, rng.uniform(0.6, 0.95)), 12)
+    frame = materials.flat(np.full(3, rng.uniform(0.6, 0.95)), "window")
     pane = materials.surface("outside", "window", emission=float(rng.uniform(0.9, 1.25)))
     parts = [box((-w / 2 + rim, 0, rim), (w / 2 - rim, 0.02, h - rim), pane, only=("+y",)),
              box((-w / 2 - 0.08, 0, -0.03), (w / 2 + 0.08, 0.09, 0), frame)]

@@ -50,10 +50,9 @@ def rasterise(faces: Faces, T_world_cam: np.ndarray, camera: PinholeCamera) -> V
     buffer = np.zeros((camera.height, camera.width), np.float32)
     area = (rects[:, 2] - rects[:, 0]) * (rects[:, 3] - rects[:, 1])
     is_disc = faces.kind[seen] == DISC
-    discs = planes[seen]
     for k in np.flatnonzero((area > _LARGE) | is_disc):
         _draw_one(face, buffer, seen[k], rects[k], edges[k], inverse_depth[k],
-                  discs[k] if is_disc[k] else None)
+                  planes[seen[k]] if is_disc[k] else None)
     small = np.flatnonzero((area <= _LARGE) & ~is_disc)
     _draw_small(face, buffer, seen[small], rects[small], edges[small], inverse_depth[small])
     return Visibility(face, buffer, planes)

@@ -54,7 +54,7 @@ def wallpaper(rng) -> np.ndarray:
     kind = rng.integers(4)
     n = int(rng.integers(2, 6))
     if kind == 0:
-        mask = np.sin(2 * np.pi * n * x + 0 * y) > rng.uniform(-0.3, 0.6)
+        mask = np.sin(2 * np.pi * n * (x + 0 * y)) > rng.uniform(-0.3, 0.6)
     elif kind == 1:
         mask = np.cos(2 * np.pi * n * x) * np.cos(2 * np.pi * n * y) > rng.uniform(0.2, 0.7)
     elif kind == 2:
