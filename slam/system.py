@@ -56,6 +56,8 @@ class MapUpdate:
 
     version: int
     graph: KeyframeGraph
+    recording: Recording
+    timings: Timings
 
 
 class System:
@@ -245,7 +247,7 @@ class System:
 
     def _update(self) -> MapUpdate:
         self._version += 1
-        return MapUpdate(self._version, self._mapper.graph.frozen())
+        return MapUpdate(self._version, self._mapper.graph.frozen(), self.recording, self.timings)
 
 
 class _Worker:

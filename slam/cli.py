@@ -1,0 +1,265 @@
+"""The command line: ``scenecode demo | run | train | evaluate | view | config``."""
+
+import argparse
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack, contextmanager
+
+import yaml
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+import networks.evaluate
+import networks.train
+import slam.evaluate
+import viewer.replay
+from networks.checkpoint import load_predictor
+from networks.config import from_mapping, load_yaml, override, to_mapping
+from networks.device import choose_device
+from networks.errors import ScenecodeError, SourceError
+from networks.prediction import Predictor
+from slam.calibration import parse_intrinsics
+from slam.config import SlamConfig
+from slam.export import ResultFolder
+from slam.output import Output
+from slam.snapshot import Mailbox
+from slam.sources import open_source
+from slam.sources.base import Source
+from slam.sources.options import SourceOptions
+from slam.system import System
+from slam.tracking import TrackedFrame
+from viewer.live import serve
+from viewer.web import WebViewer
+
+_EXAMPLES = {
+    "demo": """examples:
+  scenecode demo                      a walk through a built-in room, with errors against truth
+  scenecode demo --view               the same, live in the browser
+  scenecode demo --seed 5 --out out   another room, results kept in out/""",
+    "run": """examples:
+  scenecode run 0 --view                                  webcam, live in the browser
+  scenecode run video.mp4 --intrinsics 525,525,320,240 --out result
+  scenecode run frames/ --calib camera.yaml --out result  folder of images
+  scenecode run rgbd_dataset_freiburg1_desk --sequential  TUM RGB-D folder
+  scenecode run rooms:7 --out result                      built-in room number 7""",
+    "train": """example:
+  SCENECODE_DATA=~/data scenecode train configs/train/nyuv2_rooms_mobilenetv2.yaml --out runs/a
+  (Ctrl-C saves; --resume goes on)""",
+    "trajectory": """example:
+  scenecode evaluate trajectory groundtruth.txt result --json""",
+    "model": """examples:
+  scenecode evaluate model                                          on built-in rooms
+  scenecode evaluate model --data nyuv2 --root ~/data/nyuv2 --json""",
+    "view": """example:
+  scenecode view result""",
+    "config": """examples:
+  scenecode config                                  every key with its default
+  scenecode config --set mapping.window=8 > my.yaml  to be given to run --config my.yaml""",
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point; returns the exit status.  The one place where errors become messages."""
+    args = build_parser().parse_args(argv)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", force=True, handlers=[
+        RichHandler(console=Console(stderr=True), show_time=False, show_path=False)])
+    try:
+        return args.command_function(args)
+    except ScenecodeError as error:
+        print(f"scenecode: error: {error}", file=sys.stderr)
+        return 1
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="scenecode", description="Monocular dense semantic SLAM: one camera in; poses, "
+        "dense depth and a labelled 3-D map out.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    demo = _command(commands, "demo", "run on a built-in room and compare with its truth", _demo)
+    demo.add_argument("--seed", type=int, default=7, help="room number (default %(default)s)")
+    demo.add_argument("--frames", type=int, default=150,
+                      help="length of the walk at 30 frames a second (default %(default)s)")
+    _add_run_options(demo)
+    run = _command(commands, "run", "run on a camera, a video or a sequence", _run)
+    run.add_argument("source", metavar="SOURCE", help="webcam index, video file, folder of images, "
+                     "TUM RGB-D, 7-Scenes or SceneNet folder, or rooms:SEED[:FRAMES]")
+    run.add_argument("--intrinsics", type=_intrinsics, metavar="fx,fy,cx,cy[,k1,k2,p1,p2[,k3]]",
+                     help="of the original images, in pixels")
+    run.add_argument("--calib", metavar="FILE", help="calibration file: OpenCV or ORB-SLAM YAML, "
+                     "DSO, or one line of numbers")
+    run.add_argument("--fps", type=float, help="frames per second of images without stamps")
+    run.add_argument("--stride", type=int, default=1, metavar="N", help="take every N-th image")
+    _add_run_options(run)
+    train = _command(commands, "train", "train a network", networks.train.main)
+    networks.train.add_arguments(train)
+    evaluate = commands.add_parser("evaluate", help="compare with ground truth")
+    kinds = evaluate.add_subparsers(required=True, metavar="KIND")
+    slam.evaluate.add_arguments(
+        _command(kinds, "trajectory", "a camera path", slam.evaluate.main))
+    networks.evaluate.add_arguments(
+        _command(kinds, "model", "a network's depth and labels", networks.evaluate.main))
+    viewer.replay.add_arguments(
+        _command(commands, "view", "look at a result folder", viewer.replay.main))
+    config = _command(commands, "config", "print the resolved configuration", _config)
+    _add_config_options(config)
+    return parser
+
+
+def _command(commands, name: str, summary: str,
+             function: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=summary, description=summary.capitalize() + ".",
+                                 epilog=_EXAMPLES[name],
+                                 formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.set_defaults(command_function=function)
+    return parser
+
+
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", metavar="DIR", help="keep the results in this folder")
+    parser.add_argument("--view", action="store_true", help="show the map live in the browser")
+    parser.add_argument("--host", default="127.0.0.1",
+                        help="address of the live page (default: this machine only)")
+    parser.add_argument("--port", type=int, default=8080, help="port of the live page")
+    parser.add_argument("--sequential", action="store_true",
+                        help="track and map in turn: every frame, reproducible, not live")
+    parser.add_argument("--max-frames", type=int, metavar="N", help="stop after N frames")
+    _add_config_options(parser)
+
+
+def _add_config_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", metavar="FILE", help="YAML file with settings to change")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
+                        help="change one setting, for example mapping.window=8")
+    parser.add_argument("--model", metavar="NAME", help="weights: a shipped name or a file")
+    parser.add_argument("--device", metavar="NAME", help="auto, cpu or cuda (default auto)")
+
+
+def _intrinsics(text: str) -> tuple[float, ...]:
+    try:
+        return parse_intrinsics(text)
+    except ScenecodeError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _resolved_config(args: argparse.Namespace) -> SlamConfig:
+    config = SlamConfig()
+    if args.config:
+        config = from_mapping(SlamConfig, load_yaml(args.config), args.config)
+    for assignment in args.set:
+        config = override(config, assignment)
+    if args.model:
+        config = override(config, f"model={args.model}")
+    device = choose_device(args.device or config.device)
+    return override(config, f"device={device}")
+
+
+def _config(args: argparse.Namespace) -> int:
+    print(yaml.safe_dump(to_mapping(_resolved_config(args)), sort_keys=False), end="")
+    return 0
+
+
+def _demo(args: argparse.Namespace) -> int:
+    config = _resolved_config(args)
+    options = SourceOptions(width=config.width, height=config.height, max_frames=args.max_frames)
+    if not args.view:
+        args.sequential = True
+    return _execute(args, config, open_source(f"rooms:{args.seed}:{args.frames}", options))
+
+
+def _run(args: argparse.Namespace) -> int:
+    config = _resolved_config(args)
+    options = SourceOptions(args.intrinsics, args.calib, args.fps, config.width, config.height,
+                            args.max_frames, args.stride)
+    return _execute(args, config, open_source(args.source, options))
+
+
+def _execute(args: argparse.Namespace, config: SlamConfig, source: Source) -> int:
+    """Run the system on a source with the outputs that were asked for; print the report."""
+    with ExitStack() as stack:
+        stack.callback(source.close)
+        predictor: Predictor = load_predictor(
+            None if config.model == "default" else config.model, config.device)
+        folder = None
+        if args.out:
+            text = yaml.safe_dump(to_mapping(config), sort_keys=False)
+            folder = ResultFolder.create(args.out, predictor.classes, text)
+        page = mailbox = None
+        if args.view:
+            page, mailbox = WebViewer(args.host, args.port), Mailbox()
+            stack.callback(page.close)
+            stack.enter_context(serve(mailbox, page))
+            print(f"live at {page.url}", flush=True)
+        output = Output(config.fusion, predictor.classes, source, folder, mailbox)
+        with _progress(source) as advance:
+            def on_frame(frame, tracked):
+                advance(tracked)
+                output.on_frame(frame, tracked)
+
+            system = System(config, predictor, output.on_map, on_frame)
+            with _stopping_on_interrupt(system):
+                if args.sequential:
+                    system.run_sequential(source)
+                else:
+                    system.run_threaded(source)
+        _print_report(output.report, args.out)
+        if page is not None and not system.stop.is_set():
+            _linger(page.url)
+    return 0
+
+
+@contextmanager
+def _progress(source: Source):
+    """A bar on a terminal; gives a function to be called with every tracked frame."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+               TimeElapsedColumn(), TextColumn("{task.fields[state]}"))
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task(source.name, total=source.length, state="")
+
+        def advance(tracked: TrackedFrame) -> None:
+            state = "[red]lost" if tracked.lost else f"keyframe {tracked.keyframe}"
+            progress.update(task, completed=tracked.frame_index + 1, state=state)
+
+        yield advance
+
+
+@contextmanager
+def _stopping_on_interrupt(system: System):
+    """Ctrl-C ends the run after the present frame, so that everything is saved; a second one
+    gives up at once."""
+    def stop(number, frame):
+        if system.stop.is_set():
+            raise KeyboardInterrupt
+        system.stop.set()
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _print_report(report: dict, out: str | None) -> None:
+    if not report:
+        raise SourceError("no frame had enough contrast to start a map from; check the camera's "
+                          "cover and exposure, or lower tracking.min_contrast")
+    table = Table(show_header=False, title="result" if out is None else f"result in {out}")
+    for name, value in report.items():
+        if name in ("lost_spans", "unusable"):
+            value = len(value)
+        table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
+    Console().print(table)
+
+
+def _linger(url: str) -> None:
+    """Keep the page open until Ctrl-C."""
+    print(f"finished; the map stays at {url} (Ctrl-C to end)", flush=True)
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        pass

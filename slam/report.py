@@ -1,0 +1,70 @@
+"""What was measured in a run: counts, speed, memory, and errors where truth is known."""
+
+import resource
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+
+from networks.errors import ResultError
+from slam.evaluate import evaluate_maps, evaluate_trajectory
+from slam.frame import GroundTruth
+from slam.graph import KeyframeGraph
+from slam.recording import Recording
+from slam.snapshot import KeyframeView
+from slam.system import Timings
+
+#: Scores of a trajectory that the report carries.
+_TRAJECTORY_SCORES = ("ate_m", "rotation_deg", "zero_motion_ate_m", "path_length_m", "scale")
+
+
+def make_report(recording: Recording, timings: Timings, keyframes: Sequence[KeyframeView],
+                graph: KeyframeGraph, unreadable: int) -> dict:
+    """The contents of ``report.json``.
+
+    ``coverage`` is the share of the source's frames, readable or not, that were tracked;
+    times are medians in milliseconds, ``tracking_fps`` the frames per second that tracking
+    alone would reach.
+    """
+    tracked = sum(not entry.lost for entry in recording.tracked)
+    frames = recording.frames + unreadable
+    report = {
+        "frames": frames,
+        "tracked": tracked,
+        "coverage": tracked / frames if frames else 0.0,
+        "keyframes": len(graph),
+        "lost_spans": recording.lost_spans(),
+        "unreadable": unreadable,
+        "unusable": list(recording.unusable),
+        "tracking_fps": 1 / np.mean(timings.tracking) if timings.tracking else None,
+        "keyframe_ms": _median_ms(timings.keyframe),
+        "window_iteration_ms": _median_ms(timings.iteration),
+        "peak_memory_mb": peak_memory_mb(),
+    }
+    return report | truth_scores(recording, keyframes, graph)
+
+
+def truth_scores(recording: Recording, keyframes: Sequence[KeyframeView],
+                 graph: KeyframeGraph) -> dict:
+    """Errors against ground truth; empty without one, or with too little of it to align."""
+    if not recording.truth:
+        return {}
+    try:
+        scores = evaluate_trajectory(recording.true_trajectory(), recording.final(graph))
+    except ResultError:
+        # fewer common poses than a similarity needs
+        return {}
+    truths: list[GroundTruth | None] = [keyframe.frame.truth for keyframe in graph.keyframes]
+    classes = graph.keyframes[0].prediction.classes
+    maps = evaluate_maps(keyframes, truths, scores["scale"], len(classes))
+    return {name: scores[name] for name in _TRAJECTORY_SCORES} | maps
+
+
+def peak_memory_mb() -> float:
+    """The largest resident size that this process ever had."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1024 * 1024 if sys.platform == "darwin" else 1024)
+
+
+def _median_ms(seconds: list[float]) -> float | None:
+    return float(np.median(seconds)) * 1000 if seconds else None
