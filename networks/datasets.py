@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from networks.data.nyuv2 import NYUv2
+from networks.data.rooms.images import FIRST_TRAINING_SEED, RoomsImages, ViewsConfig
 from networks.data.sample import LabelledImages
 from networks.errors import DataError
 
@@ -12,6 +13,11 @@ DatasetName = Literal["nyuv2", "rooms"]
 
 #: Environment variable that says where data sets and ImageNet weights lie.
 DATA_VARIABLE = "SCENECODE_DATA"
+
+#: First room of each split; training rooms start far above the held-out ones.
+ROOMS_SPLITS = {"test": 5_000, "val": 7_000, "train": FIRST_TRAINING_SEED}
+ROOMS_EVALUATED = 40
+VIEWS_EVALUATED = 2
 
 
 def data_path(text: str) -> Path:
@@ -25,10 +31,16 @@ def data_path(text: str) -> Path:
 
 def open_dataset(name: DatasetName, root: str, split: str, width: int,
                  height: int) -> LabelledImages:
-    """A data set at one image size.
+    """A data set at one image size; rooms need no ``root``.
 
     Raises ``DataError`` for an unknown split, and when ``root`` does not hold the data.
     """
+    if name == "rooms":
+        if split not in ROOMS_SPLITS:
+            raise DataError(f"rooms split {split!r} is unknown; choose one of "
+                            f"{', '.join(ROOMS_SPLITS)}")
+        views = ViewsConfig(ROOMS_EVALUATED, VIEWS_EVALUATED, ROOMS_SPLITS[split], width, height)
+        return RoomsImages(views)
     path = data_path(root)
     if not path.exists():
         raise DataError(f"{path}: no such folder; give --root, or set {DATA_VARIABLE} to the "

@@ -18,7 +18,7 @@ class LossConfig:
     """Weights of the terms; the KL terms are per code entry, against pixel means."""
 
     #: KL weight of the depth code; too high a value empties the code
-    depth_kl: float = 2e-4
+    depth_kl: float = 5e-4
     semantic_kl: float = 1e-3
     #: epochs without KL, then epochs over which its weight rises
     kl_start: float = 2.0
@@ -91,9 +91,9 @@ class Objective(nn.Module):
         prox = proximity_from_depth(batch.depth, model.config.average_depth)[:, None]
         known = batch.valid[:, None].to(prox.dtype)
         features = model.features(batch.image)
-        depth_code, depth_kl = self._draw(model.config.depth_code, generator, lambda: (
+        depth_code, depth_kl, depth_rms = self._draw(model.config.depth_code, generator, lambda: (
             model.recognise_depth(features, prox, known)))
-        semantic_code, semantic_kl = self._draw(model.config.semantic_code, generator, lambda: (
+        semantic_code, semantic_kl, semantic_rms = self._draw(model.config.semantic_code, generator, lambda: (
             model.recognise_semantic(features, batch.labels)))
         coded_prox, coded_logits = model.decode(features, depth_code, semantic_code)
 
@@ -118,19 +118,22 @@ class Objective(nn.Module):
             depth = depth + proximity_l1(error / b.detach(), torch.zeros_like(error), known)
             depth = depth + factor * self.config.depth_kl * depth_kl
             parts |= {"depth_coded": proximity_l1(error, torch.zeros_like(error), known),
-                      "depth_kl": depth_kl}
+                      "depth_kl": depth_kl, "depth_code_rms": depth_rms}
         if semantic_code is not None:
             coded = cross_entropy(upsample(coded_logits), labels)
             semantic = semantic + coded + factor * self.config.semantic_kl * semantic_kl
-            parts |= {"semantic_coded": coded, "semantic_kl": semantic_kl}
+            parts |= {"semantic_coded": coded, "semantic_kl": semantic_kl,
+                      "semantic_code_rms": semantic_rms}
         total = self.task_weights(depth, semantic)
         return total, {name: value.detach() for name, value in parts.items()}
 
     @staticmethod
     def _draw(size: int, generator: torch.Generator, recognise):
-        """A code (B, size) of the recognised distribution, and its KL; nothing without code."""
+        """A code (B, size) of the recognised distribution, its KL, and the root mean square of
+        the means (about 1 when codes are used and unit normal); nothing without code."""
         if not size:
-            return None, None
+            return None, None, None
         mean, logvar = recognise()
         noise = torch.randn(mean.shape, generator=generator).to(mean.device)
-        return mean + noise * torch.exp(0.5 * logvar), kl_from_unit_normal(mean, logvar)
+        code = mean + noise * torch.exp(0.5 * logvar)
+        return code, kl_from_unit_normal(mean, logvar), mean.square().mean().sqrt()

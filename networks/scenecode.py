@@ -95,11 +95,12 @@ class LinearHead(nn.Module):
     def by_code(self, features: Tensor, code: Tensor) -> Tensor:
         """What a code (B, code) adds to ``zero``: linear in it.
 
-        One convolution of ``[m, features, m * features]`` is written as three, so that the
-        part without code is not computed twice.
+        The convolution of ``[m, features, m * features]`` is written as three, so that the
+        part without code is computed once and the constant ``m`` is never spread out.
         """
-        m = self.code_map(code[:, :, None, None]).expand_as(features)
-        return self.from_code(m) + self.from_product(m * features)
+        m = self.code_map(code[:, :, None, None])
+        constant = torch.einsum("ofyx,bf->boyx", self.from_code.weight, m[:, :, 0, 0])
+        return self.from_product(m * features) + _constant_response(constant, features)
 
     def jacobian(self, features: Tensor) -> Tensor:
         """d prediction / d code in closed form, (B, outputs, code, h, w).
@@ -115,10 +116,16 @@ class LinearHead(nn.Module):
         W = self.code_map.weight[:, :, 0, 0]
         product = torch.einsum("ofyx,fk->okfyx", self.from_product.weight, W)
         constant = torch.einsum("ofyx,fk->okyx", self.from_code.weight, W)
-        ones = features.new_ones(1, 1, h, w)
         J = F.conv2d(features, product.flatten(0, 1), padding=1)
-        J = J + F.conv2d(ones, constant.flatten(0, 1)[:, None], padding=1)
-        return J.unflatten(1, (outputs, self.code))
+        return J.unflatten(1, (outputs, self.code)) + _constant_response(constant, features)
+
+
+def _constant_response(kernels: Tensor, features: Tensor) -> Tensor:
+    """What kernels (N, M, 3, 3) answer to an image of ones of the features' size, (N, M, h, w):
+    their sum, less at the border because of the zero padding."""
+    ones = features.new_ones(1, 1, *features.shape[-2:])
+    response = F.conv2d(ones, kernels.flatten(0, 1)[:, None], padding=1)
+    return response.unflatten(1, kernels.shape[:2])[0]
 
 
 class Recognition(nn.Module):

@@ -187,19 +187,24 @@ class _FirstImages:
 
 
 def train(config: TrainConfig, out: str | Path, resume: bool = False, overfit: int = 0,
-          device: str = "auto", console: Console | None = None) -> Path:
+          device: str = "auto", images: tuple[MixedImages, LabelledImages] | None = None,
+          console: Console | None = None) -> Path:
     """Train and return the checkpoint ``out/model.safetensors``, rewritten after every epoch.
 
     ``out`` also gets ``config.yaml``, ``log.jsonl`` (a line per epoch), ``samples.png`` and
     ``state.pt``, from which ``resume`` goes on.  ``overfit`` trains on that many images,
     without augmentation, and validates on the same: a check that everything learns.
+    ``images``, training and held-out ones, take the place of the configured data.
     Ctrl-C saves and returns.  Raises ``ScenecodeError`` for bad configurations, missing data
     and a loss that is not a number.
     """
     out, console = Path(out), console or Console()
     if config.threads:
         torch.set_num_threads(config.threads)
-    data, held_out = _open_data(config, overfit)
+    data, held_out = images or open_training_data(config.data, config.model.width,
+                                                  config.model.height, config.seed)
+    if overfit:
+        data, held_out = _few_images(config, held_out, overfit)
     run = Training(config, data, augmented=not overfit, device=choose_device(device))
     if resume:
         run.load(load_state(out / "state.pt", to_mapping(config)))
@@ -217,12 +222,10 @@ def train(config: TrainConfig, out: str | Path, resume: bool = False, overfit: i
     return out / "model.safetensors"
 
 
-def _open_data(config: TrainConfig, overfit: int) -> tuple[MixedImages, LabelledImages]:
-    data, held_out = open_training_data(config.data, config.model.width, config.model.height,
-                                        config.seed)
-    if not overfit:
-        return data, held_out
-    few = CachedImages(_FirstImages(held_out, overfit))
+def _few_images(config: TrainConfig, dataset: LabelledImages,
+                count: int) -> tuple[MixedImages, LabelledImages]:
+    """The first images of a set, again and again; and once."""
+    few = CachedImages(_FirstImages(dataset, count))
     return MixedImages([few], [OVERFIT_BATCHES * config.batch_size], config.seed), few
 
 

@@ -8,6 +8,7 @@ from networks.data.mixed import MixedImages
 from networks.data.nyuv2 import NYUv2
 from networks.data.rooms.images import FIRST_TRAINING_SEED, RoomsImages, ViewsConfig
 from networks.data.rooms.layout import RoomConfig
+from networks.data.rooms.shards import RoomsShards
 from networks.data.sample import LabelledImages
 from networks.datasets import data_path
 from networks.errors import ConfigError
@@ -25,6 +26,8 @@ class DataConfig:
     #: procedural rooms and views of each; 0 rooms to go without
     rooms: int = 300
     views_per_room: int = 5
+    #: folder of rendered rooms (``python -m networks.data.rooms.shards``) to take instead
+    shards: str | None = None
     #: room images in an epoch; nothing for all of them
     rooms_per_epoch: int | None = None
     #: folders of texture tiles and of .glb models, absolute or below ``$SCENECODE_DATA``
@@ -53,8 +56,7 @@ def open_training_data(config: DataConfig, width: int, height: int,
         parts.append(_cached(nyuv2, config, f"nyuv2_{config.width}"))
         counts.append(len(parts[-1]))
     if config.rooms:
-        name = f"rooms_{config.width}_{config.rooms}x{config.views_per_room}"
-        parts.append(_cached(_rooms(config, config.rooms, FIRST_TRAINING_SEED), config, name))
+        parts.append(_rooms(config))
         counts.append(config.rooms_per_epoch or len(parts[-1]))
     return MixedImages(parts, counts, seed), _held_out(config, width, height)
 
@@ -67,10 +69,14 @@ def _held_out(config: DataConfig, width: int, height: int) -> LabelledImages:
     return CachedImages(RoomsImages(views, _room_config(config)))
 
 
-def _rooms(config: DataConfig, rooms: int, first_seed: int) -> RoomsImages:
+def _rooms(config: DataConfig) -> LabelledImages:
+    if config.shards is not None:
+        return RoomsShards(data_path(config.shards))
+    views = ViewsConfig(config.rooms, config.views_per_room, FIRST_TRAINING_SEED,
+                        config.width, config.height)
     # the augmentation recolours and blurs, so the camera's effects are left out here
-    views = ViewsConfig(rooms, config.views_per_room, first_seed, config.width, config.height)
-    return RoomsImages(views, _room_config(config), effects=None)
+    rooms = RoomsImages(views, _room_config(config), effects=None)
+    return _cached(rooms, config, f"rooms_{config.width}_{config.rooms}x{config.views_per_room}")
 
 
 def _room_config(config: DataConfig) -> RoomConfig:

@@ -1,0 +1,107 @@
+from math import log
+
+import pytest
+import torch
+
+from networks.classes import NYU13, VOID
+from networks.data.mixed import Batch
+from networks.errors import ConfigError
+from networks.losses import (LossConfig, Objective, TaskWeights, cross_entropy,
+                             kl_from_unit_normal, laplace, proximity_l1)
+from networks.scenecode import MIN_SCALE, ModelConfig, SceneCode
+
+
+def test_proximity_loss_counts_known_pixels_only():
+    prox = torch.tensor([0.5, 0.9, 0.1]).reshape(1, 1, 1, 3)
+    truth = torch.tensor([0.4, 0.0, 0.3]).reshape(1, 1, 1, 3)
+    known = torch.tensor([1.0, 0.0, 1.0]).reshape(1, 1, 1, 3)
+    assert proximity_l1(prox, truth, known).item() == pytest.approx((0.1 + 0.2) / 2)
+    assert proximity_l1(prox, truth, 0 * known).item() == 0
+
+
+def test_laplace_is_equation_3_and_best_at_the_true_scale():
+    prox, truth = torch.full((1, 1, 1, 2), 0.5), torch.tensor([0.4, 0.52]).reshape(1, 1, 1, 2)
+    known, b = torch.ones(1, 1, 1, 2), torch.tensor([0.1, 0.05]).reshape(1, 1, 1, 2)
+    expected = (0.1 / 0.1 + log(0.1) + 0.02 / 0.05 + log(0.05)) / 2 - log(MIN_SCALE)
+    assert laplace(prox, truth, known, b).item() == pytest.approx(expected, rel=1e-5)
+    at = {s: laplace(prox, prox - 0.1, known, torch.full_like(b, s)) for s in (0.05, 0.1, 0.2)}
+    assert at[0.1] < at[0.05] and at[0.1] < at[0.2]
+
+
+def test_cross_entropy_ignores_void():
+    logits = torch.zeros(1, 4, 1, 3)
+    logits[0, 2, 0, 1] = 50.0
+    labels = torch.tensor([[[1, 2, VOID]]])
+    assert cross_entropy(logits, labels).item() == pytest.approx(log(4) / 2)
+    assert cross_entropy(logits, torch.full_like(labels, VOID)).item() == 0
+
+
+def test_kl_against_closed_form():
+    mean, logvar = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, log(4.0)]])
+    assert kl_from_unit_normal(mean, logvar).item() == pytest.approx(
+        0.5 + 0.5 * (4 - 1 - log(4)))
+    assert kl_from_unit_normal(torch.zeros(3, 5), torch.zeros(3, 5)).item() == 0
+
+
+def test_kl_is_annealed_from_zero_after_two_epochs():
+    config = LossConfig(kl_start=2, kl_ramp=4)
+    assert [config.kl_factor(e) for e in (0, 2, 4, 6, 9)] == [0, 0, 0.5, 1, 1]
+
+
+def test_task_weights_settle_at_one_over_the_loss():
+    weights = TaskWeights()
+    optimiser = torch.optim.Adam(weights.parameters(), 0.05)
+    losses = torch.tensor([4.0, 0.5])
+    for _ in range(400):
+        optimiser.zero_grad()
+        weights(*losses).backward()
+        optimiser.step()
+    torch.testing.assert_close(torch.exp(-weights.log_variance), 1 / losses, rtol=0.02, atol=0)
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    return SceneCode(ModelConfig(width=64, height=64, depth_code=3, semantic_code=3,
+                                 decoder_channels=(8, 8, 8, 8), recognition_channels=(4, 4)),
+                     NYU13)
+
+
+def batch():
+    generator = torch.Generator().manual_seed(1)
+    depth = 1 + torch.rand(2, 64, 64, generator=generator)
+    labels = torch.randint(0, 13, (2, 64, 64), generator=generator)
+    return Batch(torch.rand(2, 3, 64, 64, generator=generator), depth, depth > 0, labels)
+
+
+def test_objective_reaches_every_parameter_and_repeats_with_its_seed(model):
+    objective = Objective(LossConfig(kl_start=0, kl_ramp=1))
+    model.zero_grad()
+    total, parts = objective(model, batch(), 3.0, torch.Generator().manual_seed(5))
+    total.backward()
+    missing = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]
+    assert missing == []
+    assert set(parts) == {f"{task}_{part}" for task in ("depth", "semantic")
+                          for part in ("zero", "coded", "kl", "code_rms")}
+    again, _ = objective(model, batch(), 3.0, torch.Generator().manual_seed(5))
+    other, _ = objective(model, batch(), 3.0, torch.Generator().manual_seed(6))
+    assert again.item() == pytest.approx(total.item(), rel=1e-5)
+    assert other.item() != pytest.approx(total.item(), rel=1e-7)
+
+
+def test_uncertainty_is_learnt_from_the_zero_code_error_alone(model):
+    """Scaling what the code adds must not move the gradient of the scale head."""
+    grads = []
+    for factor in (1.0, 5.0):
+        torch.nn.init.normal_(model.depth_head.from_code.weight, std=0.1 * factor)
+        model.zero_grad()
+        model.eval()
+        total, _ = Objective(LossConfig())(model, batch(), 0.0, torch.Generator().manual_seed(5))
+        total.backward()
+        grads.append(model.scale_head.weight.grad.clone())
+    torch.testing.assert_close(grads[0], grads[1])
+
+
+def test_bad_loss_settings_are_refused():
+    with pytest.raises(ConfigError):
+        LossConfig(pixel_step=0)

@@ -1,0 +1,46 @@
+from math import isnan, sqrt
+
+import pytest
+import torch
+
+from networks.classes import VOID
+from networks.metrics import Confusion, DepthErrors
+
+
+def test_label_scores_by_hand():
+    truth = torch.tensor([[0, 0, 0, 1, 1, VOID]], dtype=torch.uint8)
+    predicted = torch.tensor([[0, 0, 1, 1, 2, 2]])
+    confusion = Confusion(4)
+    confusion.add(predicted, truth)
+    scores = confusion.scores()
+    # class 0: 2 of union 3; class 1: 1 of union 3; class 2 and 3 never occur in the truth
+    assert scores["miou"] == pytest.approx((2 / 3 + 1 / 3) / 2)
+    assert scores["pixel_accuracy"] == pytest.approx(3 / 5)
+    assert scores["class_accuracy"] == pytest.approx((2 / 3 + 1 / 2) / 2)
+
+
+def test_label_scores_pool_pixels_over_images():
+    pooled, whole = Confusion(3), Confusion(3)
+    truth, predicted = torch.randint(0, 3, (2, 8, 8)), torch.randint(0, 3, (2, 8, 8))
+    for t, p in zip(truth, predicted):
+        pooled.add(p, t)
+    whole.add(predicted, truth)
+    assert pooled.scores() == whole.scores()
+
+
+def test_depth_scores_by_hand():
+    errors = DepthErrors()
+    depth, truth = torch.tensor([2.0, 3.0, 9.0]), torch.tensor([2.0, 2.0, 0.0])
+    errors.add(depth, truth, torch.tensor([0.5, 0.4, 0.1]), torch.tensor([0.5, 0.5, 1.0]))
+    scores = errors.scores()
+    assert scores["abs_rel"] == pytest.approx(0.25)
+    assert scores["delta1"] == pytest.approx(0.5)
+    assert scores["rmse_m"] == pytest.approx(sqrt(0.5))
+    assert scores["proximity_error"] == pytest.approx(0.05)
+
+
+def test_nothing_known_is_not_a_perfect_score():
+    errors, confusion = DepthErrors(), Confusion(2)
+    errors.add(torch.ones(3), torch.zeros(3), torch.ones(3), torch.ones(3))
+    confusion.add(torch.zeros(3), torch.full((3,), VOID))
+    assert isnan(errors.scores()["abs_rel"]) and isnan(confusion.scores()["miou"])

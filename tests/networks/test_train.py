@@ -1,0 +1,160 @@
+import json
+import signal
+from dataclasses import replace
+from functools import partial
+
+import pytest
+import torch
+
+from networks import train as training
+from networks.checkpoint import load_checkpoint
+from networks.classes import NYU13
+from networks.data.mixed import MixedImages
+from networks.data.sample import Sample
+from networks.errors import CheckpointError, ConfigError, ScenecodeError
+from networks.evaluate import SCORES, evaluate_model
+from networks.losses import LossConfig
+from networks.scenecode import ModelConfig, SceneCode
+from networks.train import TrainConfig, TrainingError, train
+from optim.camera import PinholeCamera
+
+SIZE = 64
+
+
+class Walls:
+    """Images of two halves whose colours tell depth and class."""
+
+    classes = NYU13
+
+    def __init__(self, count: int = 4):
+        self.count = count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> Sample:
+        split = 16 + 8 * (index % 4)
+        image = torch.zeros(3, SIZE, SIZE)
+        image[0, :, :split], image[2, :, split:] = 0.8, 0.6
+        depth = torch.full((SIZE, SIZE), 1.5)
+        depth[:, split:] = 4.0
+        labels = torch.full((SIZE, SIZE), 4, dtype=torch.uint8)
+        labels[:, split:] = 11
+        return Sample(image, depth, labels, PinholeCamera(60, 60, 31.5, 31.5, SIZE, SIZE))
+
+
+def small_config(**changes) -> TrainConfig:
+    model = ModelConfig(width=SIZE, height=SIZE, depth_code=4, semantic_code=4,
+                        canonical_focal=60.0, decoder_channels=(8, 8, 8, 8),
+                        residual_units=(0, 0, 0, 0), pooling_blocks=(0, 0, 0, 0),
+                        recognition_channels=(8, 8), frozen_norm=True)
+    values = dict(model=model, batch_size=2, epochs=2, warmup_steps=1, ema_decay=0.5, workers=0,
+                  threads=1, frozen_blocks=4) | changes
+    return TrainConfig(**values)
+
+
+def images(per_epoch: int = 6):
+    return MixedImages([Walls()], [per_epoch]), Walls()
+
+
+quiet = partial(training.Console, quiet=True)
+
+
+def run(config, out, **options):
+    return train(config, out, device="cpu", console=quiet(), **{"images": images()} | options)
+
+
+def test_overfitting_a_few_images_lowers_the_loss_a_lot(tmp_path):
+    run(small_config(epochs=4, rate=1e-2, loss=LossConfig(pixel_step=1)), tmp_path, overfit=2)
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    first, last = lines[0]["train"], lines[-1]["train"]
+    assert last["semantic_zero"] < 0.2 * first["semantic_zero"]
+    assert last["depth_zero"] < 0.5 * first["depth_zero"]
+    assert lines[-1]["val"]["zero_code"]["pixel_accuracy"] > 0.9
+    assert (tmp_path / "samples.png").stat().st_size > 1000
+
+
+def test_resumed_training_equals_uninterrupted_training(tmp_path, monkeypatch):
+    """Stopped by Ctrl-C in the middle of an epoch, and resumed."""
+    config = small_config()
+    run(config, tmp_path / "whole")
+    learn, seen = training.Training.learn, []
+
+    def interrupted_learn(self, batch):
+        seen.append(self.step)
+        if len(seen) == 4:
+            signal.raise_signal(signal.SIGINT)
+        return learn(self, batch)
+
+    monkeypatch.setattr(training.Training, "learn", interrupted_learn)
+    run(config, tmp_path / "parts")
+    assert seen == [0, 1, 2, 3]
+    run(config, tmp_path / "parts", resume=True)
+    assert seen == [0, 1, 2, 3, 4, 5]
+    whole, parts = (load_checkpoint(tmp_path / name / "model.safetensors").model.state_dict()
+                    for name in ("whole", "parts"))
+    for name in whole:
+        assert torch.equal(whole[name], parts[name]), name
+
+
+def test_checkpoint_knows_its_training(tmp_path):
+    path = run(small_config(epochs=1), tmp_path)
+    facts = load_checkpoint(path).facts
+    assert facts["epochs"] == 1 and facts["config"]["batch_size"] == 2
+    assert set(facts["val"]) == {"zero_code", "encoded"}
+
+
+def test_resuming_needs_a_state_of_the_same_configuration(tmp_path):
+    config = small_config(epochs=1)
+    with pytest.raises(CheckpointError, match="nothing to resume"):
+        run(config, tmp_path, resume=True)
+    run(config, tmp_path)
+    with pytest.raises(CheckpointError, match="different: rate"):
+        run(replace(config, rate=0.5), tmp_path, resume=True)
+    state = tmp_path / "state.pt"
+    state.write_bytes(state.read_bytes()[:1000])
+    with pytest.raises(CheckpointError, match="truncated or no training state"):
+        run(config, tmp_path, resume=True)
+
+
+def test_a_loss_that_is_no_number_stops_with_the_cure(tmp_path):
+    with pytest.raises(TrainingError, match="epoch 1.*lower rates"):
+        run(small_config(rate=1e30, encoder_rate=1e30, epochs=4), tmp_path)
+
+
+def test_the_average_follows_the_model(tmp_path):
+    run_ = training.Training(small_config(), images()[0], False, torch.device("cpu"))
+    for batch in run_.remaining_batches():
+        run_.learn(batch)
+    own, mean = run_.model.state_dict(), run_.averaged.state_dict()
+    name = "depth_head.from_features.weight"
+    assert not torch.equal(own[name], mean[name])
+    torch.testing.assert_close(own[name], mean[name], atol=0.02, rtol=0)
+
+
+def test_evaluation_has_the_contracted_names_and_bounds():
+    model = SceneCode(small_config().model, NYU13)
+    result = evaluate_model(model, Walls())
+    assert list(result) == ["zero_code", "encoded"]
+    for scores in result.values():
+        assert tuple(scores) == SCORES and 0 <= scores["miou"] <= 1
+    model.classes = replace(NYU13, names=tuple(reversed(NYU13.names)))
+    with pytest.raises(ScenecodeError, match="different classes"):
+        evaluate_model(model, Walls())
+
+
+def test_shipped_configurations_are_valid():
+    from pathlib import Path
+
+    from networks.config import from_mapping, load_yaml
+    folder = Path(training.__file__).parents[1] / "configs" / "train"
+    paths = sorted(folder.glob("*.yaml"))
+    assert {p.stem for p in paths} >= {"nyuv2_rooms_mobilenetv2", "paper_resnet50"}
+    for path in paths:
+        config = from_mapping(TrainConfig, load_yaml(path), str(path))
+        SceneCode(config.model, NYU13).backbone.freeze(config.frozen_blocks)
+
+
+def test_impossible_runs_are_refused():
+    with pytest.raises(ConfigError, match="batch_size at least 2"):
+        TrainConfig(batch_size=1)
