@@ -207,6 +207,7 @@ def _execute(args: argparse.Namespace, config: SlamConfig, source: Source) -> in
                     system.run_sequential(source)
                 else:
                     system.run_threaded(source)
+        output.finish()
         _print_report(output.report, args.out)
         if page is not None and not system.stop.is_set():
             _linger(page.url)

@@ -8,6 +8,7 @@
     classes.json          id, name and colour of each class
     config.yaml           the resolved configuration
     report.json           what was measured
+    overview.png          the map and some keyframes at a glance, at the end of a run
 
 ``depth.png`` and ``uncertainty.png`` are 16-bit millimetres (0 unknown), ``labels.png``
 class ids (255 void), ``confidence.png`` probability times 255.
@@ -19,11 +20,12 @@ import math
 import shutil
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from networks.classes import ClassSet
 from networks.errors import DataError, ResultError, ScenecodeError
-from slam.atomic import PART_SUFFIX, write_text
+from slam.atomic import PART_SUFFIX, write_bytes, write_text
 from slam.keyframe_files import read_keyframe, write_keyframe
 from slam.ply import read_ply, write_ply
 from slam.snapshot import KeyframeView, PointCloud, Snapshot
@@ -37,10 +39,11 @@ MAP = "map.ply"
 CLASSES = "classes.json"
 CONFIG = "config.yaml"
 REPORT = "report.json"
+OVERVIEW = "overview.png"
 
 #: In the order of clearing.  A class list marks a folder as ours: it is written first and
 #: removed last, so that an interrupted clearing can be resumed.
-_FILES = (TRAJECTORY, TRAJECTORY_LIVE, KEYFRAMES, MAP, REPORT, CONFIG, CLASSES)
+_FILES = (TRAJECTORY, TRAJECTORY_LIVE, KEYFRAMES, MAP, REPORT, OVERVIEW, CONFIG, CLASSES)
 #: Stamps are written with 6 decimals.
 _STAMP_TOLERANCE = 1e-6
 
@@ -104,6 +107,11 @@ class ResultFolder:
         """Write ``report.json``; numbers that are not finite become null."""
         text = json.dumps(_jsonable(report), indent=1, allow_nan=False)
         write_text(self.path / REPORT, text + "\n")
+
+    def write_overview(self, picture: np.ndarray) -> None:
+        """Write ``overview.png`` from (H, W, 3) uint8."""
+        bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+        write_bytes(self.path / OVERVIEW, cv2.imencode(".png", bgr)[1].tobytes())
 
     def _keyframe_folder(self, frame_index: int) -> Path:
         return self.path / KEYFRAME_FOLDER / f"{frame_index:06d}"

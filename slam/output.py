@@ -11,6 +11,7 @@ from slam.config import FusionConfig
 from slam.export import ResultFolder
 from slam.frame import Frame
 from slam.fusion import Fusion, splat
+from slam.overview import overview
 from slam.report import make_report
 from slam.snapshot import KeyframeView, LiveView, Mailbox, Snapshot
 from slam.sources.base import Source
@@ -64,6 +65,11 @@ class Output:
             self._folder.write_report(self.report)
         if self._mailbox is not None:
             self._mailbox.put(snapshot)
+
+    def finish(self) -> None:
+        """Draw the picture of the whole result."""
+        if self._folder is not None and self.snapshot.keyframes:
+            self._folder.write_overview(overview(self.snapshot))
 
     def on_frame(self, frame: Frame, tracked: TrackedFrame) -> None:
         """Show the current frame, as often as a person can take it in."""
