@@ -1,7 +1,6 @@
 """Pixels next to a nearer surface: their brightness belongs partly to that one and moves with it."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 #: Reach of the pyramid's low-pass filter in pixels: so far a nearer surface shines over.
@@ -19,7 +18,7 @@ def behind_edge(depth: Tensor, tolerance: float) -> Tensor:
     """
     H, W = depth.shape
     inverse = 1 / depth.clamp(min=1e-6)
-    padded = F.pad(inverse[None, None], (RADIUS,) * 4, mode="replicate")[0, 0]
+    padded = _continued(_continued(inverse).T).T
     masked = torch.zeros_like(depth, dtype=torch.bool)
     for reach in range(1, RADIUS + 1):
         for down, right in _DIRECTIONS:
@@ -28,3 +27,11 @@ def behind_edge(depth: Tensor, tolerance: float) -> Tensor:
             other = padded[RADIUS - i: RADIUS - i + H, RADIUS - j: RADIUS - j + W]
             masked |= 0.5 * (one + other) > (1 + tolerance) * inverse
     return masked
+
+
+def _continued(rows: Tensor) -> Tensor:
+    """``RADIUS`` more rows at either end, on the line through the border and its neighbours:
+    a plane stays a plane, which repeating the border would bend."""
+    before = 2 * rows[:1] - rows[1:RADIUS + 1].flip(0)
+    after = 2 * rows[-1:] - rows[-RADIUS - 1:-1].flip(0)
+    return torch.cat([before, rows, after])
