@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from optim import image
+from optim.camera import MIN_DEPTH
 from optim.proximity import depth_with_jacobian
 from optim.warp import CodedView, ViewState, Warp
 
@@ -37,21 +38,32 @@ def photometric(view_a: CodedView, view_b: CodedView, warp: Warp,
     return Residual(value, {"pose_a": pose_a, "pose_b": pose_b, "depth_a": depth_a})
 
 
-def geometric(view_b: CodedView, state_b: ViewState, warp: Warp) -> Residual:
+def geometric(view_b: CodedView, state_b: ViewState, warp: Warp,
+              logarithmic: bool = False) -> Residual:
     """``D_B[w(u)] - [T_BA pi^-1(u, D_A[u])]_z`` (N, 1) in metres.
+
+    ``logarithmic`` gives the difference of the logarithms instead, the same to first
+    order as dividing by depth.  Dividing by a depth that the solver holds constant
+    would not do: every step then lowers the cost by shrinking the whole scene.
 
     B's proximity is interpolated and then turned into depth, so that the look-up
     stays linear in B's code.
     """
     prox_map = view_b.as_maps(view_b.proximity(state_b.code_depth))
     prox, prox_J_pixel = image.sample_with_gradient(prox_map, warp.pixels)
-    depth, depth_J_prox = depth_with_jacobian(prox, view_b.average_depth)
-    value = depth - warp.x_b[:, 2:]
-    value_J_x = depth_J_prox[..., None] * (prox_J_pixel @ warp.pixel_J_x)
-    value_J_x = value_J_x - value_J_x.new_tensor([0.0, 0.0, 1.0])
+    seen, seen_J_prox = depth_with_jacobian(prox, view_b.average_depth)
+    warped = warp.x_b[:, 2:]
+    if logarithmic:
+        warped = warped.clamp(min=MIN_DEPTH)
+        value = seen.log() - warped.log()
+        seen_J_prox, warped_J_z = seen_J_prox / seen, 1 / warped
+    else:
+        value, warped_J_z = seen - warped, torch.ones_like(warped)
+    value_J_x = seen_J_prox[..., None] * (prox_J_pixel @ warp.pixel_J_x)
+    value_J_x = value_J_x - warped_J_z[..., None] * value_J_x.new_tensor([0.0, 0.0, 1.0])
     pose_a, pose_b, depth_a = warp.chain(value_J_x)
     code_map = view_b.as_maps(view_b.prox_J_code)
-    depth_b = (depth_J_prox * image.sample(code_map, warp.pixels))[:, None]
+    depth_b = (seen_J_prox * image.sample(code_map, warp.pixels))[:, None]
     return Residual(value, {"pose_a": pose_a, "pose_b": pose_b,
                             "depth_a": depth_a, "depth_b": depth_b})
 

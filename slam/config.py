@@ -93,8 +93,8 @@ class MappingConfig:
         StageConfig("geometry", 3, 4), StageConfig("geometry", 2, 5),
         StageConfig("geometry", 1, 4), StageConfig("geometry", 0, 4),
         StageConfig("semantics", 3, 4), StageConfig("joint", 0, 3))
-    #: level of the geometric and the semantic term, where the codes live
-    geometric_level: int = 2
+    #: level of the geometric and of the semantic term: codes have no finer detail to give
+    geometric_level: int = 3
     semantic_level: int = 3
     residuals: ResidualConfig = field(default_factory=ResidualConfig)
     gauss_newton: GaussNewtonConfig = field(default_factory=GaussNewtonConfig)

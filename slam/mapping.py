@@ -142,10 +142,9 @@ class Window:
         c = self._weights
         source = self._source(a, self._config.geometric_level, False)
         view_b, warped, weight = self._correspond(source, a, b, states)
-        residual = geometric(view_b, states[b], warped)
-        # relative to depth: the network's error grows with it
-        sigma = c.geometric_sigma * warped.x_b[:, 2].clamp(min=0.1)
-        self._add(equations, a, b, residual, weight, sigma, c.geometric_huber)
+        # relative to depth, since the network's error grows with it
+        residual = geometric(view_b, states[b], warped, logarithmic=True)
+        self._add(equations, a, b, residual, weight, c.geometric_sigma, c.geometric_huber)
 
     def _add_semantic(self, equations, a, b, states) -> None:
         c = self._weights
@@ -180,7 +179,7 @@ class Window:
         return target.view, warped, source.weight * visible
 
     def _add(self, equations: NormalEquations, a: int, b: int, residual: Residual,
-             weight: Tensor, sigma: float | Tensor, huber: float) -> None:
+             weight: Tensor, sigma: float, huber: float) -> None:
         """Whiten, weigh robustly and sum; residual and Jacobian are scaled together.
 
         The weights are normalised so that a pair always counts as the same number of

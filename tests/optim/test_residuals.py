@@ -27,10 +27,12 @@ def evaluate(kind, state_a, state_b):
         return photometric(A, B, w, gain=1.1, offset=-0.02)
     if kind == "geometric":
         return geometric(B, state_b, w)
+    if kind == "logarithmic":
+        return geometric(B, state_b, w, logarithmic=True)
     return semantic(A, state_a, B, state_b, w, with_geometry=True)
 
 
-@pytest.mark.parametrize("kind", ["photometric", "geometric", "semantic"])
+@pytest.mark.parametrize("kind", ["photometric", "geometric", "logarithmic", "semantic"])
 @pytest.mark.parametrize("group", ["pose_a", "pose_b", "depth_a", "depth_b",
                                    "semantic_a", "semantic_b"])
 def test_residual_derivatives(kind, group):
