@@ -208,6 +208,9 @@ def _execute(args: argparse.Namespace, config: SlamConfig, source: Source) -> in
                 else:
                     system.run_threaded(source)
         output.finish()
+        if not output.report["keyframes"] and not system.stop.is_set():
+            raise SourceError("no frame had enough contrast to start a map from; check the "
+                              "camera's cover and exposure, or lower tracking.min_contrast")
         _print_report(output.report, args.out)
         if page is not None and not system.stop.is_set():
             _linger(page.url)
@@ -246,9 +249,6 @@ def _stopping_on_interrupt(system: System):
 
 
 def _print_report(report: dict, out: str | None) -> None:
-    if not report:
-        raise SourceError("no frame had enough contrast to start a map from; check the camera's "
-                          "cover and exposure, or lower tracking.min_contrast")
     table = Table(show_header=False, title="result" if out is None else f"result in {out}")
     for name, value in report.items():
         if name in ("lost_spans", "unusable"):

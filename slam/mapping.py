@@ -35,19 +35,26 @@ class Mapper:
         self._pending: list[StageConfig] = []
         self.graph = KeyframeGraph()
 
-    def insert(self, frame: Frame, T_world_cam: Tensor) -> int:
-        """Make a keyframe, link it to its predecessors and schedule its optimisation."""
+    def insert(self, frame: Frame, T_world_cam: Tensor, seen_from: int | None = None) -> int:
+        """Make a keyframe, link it and schedule its optimisation; returns its number.
+
+        It is linked to its predecessors, as far as they see the same, and to the keyframe
+        that it was ``seen_from``, by default the one before: after a loss an older one.
+        """
         keyframe = make_keyframe(frame, T_world_cam, self._predictor, self._levels)
         graph = self.graph
         number = graph.add(keyframe, keyframe.initial_state())
         coarsest = self._levels - 1
+        seen_from = number - 1 if seen_from is None else seen_from
         for earlier in range(max(0, number - self._config.links), number):
             overlap = min(graph.overlap(number, earlier, coarsest),
                           graph.overlap(earlier, number, coarsest))
-            if overlap >= self._config.link_overlap or earlier == number - 1:
+            if overlap >= self._config.link_overlap:
                 graph.link(number, earlier)
-        if number >= self._config.window + self._config.links:
-            graph.keyframes[number - self._config.window - self._config.links].rest()
+        if number:
+            graph.link(number, seen_from)
+        for old in graph.keyframes[:max(0, number + 1 - self._config.window - self._config.links)]:
+            old.rest()
         self._pending = list(self._config.schedule) if number else []
         return number
 

@@ -34,7 +34,7 @@ class Recording:
         """[first, last] frame indices of each uninterrupted loss."""
         spans: list[list[int]] = []
         following = False
-        for entry in self.tracked:
+        for entry in tuple(self.tracked):
             if entry.lost and following:
                 spans[-1][1] = entry.frame_index
             elif entry.lost:
@@ -61,7 +61,7 @@ class Recording:
         return _trajectory(rows)
 
     def true_trajectory(self) -> Trajectory:
-        return _trajectory(self.truth)
+        return _trajectory(list(self.truth))
 
 
 def _trajectory(rows: list[tuple[float, np.ndarray]]) -> Trajectory:

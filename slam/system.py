@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import torch
-from torch import Tensor
 
 from networks.prediction import Predictor
 from optim import image as imaging
@@ -97,15 +96,14 @@ class System:
     def run_sequential(self, source: Source) -> None:
         """Track and map in turn: deterministic, waits for nothing, drops nothing."""
         for frame in self._usable(source):
-            T_world_cam = self._process(frame)
-            if T_world_cam is not None:
-                self._insert(frame, T_world_cam)
+            tracked = self._process(frame, self._published)
+            if tracked is not None and tracked.wants_keyframe:
+                self._insert(frame, tracked)
                 while self._mapper.has_work:
                     self._improve()
                 self._publish()
                 self._on_map(self._update())
-        if len(self.graph):
-            self._on_map(self._update())
+        self._on_map(self._update())
 
     # --- two threads and an output ----------------------------------------------------
 
@@ -116,9 +114,9 @@ class System:
         An exception in any thread ends the run and is raised here.
         """
         requests, outbox = Mailbox(), Mailbox()
-        workers = [_Worker("mapping", lambda: self._map_loop(requests, outbox), self._abort),
-                   _Worker("output", lambda: self._output_loop(outbox), self._abort)]
         with _single_threaded_operations():
+            workers = [_Worker("mapping", lambda: self._map_loop(requests, outbox), self._abort),
+                       _Worker("output", lambda: self._output_loop(outbox), self._abort)]
             try:
                 frames = self._usable(source)
                 if realtime and not source.is_live:
@@ -135,13 +133,13 @@ class System:
     def _track_loop(self, frames: Iterator[Frame], requests: Mailbox) -> None:
         keyframes_at_request = -1
         for frame in frames:
-            T_world_cam = self._process(frame)
             published = self._published
+            tracked = self._process(frame, published)
             keyframes = 0 if published is None else len(published.graph)
             # one request at a time: the next one when tracking has seen its keyframe
-            if T_world_cam is not None and keyframes > keyframes_at_request:
+            if tracked is not None and tracked.wants_keyframe and keyframes > keyframes_at_request:
                 keyframes_at_request = keyframes
-                requests.put((frame, T_world_cam))
+                requests.put((frame, tracked))
             if published is None and keyframes_at_request == 0:
                 # nothing can be tracked before the first keyframe
                 self._started.wait()
@@ -168,8 +166,11 @@ class System:
                 if self._mapper.has_work:
                     self._improve(lambda: requests.has_item)
                 self._publish()
-                if not self._mapper.has_work:
+                # a keyframe that cuts the work on the one before must not keep it from files
+                if not self._mapper.has_work or requests.has_item:
                     outbox.put(self._update())
+            # with the frames that came after the last keyframe
+            outbox.put(self._update())
         finally:
             outbox.close()
 
@@ -196,12 +197,12 @@ class System:
                 continue
             yield replace(frame, image=frame.image.to(self._device))
 
-    def _process(self, frame: Frame) -> Tensor | None:
-        """Track a frame; returns its pose if it should become a keyframe.
+    def _process(self, frame: Frame, published: PublishedMap | None) -> TrackedFrame | None:
+        """Track a frame against the map as published.
 
-        Before there is a map, that is the first frame with enough contrast.
+        Before there is one, the first frame with enough contrast founds it; None for those
+        without.
         """
-        published = self._published
         if published is None:
             if float(imaging.intensity(frame.image).std()) < self.config.tracking.min_contrast:
                 self.recording.unusable.append(frame.index)
@@ -214,7 +215,7 @@ class System:
             self.timings.tracking.append(time.perf_counter() - started)
         self.recording.tracked.append(tracked)
         self._on_frame(frame, tracked)
-        return tracked.T_world_cam if tracked.wants_keyframe else None
+        return tracked
 
     def _all_references(self, published: PublishedMap) -> list[Reference]:
         """References of every keyframe, remade where the map moved it."""
@@ -226,9 +227,13 @@ class System:
                 self._references[number] = make_reference(number, keyframe, state, config)
         return [self._references[n] for n in range(len(graph))]
 
-    def _insert(self, frame: Frame, T_world_cam: Tensor) -> None:
+    def _insert(self, frame: Frame, tracked: TrackedFrame) -> None:
         started = time.perf_counter()
-        self._mapper.insert(frame, T_world_cam)
+        graph, T_world_cam = self._mapper.graph, tracked.T_world_cam
+        if len(graph):
+            # mapping may have moved its keyframe since
+            T_world_cam = graph.states[tracked.keyframe].T_world_cam @ tracked.T_key_cam
+        self._mapper.insert(frame, T_world_cam, tracked.keyframe)
         self.timings.keyframe.append(time.perf_counter() - started)
 
     def _improve(self, should_stop: Callable[[], bool] = lambda: False) -> None:

@@ -66,7 +66,9 @@ class Tracker:
     def __init__(self, config: TrackingConfig, keyframes: KeyframeConfig):
         self._config = config
         self._keyframes = keyframes
+        #: what is tracked against; after a relocalisation possibly not the newest
         self._reference: Reference | None = None
+        self._newest: Reference | None = None
         self._T_world_cam: Tensor | None = None
         #: motion of the last frame in its own camera frame, carried on to the next one
         self._velocity: Tensor | None = None
@@ -74,10 +76,16 @@ class Tracker:
         self.is_lost = False
 
     def set_reference(self, reference: Reference) -> None:
-        """Track against another keyframe, or the same one after the map moved it."""
-        previous = self._reference
+        """Track against a new keyframe, or the newest one after the map moved it.
+
+        A camera that was found again at an older keyframe stays with that one until there
+        is a new one.
+        """
+        previous, self._newest = self._newest, reference
+        same = previous is not None and previous.keyframe == reference.keyframe
+        if same and self._reference.keyframe != reference.keyframe:
+            return
         if self._T_world_cam is not None:
-            same = previous.keyframe == reference.keyframe
             before = previous.T_world_cam if same else reference.T_world_cam_inserted
             # the camera moves with the keyframe that the map moved
             self._T_world_cam = reference.T_world_cam @ se3.inverse(before) @ self._T_world_cam
@@ -141,9 +149,11 @@ class Tracker:
         for _, reference, found in trials[:self._config.relocalisation_candidates]:
             found = align(list(reference.levels), pyramid, found.T_ba, config, found.gain,
                           found.offset)
-            if best is None or (found.error, -found.overlap) < (best[1].error, -best[1].overlap):
-                best = reference, found
-        return best
+            # a few pixels that fit by chance must not win over a match
+            rank = self._is_loss(found), found.error
+            if best is None or rank < best[0]:
+                best = rank, reference, found
+        return best[1:]
 
     def _conclude(self, frame: Frame, reference: Reference, found: Alignment) -> TrackedFrame:
         lost = self._is_loss(found)
