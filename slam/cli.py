@@ -17,11 +17,12 @@ from rich.table import Table
 import networks.evaluate
 import networks.train
 import slam.evaluate
+import slam.stages
 import viewer.replay
 from networks.checkpoint import load_predictor
 from networks.config import from_mapping, load_yaml, override, to_mapping
 from networks.device import choose_device
-from networks.errors import ScenecodeError, SourceError
+from networks.errors import ConfigError, ScenecodeError, SourceError
 from networks.prediction import Predictor
 from slam.calibration import parse_intrinsics
 from slam.config import SlamConfig
@@ -55,6 +56,8 @@ _EXAMPLES = {
     "model": """examples:
   scenecode evaluate model                                          on built-in rooms
   scenecode evaluate model --data nyuv2 --root ~/data/nyuv2 --json""",
+    "stages": """example:
+  scenecode evaluate stages --seeds 11 12 13 --frames 120""",
     "view": """example:
   scenecode view result""",
     "config": """examples:
@@ -104,6 +107,8 @@ def build_parser() -> argparse.ArgumentParser:
         _command(kinds, "trajectory", "a camera path", slam.evaluate.main))
     networks.evaluate.add_arguments(
         _command(kinds, "model", "a network's depth and labels", networks.evaluate.main))
+    slam.stages.add_arguments(
+        _command(kinds, "stages", "what each mapping stage adds, on rooms", slam.stages.main))
     viewer.replay.add_arguments(
         _command(commands, "view", "look at a result folder", viewer.replay.main))
     config = _command(commands, "config", "print the resolved configuration", _config)
@@ -185,6 +190,10 @@ def _execute(args: argparse.Namespace, config: SlamConfig, source: Source) -> in
         stack.callback(source.close)
         predictor: Predictor = load_predictor(
             None if config.model == "default" else config.model, config.device)
+        if (predictor.width, predictor.height) != (config.width, config.height):
+            raise ConfigError(f"the model takes {predictor.width}x{predictor.height} images, the "
+                              f"configuration says {config.width}x{config.height}; add --set "
+                              f"width={predictor.width} --set height={predictor.height}")
         folder = None
         if args.out:
             text = yaml.safe_dump(to_mapping(config), sort_keys=False)

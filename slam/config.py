@@ -99,6 +99,11 @@ class MappingConfig:
     residuals: ResidualConfig = field(default_factory=ResidualConfig)
     gauss_newton: GaussNewtonConfig = field(default_factory=GaussNewtonConfig)
 
+    def __post_init__(self):
+        if self.window < 1 or self.links < 1:
+            raise ValueError("mapping.window and mapping.links must be at least 1, "
+                             f"got {self.window} and {self.links}")
+
 
 @dataclass(frozen=True)
 class FusionConfig:
@@ -129,3 +134,14 @@ class SlamConfig:
     keyframes: KeyframeConfig = field(default_factory=KeyframeConfig)
     mapping: MappingConfig = field(default_factory=MappingConfig)
     fusion: FusionConfig = field(default_factory=FusionConfig)
+
+    def __post_init__(self):
+        levels = len(self.tracking.lucas_kanade.iterations)
+        used = [stage.level for stage in self.mapping.schedule]
+        used += [self.mapping.geometric_level, self.mapping.semantic_level, self.fusion.level]
+        if min(used) < 0 or max(used) >= levels:
+            raise ValueError(f"tracking.lucas_kanade.iterations makes {levels} pyramid levels, 0 "
+                             f"to {levels - 1}; mapping and fusion use {min(used)} to {max(used)}")
+        if not 1 <= self.tracking.relocalisation_levels <= levels:
+            raise ValueError(f"tracking.relocalisation_levels must be 1 to {levels}, the pyramid's "
+                             f"levels; got {self.tracking.relocalisation_levels}")
