@@ -54,7 +54,8 @@ def minimise(state: State, linearise: Callable[[State], NormalEquations],
     """Lower the cost of ``linearise(state)`` by damped Gauss-Newton steps.
 
     A step is accepted only if the cost falls; the damping grows on refusal and on a
-    system without a Cholesky factor, and shrinks on success.
+    system without a Cholesky factor, and shrinks on success.  A problem without parameters
+    is solved as it is.
     """
     equations = linearise(state)
     first = equations.cost
@@ -63,6 +64,8 @@ def minimise(state: State, linearise: Callable[[State], NormalEquations],
     def solution(stop: Stop) -> Solution[State]:
         return Solution(state, stop, first, equations.cost, accepted, damping)
 
+    if not len(equations.g):
+        return solution(Stop.CONVERGED)
     while accepted < config.iterations:
         if should_stop():
             return solution(Stop.INTERRUPTED)
