@@ -122,7 +122,11 @@ class Window:
             for group in parts:
                 if (group, number) in self._columns:
                     parts[group] = step[self._columns[group, number]].to(parts[group])
-            moved[number] = state.retract(parts["pose"], parts["depth"], parts["semantic"])
+            stepped = state.retract(parts["pose"], parts["depth"], parts["semantic"])
+            if ("pose", number) not in self._columns:
+                # a step of zero would still move it by round-off
+                stepped = replace(stepped, T_world_cam=state.T_world_cam)
+            moved[number] = stepped
         return tuple(moved)
 
     def linearise(self, states: tuple[ViewState, ...]) -> NormalEquations:
