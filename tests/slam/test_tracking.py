@@ -1,0 +1,163 @@
+"""Following one camera: keyframe decisions, losses, relocalisation, and a map that moves."""
+
+from dataclasses import replace
+from math import atan
+
+import pytest
+import torch
+from exact import ExactPredictor
+from walks import small_config, with_image
+
+from optim import se3
+from slam.graph import KeyframeGraph
+from slam.keyframe import make_keyframe
+from slam.tracking import Tracker, make_reference
+
+CONFIG = small_config()
+LEVELS = len(CONFIG.tracking.lucas_kanade.iterations)
+
+
+def reference_of(frames, index, number=0, T_world_cam=None):
+    """A reference with true depth, where the frame truly was unless told otherwise."""
+    predictor = ExactPredictor(frames, depth_error=0.0)
+    T = frames[index].truth.T_world_cam.float()
+    keyframe = make_keyframe(frames[index], T, predictor, LEVELS)
+    state = keyframe.initial_state()
+    if T_world_cam is not None:
+        state = replace(state, T_world_cam=T_world_cam)
+    return make_reference(number, keyframe, state, CONFIG.tracking.lucas_kanade)
+
+
+@pytest.fixture(scope="module")
+def references(small_walk):
+    """Frames 0, 25 and 50."""
+    return [reference_of(small_walk, 25 * n, n) for n in range(3)]
+
+
+def tracker_at(reference, **keyframes):
+    tracker = Tracker(CONFIG.tracking, replace(CONFIG.keyframes, **keyframes))
+    tracker.set_reference(reference)
+    return tracker
+
+
+def pose_error(tracked, frame):
+    """Metres."""
+    return float((tracked.T_world_cam[:3, 3] - frame.truth.T_world_cam[:3, 3].float()).norm())
+
+
+def test_frames_are_followed_from_the_keyframe(small_walk, references):
+    tracker = tracker_at(references[0])
+    for frame in small_walk[:15]:
+        tracked = tracker.track(frame, lambda: references[:1])
+        assert not tracked.lost and pose_error(tracked, frame) < 0.006
+        composed = references[0].T_world_cam @ tracked.T_key_cam
+        torch.testing.assert_close(composed, tracked.T_world_cam)
+
+
+def test_changed_exposure_is_followed(small_walk, references):
+    tracker = tracker_at(references[0])
+    for frame in small_walk[:8]:
+        gain = 1 - 0.04 * frame.index
+        tracked = tracker.track(with_image(frame, frame.image * gain + 0.02), lambda: [])
+    assert not tracked.lost and pose_error(tracked, frame) < 0.006
+    assert tracked.alignment.gain == pytest.approx(gain, abs=0.05)
+
+
+def test_keyframe_is_asked_for_when_the_camera_has_moved(small_walk, references):
+    tracker = tracker_at(references[0], overlap=0.0, inliers=0.0)
+    asked = [t for t in (tracker.track(f, lambda: []) for f in small_walk[:30])
+             if t.wants_keyframe]
+    limit = CONFIG.keyframes.motion * references[0].median_depth
+    assert asked and float(asked[0].T_key_cam[:3, 3].norm()) == pytest.approx(limit, rel=0.2)
+
+
+def test_keyframe_waits_for_the_smallest_gap(small_walk, references):
+    always = dict(motion=0.0, min_gap=4)
+    tracker = tracker_at(references[0], **always)
+    asked = [tracker.track(f, lambda: []).wants_keyframe for f in small_walk[1:7]]
+    assert asked == [False, False, False, True, True, True]
+
+
+@pytest.mark.parametrize("picture", ["black", "white", "noise", "grey noise"])
+def test_picture_without_the_scene_is_a_loss_and_moves_nothing(small_walk, references, picture):
+    g = torch.Generator().manual_seed(1)
+    noise = torch.rand(3, *small_walk[0].image.shape[1:], generator=g)
+    image = {"black": 0 * noise, "white": 0 * noise + 1, "noise": noise,
+             "grey noise": 0.5 + 0.02 * (noise - 0.5)}[picture]
+    tracker = tracker_at(references[0])
+    for frame in small_walk[:3]:
+        before = tracker.track(frame, lambda: references)
+    during = tracker.track(with_image(small_walk[3], image), lambda: references)
+    assert during.lost and not during.wants_keyframe
+    torch.testing.assert_close(during.T_world_cam, before.T_world_cam)
+    after = tracker.track(small_walk[4], lambda: references)
+    assert not after.lost and pose_error(after, small_walk[4]) < 0.006
+
+
+def test_lost_camera_is_found_at_the_keyframe_that_sees_it(small_walk, references):
+    tracker = tracker_at(references[2])
+    tracker.track(small_walk[50], lambda: references)
+    tracker.track(with_image(small_walk[51], torch.zeros_like(small_walk[51].image)),
+                  lambda: references)
+    assert tracker.is_lost
+    found = tracker.track(small_walk[2], lambda: references)
+    assert not found.lost and found.keyframe == 0 and pose_error(found, small_walk[2]) < 0.006
+
+
+def test_camera_found_elsewhere_stays_there_until_the_next_keyframe(small_walk, references):
+    asked = []
+
+    def all_references():
+        asked.append(True)
+        return references
+
+    tracker = tracker_at(references[2])
+    tracker.track(with_image(small_walk[51], torch.zeros_like(small_walk[51].image)),
+                  all_references)
+    for frame in small_walk[1:6]:
+        tracker.set_reference(references[2])
+        tracked = tracker.track(frame, all_references)
+        assert tracked.keyframe == 0 and pose_error(tracked, frame) < 0.006
+    assert len(asked) == 2, "only the black image and the first one after it need a search"
+    tracker.set_reference(reference_of(small_walk, 5, number=3))
+    assert tracker.track(small_walk[6], all_references).keyframe == 3
+
+
+def test_camera_moves_along_when_the_map_moves_its_keyframe(small_walk, references):
+    tracker = tracker_at(references[0])
+    before = tracker.track(small_walk[5], lambda: [])
+    shift = se3.exp(torch.tensor([0.5, 0.2, -0.3, 0.1, 0.0, 0.4]))
+    moved = reference_of(small_walk, 0, 0, shift @ references[0].T_world_cam)
+    tracker.set_reference(moved)
+    after = tracker.track(small_walk[5], lambda: [])
+    assert not after.lost
+    torch.testing.assert_close(after.T_key_cam, before.T_key_cam, atol=2e-3, rtol=0)
+    torch.testing.assert_close(after.T_world_cam, shift @ before.T_world_cam, atol=3e-3, rtol=0)
+
+
+def test_new_keyframe_takes_over_where_the_camera_was(small_walk, references):
+    """The new keyframe was tracked at a wrong place and put right by mapping: the camera's
+    pose must follow, or the next alignment starts from a wrong guess."""
+    tracker = tracker_at(references[0])
+    for frame in small_walk[:11]:
+        tracker.track(frame, lambda: [])
+    shift = se3.exp(torch.tensor([1.0, 0.0, 0.0, 0.0, 0.3, 0.0]))
+    T_true = small_walk[10].truth.T_world_cam.float()
+    tracker.set_reference(reference_of(small_walk, 10, 1, shift @ T_true))
+    tracked = tracker.track(small_walk[11], lambda: pytest.fail("lost"))
+    expected = shift @ small_walk[11].truth.T_world_cam.float()
+    assert float((tracked.T_world_cam - expected)[:3, 3].norm()) < 0.006
+
+
+@pytest.mark.parametrize("turn, expected", [(0.0, 1.0), (0.5, 0.5), (1.0, 0.0), (-2.0, 0.0)])
+def test_overlap_of_keyframes_is_the_share_in_view(small_walk, turn, expected):
+    """``turn`` in horizontal fields of view."""
+    camera = small_walk[0].camera
+    angle = turn * 2 * atan(0.5 * camera.width / camera.fx)
+    keyframe = make_keyframe(small_walk[0], torch.eye(4),
+                             ExactPredictor(small_walk[:1], depth_error=0.0), LEVELS)
+    graph = KeyframeGraph()
+    graph.add(keyframe, keyframe.initial_state())
+    T = se3.exp(torch.tensor([0.0, 0.0, 0.0, 0.0, angle, 0.0]))
+    graph.add(keyframe, replace(keyframe.initial_state(), T_world_cam=T))
+    assert graph.overlap(0, 1, 0) == pytest.approx(expected, abs=0.1)
