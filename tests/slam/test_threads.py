@@ -1,0 +1,188 @@
+"""Two threads and an output: nothing is lost, nothing hangs, and failures surface."""
+
+import random
+import threading
+import time
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from exact import ExactPredictor
+from walks import Playback, small_config
+
+from networks.config import to_mapping
+from slam.export import ResultFolder, load_result
+from slam.output import Output
+from slam.system import System
+from slam.trajectory import read_tum
+
+#: Seconds after which a run counts as hung; each takes a few.
+HUNG = 90
+
+
+def finish(system, source, realtime=False):
+    """Run threaded to the end, in a thread that can be given up; re-raises its exception."""
+    outcome = []
+
+    def work():
+        try:
+            system.run_threaded(source, realtime)
+            outcome.append(None)
+        except Exception as error:  # handed to the test below, whatever it is
+            outcome.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(HUNG)
+    assert not thread.is_alive(), f"still running after {HUNG} s"
+    left = {t.name for t in threading.enumerate()} & {"mapping", "output"}
+    assert not left, f"threads left behind: {left}"
+    if outcome[0] is not None:
+        raise outcome[0]
+
+
+def with_folder(path, frames, source=None):
+    """A system that writes a result folder, and its output."""
+    config, predictor = small_config(), ExactPredictor(frames)
+    source = source or Playback(frames)
+    text = yaml.safe_dump(to_mapping(config))
+    output = Output(config.fusion, predictor.classes, source,
+                    ResultFolder.create(path, predictor.classes, text))
+    return System(config, predictor, output.on_map, output.on_frame), output, source
+
+
+@pytest.mark.parametrize("realtime", [False, True])
+def test_every_frame_is_tracked_and_written(small_walk, tmp_path, realtime):
+    system, output, source = with_folder(tmp_path / "out", small_walk)
+    finish(system, source, realtime)
+    report = output.report
+    assert report["tracked"] == 60 and report["keyframes"] >= 2
+    assert report["ate_m"] < 0.02 * report["path_length_m"]
+    stamps = [f.timestamp for f in small_walk]
+    for name in ("trajectory.txt", "trajectory_live.txt"):
+        assert read_tum(tmp_path / "out" / name).timestamps == pytest.approx(stamps, abs=1e-6)
+
+
+def test_frames_after_the_last_keyframe_are_written(small_walk, tmp_path):
+    """Mapping has long finished by then."""
+    frames = small_walk[:8]
+    system, _, source = with_folder(tmp_path / "out", frames, Playback(frames, delay=0.1))
+    finish(system, source)
+    assert len(system.graph) == 1
+    assert len(read_tum(tmp_path / "out" / "trajectory.txt")) == len(frames)
+
+
+def test_repeated_runs_never_hang(small_walk):
+    for frames in (small_walk[:1], small_walk[:2], *(small_walk[:20:2],) * 4):
+        system = System(small_config(), ExactPredictor(frames))
+        finish(system, Playback(frames))
+        assert len(system.recording.tracked) == len(frames) and len(system.graph) >= 1
+
+
+def test_threaded_and_sequential_write_the_same_files(small_walk, tmp_path):
+    def names(path):
+        return {str(p.relative_to(path)) for p in path.rglob("*") if p.parent.name != "keyframes"
+                and p.parent.parent.name != "keyframes"}
+
+    sequential, _, source = with_folder(tmp_path / "a", small_walk[:20])
+    sequential.run_sequential(source)
+    threaded, _, source = with_folder(tmp_path / "b", small_walk[:20])
+    finish(threaded, source)
+    assert names(tmp_path / "a") == names(tmp_path / "b")
+    per_keyframe = [{p.name for p in folder.iterdir()} for result in "ab"
+                    for folder in (tmp_path / result / "keyframes").iterdir()]
+    assert len(per_keyframe) >= 2 and all(files == per_keyframe[0] for files in per_keyframe)
+
+
+@pytest.mark.parametrize("moment", range(5))
+def test_stop_at_any_moment_leaves_a_readable_result(small_walk, tmp_path, moment):
+    system, output, source = with_folder(tmp_path / "out", small_walk)
+    timer = threading.Timer(random.Random(moment).uniform(0, 1.5), system.stop.set)
+    timer.start()
+    finish(system, source, realtime=True)
+    timer.cancel()
+    result = load_result(tmp_path / "out")
+    tracked = sum(not t.lost for t in system.recording.tracked)
+    assert len(result.trajectory) == tracked == output.report["tracked"]
+    assert len(result.keyframes) == len(system.graph) == output.report["keyframes"]
+    assert (tmp_path / "out" / "report.json").is_file()
+
+
+class Refusal(Exception):
+    """What the parts below raise."""
+
+
+def test_failure_of_the_network_surfaces(small_walk):
+    exact, calls = ExactPredictor(small_walk), []
+
+    class Failing:
+        classes, width, height = exact.classes, exact.width, exact.height
+
+        @staticmethod
+        def predict(image, camera):
+            calls.append(True)
+            if len(calls) == 2:
+                raise Refusal("second keyframe")
+            return exact.predict(image, camera)
+
+    with pytest.raises(Refusal, match="second keyframe"):
+        finish(System(small_config(), Failing()), Playback(small_walk))
+
+
+def test_failure_before_the_first_keyframe_surfaces(small_walk):
+    class Failing:
+        classes, width, height = ExactPredictor.classes, 128, 96
+
+        @staticmethod
+        def predict(image, camera):
+            raise Refusal("first keyframe")
+
+    with pytest.raises(Refusal, match="first keyframe"):
+        finish(System(small_config(), Failing()), Playback(small_walk), realtime=True)
+
+
+def test_failure_of_the_output_surfaces_and_ends_the_run(small_walk):
+    def on_map(update):
+        raise Refusal("disk full")
+
+    system = System(small_config(), ExactPredictor(small_walk), on_map)
+    with pytest.raises(Refusal, match="disk full"):
+        finish(system, Playback(small_walk, delay=0.05))
+    assert len(system.recording.tracked) < len(small_walk)
+
+
+def test_failure_of_source_or_display_surfaces(small_walk):
+    class Torn(Playback):
+        def __iter__(self):
+            yield from small_walk[:3]
+            raise Refusal("cable")
+
+    def on_frame(frame, tracked):
+        if frame.index == 3:
+            raise Refusal("display")
+
+    with pytest.raises(Refusal, match="cable"):
+        finish(System(small_config(), ExactPredictor(small_walk)), Torn(small_walk))
+    with pytest.raises(Refusal, match="display"):
+        finish(System(small_config(), ExactPredictor(small_walk), on_frame=on_frame),
+               Playback(small_walk))
+
+
+def test_recording_is_played_at_its_own_speed(small_walk):
+    stamps = []
+    system = System(small_config(), ExactPredictor(small_walk[:20]),
+                    on_frame=lambda f, t: stamps.append((f.timestamp, time.monotonic())))
+    finish(system, Playback(small_walk[:20]), realtime=True)
+    recorded, played = np.array(stamps).T
+    # never early; late only where tracking had to wait
+    assert (played - played[0] >= recorded - recorded[0] - 0.005).all()
+
+
+def test_number_of_torch_threads_is_given_back(small_walk):
+    before = torch.get_num_threads()
+    inside = []
+    System(small_config(), ExactPredictor(small_walk[:3]),
+           on_frame=lambda f, t: inside.append(torch.get_num_threads())
+           ).run_threaded(Playback(small_walk[:3]), realtime=False)
+    assert inside == [1, 1, 1] and torch.get_num_threads() == before
