@@ -15,7 +15,7 @@ class TrackingConfig:
     lost_error: float = 0.12
     #: or when the brightness changed by more than this factor either way
     lost_gain: float = 3.0
-    #: standard deviation of intensity without which an image cannot start a map
+    #: standard deviation of intensity without which an image tells nothing
     min_contrast: float = 0.02
     #: pyramid levels (coarsest ones) on which every keyframe is tried after a loss
     relocalisation_levels: int = 2

@@ -98,7 +98,11 @@ class Tracker:
         """The pose of the next frame.  When lost, all references are asked for and tried."""
         reference = self._reference
         pyramid = imaging.pyramid(imaging.intensity(frame.image), len(reference.levels))
-        if self.is_lost:
+        if float(pyramid[0].std()) < self._config.min_contrast:
+            # nothing can be found in the dark; a search of all keyframes would take long
+            nothing = se3.identity(dtype=pyramid[0].dtype, device=pyramid[0].device)
+            found = Alignment(nothing, 1.0, 0.0, float("inf"), 0.0, 0.0)
+        elif self.is_lost:
             reference, found = self._relocalise(pyramid, all_references())
         else:
             found = self._follow(reference, pyramid)
