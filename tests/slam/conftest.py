@@ -1,10 +1,26 @@
-"""Walks that several test files share; each is rendered once."""
+"""What several test files share; each is made once."""
 
 import pytest
+import torch
 from walks import SMALL, walk
+
+from networks.checkpoint import save_checkpoint
+from networks.classes import NYU13
+from networks.scenecode import ModelConfig, SceneCode
 
 
 @pytest.fixture(scope="session")
 def small_walk():
     """60 frames of 128x96."""
     return walk(1, 60, *SMALL)
+
+
+@pytest.fixture(scope="session")
+def tiny_weights(tmp_path_factory):
+    """A checkpoint of an untrained network for images of 64x64."""
+    torch.manual_seed(0)
+    config = ModelConfig(width=64, height=64, depth_code=4, semantic_code=4, canonical_focal=60.0,
+                         decoder_channels=(8, 8, 8, 8), recognition_channels=(4, 4))
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    save_checkpoint(path, SceneCode(config, NYU13), {})
+    return path
