@@ -37,6 +37,9 @@ from slam.tracking import TrackedFrame
 from viewer.live import serve
 from viewer.web import WebViewer
 
+#: Exit status of a program that Ctrl-C ended before there was anything to save.
+INTERRUPTED = 130
+
 _EXAMPLES = {
     "demo": """examples:
   scenecode demo                      a walk through a built-in room, with errors against truth
@@ -76,6 +79,9 @@ def main(argv: list[str] | None = None) -> int:
     except ScenecodeError as error:
         print(f"scenecode: error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("scenecode: interrupted", file=sys.stderr)
+        return INTERRUPTED
 
 
 def build_parser() -> argparse.ArgumentParser:
