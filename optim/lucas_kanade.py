@@ -24,12 +24,16 @@ class LucasKanadeConfig:
     iterations: tuple[int, ...] = (4, 6, 5, 10)
     #: Huber threshold on intensity
     huber: float = 0.05
+    #: standard deviation of intensity where depth is certain
+    noise: float = 0.02
     #: pixels left out at the border of the live image
     border: float = 1.0
     #: reference pixels kept at each level, those with the strongest gradient
     max_pixels: int = 6000
     #: relative step of inverse depth that makes an occluding edge
     edge_tolerance: float = 0.03
+    #: largest correction of ln depth, in its standard deviations
+    max_correction: float = 2.0
     #: an update below this (metres, radians) ends a level
     min_update: float = 2e-5
     #: prior standard deviations of ln(gain) and of offset: they hold the brightness in place
@@ -49,6 +53,10 @@ class ReferenceLevel:
     intensity: Tensor
     #: (M, 6) derivative of I_A[w(u; exp(xi))] at zero
     intensity_J_pose: Tensor
+    #: (M, 2) derivative of intensity by the pixel
+    gradient: Tensor
+    #: (M,) standard deviation of depth over depth
+    relative_std: Tensor
 
 
 @dataclass(frozen=True)
@@ -59,7 +67,7 @@ class Alignment:
     T_ba: Tensor
     gain: float
     offset: float
-    #: mean Huber-weighted absolute residual at the finest level reached
+    #: mean Huber-weighted absolute residual at the finest level
     error: float
     #: share of reference pixels seen in the live image
     overlap: float
@@ -67,9 +75,24 @@ class Alignment:
     inliers: float
 
 
+@dataclass(frozen=True)
+class AlignmentResidual:
+    """Residuals of one live image at one pose, exposure and depth correction."""
+
+    #: (M,)
+    value: Tensor
+    #: (M, 8) derivative by (motion, ln gain, offset)
+    jacobian: Tensor
+    #: (M,) derivative by ln depth
+    by_depth: Tensor
+    #: (M,) bool
+    valid: Tensor
+
+
 def reference_level(camera: PinholeCamera, intensity: Tensor, depth: Tensor,
-                    config: LucasKanadeConfig) -> ReferenceLevel:
-    """Prepare intensity (H, W) with depth (H, W) in metres.
+                    config: LucasKanadeConfig, depth_std: Tensor | None = None) -> ReferenceLevel:
+    """Prepare intensity (H, W) with depth (H, W) in metres and its standard deviation (H, W),
+    zero when absent.
 
     Left out are pixels without depth (0), and those behind an occluding edge, whose
     gradient moves with another surface.
@@ -83,36 +106,50 @@ def reference_level(camera: PinholeCamera, intensity: Tensor, depth: Tensor,
     count = min(config.max_pixels, strength.numel())
     chosen = strength.topk(count, sorted=False).indices.sort().values
     chosen = chosen[strength[chosen] > 0]
-    points, _ = camera.backproject(grid[chosen], depth.reshape(-1)[chosen])
+    chosen_depth = depth.reshape(-1)[chosen]
+    points, _ = camera.backproject(grid[chosen], chosen_depth)
     _, pixel_J_x = camera.project(points)
     by_x = (gradient[chosen, None] @ pixel_J_x)[:, 0]
     J = torch.cat([by_x, torch.linalg.cross(points, by_x)], 1)
-    return ReferenceLevel(camera, points, intensity.reshape(-1)[chosen], J)
+    relative_std = torch.zeros_like(chosen_depth) if depth_std is None \
+        else depth_std.reshape(-1)[chosen] / chosen_depth
+    return ReferenceLevel(camera, points, intensity.reshape(-1)[chosen], J, gradient[chosen],
+                          relative_std)
 
 
 def residual(reference: ReferenceLevel, live: Tensor, T_ba: Tensor, gain: float, offset: float,
-             border: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Residual (M,), its Jacobian (M, 8) by (motion, ln gain, offset), and validity (M,).
+             config: LucasKanadeConfig, correction: Tensor | None = None) -> AlignmentResidual:
+    """Residuals with their derivatives; ``correction`` (M,) is added to ln depth.
 
     The motion acts as ``T_ba exp(xi)^-1``: to first order that moves the reference's
     samples by +xi, hence the sign.
     """
-    x_b = se3.act(T_ba, reference.points)
-    pixels, _ = reference.camera.project(x_b)
+    points, J_pose = reference.points, reference.intensity_J_pose
+    if correction is not None:
+        stretch = correction.exp()[:, None]
+        points = points * stretch
+        J_pose = torch.cat([J_pose[:, :3] / stretch, J_pose[:, 3:]], 1)
+    x_b = se3.act(T_ba, points)
+    pixels, pixel_J_x = reference.camera.project(x_b)
     height, width = live.shape
-    valid = (x_b[:, 2] > MIN_DEPTH) & image.inside(pixels, width, height, border)
+    valid = (x_b[:, 2] > MIN_DEPTH) & image.inside(pixels, width, height, config.border)
     value = image.sample(live[..., None], pixels)[:, 0] - gain * reference.intensity - offset
-    J = torch.cat([-gain * reference.intensity_J_pose, -gain * reference.intensity[:, None],
+    J = torch.cat([-gain * J_pose, -gain * reference.intensity[:, None],
                    -torch.ones_like(value)[:, None]], 1)
-    return value, J, valid
+    # d x_b / d ln depth = x_b - t, of which x_b itself does not move the pixel
+    shift = pixel_J_x @ T_ba[:3, 3]
+    by_depth = -gain * (reference.gradient * shift).sum(1)
+    return AlignmentResidual(value, J, by_depth, valid)
 
 
 def align(levels: list[ReferenceLevel], live: list[Tensor], T_ba: Tensor,
           config: LucasKanadeConfig, gain: float = 1.0, offset: float = 0.0) -> Alignment:
     """Align a live pyramid (full resolution first) to a reference, coarse to fine."""
     for level in reversed(range(len(levels))):
+        correction = torch.zeros_like(levels[level].intensity)
         for _ in range(config.iterations[level]):
-            step = _step(levels[level], live[level], T_ba, gain, offset, config)
+            step, correction = _step(levels[level], live[level], T_ba, gain, offset, correction,
+                                     config)
             if step is None:
                 break
             T_ba = se3.retract(T_ba, -step[:6])
@@ -125,22 +162,33 @@ def align(levels: list[ReferenceLevel], live: list[Tensor], T_ba: Tensor,
 def assess(reference: ReferenceLevel, live: Tensor, T_ba: Tensor, config: LucasKanadeConfig,
            gain: float = 1.0, offset: float = 0.0) -> Alignment:
     """How well a pose explains a live image, without moving it."""
-    value, _, valid = residual(reference, live, T_ba, gain, offset, config.border)
-    error = value.abs()[valid]
+    found = residual(reference, live, T_ba, gain, offset, config)
+    error = found.value.abs()[found.valid]
     seen = error.numel()
     if not seen:
         return Alignment(T_ba, gain, offset, float("inf"), 0.0, 0.0)
     weighted = error * huber_weight(error, config.huber)
-    return Alignment(T_ba, gain, offset, float(weighted.mean()), seen / valid.numel(),
+    return Alignment(T_ba, gain, offset, float(weighted.mean()), seen / len(found.valid),
                      float((error < config.huber).float().mean()))
 
 
 def _step(reference: ReferenceLevel, live: Tensor, T_ba: Tensor, gain: float, offset: float,
-          config: LucasKanadeConfig) -> Tensor | None:
-    value, J, valid = residual(reference, live, T_ba, gain, offset, config.border)
-    weight = huber_weight(value.abs(), config.huber) * valid
-    weighted = J * weight[:, None]
-    H = (weighted.T @ J).double()
+          correction: Tensor, config: LucasKanadeConfig) -> tuple[Tensor | None, Tensor]:
+    """One Gauss-Newton step (8,), None when there is none, and the depth corrections after it.
+
+    Each pixel's ln depth is a nuisance with the deviation the network gives it, eliminated
+    pixel by pixel.  Taking depth as exact instead would be a regression on a noisy
+    variable: translation comes out too short, and rotation makes up for it.
+    """
+    found = residual(reference, live, T_ba, gain, offset, config, correction)
+    # the residual that the uncorrected depth would have, and its variance
+    value = found.value - found.by_depth * correction
+    prior = reference.relative_std ** 2
+    variance = config.noise ** 2 + found.by_depth ** 2 * prior
+    deviation = (variance / config.noise ** 2).sqrt()
+    weight = huber_weight(value.abs() / deviation, config.huber) * found.valid / deviation ** 2
+    weighted = found.jacobian * weight[:, None]
+    H = (weighted.T @ found.jacobian).double()
     g = (weighted.T @ value).double()
     precision = config.huber ** 2
     # both pull towards an unchanged exposure
@@ -150,5 +198,9 @@ def _step(reference: ReferenceLevel, live: Tensor, T_ba: Tensor, gain: float, of
     g[7] += precision / config.offset_sigma ** 2 * offset
     factor, info = torch.linalg.cholesky_ex(H)
     if info.item() != 0:
-        return None
-    return -torch.cholesky_solve(g[:, None], factor)[:, 0].to(value.dtype)
+        return None, correction
+    step = -torch.cholesky_solve(g[:, None], factor)[:, 0].to(value.dtype)
+    remaining = value + found.jacobian @ step
+    limit = config.max_correction * reference.relative_std
+    correction = -prior * found.by_depth * remaining / variance
+    return step, torch.minimum(torch.maximum(correction, -limit), limit)

@@ -9,6 +9,9 @@ from optim.lucas_kanade import LucasKanadeConfig
 @dataclass(frozen=True)
 class TrackingConfig:
     lucas_kanade: LucasKanadeConfig = field(default_factory=LucasKanadeConfig)
+    #: share of the network's predicted depth deviation that tracking takes for noise of the
+    #: single pixel; the rest errs alike over whole surfaces
+    depth_deviation: float = 0.12
     #: an alignment is lost below this overlap or share of inliers, or above this mean error
     lost_overlap: float = 0.25
     lost_inliers: float = 0.35
@@ -49,7 +52,7 @@ class ResidualConfig:
     photometric_sigma: float = 0.03
     photometric_huber: float = 0.7
     #: depth, relative to depth
-    geometric_sigma: float = 0.08
+    geometric_sigma: float = 0.3
     geometric_huber: float = 1.5
     #: probability
     semantic_sigma: float = 0.6

@@ -219,7 +219,7 @@ class System:
 
     def _all_references(self, published: PublishedMap) -> list[Reference]:
         """References of every keyframe, remade where the map moved it."""
-        config = self.config.tracking.lucas_kanade
+        config = self.config.tracking
         graph = published.graph
         for number, (keyframe, state) in enumerate(zip(graph.keyframes, graph.states)):
             known = self._references.get(number)
@@ -246,7 +246,7 @@ class System:
         graph = self._mapper.graph.frozen()
         newest = len(graph) - 1
         reference = make_reference(newest, graph.keyframes[newest], graph.states[newest],
-                                   self.config.tracking.lucas_kanade)
+                                   self.config.tracking)
         self._published = PublishedMap(graph, reference)
         self._started.set()
 

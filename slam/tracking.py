@@ -48,13 +48,14 @@ class TrackedFrame:
 
 
 def make_reference(number: int, keyframe: Keyframe, state: ViewState,
-                   config: LucasKanadeConfig) -> Reference:
+                   tracking: TrackingConfig) -> Reference:
     """Prepare a keyframe for tracking against it."""
+    config, trust = tracking.lucas_kanade, tracking.depth_deviation
     levels = []
     for level in range(len(config.iterations)):
         depth = keyframe.depth(state.code_depth, level)
         levels.append(reference_level(keyframe.camera_at(level), keyframe.pyramid[level], depth,
-                                      config))
+                                      config, trust * keyframe.depth_std(depth)))
     median = float(torch.median(keyframe.depth(state.code_depth, len(levels) - 1)))
     return Reference(number, keyframe.frame.index, state.T_world_cam,
                      keyframe.T_world_cam_inserted, tuple(levels), median)

@@ -56,9 +56,9 @@ def test_reference_derivative_by_motion():
 def test_residual_derivative_by_brightness():
     picture, depth = render(IDENTITY)
     reference = levels(picture, depth, 1)[0]
-    _, J, _ = residual(reference, picture, IDENTITY, 1.2, 0.1, 0.0)
+    J = residual(reference, picture, IDENTITY, 1.2, 0.1, LucasKanadeConfig()).jacobian
     assert_jacobian(lambda s: residual(reference, picture, IDENTITY, 1.2 * float(s[0].exp()),
-                                       0.1 + float(s[1]), 0.0)[0], J[:, 6:])
+                                       0.1 + float(s[1]), LucasKanadeConfig()).value, J[:, 6:])
 
 
 def recover(gain=1.0, offset=0.0, **settings):
