@@ -132,8 +132,8 @@ def test_same_frames_give_the_same_result(small_walk):
 def test_live_trajectory_is_causal(small_walk):
     """What was said of a frame at the time does not depend on what came later."""
     half, whole = (run(small_walk[:n], small_config()).system.recording.live()
-                   for n in (20, 40))
-    assert np.array_equal(half.T_world_cam, whole.T_world_cam[:20])
+                   for n in (12, 26))
+    assert np.array_equal(half.T_world_cam, whole.T_world_cam[:12])
 
 
 def test_network_without_codes_gives_poses_and_a_map(small_walk):
@@ -149,7 +149,7 @@ def test_network_without_codes_gives_poses_and_a_map(small_walk):
             return dataclasses.replace(p, prox_J_code=p.prox_J_code[:0],
                                        logits_J_code=p.logits_J_code[:, :0])
 
-    result = run(small_walk, small_config(), Plain())
+    result = run(small_walk[:40], small_config(), Plain())
     report = result.output.report
     assert report["coverage"] == 1 and report["keyframes"] >= 2
     assert report["ate_m"] < 0.01 * report["path_length_m"]

@@ -54,12 +54,13 @@ def with_folder(path, frames, source=None):
 
 @pytest.mark.parametrize("realtime", [False, True])
 def test_every_frame_is_tracked_and_written(small_walk, tmp_path, realtime):
-    system, output, source = with_folder(tmp_path / "out", small_walk)
+    frames = small_walk[:40]
+    system, output, source = with_folder(tmp_path / "out", frames)
     finish(system, source, realtime)
     report = output.report
-    assert report["tracked"] == 60 and report["keyframes"] >= 2
+    assert report["tracked"] == 40 and report["keyframes"] >= 2
     assert report["ate_m"] < 0.02 * report["path_length_m"]
-    stamps = [f.timestamp for f in small_walk]
+    stamps = [f.timestamp for f in frames]
     for name in ("trajectory.txt", "trajectory_live.txt"):
         assert read_tum(tmp_path / "out" / name).timestamps == pytest.approx(stamps, abs=1e-6)
 
