@@ -25,7 +25,7 @@ def reference_of(frames, index, number=0, T_world_cam=None):
     state = keyframe.initial_state()
     if T_world_cam is not None:
         state = replace(state, T_world_cam=T_world_cam)
-    return make_reference(number, keyframe, state, CONFIG.tracking.lucas_kanade)
+    return make_reference(number, keyframe, state, CONFIG.tracking)
 
 
 @pytest.fixture(scope="module")
