@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import yaml
 from rich.console import Console
@@ -14,6 +15,7 @@ from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+import configs
 import networks.evaluate
 import networks.train
 import slam.evaluate
@@ -144,7 +146,8 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_config_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", metavar="FILE", help="YAML file with settings to change")
+    parser.add_argument("--config", metavar="FILE", help="YAML file with settings to change, or the "
+                        "name of a shipped one: base, live")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
                         help="change one setting, for example mapping.window=8")
     parser.add_argument("--model", metavar="NAME", help="weights: a shipped name or a file")
@@ -161,13 +164,19 @@ def _intrinsics(text: str) -> tuple[float, ...]:
 def _resolved_config(args: argparse.Namespace) -> SlamConfig:
     config = SlamConfig()
     if args.config:
-        config = from_mapping(SlamConfig, load_yaml(args.config), args.config)
+        config = from_mapping(SlamConfig, load_yaml(_find_config(args.config)), args.config)
     for assignment in args.set:
         config = override(config, assignment)
     if args.model:
         config = override(config, f"model={args.model}")
     device = choose_device(args.device or config.device)
     return override(config, f"device={device}")
+
+
+def _find_config(name: str) -> Path:
+    """A path as it is, or the configuration of that name that comes with the package."""
+    shipped = Path(configs.__file__).parent / f"{name}.yaml"
+    return shipped if not Path(name).exists() and shipped.is_file() else Path(name)
 
 
 def _config(args: argparse.Namespace) -> int:
