@@ -37,6 +37,8 @@ def _map_panel(snapshot: Snapshot, colours: np.ndarray) -> np.ndarray:
     seen = points @ R.T
     path = snapshot.trajectory[:, :3, 3] @ R.T
     low, high = np.percentile(seen[:, :2], [_OUTLIERS, 100 - _OUTLIERS], axis=0)
+    corners = np.vstack([low, high, path[:, :2]])
+    low, high = corners.min(0), corners.max(0)
     scale = 0.92 * min(PANEL_WIDTH / max(high[0] - low[0], 1e-6),
                        PANEL_HEIGHT / max(high[1] - low[1], 1e-6))
     centre = np.array([PANEL_WIDTH / 2, PANEL_HEIGHT / 2])
