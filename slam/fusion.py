@@ -30,7 +30,7 @@ class KeyframePoints:
 
 
 class Fusion:
-    """Keeps each keyframe's share until it or a neighbour changes.  Owned by the mapping
+    """Keeps each keyframe's share until it or a neighbour changes.  Owned by the output
     thread."""
 
     def __init__(self, config: FusionConfig):

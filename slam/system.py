@@ -20,6 +20,7 @@ from networks.prediction import Predictor
 from optim import image as imaging
 from optim import se3
 from optim.lucas_kanade import Alignment
+from optim.warp import ViewState
 from slam.config import SlamConfig
 from slam.frame import Frame
 from slam.graph import KeyframeGraph
@@ -78,7 +79,8 @@ class System:
         self._on_map = on_map
         self._on_frame = on_frame
         self._tracker = Tracker(config.tracking, config.keyframes)   # tracking thread
-        self._references: dict[int, Reference] = {}                  # tracking thread
+        #: by keyframe: the state it was made from, and the reference; tracking thread
+        self._references: dict[int, tuple[ViewState, Reference]] = {}
         self._mapper = Mapper(config.mapping, predictor, levels)     # mapping thread
         self._version = 0                                            # mapping thread
         #: set when there is something to track against, or when there never will be
@@ -218,14 +220,15 @@ class System:
         return tracked
 
     def _all_references(self, published: PublishedMap) -> list[Reference]:
-        """References of every keyframe, remade where the map moved it."""
+        """References of every keyframe, remade where the map changed it."""
         config = self.config.tracking
         graph = published.graph
         for number, (keyframe, state) in enumerate(zip(graph.keyframes, graph.states)):
             known = self._references.get(number)
-            if known is None or known.T_world_cam is not state.T_world_cam:
-                self._references[number] = make_reference(number, keyframe, state, config)
-        return [self._references[n] for n in range(len(graph))]
+            if known is None or known[0] is not state:
+                made = make_reference(number, keyframe, state, config)
+                self._references[number] = state, made
+        return [self._references[n][1] for n in range(len(graph))]
 
     def _insert(self, frame: Frame, tracked: TrackedFrame) -> None:
         started = time.perf_counter()
