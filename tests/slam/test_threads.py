@@ -3,6 +3,7 @@
 import random
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from slam.system import System
 from slam.trajectory import read_tum
 
 #: Seconds after which a run counts as hung; each takes a few.
-HUNG = 90
+HUNG = 200
 
 
 def finish(system, source, realtime=False):
@@ -79,6 +80,17 @@ def test_repeated_runs_never_hang(small_walk):
         system = System(small_config(), ExactPredictor(frames))
         finish(system, Playback(frames))
         assert len(system.recording.tracked) == len(frames) and len(system.graph) >= 1
+
+
+def test_map_is_handed_out_while_keyframes_come_faster_than_mapping_ends(small_walk):
+    config = small_config()
+    config = replace(config, keyframes=replace(config.keyframes, motion=0.0),
+                     mapping=replace(config.mapping, schedule=config.mapping.schedule * 2))
+    counts = []
+    system = System(config, ExactPredictor(small_walk), lambda u: counts.append(len(u.graph)))
+    finish(system, Playback(small_walk[:20]), realtime=True)
+    assert len(system.graph) >= 4
+    assert len(set(counts)) >= 3, f"updates came with {counts} keyframes"
 
 
 def test_threaded_and_sequential_write_the_same_files(small_walk, tmp_path):
