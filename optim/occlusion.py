@@ -1,4 +1,4 @@
-"""Pixels next to a nearer surface: their brightness belongs partly to that one and moves with it."""
+"""Pixels beside a nearer surface: their brightness belongs partly to that, and moves with it."""
 
 import torch
 from torch import Tensor

@@ -108,7 +108,8 @@ class WallPredictor:
         prox = torch.full(image.shape[1:], 0.5)
         h, w = prox.shape[0] // 4, prox.shape[1] // 4
         waves = cosine_maps(4, w, h)
-        return Prediction(prox, 0.02 * cosine_maps(4, prox.shape[1], prox.shape[0]), 0.02 + 0 * prox,
+        prox_J = 0.02 * cosine_maps(4, prox.shape[1], prox.shape[0])
+        return Prediction(prox, prox_J, torch.full_like(prox, 0.02),
                           torch.zeros(len(NYU13), h, w), waves.expand(len(NYU13), 4, h, w),
                           NYU13, 2.0)
 

@@ -136,7 +136,9 @@ def test_unreadable_picture_in_the_middle_is_skipped_and_counted(run, pictures, 
 def test_earlier_result_is_replaced(run, pictures, tmp_path):
     out = tmp_path / "r"
     for frames in ("8", "5"):
-        assert run("run", pictures, "--max-frames", frames, "--sequential", "--out", str(out))[0] == 0
+        status, _, _ = run("run", pictures, "--max-frames", frames, "--sequential",
+                           "--out", str(out))
+        assert status == 0
     assert assert_complete(out)["frames"] == 5
 
 

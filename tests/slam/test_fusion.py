@@ -50,7 +50,8 @@ def graph_of(*poses, wrong_depth=None, wrong_labels=None, b=0.005, confidence=4.
         prox = proximity_from_depth(depth, 2.0)
         logits = confidence * torch.nn.functional.one_hot(labels, len(NYU13)).permute(2, 0, 1)
         prediction = Prediction(prox, prox.new_zeros(0, *prox.shape), torch.full_like(prox, b),
-                                logits.float(), prox.new_zeros(len(NYU13), 0, *prox.shape), NYU13, 2.0)
+                                logits.float(),
+                                prox.new_zeros(len(NYU13), 0, *prox.shape), NYU13, 2.0)
 
         class Known:
             @staticmethod
