@@ -21,7 +21,7 @@ from optim.robust import huber_weight
 @dataclass(frozen=True)
 class LucasKanadeConfig:
     #: iterations at each pyramid level, fine to coarse; their number is the number of levels
-    iterations: tuple[int, ...] = (4, 6, 5, 10)
+    iterations: tuple[int, ...] = (4, 5, 5, 6)
     #: Huber threshold on intensity
     huber: float = 0.05
     #: standard deviation of intensity where depth is certain
@@ -29,13 +29,13 @@ class LucasKanadeConfig:
     #: pixels left out at the border of the live image
     border: float = 1.0
     #: reference pixels kept at each level, those with the strongest gradient
-    max_pixels: int = 6000
+    max_pixels: int = 3000
     #: relative step of inverse depth that makes an occluding edge
     edge_tolerance: float = 0.03
     #: largest correction of ln depth, in its standard deviations
     max_correction: float = 2.0
     #: an update below this (metres, radians) ends a level
-    min_update: float = 2e-5
+    min_update: float = 4e-4
     #: prior standard deviations of ln(gain) and of offset: they hold the brightness in place
     #: where an image has no contrast to measure it
     gain_sigma: float = 0.5

@@ -55,7 +55,7 @@ class ResidualConfig:
     geometric_sigma: float = 0.3
     geometric_huber: float = 1.5
     #: probability
-    semantic_sigma: float = 0.6
+    semantic_sigma: float = 3.0
     semantic_huber: float = 1.5
     code_sigma: float = 1.0
     #: pixels left out at image borders

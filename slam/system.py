@@ -8,6 +8,7 @@ thread, in a fixed order.
 """
 
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -29,6 +30,11 @@ from slam.recording import Recording
 from slam.snapshot import Mailbox
 from slam.sources.base import Source
 from slam.tracking import Reference, TrackedFrame, Tracker, make_reference
+
+#: Seconds after which mapping goes on although tracking is busy.
+PATIENCE = 0.05
+#: Seconds for which a thread may keep the interpreter while another waits for it.
+SWITCH_INTERVAL = 1e-4
 
 _log = logging.getLogger(__name__)
 
@@ -81,7 +87,12 @@ class System:
         self._tracker = Tracker(config.tracking, config.keyframes)   # tracking thread
         #: by keyframe: the state it was made from, and the reference; tracking thread
         self._references: dict[int, tuple[ViewState, Reference]] = {}
-        self._mapper = Mapper(config.mapping, predictor, levels)     # mapping thread
+        #: set while tracking waits for the next frame; two busy threads of one interpreter
+        #: slow each other down by more than they gain from a second core
+        self._idle = threading.Event()
+        self._idle.set()
+        self._mapper = Mapper(config.mapping, predictor, levels,
+                              lambda: self._idle.wait(PATIENCE))     # mapping thread
         self._version = 0                                            # mapping thread
         #: set when there is something to track against, or when there never will be
         self._started = threading.Event()
@@ -271,6 +282,8 @@ class _Worker:
 
     def _run(self) -> None:
         try:
+            # OpenMP counts threads for each thread that starts them
+            torch.set_num_threads(1)
             self._work()
         except BaseException as error:
             self.failure = error
@@ -289,10 +302,13 @@ def _origin(frame: Frame) -> TrackedFrame:
 
 @contextmanager
 def _single_threaded_operations():
-    """One core for tracking and one for mapping, instead of both fighting over both."""
-    before = torch.get_num_threads()
+    """One core for tracking and one for mapping, instead of both fighting over both; and the
+    interpreter passed on quickly, since tracking asks for it a thousand times a frame."""
+    threads, interval = torch.get_num_threads(), sys.getswitchinterval()
     torch.set_num_threads(1)
+    sys.setswitchinterval(SWITCH_INTERVAL)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(threads)
+        sys.setswitchinterval(interval)
