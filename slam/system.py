@@ -32,7 +32,7 @@ from slam.sources.base import Source
 from slam.tracking import Reference, TrackedFrame, Tracker, make_reference
 
 #: Seconds after which mapping goes on although tracking is busy.
-PATIENCE = 0.05
+PATIENCE = 0.03
 #: Seconds for which a thread may keep the interpreter while another waits for it.
 SWITCH_INTERVAL = 1e-4
 
@@ -92,7 +92,7 @@ class System:
         self._idle = threading.Event()
         self._idle.set()
         self._mapper = Mapper(config.mapping, predictor, levels,
-                              lambda: self._idle.wait(PATIENCE))     # mapping thread
+                              self._let_tracking_go_first)     # mapping thread
         self._version = 0                                            # mapping thread
         #: set when there is something to track against, or when there never will be
         self._started = threading.Event()
@@ -147,7 +147,11 @@ class System:
         keyframes_at_request = -1
         for frame in frames:
             published = self._published
-            tracked = self._process(frame, published)
+            self._idle.clear()
+            try:
+                tracked = self._process(frame, published)
+            finally:
+                self._idle.set()
             keyframes = 0 if published is None else len(published.graph)
             # one request at a time: the next one when tracking has seen its keyframe
             if tracked is not None and tracked.wants_keyframe and keyframes > keyframes_at_request:
@@ -174,6 +178,8 @@ class System:
                 request = requests.get(0 if self._mapper.has_work else None)
                 if request is not None:
                     self._insert(*request)
+                    # even a first guess of its depth serves tracking better than looking away
+                    self._publish()
                 elif not self._mapper.has_work:
                     break  # closed, and all is done
                 if self._mapper.has_work:
@@ -190,6 +196,13 @@ class System:
     def _output_loop(self, outbox: Mailbox) -> None:
         while (update := outbox.get()) is not None:
             self._on_map(update)
+
+    def _let_tracking_go_first(self) -> None:
+        """Wait until tracking has nothing to do, ``PATIENCE`` seconds at most."""
+        deadline = time.monotonic() + PATIENCE
+        # an event that was set and cleared again still wakes its waiters
+        while not self._idle.is_set() and time.monotonic() < deadline:
+            self._idle.wait(deadline - time.monotonic())
 
     def _abort(self) -> None:
         """A thread failed: end the others."""

@@ -142,7 +142,7 @@ class Tracker:
         config = self._config.lucas_kanade
         start = len(pyramid) - self._config.relocalisation_levels
         coarse = LucasKanadeConfig(
-            iterations=tuple(2 * n for n in config.iterations[start:]), huber=config.huber,
+            iterations=config.iterations[start:], huber=config.huber,
             border=config.border)
         identity = se3.identity(dtype=pyramid[0].dtype, device=pyramid[0].device)
         trials = []

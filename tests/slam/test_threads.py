@@ -60,7 +60,8 @@ def test_every_frame_is_tracked_and_written(small_walk, tmp_path, realtime):
     finish(system, source, realtime)
     report = output.report
     assert report["tracked"] == 40 and report["keyframes"] >= 2
-    assert report["ate_m"] < 0.02 * report["path_length_m"]
+    # looser than in sequence: the newest keyframe is tracked against before it is optimised
+    assert report["ate_m"] < 0.03 * report["path_length_m"]
     stamps = [f.timestamp for f in frames]
     for name in ("trajectory.txt", "trajectory_live.txt"):
         assert read_tum(tmp_path / "out" / name).timestamps == pytest.approx(stamps, abs=1e-6)
