@@ -23,12 +23,21 @@ class LossConfig:
     #: epochs without KL, then epochs over which its weight rises
     kl_start: float = 2.0
     kl_ramp: float = 6.0
+    #: weight of the plain proximity error at zero code, beside the one that the predicted
+    #: scale excuses: otherwise the hard pixels are given up
+    plain_depth: float = 0.0
+    #: labels weigh as their frequency to the power of minus this: 0 treats pixels alike,
+    #: 1 treats classes alike
+    class_balance: float = 0.0
     #: losses look at every n-th pixel of each row and column
     pixel_step: int = 2
 
     def __post_init__(self):
         if self.pixel_step < 1 or self.kl_ramp <= 0:
             raise ConfigError("pixel_step must be at least 1 and kl_ramp positive")
+        if self.plain_depth < 0 or not 0 <= self.class_balance <= 1:
+            raise ConfigError("plain_depth must not be negative, class_balance lies in [0, 1]; "
+                              f"got {self.plain_depth} and {self.class_balance}")
 
     def kl_factor(self, epoch: float) -> float:
         """0 for the first ``kl_start`` epochs, then linearly to 1."""
@@ -47,10 +56,20 @@ def laplace(prox: Tensor, truth: Tensor, known: Tensor, b: Tensor) -> Tensor:
     return (nll * known).sum() / known.sum().clamp(min=1)
 
 
-def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Equation 4: logits (B, C, H, W), labels (B, H, W) ids; void pixels do not count."""
-    total = F.cross_entropy(logits, labels.long(), ignore_index=VOID, reduction="sum")
-    return total / (labels != VOID).sum().clamp(min=1)
+def cross_entropy(logits: Tensor, labels: Tensor, class_weights: Tensor) -> Tensor:
+    """Equation 4: logits (B, C, H, W), labels (B, H, W) ids; the mean over pixels, each with
+    the weight (C,) of its class; void pixels do not count."""
+    total = F.cross_entropy(logits, labels.long(), class_weights, ignore_index=VOID,
+                            reduction="sum")
+    return total / class_weights[labels[labels != VOID].long()].sum().clamp(min=1e-6)
+
+
+def balanced_weights(counts: Tensor, exponent: float) -> Tensor:
+    """Class weights (C,) as ``frequency ** -exponent``, one on average over pixels, from pixel
+    counts (C,); classes that never occur weigh as one pixel of theirs would."""
+    counts = counts.double()
+    weights = counts.clamp(min=1) ** -exponent
+    return (weights * counts.sum().clamp(min=1) / (weights * counts).sum().clamp(min=1e-6)).float()
 
 
 def kl_from_unit_normal(mean: Tensor, logvar: Tensor) -> Tensor:
@@ -80,10 +99,12 @@ class Objective(nn.Module):
     other.
     """
 
-    def __init__(self, config: LossConfig):
+    def __init__(self, config: LossConfig, class_weights: Tensor):
+        """``class_weights`` (C,) as ``balanced_weights`` gives them."""
         super().__init__()
         self.config = config
         self.task_weights = TaskWeights()
+        self.register_buffer("class_weights", class_weights)
 
     def forward(self, model: SceneCode, batch: Batch, epoch: float,
                 generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
@@ -91,10 +112,12 @@ class Objective(nn.Module):
         prox = proximity_from_depth(batch.depth, model.config.average_depth)[:, None]
         known = batch.valid[:, None].to(prox.dtype)
         features = model.features(batch.image)
-        depth_code, depth_kl, depth_rms = self._draw(model.config.depth_code, generator, lambda: (
-            model.recognise_depth(features, prox, known)))
-        semantic_code, semantic_kl, semantic_rms = self._draw(model.config.semantic_code, generator, lambda: (
-            model.recognise_semantic(features, batch.labels)))
+        depth_code, depth_kl, depth_rms = self._draw(
+            model.config.depth_code, generator,
+            lambda: model.recognise_depth(features, prox, known))
+        semantic_code, semantic_kl, semantic_rms = self._draw(
+            model.config.semantic_code, generator,
+            lambda: model.recognise_semantic(features, batch.labels))
         coded_prox, coded_logits = model.decode(features, depth_code, semantic_code)
 
         step = self.config.pixel_step
@@ -108,10 +131,11 @@ class Objective(nn.Module):
         b = upsample(features.prox_b)
         zero_prox = upsample(features.prox_zero)
         depth_zero = laplace(zero_prox, prox, known, b)
-        semantic_zero = cross_entropy(upsample(features.logits_zero), labels)
-        parts = {"depth_zero": proximity_l1(zero_prox, prox, known),
-                 "semantic_zero": semantic_zero}
-        depth, semantic = depth_zero, semantic_zero
+        semantic_zero = cross_entropy(upsample(features.logits_zero), labels, self.class_weights)
+        plain_zero = proximity_l1(zero_prox, prox, known)
+        parts = {"depth_zero": plain_zero, "semantic_zero": semantic_zero}
+        depth = depth_zero + self.config.plain_depth * plain_zero
+        semantic = semantic_zero
         factor = self.config.kl_factor(epoch)
         if depth_code is not None:
             error = upsample(coded_prox) - prox
@@ -120,7 +144,7 @@ class Objective(nn.Module):
             parts |= {"depth_coded": proximity_l1(error, torch.zeros_like(error), known),
                       "depth_kl": depth_kl, "depth_code_rms": depth_rms}
         if semantic_code is not None:
-            coded = cross_entropy(upsample(coded_logits), labels)
+            coded = cross_entropy(upsample(coded_logits), labels, self.class_weights)
             semantic = semantic + coded + factor * self.config.semantic_kl * semantic_kl
             parts |= {"semantic_coded": coded, "semantic_kl": semantic_kl,
                       "semantic_code_rms": semantic_rms}

@@ -21,7 +21,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
 
-from networks.checkpoint import save_checkpoint
+from networks.checkpoint import find_weights, load_checkpoint, save_checkpoint
+from networks.classes import ClassSet
 from networks.config import from_mapping, load_yaml, override, to_mapping
 from networks.data.augment import Augment, AugmentConfig
 from networks.data.cached import CachedImages
@@ -32,7 +33,7 @@ from networks.device import choose_device
 from networks.errors import ConfigError, ScenecodeError
 from networks.evaluate import evaluate_model
 from networks.imagenet import load_imagenet
-from networks.losses import LossConfig, Objective
+from networks.losses import LossConfig, Objective, balanced_weights
 from networks.pictures import save_sample_pictures
 from networks.scenecode import ModelConfig, SceneCode
 from networks.training_data import DataConfig, open_training_data
@@ -56,6 +57,8 @@ class TrainConfig:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     #: ImageNet weights of the backbone, absolute or below ``$SCENECODE_DATA``
     pretrained: str | None = None
+    #: weights of an earlier run to go on from, a shipped name or a file, instead of those
+    start_from: str | None = None
     #: first blocks of the backbone that do not learn
     frozen_blocks: int = 0
     epochs: int = 20
@@ -92,13 +95,12 @@ class Training:
                  device: torch.device):
         torch.manual_seed(config.seed)
         self.config, self.data, self.device = config, data, device
-        self.model = SceneCode(config.model, data.classes)
-        if config.pretrained:
-            load_imagenet(self.model.backbone, data_path(config.pretrained))
+        self.model = self._make_model(data.classes)
         self.model.backbone.freeze(config.frozen_blocks)
         self.model.to(device=device, memory_format=torch.channels_last)
         self.averaged = copy.deepcopy(self.model).eval().requires_grad_(False)
-        self.objective = Objective(config.loss).to(device)
+        weights = balanced_weights(data.label_counts(), config.loss.class_balance)
+        self.objective = Objective(config.loss, weights).to(device)
         self.optimiser = self._make_optimiser()
         size = (config.model.width, config.model.height)
         self.augment = Augment(*size, config.augment) if augmented else None
@@ -108,6 +110,19 @@ class Training:
     @property
     def step(self) -> int:
         return self.epoch * self.batches_per_epoch + self.batch
+
+    def _make_model(self, classes: ClassSet) -> SceneCode:
+        model = SceneCode(self.config.model, classes)
+        if self.config.start_from:
+            path = find_weights(self.config.start_from)
+            earlier = load_checkpoint(path).model
+            if (earlier.config, earlier.classes) != (model.config, model.classes):
+                raise ConfigError(f"{path}: is another model, or has other classes, than the one "
+                                  "to be trained; change 'model' to fit it, or drop start_from")
+            model.load_state_dict(earlier.state_dict())
+        elif self.config.pretrained:
+            load_imagenet(model.backbone, data_path(self.config.pretrained))
+        return model
 
     def _make_optimiser(self) -> torch.optim.Optimizer:
         encoder = [p for p in self.model.backbone.parameters() if p.requires_grad]

@@ -9,12 +9,15 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from networks.classes import VOID
 from networks.data.augment import canonical_depth
 from networks.data.sample import LabelledImages, Sample
 from networks.errors import DataError
 
 #: Batches that each worker process prepares ahead.
 PREFETCH = 2
+#: Images of a data set that tell how frequent its classes are.
+COUNTED_IMAGES = 200
 
 
 class MixedImages:
@@ -56,6 +59,17 @@ class MixedImages:
         parts = [self._starts[k] + self._drawn(k, epoch) for k in range(len(self._datasets))]
         rng = np.random.default_rng((self.seed, epoch))
         return rng.permutation(np.concatenate(parts))
+
+    def label_counts(self) -> Tensor:
+        """Labelled pixels (C,) of each class in an epoch, estimated from at most
+        ``COUNTED_IMAGES`` images of each data set."""
+        total = torch.zeros(len(self.classes), dtype=torch.float64)
+        for count, dataset in zip(self.counts, self._datasets):
+            looked_at = range(0, len(dataset), -(-len(dataset) // COUNTED_IMAGES))
+            labels = torch.cat([dataset[i].labels.flatten() for i in looked_at])
+            seen = torch.bincount(labels[labels != VOID].long(), minlength=len(self.classes))
+            total += seen * (count / len(looked_at))
+        return total
 
     def _drawn(self, k: int, epoch: int) -> np.ndarray:
         count, length = self.counts[k], int(self._starts[k + 1] - self._starts[k])

@@ -6,8 +6,8 @@ import torch
 from networks.classes import NYU13, VOID
 from networks.data.mixed import Batch
 from networks.errors import ConfigError
-from networks.losses import (LossConfig, Objective, TaskWeights, cross_entropy,
-                             kl_from_unit_normal, laplace, proximity_l1)
+from networks.losses import (LossConfig, Objective, TaskWeights, balanced_weights,
+                             cross_entropy, kl_from_unit_normal, laplace, proximity_l1)
 from networks.scenecode import MIN_SCALE, ModelConfig, SceneCode
 
 
@@ -32,8 +32,25 @@ def test_cross_entropy_ignores_void():
     logits = torch.zeros(1, 4, 1, 3)
     logits[0, 2, 0, 1] = 50.0
     labels = torch.tensor([[[1, 2, VOID]]])
-    assert cross_entropy(logits, labels).item() == pytest.approx(log(4) / 2)
-    assert cross_entropy(logits, torch.full_like(labels, VOID)).item() == 0
+    assert cross_entropy(logits, labels, torch.ones(4)).item() == pytest.approx(log(4) / 2)
+    assert cross_entropy(logits, torch.full_like(labels, VOID), torch.ones(4)).item() == 0
+
+
+def test_cross_entropy_is_the_mean_under_the_weights_of_the_classes():
+    logits = torch.zeros(1, 4, 1, 2)
+    logits[0, 2, 0, 1] = 50.0
+    weights = torch.tensor([1.0, 3.0, 1.0, 1.0])
+    loss = cross_entropy(logits, torch.tensor([[[1, 2]]]), weights)
+    assert loss.item() == pytest.approx(3 * log(4) / 4)
+
+
+def test_balanced_weights_lie_between_pixels_alike_and_classes_alike():
+    counts = torch.tensor([80, 20, 0])
+    torch.testing.assert_close(balanced_weights(counts, 0.0), torch.ones(3))
+    pixels, classes = counts / 100, balanced_weights(counts, 1.0)
+    assert (pixels * classes)[:2].tolist() == pytest.approx([0.5, 0.5], rel=0.02)
+    half = balanced_weights(counts, 0.5)
+    assert half[1] / half[0] == pytest.approx(2) and bool(half.isfinite().all())
 
 
 def test_kl_against_closed_form():
@@ -75,7 +92,7 @@ def batch():
 
 
 def test_objective_reaches_every_parameter_and_repeats_with_its_seed(model):
-    objective = Objective(LossConfig(kl_start=0, kl_ramp=1))
+    objective = Objective(LossConfig(kl_start=0, kl_ramp=1), torch.ones(13))
     model.zero_grad()
     total, parts = objective(model, batch(), 3.0, torch.Generator().manual_seed(5))
     total.backward()
@@ -96,10 +113,20 @@ def test_uncertainty_is_learnt_from_the_zero_code_error_alone(model):
         torch.nn.init.normal_(model.depth_head.from_code.weight, std=0.1 * factor)
         model.zero_grad()
         model.eval()
-        total, _ = Objective(LossConfig())(model, batch(), 0.0, torch.Generator().manual_seed(5))
+        objective = Objective(LossConfig(), torch.ones(13))
+        total, _ = objective(model, batch(), 0.0, torch.Generator().manual_seed(5))
         total.backward()
         grads.append(model.scale_head.weight.grad.clone())
     torch.testing.assert_close(grads[0], grads[1])
+
+
+def test_plain_depth_error_is_added_with_its_weight(model):
+    def total(**changes):
+        objective = Objective(LossConfig(**changes), torch.ones(13))
+        return objective(model, batch(), 0.0, torch.Generator().manual_seed(5))
+
+    (without, parts), (with_plain, _) = total(), total(plain_depth=2.0)
+    assert (with_plain - without).item() == pytest.approx(2 * parts["depth_zero"].item(), rel=1e-3)
 
 
 def test_bad_loss_settings_are_refused():
