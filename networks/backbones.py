@@ -30,19 +30,26 @@ def make_backbone(name: BackboneName, padding: Padding = "torch",
     return ResNet(block, counts, frozen_norm)
 
 
-def conv_norm(x: Tensor, conv: nn.Conv2d, norm: nn.BatchNorm2d) -> Tensor:
-    """Convolution then batch norm; one convolution when the norm does not follow the batch.
+def conv_norm(x: Tensor, conv: nn.Conv2d, norm: nn.BatchNorm2d | nn.Identity) -> Tensor:
+    """Convolution then batch norm; one convolution when the norm does not follow the batch,
+    or was folded for good (``networks.inference``).
 
     Folding on the fly saves a pass over memory and lets gradients reach every parameter.
     """
-    if norm.training:
+    if norm.training or isinstance(norm, nn.Identity):
         return norm(conv(x))
+    weight, bias = folded(conv, norm)
+    return F.conv2d(x, weight, bias, conv.stride, conv.padding, conv.dilation, conv.groups)
+
+
+def folded(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    """Weight and bias of the one convolution that does what ``conv`` and then ``norm``, at its
+    running statistics, do."""
     scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
     bias = norm.bias - norm.running_mean * scale
     if conv.bias is not None:
         bias = bias + conv.bias * scale
-    weight = conv.weight * scale[:, None, None, None]
-    return F.conv2d(x, weight, bias, conv.stride, conv.padding, conv.dilation, conv.groups)
+    return conv.weight * scale[:, None, None, None], bias
 
 
 class Backbone(nn.Module):
@@ -73,7 +80,9 @@ class Backbone(nn.Module):
             block.requires_grad_(False)
 
     def normalise(self, image: Tensor) -> Tensor:
-        return (image - self.mean) / self.std
+        """The image as ImageNet weights expect it, in the precision of the convolutions."""
+        dtype = next(self.parameters()).dtype
+        return ((image - self.mean) / self.std).to(dtype)
 
     def train(self, mode: bool = True) -> "Backbone":
         super().train(mode)

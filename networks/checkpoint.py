@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from networks.classes import ClassSet
 from networks.config import from_mapping, to_mapping
 from networks.errors import CheckpointError, ScenecodeError
+from networks.inference import Precision, choose_dtype, make_ready
 from networks.prediction import Predictor
 from networks.scenecode import ModelConfig, SceneCode
 
@@ -78,12 +79,17 @@ def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> Che
 
 
 def load_predictor(path_or_name: str | Path | None = None,
-                   device: str | torch.device = "cpu") -> Predictor:
-    """The network to run: a file, the name of shipped weights, or by default the shipped model.
+                   device: str | torch.device = "cpu",
+                   precision: Precision = "float32") -> Predictor:
+    """The network to run: a file, the name of shipped weights, or by default the shipped model;
+    made ready by ``networks.inference``.
 
-    Raises ``CheckpointError`` when there is no such file or name, and as ``load_checkpoint``.
+    ``bfloat16`` predictions stay within the tolerances stated there.  Raises
+    ``CheckpointError`` when there is no such file or name, and as ``load_checkpoint``;
+    ``ConfigError`` for an unknown precision.
     """
-    return load_checkpoint(find_weights(path_or_name), device).model
+    dtype = choose_dtype(precision, torch.device(device))
+    return make_ready(load_checkpoint(find_weights(path_or_name), device).model, dtype)
 
 
 def find_weights(path_or_name: str | Path | None = None) -> Path:

@@ -216,8 +216,9 @@ class SceneCode(nn.Module):
     def features(self, image: Tensor) -> Features:
         """(B, 3, H, W) in [0, 1] to everything that does not depend on a code."""
         encoded = self.backbone(image.contiguous(memory_format=torch.channels_last))
-        depth = F.relu(self.depth_decoder(encoded))
-        semantic = F.relu(self.semantic_decoder(encoded))
+        dtype = self.scale_head.weight.dtype  # that of the heads, wider than the decoders' perhaps
+        depth = F.relu(self.depth_decoder(encoded)).to(dtype)
+        semantic = F.relu(self.semantic_decoder(encoded)).to(dtype)
         return Features(depth, semantic, self.depth_head.zero(depth),
                         F.softplus(self.scale_head(depth)) + MIN_SCALE,
                         self.semantic_head.zero(semantic))
