@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from networks.classes import ClassSet
 from networks.config import from_mapping, to_mapping
 from networks.errors import CheckpointError, ScenecodeError
+from networks.heads import NOT_LINEAR
 from networks.inference import Precision, choose_dtype, make_ready
 from networks.prediction import Predictor
 from networks.scenecode import ModelConfig, SceneCode
@@ -85,11 +86,15 @@ def load_predictor(path_or_name: str | Path | None = None,
     made ready by ``networks.inference``.
 
     ``bfloat16`` predictions stay within the tolerances stated there.  Raises
-    ``CheckpointError`` when there is no such file or name, and as ``load_checkpoint``;
-    ``ConfigError`` for an unknown precision.
+    ``CheckpointError`` when there is no such file or name, when the network has a non-linear
+    decoder, and as ``load_checkpoint``; ``ConfigError`` for an unknown precision.
     """
     dtype = choose_dtype(precision, torch.device(device))
-    return make_ready(load_checkpoint(find_weights(path_or_name), device).model, dtype)
+    path = find_weights(path_or_name)
+    model = load_checkpoint(path, device).model
+    if model.config.decoder != "linear":
+        raise CheckpointError(f"{path}: {NOT_LINEAR}")
+    return make_ready(model, dtype)
 
 
 def find_weights(path_or_name: str | Path | None = None) -> Path:

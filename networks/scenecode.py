@@ -1,9 +1,7 @@
 """The paper's multitask conditional variational auto-encoder (section 3, figure 2).
 
-One encoder, two RefineNet decoders (depth, semantics), two recognition models.  Each head is
-affine in its code: the code is broadcast and 1x1-convolved to a code map ``m = W c``, then
-``[m, features, m * features]`` is convolved once and upsampled.  Zero code gives a zero map,
-so there is no bias in ``W``.
+One encoder, two RefineNet decoders (depth, semantics), two recognition models, and heads that
+are affine in their code (``networks.heads``).
 """
 
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ from torch import Tensor, nn
 from networks.backbones import BackboneName, Padding, make_backbone
 from networks.classes import VOID, ClassSet
 from networks.errors import ConfigError
+from networks.heads import HEAD_STD, LinearHead, NonlinearHead
 from networks.prediction import Prediction
 from networks.refinenet import ConvNorm, RefineNet
 from optim.camera import PinholeCamera
@@ -24,8 +23,6 @@ from optim.proximity import proximity_from_depth
 #: Smallest Laplace scale of proximity: otherwise a network may claim
 #: certainty where training happens to fit.  At 2 m it is 2.4 cm.
 MIN_SCALE = 3e-3
-#: Initial spread of the last convolutions' weights: predictions start near their biases.
-HEAD_STD = 5e-3
 #: The coarsest stride of every backbone.
 MAX_STRIDE = 32
 #: Stride of the feature maps that the heads work at.
@@ -46,6 +43,8 @@ class ModelConfig:
     height: int = 192
     depth_code: int = 32
     semantic_code: int = 32
+    #: heads affine in the code, or the paper's non-linear comparison, for evaluation only
+    decoder: Literal["linear", "nonlinear"] = "linear"
     #: decoder channels, residual units before the fusion and pooling blocks after it,
     #: from stride 4 to stride 32
     decoder_channels: tuple[int, int, int, int] = (64, 64, 96, 128)
@@ -64,6 +63,9 @@ class ModelConfig:
                               f"got {self.width}x{self.height}")
         if min(self.depth_code, self.semantic_code) < 0:
             raise ConfigError("depth_code and semantic_code must not be negative")
+        if self.decoder == "nonlinear" and not min(self.depth_code, self.semantic_code):
+            raise ConfigError("a non-linear decoder needs codes; set depth_code and "
+                              "semantic_code above 0, or decoder: linear")
         if min(self.average_depth, self.canonical_focal) <= 0:
             raise ConfigError("average_depth and canonical_focal must be positive")
 
@@ -71,77 +73,6 @@ class ModelConfig:
         """``a`` in metres for images of ``camera``: one image cannot tell focal length from
         distance, so depth is learnt for one focal length and scaled by f / f_canonical."""
         return self.average_depth * camera.focal / self.canonical_focal
-
-
-class LinearHead(nn.Module):
-    """(features, code) to ``outputs`` maps, affine in the code; concat-and-multiply."""
-
-    def __init__(self, channels: int, code: int, outputs: int):
-        super().__init__()
-        self.code = code
-        self.from_features = nn.Conv2d(channels, outputs, 3, padding=1)
-        if code:
-            self.code_map = nn.Conv2d(code, channels, 1, bias=False)
-            self.from_code = nn.Conv2d(channels, outputs, 3, padding=1, bias=False)
-            self.from_product = nn.Conv2d(channels, outputs, 3, padding=1, bias=False)
-            nn.init.normal_(self.from_code.weight, std=HEAD_STD)
-            nn.init.normal_(self.from_product.weight, std=HEAD_STD)
-        nn.init.normal_(self.from_features.weight, std=HEAD_STD)
-
-    def zero(self, features: Tensor) -> Tensor:
-        """(B, F, h, w) to the prediction at zero code (B, outputs, h, w)."""
-        return self.from_features(features)
-
-    def by_code(self, features: Tensor, code: Tensor) -> Tensor:
-        """What a code (B, code) adds to ``zero``: linear in it.
-
-        The convolution of ``[m, features, m * features]`` is written as three, so that the
-        part without code is computed once and the constant ``m`` is never spread out.
-        """
-        m = self.code_map(code[:, :, None, None])
-        constant = torch.einsum("ofyx,bf->boyx", self.from_code.weight, m[:, :, 0, 0])
-        return self.from_product(m * features) + _constant_response(constant, features)
-
-    def jacobian(self, features: Tensor) -> Tensor:
-        """d prediction / d code in closed form, (B, outputs, code, h, w).
-
-        ``m`` is constant over the image, so ``conv(m * features)`` is a sum over features of
-        ``m`` times what each feature alone answers to its kernel.  Those answers are found
-        once, and the columns of ``W`` mix them: far less work than a convolution with a
-        kernel for every code entry.  ``conv(m)`` answers to a constant image, which the zero
-        padding makes smaller at the border.
-        """
-        B, _, h, w = features.shape
-        outputs = self.from_features.out_channels
-        if not self.code:
-            return features.new_zeros(B, outputs, 0, h, w)
-        W = self.code_map.weight[:, :, 0, 0]
-        kernels = self.from_product.weight.flatten(2).transpose(0, 1).contiguous()
-        answers = torch.matmul(kernels, _neighbours(features))
-        constant = torch.einsum("ofyx,fk->okyx", self.from_code.weight, W)
-        constant = _constant_response(constant, features).flatten(2).expand(B, -1, -1, -1)
-        J = torch.baddbmm(constant.flatten(0, 1), W.T.expand(B * outputs, -1, -1),
-                          answers.transpose(1, 2).flatten(0, 1))
-        return J.view(B, outputs, self.code, h, w)
-
-
-def _constant_response(kernels: Tensor, features: Tensor) -> Tensor:
-    """What kernels (N, M, 3, 3) answer to an image of ones of the features' size, (N, M, h, w):
-    their sum, less at the border because of the zero padding."""
-    h, w = features.shape[-2:]
-    ones = _neighbours(features.new_ones(1, 1, h, w))[0, 0]
-    return (kernels.flatten(2) @ ones).unflatten(2, (h, w))
-
-
-def _neighbours(maps: Tensor) -> Tensor:
-    """Each pixel's 3x3 surroundings, zero outside: (B, C, h, w) to (B, C, 9, h * w).
-
-    As ``F.unfold``, three times as fast.
-    """
-    h, w = maps.shape[-2:]
-    padded = F.pad(maps.contiguous(), (1, 1, 1, 1))
-    return torch.stack([padded[..., y:y + h, x:x + w] for y in range(3) for x in range(3)],
-                       2).flatten(3)
 
 
 class Recognition(nn.Module):
@@ -198,9 +129,10 @@ class SceneCode(nn.Module):
         self.depth_decoder, self.semantic_decoder = (
             RefineNet(self.backbone.channels, channels, config.residual_units,
                       config.pooling_blocks) for _ in range(2))
-        self.depth_head = LinearHead(channels[0], config.depth_code, 1)
+        head = {"linear": LinearHead, "nonlinear": NonlinearHead}[config.decoder]
+        self.depth_head = head(channels[0], config.depth_code, 1)
         self.scale_head = nn.Conv2d(channels[0], 1, 3, padding=1)
-        self.semantic_head = LinearHead(channels[0], config.semantic_code, C)
+        self.semantic_head = head(channels[0], config.semantic_code, C)
         size = (config.height // FEATURE_STRIDE, config.width // FEATURE_STRIDE)
         if config.depth_code:
             self.depth_recognition = Recognition(3, config.depth_code,
@@ -209,7 +141,7 @@ class SceneCode(nn.Module):
             self.semantic_recognition = Recognition(2 * C, config.semantic_code,
                                                     config.recognition_channels, size)
         # proximity 1/2 is the average depth; b starts at about the spread around it
-        nn.init.constant_(self.depth_head.from_features.bias, 0.5)
+        nn.init.constant_(self.depth_head.bias, 0.5)
         nn.init.normal_(self.scale_head.weight, std=HEAD_STD)
         nn.init.constant_(self.scale_head.bias, -2.0)
 
@@ -266,7 +198,8 @@ class SceneCode(nn.Module):
     def predict(self, image: Tensor, camera: PinholeCamera) -> Prediction:
         """Zero-code prediction and all Jacobians of one image (3, H, W), at stride 4.
 
-        One forward pass; raises ``ValueError`` for an image of another size.
+        One forward pass; raises ``ValueError`` for an image of another size and ``ConfigError``
+        for a non-linear decoder.
         """
         if image.shape != (3, self.height, self.width):
             raise ValueError(f"this model takes 3x{self.height}x{self.width} images, "

@@ -104,3 +104,13 @@ def test_an_unusable_description_is_refused(saved, metadata):
     rewrite(saved, **metadata)
     with pytest.raises(CheckpointError, match="its description cannot be used"):
         load_checkpoint(saved)
+
+
+def test_a_nonlinear_decoder_loads_but_is_no_predictor(tmp_path):
+    config = ModelConfig(width=64, height=64, depth_code=4, semantic_code=4,
+                         decoder="nonlinear", decoder_channels=(8, 8, 8, 8))
+    path = tmp_path / "bent.safetensors"
+    save_checkpoint(path, SceneCode(config, NYU13), {})
+    assert load_checkpoint(path).model.config.decoder == "nonlinear"
+    with pytest.raises(CheckpointError, match="bent.safetensors: .*decoder: linear"):
+        load_predictor(path)

@@ -83,6 +83,24 @@ def test_without_codes_jacobians_are_empty():
     assert [c.shape for c in codes] == [(0,), (0,)]
 
 
+def test_a_nonlinear_decoder_bends_with_its_code_and_has_no_jacobians():
+    model = small_model(decoder="nonlinear")
+    image = torch.rand(3, 64, 64, dtype=torch.float64)
+    depth_code, semantic_code = torch.randn(1, 5).double(), torch.randn(1, 4).double()
+    with torch.no_grad():
+        features = model.features(image[None])
+        zero = model.decode(features, 0 * depth_code, 0 * semantic_code)
+        once = model.decode(features, depth_code, semantic_code)
+        twice = model.decode(features, 2 * depth_code, 2 * semantic_code)
+    for at_zero, at_once, at_twice, expected in zip(
+            zero, once, twice, (features.prox_zero, features.logits_zero)):
+        torch.testing.assert_close(at_zero, expected)
+        bend = (at_twice - at_zero) - 2 * (at_once - at_zero)
+        assert bend.abs().max() > 0.1 * (at_once - at_zero).abs().max() > 0
+    with pytest.raises(ConfigError, match="no closed-form Jacobians.*decoder: linear"):
+        model.predict(image, CAMERA)
+
+
 def test_a_longer_lens_means_larger_depth():
     """Twice the focal length: the same picture was taken from twice as far away."""
     model = small_model()
@@ -119,7 +137,8 @@ def test_wrong_image_size_is_named():
         small_model().predict(torch.rand(3, 32, 64), CAMERA)
 
 
-@pytest.mark.parametrize("values", [{"width": 100}, {"depth_code": -1}, {"average_depth": 0.0}])
+@pytest.mark.parametrize("values", [{"width": 100}, {"depth_code": -1}, {"average_depth": 0.0},
+                                    {"decoder": "nonlinear", "semantic_code": 0}])
 def test_impossible_models_are_refused(values):
     with pytest.raises(ConfigError):
         ModelConfig(**values)
