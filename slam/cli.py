@@ -1,4 +1,4 @@
-"""The command line: ``scenecode demo | run | train | evaluate | view | config``."""
+"""The command line: ``scenecode demo | run | train | evaluate | bench | view | config``."""
 
 import argparse
 import logging
@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 import configs
+import networks.bench
 import networks.evaluate
 import networks.train
 import slam.evaluate
@@ -63,6 +64,8 @@ _EXAMPLES = {
   scenecode evaluate model --data nyuv2 --root ~/data/nyuv2 --json""",
     "stages": """example:
   scenecode evaluate stages --seeds 11 12 13 --frames 120""",
+    "network": """example:
+  scenecode bench network --threads 2""",
     "view": """example:
   scenecode view result""",
     "config": """examples:
@@ -117,6 +120,10 @@ def build_parser() -> argparse.ArgumentParser:
         _command(kinds, "model", "a network's depth and labels", networks.evaluate.main))
     slam.stages.add_arguments(
         _command(kinds, "stages", "what each mapping stage adds, on rooms", slam.stages.main))
+    timed = commands.add_parser("bench", help="measure speed")
+    parts = timed.add_subparsers(required=True, metavar="PART")
+    networks.bench.add_arguments(
+        _command(parts, "network", "time the network for one keyframe", networks.bench.main))
     viewer.replay.add_arguments(
         _command(commands, "view", "look at a result folder", viewer.replay.main))
     config = _command(commands, "config", "print the resolved configuration", _config)

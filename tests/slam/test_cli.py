@@ -73,13 +73,14 @@ def assert_complete(folder):
 
 @pytest.mark.parametrize("command", [[], ["demo"], ["run"], ["train"], ["evaluate"],
                                      ["evaluate", "trajectory"], ["evaluate", "model"],
-                                     ["evaluate", "stages"], ["view"], ["config"]])
+                                     ["evaluate", "stages"], ["bench"],
+                                     ["bench", "network"], ["view"], ["config"]])
 def test_help_shows_examples(command, capsys):
     with pytest.raises(SystemExit) as ended:
         main([*command, "--help"])
     text = capsys.readouterr().out
     assert ended.value.code == 0 and "usage: scenecode" in text
-    if command not in ([], ["evaluate"]):
+    if command not in ([], ["evaluate"], ["bench"]):
         assert "example" in text and " scenecode " + " ".join(command) in text
 
 
