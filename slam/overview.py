@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 
+from networks.colours import depth_colours
 from slam.snapshot import KeyframeView, Snapshot
 
 #: Size of each of the two map panels, and the number of keyframes below them.
@@ -12,8 +13,6 @@ SHOWN_KEYFRAMES = 5
 ELEVATION_DEG = 40.0
 #: Points outside this share of the coordinates, to each side, do not set the picture's scale.
 _OUTLIERS = 1.5
-#: Nearest and farthest depth of the colour scale, metres.
-_DEPTH_RANGE = (0.5, 8.0)
 _BACKGROUND = 24
 _PATH_COLOUR = (255, 255, 255)
 
@@ -76,17 +75,8 @@ def _keyframe_strip(snapshot: Snapshot, width: int) -> np.ndarray:
     if not views:
         return np.full((1, width, 3), _BACKGROUND, np.uint8)
     chosen = np.linspace(0, len(views) - 1, SHOWN_KEYFRAMES).round().astype(int)
-    columns = [np.vstack([views[i].image, depth_picture(views[i].depth),
+    columns = [np.vstack([views[i].image, depth_colours(views[i].depth),
                           snapshot.classes.paint(views[i].labels)]) for i in chosen]
     strip = np.hstack(columns)
     height = round(strip.shape[0] * width / strip.shape[1])
     return cv2.resize(strip, (width, height), interpolation=cv2.INTER_AREA)
-
-
-def depth_picture(depth: np.ndarray) -> np.ndarray:
-    """Depth (H, W) metres to (H, W, 3) uint8: near red to far blue, in even ratios."""
-    near, far = np.log(_DEPTH_RANGE)
-    level = (far - np.log(np.clip(depth, *_DEPTH_RANGE))) / (far - near)
-    colours = cv2.applyColorMap((255 * level).round().astype(np.uint8), cv2.COLORMAP_TURBO)
-    return cv2.cvtColor(colours, cv2.COLOR_BGR2RGB)
-

@@ -15,8 +15,8 @@ ALLOWED = {
     "optim": ("optim",),
     "networks": ("networks", "optim"),
     "slam": ("slam", "networks", "optim"),
-    "viewer": ("viewer", "slam.snapshot", "slam.export", "networks.classes", "networks.errors",
-               "optim.camera"),
+    "viewer": ("viewer", "slam.snapshot", "slam.export", "networks.classes",
+               "networks.colours", "networks.errors", "optim.camera"),
 }
 
 #: Mathematics needs neither files nor threads nor the network.

@@ -7,8 +7,9 @@ import numpy as np
 import viser
 
 from networks.classes import ClassSet
+from networks.colours import FARTHEST, NEAREST, depth_colours
 from slam.snapshot import KeyframeView, LiveView, Snapshot
-from viewer.colours import COLOUR_MODES, FARTHEST, NEAREST, depth_colours
+from viewer.colours import COLOUR_MODES
 
 #: Point sizes offered, in metres.
 SMALLEST_POINT, LARGEST_POINT, POINT_STEP, POINT_SIZE = 0.002, 0.06, 0.002, 0.016
