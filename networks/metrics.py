@@ -1,14 +1,17 @@
 """Scores of depth and labels, pooled over all pixels of a set."""
 
 from dataclasses import dataclass
+from math import log
 
 import torch
 from torch import Tensor
 
 from networks.classes import VOID
 
-#: A depth counts as right when it is within this ratio of the truth (Eigen et al. 2014).
+#: A depth counts as right when it is within this ratio of the truth (Eigen et al. 2014), or
+#: within these powers of it.
 DELTA = 1.25
+DELTA_POWERS = (1, 2, 3)
 
 
 class Confusion:
@@ -29,37 +32,67 @@ class Confusion:
 
         Means are over the classes that occur in the truth; NaN when none does.
         """
+        iou, accuracy = self.by_class()
+        occurs = self.counts.sum(1) > 0
+        right = self.counts.diagonal().sum() / self.counts.sum()
+        return {"miou": iou[occurs].mean().item(), "pixel_accuracy": right.item(),
+                "class_accuracy": accuracy[occurs].mean().item()}
+
+    def by_class(self) -> tuple[Tensor, Tensor]:
+        """Intersection over union, and accuracy, of each class (C,), float64; NaN for a class
+        that does not occur in the truth."""
         counts = self.counts.double()
         right, true, said = counts.diagonal(), counts.sum(1), counts.sum(0)
-        occurs = true > 0
-        iou = right[occurs] / (true + said - right)[occurs]
-        return {"miou": iou.mean().item(), "pixel_accuracy": (right.sum() / true.sum()).item(),
-                "class_accuracy": (right[occurs] / true[occurs]).mean().item()}
+        absent = true == 0
+        iou = (right / (true + said - right)).masked_fill(absent, torch.nan)
+        return iou, right / true
 
 
 @dataclass
 class DepthErrors:
-    """Running sums over pixels with known depth."""
+    """Running sums over pixels with known depth, and over images."""
 
     pixels: int = 0
     relative: float = 0.0
-    within_delta: int = 0
+    squared_relative: float = 0.0
+    within_delta: tuple[int, ...] = (0,) * len(DELTA_POWERS)
     squared: float = 0.0
+    squared_log: float = 0.0
     proximity: float = 0.0
+    images: int = 0
+    log_spread: float = 0.0
 
     def add(self, depth: Tensor, truth: Tensor, prox: Tensor, prox_truth: Tensor) -> None:
-        """Depth in metres (0 unknown in ``truth``) and proximity, all of one shape."""
+        """One image: depth in metres (0 unknown in ``truth``) and proximity, all of one shape."""
         known = truth > 0
         d, t = depth[known].double(), truth[known].double()
+        if not d.numel():
+            return
+        error, log_error = d - t, torch.log(d / t)
         self.pixels += d.numel()
-        self.relative += ((d - t).abs() / t).sum().item()
-        self.within_delta += int((torch.maximum(d / t, t / d) < DELTA).sum())
-        self.squared += (d - t).square().sum().item()
+        self.relative += (error.abs() / t).sum().item()
+        self.squared_relative += (error.square() / t).sum().item()
+        self.squared += error.square().sum().item()
+        self.squared_log += log_error.square().sum().item()
+        self.within_delta = tuple(
+            count + int((log_error.abs() < power * log(DELTA)).sum())
+            for count, power in zip(self.within_delta, DELTA_POWERS))
         self.proximity += (prox[known] - prox_truth[known]).double().abs().sum().item()
+        self.images += 1
+        self.log_spread += log_error.std(correction=0).item()
 
     def scores(self) -> dict[str, float]:
-        """``abs_rel``, ``delta1``, ``rmse_m`` and ``proximity_error`` (mean absolute);
-        NaN when no depth was known."""
-        n = self.pixels or float("nan")
-        return {"abs_rel": self.relative / n, "delta1": self.within_delta / n,
-                "rmse_m": (self.squared / n) ** 0.5, "proximity_error": self.proximity / n}
+        """In metres or without unit; NaN when no depth was known.
+
+        ``abs_rel``, ``sq_rel`` (squared error over true depth), ``rmse_m``, ``rmse_log``,
+        ``delta1`` to ``delta3`` (parts within 1.25, 1.25^2 and 1.25^3) and
+        ``proximity_error`` (mean absolute; the paper's figure 4) are over pixels; ``si_log``
+        is the standard deviation of the log error in an image (Eigen et al. 2014, equation 1,
+        its root), which no scale of the depth changes, mean over images.
+        """
+        n, images = self.pixels or float("nan"), self.images or float("nan")
+        deltas = {f"delta{power}": count / n
+                  for power, count in zip(DELTA_POWERS, self.within_delta)}
+        return {"abs_rel": self.relative / n, "sq_rel": self.squared_relative / n,
+                "rmse_m": (self.squared / n) ** 0.5, "rmse_log": (self.squared_log / n) ** 0.5,
+                "si_log": self.log_spread / images, "proximity_error": self.proximity / n} | deltas
