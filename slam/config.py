@@ -20,7 +20,9 @@ class TrackingConfig:
     lost_gain: float = 3.0
     #: standard deviation of intensity without which an image tells nothing
     min_contrast: float = 0.02
-    #: pyramid levels (coarsest ones) on which every keyframe is tried after a loss
+    #: keyframes that are tried after a loss, those that look most like the image
+    relocalisation_trials: int = 8
+    #: pyramid levels (coarsest ones) on which they are tried
     relocalisation_levels: int = 2
     #: keyframes that are tried at full resolution after that, best first
     relocalisation_candidates: int = 3

@@ -16,6 +16,9 @@ from slam.keyframe import Keyframe
 from slam.snapshot import KeyframeView, PointCloud
 from slam.weights import surface_cosine
 
+#: Probabilities below this count as this much: one view alone may not rule a class out.
+MIN_PROBABILITY = 1e-6
+
 
 @dataclass(frozen=True)
 class KeyframePoints:
@@ -29,6 +32,16 @@ class KeyframePoints:
     probabilities: Tensor
 
 
+@dataclass(frozen=True)
+class Surface:
+    """A keyframe's depth and labels at the resolution of fusion."""
+
+    #: (h, w) metres
+    depth: Tensor
+    #: (h, w, C)
+    log_probabilities: Tensor
+
+
 class Fusion:
     """Keeps each keyframe's share until it or a neighbour changes.  Owned by the output
     thread."""
@@ -38,6 +51,8 @@ class Fusion:
         #: by keyframe: the states it was made from, and the result
         self._points: dict[int, tuple[tuple[ViewState, ...], KeyframePoints]] = {}
         self._views: dict[int, tuple[ViewState, KeyframeView]] = {}
+        #: of the present update, by keyframe
+        self._surfaces: dict[int, Surface] = {}
 
     def keyframe_views(self, graph: KeyframeGraph) -> tuple[KeyframeView, ...]:
         """Every keyframe as it stands; an unchanged one is the same object as before."""
@@ -52,6 +67,7 @@ class Fusion:
     def cloud(self, graph: KeyframeGraph) -> PointCloud:
         """All points, thinned to one in a cell of space."""
         parts = [self._keyframe_points(graph, number) for number in range(len(graph))]
+        self._surfaces.clear()
         if not parts:
             return PointCloud.empty()
         points = torch.cat([p.points for p in parts])
@@ -67,9 +83,23 @@ class Fusion:
         cached = self._points.get(number)
         if cached is None or len(cached[0]) != len(basis) \
                 or any(a is not b for a, b in zip(cached[0], basis)):
-            made = consistent_points(graph, number, neighbours, self._config)
+            surfaces = {n: self._surface(graph, n) for n in (number, *neighbours)}
+            made = consistent_points(graph, number, surfaces, self._config)
             cached = self._points[number] = (basis, made)
         return cached[1]
+
+    def _surface(self, graph: KeyframeGraph, number: int) -> Surface:
+        if number not in self._surfaces:
+            self._surfaces[number] = keyframe_surface(
+                graph.keyframes[number], graph.states[number], self._config.level)
+        return self._surfaces[number]
+
+
+def keyframe_surface(keyframe: Keyframe, state: ViewState, level: int) -> Surface:
+    """A keyframe's depth and labels at a pyramid level."""
+    probabilities = keyframe.probabilities(state.code_semantic, level).permute(1, 2, 0)
+    return Surface(keyframe.depth(state.code_depth, level),
+                   probabilities.clamp(min=MIN_PROBABILITY).log().contiguous())
 
 
 def keyframe_view(keyframe: Keyframe, state: ViewState) -> KeyframeView:
@@ -85,25 +115,24 @@ def keyframe_view(keyframe: Keyframe, state: ViewState) -> KeyframeView:
         labels.to(torch.uint8).cpu().numpy(), probability.cpu().numpy())
 
 
-def consistent_points(graph: KeyframeGraph, number: int, neighbours: list[int],
+def consistent_points(graph: KeyframeGraph, number: int, surfaces: dict[int, Surface],
                       config: FusionConfig) -> KeyframePoints:
-    """Points of a keyframe whose depth its neighbours confirm, with the labels of all
-    confirming views multiplied (their logarithms averaged)."""
+    """Points of a keyframe whose depth others confirm, with the labels of all confirming views
+    multiplied (their logarithms averaged); ``surfaces`` are its own and the others'."""
     keyframe, state = graph.keyframes[number], graph.states[number]
-    level = config.level
-    camera = keyframe.camera_at(level)
-    depth = keyframe.depth(state.code_depth, level)
+    camera = keyframe.camera_at(config.level)
+    depth = surfaces[number].depth
+    neighbours = sorted(surfaces.keys() - {number})
     points, _ = camera.backproject(camera.pixel_grid(device=depth.device), depth.reshape(-1))
     cosine = surface_cosine(points.reshape(camera.height, camera.width, 3))
     certain = keyframe.depth_std(depth) < config.max_relative_std * depth
     keep = (certain & (cosine > config.min_cosine)).reshape(-1)
-    log_prob = keyframe.probabilities(state.code_semantic, level).flatten(1).T \
-        .clamp(min=1e-6).log()
+    log_prob = surfaces[number].log_probabilities.flatten(0, 1).clone()
     votes = torch.ones_like(points[:, 0])
     for other in neighbours:
-        agrees, their_log_prob = _agreement(graph, number, other, points, config)
-        votes = votes + agrees
-        log_prob = log_prob + agrees[:, None] * their_log_prob
+        agrees, pixels = _agreement(graph, number, other, surfaces[other], points, config)
+        votes[agrees] += 1
+        log_prob[agrees] += image.sample(surfaces[other].log_probabilities, pixels[agrees])
     if neighbours:
         keep &= votes >= 1 + min(config.agreeing_views, len(neighbours))
     colour = keyframe.frame.image
@@ -114,20 +143,15 @@ def consistent_points(graph: KeyframeGraph, number: int, neighbours: list[int],
     return KeyframePoints(world, colour.flatten(1).T[keep], probabilities[keep])
 
 
-def _agreement(graph: KeyframeGraph, number: int, other: int, points: Tensor,
+def _agreement(graph: KeyframeGraph, number: int, other: int, theirs: Surface, points: Tensor,
                config: FusionConfig) -> tuple[Tensor, Tensor]:
-    """1 where another keyframe sees a surface at the same depth (N,), and its log
-    probabilities there (N, C)."""
-    keyframe, state = graph.keyframes[other], graph.states[other]
-    camera = keyframe.camera_at(config.level)
+    """Whether another keyframe sees a surface at the same depth (N,), and where (N, 2)."""
+    camera = graph.keyframes[other].camera_at(config.level)
     x = se3.act(graph.relative(number, other), points)
     pixels, _ = camera.project(x)
-    depth = keyframe.depth(state.code_depth, config.level)
-    theirs = image.sample(depth[..., None], pixels)[:, 0]
+    depth = image.sample(theirs.depth[..., None], pixels)[:, 0]
     seen = (x[:, 2] > MIN_DEPTH) & image.inside(pixels, camera.width, camera.height)
-    agrees = seen & ((theirs - x[:, 2]).abs() < config.depth_tolerance * x[:, 2])
-    maps = keyframe.probabilities(state.code_semantic, config.level).permute(1, 2, 0)
-    return agrees.to(points.dtype), image.sample(maps, pixels).clamp(min=1e-6).log()
+    return seen & ((depth - x[:, 2]).abs() < config.depth_tolerance * x[:, 2]), pixels
 
 
 def thin(points: Tensor, colours: Tensor, probabilities: Tensor, cell: float) -> PointCloud:

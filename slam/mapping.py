@@ -28,10 +28,7 @@ STAGE_GROUPS = {"geometry": ("pose", "depth"), "semantics": ("semantic",),
 class Mapper:
     """Adds keyframes and improves the window.  Owned by the mapping thread."""
 
-    def __init__(self, config: MappingConfig, predictor: Predictor, levels: int,
-                 pause: Callable[[], None] = lambda: None):
-        """``pause`` is called often; it returns when tracking can spare the interpreter."""
-        self._pause = pause
+    def __init__(self, config: MappingConfig, predictor: Predictor, levels: int):
         self._config = config
         self._predictor = predictor
         self._levels = levels
@@ -75,7 +72,7 @@ class Mapper:
                  should_stop: Callable[[], bool] = lambda: False) -> Solution:
         """Run one stage on the window and keep its outcome."""
         graph = self.graph
-        window = Window(graph, self._config, stage, self._pause)
+        window = Window(graph, self._config, stage)
         config = replace(self._config.gauss_newton, iterations=stage.iterations)
         solution = minimise(tuple(graph.states), window.linearise, window.retract, config,
                             should_stop)
@@ -90,9 +87,7 @@ class Window:
     window; links into the past keep what was learnt there in force.
     """
 
-    def __init__(self, graph: KeyframeGraph, config: MappingConfig, stage: StageConfig,
-                 pause: Callable[[], None] = lambda: None):
-        self._pause = pause
+    def __init__(self, graph: KeyframeGraph, config: MappingConfig, stage: StageConfig):
         self._graph = graph
         self._config = config
         self._stage = stage
@@ -138,7 +133,6 @@ class Window:
         """Cost and normal equations at the given states."""
         equations = NormalEquations.zeros(self._size)
         for a, b in self._pairs:
-            self._pause()
             if self._stage.stage != "semantics":
                 self._add_photometric(equations, a, b, states)
                 self._add_geometric(equations, a, b, states)

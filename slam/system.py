@@ -1,27 +1,28 @@
 """The whole system: frames in, poses and map out; in two threads or in one.
 
-Tracking runs in the caller's thread, mapping in its own, and a third thread hands the
-map to files and viewers.  They share three things, each replaced whole: the newest
-keyframe request (tracking to mapping), the published map (mapping to tracking), and the
-newest map update (mapping to output).  The sequential mode makes the same calls in one
-thread, in a fixed order.
+The caller's thread reads frames and has them tracked by a process of its own, mapping runs
+in another thread, and a third thread hands the map to files and viewers.  They share three
+things, each replaced whole: the newest keyframe request (tracking to mapping), the published
+map (mapping to tracking), and the newest map update (mapping to output).  The sequential mode
+makes the same calls in one thread, in a fixed order.
 """
 
 import logging
+import os
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 
 import torch
+from torch import Tensor
 
 from networks.prediction import Predictor
 from optim import image as imaging
 from optim import se3
 from optim.lucas_kanade import Alignment
-from optim.warp import ViewState
 from slam.config import SlamConfig
 from slam.frame import Frame
 from slam.graph import KeyframeGraph
@@ -30,9 +31,11 @@ from slam.recording import Recording
 from slam.snapshot import Mailbox
 from slam.sources.base import Source
 from slam.tracking import Reference, TrackedFrame, Tracker, make_reference
+from slam.tracking_process import TrackingProcess
 
-#: Seconds after which mapping goes on although tracking is busy.
-PATIENCE = 0.03
+#: Niceness of the threads beside tracking: a late map is better than a late pose, and late
+#: files are better than a late map.
+MAPPING_NICENESS, OUTPUT_NICENESS = 5, 10
 #: Seconds for which a thread may keep the interpreter while another waits for it.
 SWITCH_INTERVAL = 1e-4
 
@@ -53,7 +56,10 @@ class PublishedMap:
     """What mapping hands to tracking."""
 
     graph: KeyframeGraph
+    #: the newest keyframe
     reference: Reference
+    #: (K, 4, 4)
+    T_world_keyframes: Tensor
 
 
 @dataclass(frozen=True)
@@ -84,15 +90,9 @@ class System:
         self._device = torch.device(config.device)
         self._on_map = on_map
         self._on_frame = on_frame
-        self._tracker = Tracker(config.tracking, config.keyframes)   # tracking thread
-        #: by keyframe: the state it was made from, and the reference; tracking thread
-        self._references: dict[int, tuple[ViewState, Reference]] = {}
-        #: set while tracking waits for the next frame; two busy threads of one interpreter
-        #: slow each other down by more than they gain from a second core
-        self._idle = threading.Event()
-        self._idle.set()
-        self._mapper = Mapper(config.mapping, predictor, levels,
-                              self._let_tracking_go_first)     # mapping thread
+        self._mapper = Mapper(config.mapping, predictor, levels)     # mapping thread
+        #: what tracking was last told; tracking thread
+        self._known_to_tracking: PublishedMap | None = None
         self._version = 0                                            # mapping thread
         #: set when there is something to track against, or when there never will be
         self._started = threading.Event()
@@ -108,8 +108,9 @@ class System:
 
     def run_sequential(self, source: Source) -> None:
         """Track and map in turn: deterministic, waits for nothing, drops nothing."""
+        tracker = Tracker(self.config.tracking, self.config.keyframes)
         for frame in self._usable(source):
-            tracked = self._process(frame, self._published)
+            tracked = self._process(frame, self._published, tracker)
             if tracked is not None and tracked.wants_keyframe:
                 self._insert(frame, tracked)
                 while self._mapper.has_work:
@@ -118,23 +119,27 @@ class System:
                 self._on_map(self._update())
         self._on_map(self._update())
 
-    # --- two threads and an output ----------------------------------------------------
+    # --- tracking beside mapping ----------------------------------------------------
 
     def run_threaded(self, source: Source, realtime: bool = True) -> None:
-        """Track in this thread while another maps.
+        """Track in a process of its own while a thread maps and another writes.
 
         ``realtime`` plays a recording at its own speed, as a camera would deliver it.
         An exception in any thread ends the run and is raised here.
         """
         requests, outbox = Mailbox(), Mailbox()
-        with _single_threaded_operations():
-            workers = [_Worker("mapping", lambda: self._map_loop(requests, outbox), self._abort),
-                       _Worker("output", lambda: self._output_loop(outbox), self._abort)]
+        tracker = TrackingProcess(self.config.tracking, self.config.keyframes)
+        with closing(tracker), _single_threaded_operations():
+            tracker.wait_until_ready()
+            workers = [_Worker("mapping", MAPPING_NICENESS, self._abort,
+                               lambda: self._map_loop(requests, outbox)),
+                       _Worker("output", OUTPUT_NICENESS, self._abort,
+                               lambda: self._output_loop(outbox))]
             try:
                 frames = self._usable(source)
                 if realtime and not source.is_live:
                     frames = self._paced(frames)
-                self._track_loop(frames, requests)
+                self._track_loop(frames, tracker, requests)
             finally:
                 requests.close()
                 for worker in workers:
@@ -143,15 +148,12 @@ class System:
             if worker.failure is not None:
                 raise worker.failure
 
-    def _track_loop(self, frames: Iterator[Frame], requests: Mailbox) -> None:
+    def _track_loop(self, frames: Iterator[Frame], tracker: TrackingProcess,
+                    requests: Mailbox) -> None:
         keyframes_at_request = -1
         for frame in frames:
             published = self._published
-            self._idle.clear()
-            try:
-                tracked = self._process(frame, published)
-            finally:
-                self._idle.set()
+            tracked = self._process(frame, published, tracker)
             keyframes = 0 if published is None else len(published.graph)
             # one request at a time: the next one when tracking has seen its keyframe
             if tracked is not None and tracked.wants_keyframe and keyframes > keyframes_at_request:
@@ -197,13 +199,6 @@ class System:
         while (update := outbox.get()) is not None:
             self._on_map(update)
 
-    def _let_tracking_go_first(self) -> None:
-        """Wait until tracking has nothing to do, ``PATIENCE`` seconds at most."""
-        deadline = time.monotonic() + PATIENCE
-        # an event that was set and cleared again still wakes its waiters
-        while not self._idle.is_set() and time.monotonic() < deadline:
-            self._idle.wait(deadline - time.monotonic())
-
     def _abort(self) -> None:
         """A thread failed: end the others."""
         self.stop.set()
@@ -223,7 +218,8 @@ class System:
                 continue
             yield replace(frame, image=frame.image.to(self._device))
 
-    def _process(self, frame: Frame, published: PublishedMap | None) -> TrackedFrame | None:
+    def _process(self, frame: Frame, published: PublishedMap | None,
+                 tracker: Tracker | TrackingProcess) -> TrackedFrame | None:
         """Track a frame against the map as published.
 
         Before there is one, the first frame with enough contrast founds it; None for those
@@ -236,30 +232,22 @@ class System:
             tracked = _origin(frame)
         else:
             started = time.perf_counter()
-            self._tracker.set_reference(published.reference)
-            tracked = self._tracker.track(frame, lambda: self._all_references(published))
+            if published is not self._known_to_tracking:
+                tracker.set_map(published.reference, published.T_world_keyframes)
+                self._known_to_tracking = published
+            tracked = tracker.track(frame.index, frame.timestamp, imaging.intensity(frame.image))
             self.timings.tracking.append(time.perf_counter() - started)
         self.recording.tracked.append(tracked)
         self._on_frame(frame, tracked)
         return tracked
 
-    def _all_references(self, published: PublishedMap) -> list[Reference]:
-        """References of every keyframe, remade where the map changed it."""
-        config = self.config.tracking
-        graph = published.graph
-        for number, (keyframe, state) in enumerate(zip(graph.keyframes, graph.states)):
-            known = self._references.get(number)
-            if known is None or known[0] is not state:
-                made = make_reference(number, keyframe, state, config)
-                self._references[number] = state, made
-        return [self._references[n][1] for n in range(len(graph))]
-
     def _insert(self, frame: Frame, tracked: TrackedFrame) -> None:
         started = time.perf_counter()
-        graph, T_world_cam = self._mapper.graph, tracked.T_world_cam
+        graph, T_world_cam = self._mapper.graph, tracked.T_world_cam.to(self._device)
         if len(graph):
             # mapping may have moved its keyframe since
-            T_world_cam = graph.states[tracked.keyframe].T_world_cam @ tracked.T_key_cam
+            T_key_cam = tracked.T_key_cam.to(self._device)
+            T_world_cam = graph.states[tracked.keyframe].T_world_cam @ T_key_cam
         self._mapper.insert(frame, T_world_cam, tracked.keyframe)
         self.timings.keyframe.append(time.perf_counter() - started)
 
@@ -274,7 +262,8 @@ class System:
         newest = len(graph) - 1
         reference = make_reference(newest, graph.keyframes[newest], graph.states[newest],
                                    self.config.tracking)
-        self._published = PublishedMap(graph, reference)
+        poses = torch.stack([state.T_world_cam for state in graph.states])
+        self._published = PublishedMap(graph, reference, poses)
         self._started.set()
 
     def _update(self) -> MapUpdate:
@@ -285,11 +274,13 @@ class System:
 class _Worker:
     """A thread that keeps its failure for the caller, and tells the others at once."""
 
-    def __init__(self, name: str, work: Callable[[], None], on_failure: Callable[[], None]):
+    def __init__(self, name: str, niceness: int, on_failure: Callable[[], None],
+                 work: Callable[[], None]):
         #: set by the thread, to be read after ``join``
         self.failure: BaseException | None = None
-        self._work = work
+        self._niceness = niceness
         self._on_failure = on_failure
+        self._work = work
         self._thread = threading.Thread(target=self._run, name=name)
         self._thread.start()
 
@@ -297,6 +288,8 @@ class _Worker:
         try:
             # OpenMP counts threads for each thread that starts them
             torch.set_num_threads(1)
+            if sys.platform == "linux":  # elsewhere niceness belongs to whole processes
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), self._niceness)
             self._work()
         except BaseException as error:
             self.failure = error

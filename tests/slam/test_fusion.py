@@ -13,7 +13,7 @@ from optim.camera import PinholeCamera
 from optim.proximity import proximity_from_depth
 from slam.config import FusionConfig
 from slam.frame import Frame
-from slam.fusion import Fusion, consistent_points, keyframe_view, splat, thin
+from slam.fusion import Fusion, consistent_points, keyframe_surface, keyframe_view, splat, thin
 from slam.graph import KeyframeGraph
 from slam.keyframe import make_keyframe
 
@@ -70,6 +70,11 @@ def pose(x=0.0, yaw=0.0):
     return se3.exp(torch.tensor([x, 0.0, 0.0, 0.0, yaw, 0.0]))
 
 
+def surfaces_around(graph, number):
+    return {n: keyframe_surface(graph.keyframes[n], graph.states[n], CONFIG.level)
+            for n in (number, *graph.neighbours(number))}
+
+
 POSES = (pose(), pose(0.2), pose(0.1, 0.05))
 
 
@@ -93,7 +98,7 @@ def test_points_that_views_agree_on_lie_on_the_surface():
 
 def test_view_that_disagrees_is_left_out():
     graph = graph_of(*POSES, wrong_depth=1)
-    parts = [consistent_points(graph, n, graph.neighbours(n), CONFIG) for n in range(3)]
+    parts = [consistent_points(graph, n, surfaces_around(graph, n), CONFIG) for n in range(3)]
     kept = [len(p.points) for p in parts]
     assert kept[1] < 0.05 * min(kept[0], kept[2])
     assert off_surface(Fusion(CONFIG).cloud(graph).points).max() < 0.1
@@ -116,7 +121,7 @@ def test_uncertain_points_are_left_out():
 def test_labels_of_all_confirming_views_count():
     """Two views outvote one."""
     graph = graph_of(*POSES, wrong_labels=0)
-    points = consistent_points(graph, 0, graph.neighbours(0), CONFIG)
+    points = consistent_points(graph, 0, surfaces_around(graph, 0), CONFIG)
     tv = NYU13.names.index("tv")
     seen_by_all = points.probabilities.argmax(1) != tv
     assert seen_by_all.float().mean() > 0.8

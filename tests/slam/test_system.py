@@ -171,18 +171,6 @@ def test_stop_ends_after_the_present_frame(small_walk):
     assert len(system.recording.final(system.graph)) == 8
 
 
-def test_references_for_relocalisation_follow_the_map(small_walk):
-    """The first keyframe's pose never moves, its depth does."""
-    system = System(small_config(), ExactPredictor(small_walk))
-    system.run_sequential(Playback(small_walk[:2]))
-    before, = system._all_references(system._published)
-    assert system._all_references(system._published)[0] is before
-    states = system._published.graph.states
-    states[0] = dataclasses.replace(states[0], code_depth=states[0].code_depth + 1)
-    after, = system._all_references(system._published)
-    assert after.median_depth != before.median_depth
-
-
 def test_trajectory_errors_of_the_run_agree_with_the_evaluation(finished):
     recording = finished.system.recording
     scores = evaluate_trajectory(recording.true_trajectory(),

@@ -9,6 +9,7 @@ from exact import ExactPredictor
 from walks import small_config, with_image
 
 from optim import se3
+from optim.image import intensity, pyramid
 from slam.graph import KeyframeGraph
 from slam.keyframe import make_keyframe
 from slam.tracking import Tracker, make_reference
@@ -34,10 +35,20 @@ def references(small_walk):
     return [reference_of(small_walk, 25 * n, n) for n in range(3)]
 
 
-def tracker_at(reference, **keyframes):
+def tracker_at(*references, **keyframes):
+    """A tracker that saw the keyframes one after the other."""
     tracker = Tracker(CONFIG.tracking, replace(CONFIG.keyframes, **keyframes))
-    tracker.set_reference(reference)
+    for n, reference in enumerate(references):
+        tracker.set_map(reference, poses(references[:n + 1]))
     return tracker
+
+
+def poses(references):
+    return torch.stack([r.T_world_cam for r in references])
+
+
+def track(tracker, frame):
+    return tracker.track(frame.index, frame.timestamp, intensity(frame.image))
 
 
 def pose_error(tracked, frame):
@@ -48,7 +59,7 @@ def pose_error(tracked, frame):
 def test_frames_are_followed_from_the_keyframe(small_walk, references):
     tracker = tracker_at(references[0])
     for frame in small_walk[:15]:
-        tracked = tracker.track(frame, lambda: references[:1])
+        tracked = track(tracker, frame)
         assert not tracked.lost and pose_error(tracked, frame) < 0.006
         composed = references[0].T_world_cam @ tracked.T_key_cam
         torch.testing.assert_close(composed, tracked.T_world_cam)
@@ -58,14 +69,14 @@ def test_changed_exposure_is_followed(small_walk, references):
     tracker = tracker_at(references[0])
     for frame in small_walk[:8]:
         gain = 1 - 0.04 * frame.index
-        tracked = tracker.track(with_image(frame, frame.image * gain + 0.02), lambda: [])
+        tracked = track(tracker, with_image(frame, frame.image * gain + 0.02))
     assert not tracked.lost and pose_error(tracked, frame) < 0.006
     assert tracked.alignment.gain == pytest.approx(gain, abs=0.05)
 
 
 def test_keyframe_is_asked_for_when_the_camera_has_moved(small_walk, references):
     tracker = tracker_at(references[0], overlap=0.0, inliers=0.0)
-    asked = [t for t in (tracker.track(f, lambda: []) for f in small_walk[:30])
+    asked = [t for t in (track(tracker, f) for f in small_walk[:30])
              if t.wants_keyframe]
     limit = CONFIG.keyframes.motion * references[0].median_depth
     assert asked and float(asked[0].T_key_cam[:3, 3].norm()) == pytest.approx(limit, rel=0.2)
@@ -74,7 +85,7 @@ def test_keyframe_is_asked_for_when_the_camera_has_moved(small_walk, references)
 def test_keyframe_waits_for_the_smallest_gap(small_walk, references):
     always = dict(motion=0.0, min_gap=4)
     tracker = tracker_at(references[0], **always)
-    asked = [tracker.track(f, lambda: []).wants_keyframe for f in small_walk[1:7]]
+    asked = [track(tracker, f).wants_keyframe for f in small_walk[1:7]]
     assert asked == [False, False, False, True, True, True]
 
 
@@ -86,50 +97,71 @@ def test_picture_without_the_scene_is_a_loss_and_moves_nothing(small_walk, refer
              "grey noise": 0.5 + 0.02 * (noise - 0.5)}[picture]
     tracker = tracker_at(references[0])
     for frame in small_walk[:3]:
-        before = tracker.track(frame, lambda: references)
-    during = tracker.track(with_image(small_walk[3], image), lambda: references)
+        before = track(tracker, frame)
+    during = track(tracker, with_image(small_walk[3], image))
     assert during.lost and not during.wants_keyframe
     torch.testing.assert_close(during.T_world_cam, before.T_world_cam)
-    after = tracker.track(small_walk[4], lambda: references)
+    after = track(tracker, small_walk[4])
     assert not after.lost and pose_error(after, small_walk[4]) < 0.006
 
 
 def test_lost_camera_is_found_at_the_keyframe_that_sees_it(small_walk, references):
-    tracker = tracker_at(references[2])
-    tracker.track(small_walk[50], lambda: references)
-    tracker.track(with_image(small_walk[51], torch.zeros_like(small_walk[51].image)),
-                  lambda: references)
+    tracker = tracker_at(*references)
+    track(tracker, small_walk[50])
+    track(tracker, with_image(small_walk[51], torch.zeros_like(small_walk[51].image)))
     assert tracker.is_lost
-    found = tracker.track(small_walk[2], lambda: references)
+    found = track(tracker, small_walk[2])
     assert not found.lost and found.keyframe == 0 and pose_error(found, small_walk[2]) < 0.006
 
 
 def test_camera_found_elsewhere_stays_there_until_the_next_keyframe(small_walk, references):
-    asked = []
-
-    def all_references():
-        asked.append(True)
-        return references
-
-    tracker = tracker_at(references[2])
-    tracker.track(with_image(small_walk[51], torch.zeros_like(small_walk[51].image)),
-                  all_references)
+    tracker = tracker_at(*references)
+    track(tracker, with_image(small_walk[51], torch.zeros_like(small_walk[51].image)))
     for frame in small_walk[1:6]:
-        tracker.set_reference(references[2])
-        tracked = tracker.track(frame, all_references)
+        tracker.set_map(references[2], poses(references))
+        tracked = track(tracker, frame)
         assert tracked.keyframe == 0 and pose_error(tracked, frame) < 0.006
-    assert len(asked) == 1, "only the first picture after the darkness needs a search"
-    tracker.set_reference(reference_of(small_walk, 5, number=3))
-    assert tracker.track(small_walk[6], all_references).keyframe == 3
+    newest = reference_of(small_walk, 5, number=3)
+    tracker.set_map(newest, poses([*references, newest]))
+    assert track(tracker, small_walk[6]).keyframe == 3
+
+
+def test_camera_found_at_an_old_keyframe_moves_with_that_one(small_walk, references):
+    """Mapping corrected the old keyframe while it was not the newest."""
+    tracker = tracker_at(*references)
+    track(tracker, with_image(small_walk[51], torch.zeros_like(small_walk[51].image)))
+    shift = se3.exp(torch.tensor([0.5, 0.2, -0.3, 0.1, 0.0, 0.4]))
+    moved = poses(references)
+    moved[0] = shift @ moved[0]
+    before = track(tracker, small_walk[2])
+    tracker.set_map(references[2], moved)
+    after = track(tracker, small_walk[2])
+    assert before.keyframe == after.keyframe == 0
+    torch.testing.assert_close(after.T_world_cam, shift @ before.T_world_cam, atol=3e-3, rtol=0)
+
+
+def test_few_of_many_keyframes_are_tried_after_a_loss(small_walk):
+    """The cost of a loss must not grow with the map."""
+    known = [reference_of(small_walk, n, n) for n in range(0, 60, 4)]
+    known = [replace(r, keyframe=n) for n, r in enumerate(known)]
+    config = replace(CONFIG.tracking, relocalisation_trials=2)
+    tracker = Tracker(config, CONFIG.keyframes)
+    for n, reference in enumerate(known):
+        tracker.set_map(reference, poses(known[:n + 1]))
+    track(tracker, with_image(small_walk[59], torch.zeros_like(small_walk[59].image)))
+    tried = tracker._alike(pyramid(intensity(small_walk[17].image), LEVELS))
+    assert len(tried) == 3, "two that look alike, and the one that was followed"
+    found = track(tracker, small_walk[17])
+    assert not found.lost and pose_error(found, small_walk[17]) < 0.006
 
 
 def test_camera_moves_along_when_the_map_moves_its_keyframe(small_walk, references):
     tracker = tracker_at(references[0])
-    before = tracker.track(small_walk[5], lambda: [])
+    before = track(tracker, small_walk[5])
     shift = se3.exp(torch.tensor([0.5, 0.2, -0.3, 0.1, 0.0, 0.4]))
     moved = reference_of(small_walk, 0, 0, shift @ references[0].T_world_cam)
-    tracker.set_reference(moved)
-    after = tracker.track(small_walk[5], lambda: [])
+    tracker.set_map(moved, poses([moved]))
+    after = track(tracker, small_walk[5])
     assert not after.lost
     torch.testing.assert_close(after.T_key_cam, before.T_key_cam, atol=2e-3, rtol=0)
     torch.testing.assert_close(after.T_world_cam, shift @ before.T_world_cam, atol=3e-3, rtol=0)
@@ -140,11 +172,13 @@ def test_new_keyframe_takes_over_where_the_camera_was(small_walk, references):
     pose must follow, or the next alignment starts from a wrong guess."""
     tracker = tracker_at(references[0])
     for frame in small_walk[:11]:
-        tracker.track(frame, lambda: [])
+        track(tracker, frame)
     shift = se3.exp(torch.tensor([1.0, 0.0, 0.0, 0.0, 0.3, 0.0]))
     T_true = small_walk[10].truth.T_world_cam.float()
-    tracker.set_reference(reference_of(small_walk, 10, 1, shift @ T_true))
-    tracked = tracker.track(small_walk[11], lambda: pytest.fail("lost"))
+    newest = reference_of(small_walk, 10, 1, shift @ T_true)
+    tracker.set_map(newest, poses([references[0], newest]))
+    tracked = track(tracker, small_walk[11])
+    assert not tracked.lost
     expected = shift @ small_walk[11].truth.T_world_cam.float()
     assert float((tracked.T_world_cam - expected)[:3, 3].norm()) < 0.006
 
