@@ -4,6 +4,9 @@ A live image B is aligned to a reference A whose depth is known:
 ``r = I_B[w(u; T_ba)] - gain * I_A[u] - offset``.  The increment acts on the
 reference side, so that its Jacobian is computed once per reference (Baker and
 Matthews 2002); gain and offset are solved along with the motion.
+
+Quantities of M pixels are kept as rows (..., M), each contiguous: this runs many times a
+frame, and rows of three or eight numbers would take three times as long.
 """
 
 from dataclasses import dataclass
@@ -47,13 +50,13 @@ class ReferenceLevel:
     """Chosen pixels of the reference at one resolution."""
 
     camera: PinholeCamera
-    #: (M, 3) points in the reference camera
+    #: (3, M) points in the reference camera
     points: Tensor
     #: (M,)
     intensity: Tensor
-    #: (M, 6) derivative of I_A[w(u; exp(xi))] at zero
+    #: (6, M) derivative of I_A[w(u; exp(xi))] at zero
     intensity_J_pose: Tensor
-    #: (M, 2) derivative of intensity by the pixel
+    #: (2, M) derivative of intensity by the pixel
     gradient: Tensor
     #: (M,) standard deviation of depth over depth
     relative_std: Tensor
@@ -81,7 +84,7 @@ class AlignmentResidual:
 
     #: (M,)
     value: Tensor
-    #: (M, 8) derivative by (motion, ln gain, offset)
+    #: (8, M) derivative by (motion, ln gain, offset)
     jacobian: Tensor
     #: (M,) derivative by ln depth
     by_depth: Tensor
@@ -111,9 +114,10 @@ def reference_level(camera: PinholeCamera, intensity: Tensor, depth: Tensor,
     _, pixel_J_x = camera.project(points)
     by_x = (gradient[chosen, None] @ pixel_J_x)[:, 0]
     J = torch.cat([by_x, torch.linalg.cross(points, by_x)], 1)
+    rows = [values.T.contiguous() for values in (points, J, gradient[chosen])]
     relative_std = torch.zeros_like(chosen_depth) if depth_std is None \
         else depth_std.reshape(-1)[chosen] / chosen_depth
-    return ReferenceLevel(camera, points, intensity.reshape(-1)[chosen], J, gradient[chosen],
+    return ReferenceLevel(camera, rows[0], intensity.reshape(-1)[chosen], *rows[1:],
                           relative_std)
 
 
@@ -124,21 +128,27 @@ def residual(reference: ReferenceLevel, live: Tensor, T_ba: Tensor, gain: float,
     The motion acts as ``T_ba exp(xi)^-1``: to first order that moves the reference's
     samples by +xi, hence the sign.
     """
-    points, J_pose = reference.points, reference.intensity_J_pose
+    camera, points, J_pose = reference.camera, reference.points, reference.intensity_J_pose
     if correction is not None:
-        stretch = correction.exp()[:, None]
+        stretch = correction.exp()
         points = points * stretch
-        J_pose = torch.cat([J_pose[:, :3] / stretch, J_pose[:, 3:]], 1)
-    x_b = se3.act(T_ba, points)
-    pixels, pixel_J_x = reference.camera.project(x_b)
+        J_pose = torch.cat([J_pose[:3] / stretch, J_pose[3:]])
+    t = T_ba[:3, 3]
+    x, y, z = T_ba[:3, :3] @ points + t[:, None]
+    inverse = 1 / z.clamp(min=MIN_DEPTH)
+    a, b = camera.fx * x * inverse, camera.fy * y * inverse
+    u, v = a + camera.cx, b + camera.cy
     height, width = live.shape
-    valid = (x_b[:, 2] > MIN_DEPTH) & image.inside(pixels, width, height, config.border)
-    value = image.sample(live[..., None], pixels)[:, 0] - gain * reference.intensity - offset
-    J = torch.cat([-gain * J_pose, -gain * reference.intensity[:, None],
-                   -torch.ones_like(value)[:, None]], 1)
+    border = config.border
+    valid = ((z > MIN_DEPTH) & (u >= border) & (u <= width - 1 - border)
+             & (v >= border) & (v <= height - 1 - border))
+    dimmed = gain * reference.intensity
+    value = image.sample_plane(live, u, v) - dimmed - offset
+    J = torch.cat([-gain * J_pose, -dimmed[None], -torch.ones_like(value)[None]])
     # d x_b / d ln depth = x_b - t, of which x_b itself does not move the pixel
-    shift = pixel_J_x @ T_ba[:3, 3]
-    by_depth = -gain * (reference.gradient * shift).sum(1)
+    shift_u = inverse * (camera.fx * t[0] - a * t[2])
+    shift_v = inverse * (camera.fy * t[1] - b * t[2])
+    by_depth = -gain * (reference.gradient[0] * shift_u + reference.gradient[1] * shift_v)
     return AlignmentResidual(value, J, by_depth, valid)
 
 
@@ -187,9 +197,9 @@ def _step(reference: ReferenceLevel, live: Tensor, T_ba: Tensor, gain: float, of
     variance = config.noise ** 2 + found.by_depth ** 2 * prior
     deviation = (variance / config.noise ** 2).sqrt()
     weight = huber_weight(value.abs() / deviation, config.huber) * found.valid / deviation ** 2
-    weighted = found.jacobian * weight[:, None]
-    H = (weighted.T @ found.jacobian).double()
-    g = (weighted.T @ value).double()
+    weighted = found.jacobian * weight
+    H = (weighted @ found.jacobian.T).double()
+    g = (weighted @ value).double()
     precision = config.huber ** 2
     # both pull towards an unchanged exposure
     g[6] += precision / config.gain_sigma ** 2 * log(max(gain, 1e-6))
@@ -200,7 +210,7 @@ def _step(reference: ReferenceLevel, live: Tensor, T_ba: Tensor, gain: float, of
     if info.item() != 0:
         return None, correction
     step = -torch.cholesky_solve(g[:, None], factor)[:, 0].to(value.dtype)
-    remaining = value + found.jacobian @ step
+    remaining = value + step @ found.jacobian
     limit = config.max_correction * reference.relative_std
     correction = -prior * found.by_depth * remaining / variance
     return step, torch.minimum(torch.maximum(correction, -limit), limit)
