@@ -16,9 +16,8 @@ from rich.table import Table
 from networks.checkpoint import load_predictor
 from networks.device import choose_device
 from networks.errors import ConfigError
-from networks.inference import Precision, has_bfloat16
+from networks.inference import Precision, canonical_camera, has_bfloat16
 from networks.scenecode import SceneCode
-from optim.camera import PinholeCamera
 
 #: Untimed runs before the timed ones, beyond the one that loading makes.
 WARM_UP_RUNS = 3
@@ -46,10 +45,8 @@ def time_predictor(model: SceneCode, runs: int, progress: Callable = iter) -> Ti
         raise ConfigError(f"--runs must be at least 1, got {runs}")
     device = model.backbone.mean.device
     image = torch.rand(3, model.height, model.width, device=device)
-    focal = model.config.canonical_focal
-    camera = PinholeCamera(focal, focal, model.width / 2, model.height / 2, model.width,
-                           model.height)
-    predict, features = partial(model.predict, image, camera), partial(model.features, image[None])
+    predict = partial(model.predict, image, canonical_camera(model))
+    features = partial(model.features, image[None])
     for _ in range(WARM_UP_RUNS):
         predict()
     times = [(_milliseconds(predict, device), _milliseconds(features, device))

@@ -18,7 +18,7 @@ from networks.classes import ClassSet
 from networks.config import from_mapping, to_mapping
 from networks.errors import CheckpointError, ScenecodeError
 from networks.heads import NOT_LINEAR
-from networks.inference import Precision, choose_dtype, make_ready
+from networks.inference import Precision, choose_dtype, make_ready, warm_up
 from networks.prediction import Predictor
 from networks.scenecode import ModelConfig, SceneCode
 
@@ -94,7 +94,9 @@ def load_predictor(path_or_name: str | Path | None = None,
     model = load_checkpoint(path, device).model
     if model.config.decoder != "linear":
         raise CheckpointError(f"{path}: {NOT_LINEAR}")
-    return make_ready(model, dtype)
+    make_ready(model, dtype)
+    warm_up(model)
+    return model
 
 
 def find_weights(path_or_name: str | Path | None = None) -> Path:

@@ -45,15 +45,13 @@ def choose_dtype(precision: Precision, device: torch.device) -> torch.dtype:
 
 def make_ready(model: SceneCode, dtype: torch.dtype = torch.float32) -> SceneCode:
     """``model`` itself, in evaluation mode, with batch norm folded away and encoder and
-    decoders computing in ``dtype``; it has predicted once, so that no keyframe pays for the
-    first run."""
+    decoders computing in ``dtype``."""
     fold_batch_norm(model)
     model.eval().requires_grad_(False)
     for part in (model.backbone, model.depth_decoder, model.semantic_decoder):
         # parameters only: the input's normalisation keeps its precision
         for parameter in part.parameters():
             parameter.data = parameter.data.to(dtype)
-    warm_up(model)
     return model
 
 
@@ -77,10 +75,15 @@ def fold_batch_norm(model: nn.Module) -> None:
             before = child
 
 
+@torch.inference_mode()
 def warm_up(model: SceneCode) -> None:
-    """Predict once from a black image: the first run chooses and compiles kernels."""
+    """Predict once from a black image: the first run chooses and compiles kernels, which no
+    keyframe should wait for."""
+    model.predict(torch.zeros(3, model.height, model.width), canonical_camera(model))
+
+
+def canonical_camera(model: SceneCode) -> PinholeCamera:
+    """A camera of the model's image size and the focal length that it learnt depth for."""
     focal = model.config.canonical_focal
-    camera = PinholeCamera(focal, focal, model.width / 2, model.height / 2, model.width,
-                           model.height)
-    with torch.inference_mode():
-        model.predict(torch.zeros(3, model.height, model.width), camera)
+    return PinholeCamera(focal, focal, (model.width - 1) / 2, (model.height - 1) / 2,
+                         model.width, model.height)

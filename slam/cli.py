@@ -61,7 +61,8 @@ _EXAMPLES = {
   scenecode evaluate trajectory groundtruth.txt result --json""",
     "model": """examples:
   scenecode evaluate model                                          on built-in rooms
-  scenecode evaluate model --data nyuv2 --root ~/data/nyuv2 --json""",
+  scenecode evaluate model --data nyuv2 --root ~/data/nyuv2 --json
+  scenecode evaluate model --pictures page          page/index.html: pictures and plots""",
     "stages": """example:
   scenecode evaluate stages --seeds 11 12 13 --frames 120""",
     "network": """example:

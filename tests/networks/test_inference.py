@@ -98,3 +98,14 @@ def test_automatic_precision_follows_the_device(monkeypatch, native, dtype):
     assert choose_dtype("bfloat16", CPU) == torch.bfloat16
     with pytest.raises(ConfigError, match="use auto, float32 or bfloat16"):
         choose_dtype("half", CPU)
+
+
+def test_a_loaded_predictor_has_already_run(tmp_path, monkeypatch):
+    path = tmp_path / "m.safetensors"
+    save_checkpoint(path, trained_model(), {})
+    images = []
+    predict = SceneCode.predict
+    monkeypatch.setattr(SceneCode, "predict", lambda self, image, camera: (
+        images.append(image), predict(self, image, camera))[1])
+    assert not batch_norms(load_predictor(path))
+    assert [image.shape for image in images] == [(3, 64, 64)]
