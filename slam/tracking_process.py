@@ -9,6 +9,8 @@ import io
 import multiprocessing
 import pickle
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 
 import torch
@@ -44,7 +46,8 @@ class TrackingProcess:
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, config, keyframes),
                                         name="tracking", daemon=True)
-        self._process.start()
+        with _ctrl_c_held_back():
+            self._process.start()
         theirs.close()
 
     def wait_until_ready(self) -> None:
@@ -94,9 +97,23 @@ class TrackingProcess:
             "if memory ran out, close other programs or use --sequential")
 
 
+@contextmanager
+def _ctrl_c_held_back() -> Iterator[None]:
+    """What is started meanwhile never sees Ctrl-C, not even while it is still importing: that
+    is for the caller, who ends it when all is saved."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _serve(pipe: Connection, config: TrackingConfig, keyframes: KeyframeConfig) -> None:
     """The process: answers every frame with its pose until the pipe is closed."""
-    # Ctrl-C is for the caller, who ends this process when all is saved
+    # where Ctrl-C could not be held back it is ignored from here on
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
     tracker = Tracker(config, keyframes)
