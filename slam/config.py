@@ -18,6 +18,9 @@ class TrackingConfig:
     lost_error: float = 0.12
     #: or when the brightness changed by more than this factor either way
     lost_gain: float = 3.0
+    #: lost frames after which a first keyframe that nothing was ever tracked against is given
+    #: up and the map begins anew
+    give_up_after: int = 15
     #: standard deviation of intensity without which an image tells nothing
     min_contrast: float = 0.02
     #: keyframes that are tried after a loss, those that look most like the image

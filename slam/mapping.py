@@ -58,6 +58,11 @@ class Mapper:
         self._pending = list(self._config.schedule) if number else []
         return number
 
+    def begin_anew(self) -> None:
+        """Give the map up."""
+        self.graph = KeyframeGraph()
+        self._pending = []
+
     @property
     def has_work(self) -> bool:
         return bool(self._pending)

@@ -26,6 +26,12 @@ class Recording:
         if frame.truth is not None and frame.truth.T_world_cam is not None:
             self.truth.append((frame.timestamp, frame.truth.T_world_cam.double().numpy()))
 
+    def begin_anew(self) -> None:
+        """The map is given up, and with it what was tracked against it."""
+        self.unusable.extend(entry.frame_index for entry in self.tracked)
+        # replaced whole: a reader may be at it
+        self.tracked = []
+
     @property
     def frames(self) -> int:
         return len(self.tracked) + len(self.unusable)

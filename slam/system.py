@@ -155,11 +155,13 @@ class System:
             published = self._published
             tracked = self._process(frame, published, tracker)
             keyframes = 0 if published is None else len(published.graph)
+            if tracked is None or not tracked.wants_keyframe:
+                continue
             # one request at a time: the next one when tracking has seen its keyframe
-            if tracked is not None and tracked.wants_keyframe and keyframes > keyframes_at_request:
-                keyframes_at_request = keyframes
+            if tracked.begins_map or keyframes > keyframes_at_request:
+                keyframes_at_request = 0 if tracked.begins_map else keyframes
                 requests.put((frame, tracked))
-            if published is None and keyframes_at_request == 0:
+            if tracked.begins_map:
                 # nothing can be tracked before the first keyframe
                 self._started.wait()
 
@@ -222,9 +224,15 @@ class System:
                  tracker: Tracker | TrackingProcess) -> TrackedFrame | None:
         """Track a frame against the map as published.
 
-        Before there is one, the first frame with enough contrast founds it; None for those
-        without.
+        Before there is one, or when it came to nothing, the first frame with enough contrast
+        founds it; None for those without.
         """
+        if published is not None and self._came_to_nothing(published):
+            _log.warning("nothing could be tracked against the first keyframe, frame %d; the map "
+                         "begins anew at frame %d", published.reference.frame_index, frame.index)
+            self.recording.begin_anew()
+            self._started.clear()
+            self._published = published = None
         if published is None:
             if float(imaging.intensity(frame.image).std()) < self.config.tracking.min_contrast:
                 self.recording.unusable.append(frame.index)
@@ -241,8 +249,16 @@ class System:
         self._on_frame(frame, tracked)
         return tracked
 
+    def _came_to_nothing(self, published: PublishedMap) -> bool:
+        """Whether the first keyframe was noise, or a picture that has gone for good."""
+        tracked = self.recording.tracked
+        return len(published.graph) == 1 and len(tracked) > self.config.tracking.give_up_after \
+            and all(entry.lost for entry in tracked[1:])
+
     def _insert(self, frame: Frame, tracked: TrackedFrame) -> None:
         started = time.perf_counter()
+        if tracked.begins_map:
+            self._mapper.begin_anew()
         graph, T_world_cam = self._mapper.graph, tracked.T_world_cam.to(self._device)
         if len(graph):
             # mapping may have moved its keyframe since
@@ -303,7 +319,8 @@ def _origin(frame: Frame) -> TrackedFrame:
     """The first frame: it is where the world begins."""
     T = se3.identity(device=frame.image.device)
     return TrackedFrame(frame.index, frame.timestamp, 0, T, T,
-                        Alignment(T, 1.0, 0.0, 0.0, 1.0, 1.0), lost=False, wants_keyframe=True)
+                        Alignment(T, 1.0, 0.0, 0.0, 1.0, 1.0), lost=False, wants_keyframe=True,
+                        begins_map=True)
 
 
 @contextmanager

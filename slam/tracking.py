@@ -45,6 +45,8 @@ class TrackedFrame:
     alignment: Alignment
     lost: bool
     wants_keyframe: bool
+    #: the world begins at this frame, and whatever was mapped before is given up
+    begins_map: bool = False
 
 
 def make_reference(number: int, keyframe: Keyframe, state: ViewState,
@@ -74,6 +76,9 @@ class Tracker:
     def __init__(self, config: TrackingConfig, keyframes: KeyframeConfig):
         self._config = config
         self._keyframes = keyframes
+        self._forget()
+
+    def _forget(self) -> None:
         #: every keyframe as it was when it was the newest, with its present pose; by number
         self._known: dict[int, Reference] = {}
         #: what is tracked against; after a relocalisation possibly not the newest
@@ -90,8 +95,11 @@ class Tracker:
 
         ``T_world_keyframes`` (K, 4, 4) are the present poses of all keyframes up to the
         newest.  A camera that was found again at an older keyframe stays with that one until
-        there is a new one.
+        there is a new one.  Another first keyframe than before begins a new map.
         """
+        first = self._known.get(0)
+        if newest.keyframe == 0 and first is not None and newest.frame_index != first.frame_index:
+            self._forget()
         self._known[newest.keyframe] = newest
         self._known = {number: replace(known, T_world_cam=T_world_keyframes[number])
                        for number, known in self._known.items()}

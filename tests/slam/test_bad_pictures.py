@@ -69,6 +69,26 @@ def test_map_made_before_the_darkness_is_kept_as_it_was(small_walk):
         assert torch.equal(a.code_depth, b.code_depth)
 
 
+@pytest.mark.parametrize("threaded", [False, True])
+def test_map_begun_at_a_picture_of_nothing_begins_anew(small_walk, threaded, caplog):
+    """As a webcam does that needs some frames to wake up."""
+    frames = in_sequence([noise(small_walk[0]), *small_walk])
+    system, report = run(frames, ExactPredictor(frames), threaded)
+    assert "begins anew" in caplog.text
+    began = system.graph.keyframes[0].frame.index
+    limit = system.config.tracking.give_up_after
+    assert limit <= began <= limit + 2 and report["unusable"] == list(range(began))
+    assert report["tracked"] == len(frames) - began and report["lost_spans"] == []
+    assert report["ate_m"] < 0.03 * report["path_length_m"]
+
+
+def test_camera_that_was_once_followed_keeps_its_map(small_walk):
+    frames = in_sequence([*small_walk[:3], *[noise(small_walk[0])] * 40, *small_walk[:5]])
+    system, report = run(frames, ExactPredictor(frames))
+    assert system.graph.keyframes[0].frame.index == 0 and report["unusable"] == []
+    assert report["lost_spans"] == [[3, 42]]
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_pixels_that_are_no_numbers_cost_one_frame(small_walk, value, caplog):
     frames = list(small_walk[:20])
