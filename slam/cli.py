@@ -212,7 +212,8 @@ def _execute(args: argparse.Namespace, config: SlamConfig, source: Source) -> in
     with ExitStack() as stack:
         stack.callback(source.close)
         predictor: Predictor = load_predictor(
-            None if config.model == "default" else config.model, config.device)
+            None if config.model == "default" else config.model, config.device,
+            config.precision)
         if (predictor.width, predictor.height) != (config.width, config.height):
             raise ConfigError(f"the model takes {predictor.width}x{predictor.height} images, the "
                               f"configuration says {config.width}x{config.height}; add --set "

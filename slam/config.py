@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from networks.inference import Precision
 from optim.gauss_newton import GaussNewtonConfig
 from optim.lucas_kanade import LucasKanadeConfig
 
@@ -138,6 +139,9 @@ class SlamConfig:
     #: weights by name or path
     model: str = "default"
     device: str = "auto"
+    #: of the network's encoder and decoders: float32, bfloat16, or auto: bfloat16 where the
+    #: device has it, within the tolerances of ``networks.inference``
+    precision: Precision = "float32"
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     keyframes: KeyframeConfig = field(default_factory=KeyframeConfig)
     mapping: MappingConfig = field(default_factory=MappingConfig)

@@ -187,6 +187,20 @@ def test_model_for_another_image_size_is_refused_with_the_cure(capsys, pictures,
     assert "takes 64x64 images" in err and "--set width=64 --set height=64" in err
 
 
+def test_precision_reaches_the_network(run, pictures, monkeypatch, capsys):
+    asked = []
+
+    def load(model, device, precision):
+        asked.append(precision)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(slam.cli, "load_predictor", load)
+    assert run("run", pictures, "--set", "precision=bfloat16")[0] == INTERRUPTED
+    assert run("run", pictures)[0] == INTERRUPTED
+    assert asked == ["bfloat16", "float32"]
+    assert "precision" in fails(capsys, "run", pictures, "--set", "precision=half")
+
+
 def test_missing_source_and_empty_folder_are_named(capsys, tmp_path):
     assert "nowhere.mp4: no such file or folder" in fails(capsys, "run", "nowhere.mp4")
     assert "no images in this folder" in fails(capsys, "run", str(tmp_path))
