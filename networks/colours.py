@@ -1,4 +1,4 @@
-"""Numbers to colours: depth, amounts and signed influence.  The one place that knows colour maps."""
+"""Numbers to colours: depth, amounts and influence; the only place that knows colour maps."""
 
 import cv2
 import numpy as np
