@@ -1,7 +1,5 @@
 """What was measured in a run: counts, speed, memory, and errors where truth is known."""
 
-import resource
-import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +8,7 @@ from networks.errors import ResultError
 from slam.evaluate import evaluate_maps, evaluate_trajectory
 from slam.frame import GroundTruth
 from slam.graph import KeyframeGraph
+from slam.memory import peak_memory_mb
 from slam.recording import Recording
 from slam.snapshot import KeyframeView
 from slam.system import Timings
@@ -24,7 +23,8 @@ def make_report(recording: Recording, timings: Timings, keyframes: Sequence[Keyf
 
     ``coverage`` is the share of the source's frames, readable or not, that were tracked;
     times are medians in milliseconds, ``tracking_fps`` the frames per second that tracking
-    alone would reach.
+    alone would reach.  ``mapping_lag_ms`` is the longest time from the request for a
+    keyframe to the end of the work on it, with tracking going on beside.
     """
     tracked = sum(not entry.lost for entry in recording.tracked)
     frames = recording.frames + unreadable
@@ -39,7 +39,8 @@ def make_report(recording: Recording, timings: Timings, keyframes: Sequence[Keyf
         "tracking_fps": 1 / np.mean(timings.tracking) if timings.tracking else None,
         "keyframe_ms": _median_ms(timings.keyframe),
         "window_iteration_ms": _median_ms(timings.iteration),
-        "peak_memory_mb": peak_memory_mb(),
+        "mapping_lag_ms": max(timings.lag) * 1000 if timings.lag else None,
+        "peak_memory_mb": peak_memory_mb() + timings.tracking_memory_mb,
     }
     return report | truth_scores(recording, keyframes, graph)
 
@@ -58,12 +59,6 @@ def truth_scores(recording: Recording, keyframes: Sequence[KeyframeView],
     classes = graph.keyframes[0].prediction.classes
     maps = evaluate_maps(keyframes, truths, scores["scale"], len(classes))
     return {name: scores[name] for name in _TRAJECTORY_SCORES} | maps
-
-
-def peak_memory_mb() -> float:
-    """The largest resident size that this process ever had."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1024 * 1024 if sys.platform == "darwin" else 1024)
 
 
 def _median_ms(seconds: list[float]) -> float | None:

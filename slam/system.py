@@ -8,12 +8,10 @@ makes the same calls in one thread, in a fixed order.
 """
 
 import logging
-import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -32,12 +30,11 @@ from slam.snapshot import Mailbox
 from slam.sources.base import Source
 from slam.tracking import Reference, TrackedFrame, Tracker, make_reference
 from slam.tracking_process import TrackingProcess
+from slam.worker import Worker, single_threaded_operations
 
 #: Niceness of the threads beside tracking: a late map is better than a late pose, and late
 #: files are better than a late map.
 MAPPING_NICENESS, OUTPUT_NICENESS = 5, 10
-#: Seconds for which a thread may keep the interpreter while another waits for it.
-SWITCH_INTERVAL = 1e-4
 
 _log = logging.getLogger(__name__)
 
@@ -49,6 +46,10 @@ class Timings:
     tracking: list[float] = field(default_factory=list)    # tracking thread
     keyframe: list[float] = field(default_factory=list)    # mapping thread
     iteration: list[float] = field(default_factory=list)   # mapping thread
+    #: from the request for a keyframe to the end of the work on it
+    lag: list[float] = field(default_factory=list)         # mapping thread
+    #: peak of the process that tracks, 0 when there is none; tracking thread
+    tracking_memory_mb: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -129,17 +130,18 @@ class System:
         """
         requests, outbox = Mailbox(), Mailbox()
         tracker = TrackingProcess(self.config.tracking, self.config.keyframes)
-        with closing(tracker), _single_threaded_operations():
+        with closing(tracker), single_threaded_operations():
             tracker.wait_until_ready()
-            workers = [_Worker("mapping", MAPPING_NICENESS, self._abort,
+            workers = [Worker("mapping", MAPPING_NICENESS, self._abort,
                                lambda: self._map_loop(requests, outbox)),
-                       _Worker("output", OUTPUT_NICENESS, self._abort,
+                       Worker("output", OUTPUT_NICENESS, self._abort,
                                lambda: self._output_loop(outbox))]
             try:
                 frames = self._usable(source)
                 if realtime and not source.is_live:
                     frames = self._paced(frames)
                 self._track_loop(frames, tracker, requests)
+                self.timings.tracking_memory_mb = tracker.peak_memory_mb()
             finally:
                 requests.close()
                 for worker in workers:
@@ -160,7 +162,7 @@ class System:
             # one request at a time: the next one when tracking has seen its keyframe
             if tracked.begins_map or keyframes > keyframes_at_request:
                 keyframes_at_request = 0 if tracked.begins_map else keyframes
-                requests.put((frame, tracked))
+                requests.put((frame, tracked, time.monotonic()))
             if tracked.begins_map:
                 # nothing can be tracked before the first keyframe
                 self._started.wait()
@@ -177,11 +179,13 @@ class System:
             yield frame
 
     def _map_loop(self, requests: Mailbox, outbox: Mailbox) -> None:
+        requested = 0.0
         try:
             while True:
                 request = requests.get(0 if self._mapper.has_work else None)
                 if request is not None:
-                    self._insert(*request)
+                    frame, tracked, requested = request
+                    self._insert(frame, tracked)
                     # even a first guess of its depth serves tracking better than looking away
                     self._publish()
                 elif not self._mapper.has_work:
@@ -191,6 +195,7 @@ class System:
                 self._publish()
                 # a keyframe that cuts the work on the one before must not keep it from files
                 if not self._mapper.has_work or requests.has_item:
+                    self.timings.lag.append(time.monotonic() - requested)
                     outbox.put(self._update())
             # with the frames that came after the last keyframe
             outbox.put(self._update())
@@ -287,51 +292,9 @@ class System:
         return MapUpdate(self._version, self._mapper.graph.frozen(), self.recording, self.timings)
 
 
-class _Worker:
-    """A thread that keeps its failure for the caller, and tells the others at once."""
-
-    def __init__(self, name: str, niceness: int, on_failure: Callable[[], None],
-                 work: Callable[[], None]):
-        #: set by the thread, to be read after ``join``
-        self.failure: BaseException | None = None
-        self._niceness = niceness
-        self._on_failure = on_failure
-        self._work = work
-        self._thread = threading.Thread(target=self._run, name=name)
-        self._thread.start()
-
-    def _run(self) -> None:
-        try:
-            # OpenMP counts threads for each thread that starts them
-            torch.set_num_threads(1)
-            if sys.platform == "linux":  # elsewhere niceness belongs to whole processes
-                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), self._niceness)
-            self._work()
-        except BaseException as error:
-            self.failure = error
-            self._on_failure()
-
-    def join(self) -> None:
-        self._thread.join()
-
-
 def _origin(frame: Frame) -> TrackedFrame:
     """The first frame: it is where the world begins."""
     T = se3.identity(device=frame.image.device)
     return TrackedFrame(frame.index, frame.timestamp, 0, T, T,
                         Alignment(T, 1.0, 0.0, 0.0, 1.0, 1.0), lost=False, wants_keyframe=True,
                         begins_map=True)
-
-
-@contextmanager
-def _single_threaded_operations():
-    """One core for tracking and one for mapping, instead of both fighting over both; and the
-    interpreter passed on quickly, since tracking asks for it a thousand times a frame."""
-    threads, interval = torch.get_num_threads(), sys.getswitchinterval()
-    torch.set_num_threads(1)
-    sys.setswitchinterval(SWITCH_INTERVAL)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-        sys.setswitchinterval(interval)

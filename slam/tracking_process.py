@@ -18,6 +18,7 @@ from torch import Tensor
 
 from networks.errors import ScenecodeError
 from slam.config import KeyframeConfig, TrackingConfig
+from slam.memory import peak_memory_mb
 from slam.tracking import Reference, TrackedFrame, Tracker
 
 #: Seconds within which an idle process ends after it was told to.
@@ -65,6 +66,11 @@ class TrackingProcess:
         itself raised there.
         """
         self._tell((index, timestamp, intensity))
+        return self._answer()
+
+    def peak_memory_mb(self) -> float:
+        """The largest resident size of the process.  Raises as ``track`` does."""
+        self._tell(())
         return self._answer()
 
     def close(self) -> None:
@@ -127,7 +133,7 @@ def _serve(pipe: Connection, config: TrackingConfig, keyframes: KeyframeConfig) 
             if len(message) == 2:
                 tracker.set_map(*message)
                 continue
-            answer = tracker.track(*message)
+            answer = tracker.track(*message) if message else peak_memory_mb()
         except Exception as error:  # handed to the caller, whatever it is
             answer = error
         _send(pipe, answer)

@@ -60,6 +60,7 @@ def test_every_frame_is_tracked_and_written(small_walk, tmp_path, realtime):
     finish(system, source, realtime)
     report = output.report
     assert report["tracked"] == 40 and report["keyframes"] >= 2
+    assert report["mapping_lag_ms"] > 0 and system.timings.tracking_memory_mb > 50
     # looser than in sequence: the newest keyframe is tracked against before it is optimised
     assert report["ate_m"] < 0.03 * report["path_length_m"]
     stamps = [f.timestamp for f in frames]

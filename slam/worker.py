@@ -1,0 +1,54 @@
+"""Threads that work beside tracking on few cores."""
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+
+#: Seconds for which a thread may keep the interpreter while another waits for it.
+SWITCH_INTERVAL = 1e-4
+
+
+class Worker:
+    """A thread that keeps its failure for the caller, and tells the others at once."""
+
+    def __init__(self, name: str, niceness: int, on_failure: Callable[[], None],
+                 work: Callable[[], None]):
+        #: set by the thread, to be read after ``join``
+        self.failure: BaseException | None = None
+        self._niceness = niceness
+        self._on_failure = on_failure
+        self._work = work
+        self._thread = threading.Thread(target=self._run, name=name)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            # OpenMP counts threads for each thread that starts them
+            torch.set_num_threads(1)
+            if sys.platform == "linux":  # elsewhere niceness belongs to whole processes
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), self._niceness)
+            self._work()
+        except BaseException as error:
+            self.failure = error
+            self._on_failure()
+
+    def join(self) -> None:
+        self._thread.join()
+
+
+@contextmanager
+def single_threaded_operations() -> Iterator[None]:
+    """One core for tracking and one for mapping, instead of both fighting over both; and the
+    interpreter passed on quickly, since frames pass through this process on their way."""
+    threads, interval = torch.get_num_threads(), sys.getswitchinterval()
+    torch.set_num_threads(1)
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        sys.setswitchinterval(interval)
