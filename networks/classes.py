@@ -1,9 +1,11 @@
 """The label set: id, name and colour of each class."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
+import yaml
 
 from networks.errors import DataError
 
@@ -44,15 +46,49 @@ class ClassSet:
 
     @staticmethod
     def from_json(entries: list[dict]) -> "ClassSet":
-        """Inverse of ``to_json``; raises ``DataError`` when ids are not 0..N-1."""
+        """Inverse of ``to_json``; raises ``DataError`` when an entry lacks something, ids are
+        not 0..N-1 or a colour is not three numbers of 0..255."""
         try:
             ordered = sorted(entries, key=lambda e: e["id"])
-            if [e["id"] for e in ordered] != list(range(len(ordered))):
-                raise DataError(f"class ids must be 0..{len(ordered) - 1} without gaps")
-            return ClassSet(tuple(e["name"] for e in ordered),
-                            tuple(tuple(int(v) for v in e["colour"]) for e in ordered))
-        except (KeyError, TypeError) as error:
+            names = tuple(e["name"] for e in ordered)
+            colours = tuple(_colour(e["colour"]) for e in ordered)
+        except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"a class needs id, name and colour [r, g, b]: {error}") from error
+        if [e["id"] for e in ordered] != list(range(len(ordered))):
+            raise DataError(f"class ids must be 0..{len(ordered) - 1} without gaps")
+        if not all(isinstance(name, str) and name for name in names):
+            raise DataError(f"class names must be text (in quotes if they look like numbers): "
+                            f"{names}")
+        return ClassSet(names, colours)
+
+
+def _colour(values) -> tuple[int, int, int]:
+    colour = tuple(int(v) for v in values)
+    if len(colour) != 3 or not all(0 <= v <= 255 for v in colour):
+        raise ValueError(f"{values} is not three numbers of 0..255")
+    return colour
+
+
+def load_classes(path: str | Path) -> ClassSet:
+    """The label set of a YAML file: a list of ``{id: 0, name: wall, colour: [249, 139, 0]}``.
+
+    Raises ``DataError``, with the file's name, when it cannot be read or breaks a rule of
+    ``ClassSet``.
+    """
+    try:
+        entries = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"{path}: cannot read the label set ({error.strerror}); "
+                        "check the path") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: not valid YAML: {error}") from error
+    if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
+        raise DataError(f"{path}: must be a list with one '- {{id: 0, name: wall, "
+                        "colour: [249, 139, 0]}' for each class")
+    try:
+        return ClassSet.from_json(entries)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
 
 
 #: NYUv2's 13 classes (Couprie et al. 2013), in their published order.

@@ -19,13 +19,41 @@ from networks.errors import ConfigError
 
 T = TypeVar("T")
 
+#: Key of a file whose mapping this one changes.
+EXTENDS = "extends"
+
 
 def load_yaml(path: str | Path) -> dict:
     """The mapping in a YAML file; an empty file is an empty mapping.
 
-    Raises ``ConfigError`` for a file that is missing, is not YAML or holds no mapping.
+    A file that says ``extends: FILE`` (from its own folder) changes only what it names of that
+    file's mapping.  Raises ``ConfigError`` for a file that is missing, is not YAML, holds no
+    mapping or extends itself.
     """
-    path = Path(path)
+    return _load_extended(Path(path), ())
+
+
+def _load_extended(path: Path, extending: tuple[Path, ...]) -> dict:
+    if path.resolve() in extending:
+        raise ConfigError(f"{path}: extends itself; let '{EXTENDS}' name another file")
+    mapping = _read_mapping(path)
+    if EXTENDS not in mapping:
+        return mapping
+    base = mapping.pop(EXTENDS)
+    if not isinstance(base, str):
+        raise ConfigError(f"{path}: '{EXTENDS}' must name a file; got {_kind(base)}")
+    return _merged(_load_extended(path.parent / base, (*extending, path.resolve())), mapping)
+
+
+def _merged(base: dict, changes: dict) -> dict:
+    """``base`` with ``changes``, mappings inside mappings merged in turn."""
+    both = {key: _merged(base[key], value)
+            if isinstance(value, dict) and isinstance(base.get(key), dict) else value
+            for key, value in changes.items()}
+    return base | both
+
+
+def _read_mapping(path: Path) -> dict:
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:

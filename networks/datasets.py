@@ -4,12 +4,13 @@ import os
 from pathlib import Path
 from typing import Literal
 
+from networks.data.folder import FolderImages
 from networks.data.nyuv2 import NYUv2
 from networks.data.rooms.images import FIRST_TRAINING_SEED, RoomsImages, ViewsConfig
 from networks.data.sample import LabelledImages
 from networks.errors import DataError
 
-DatasetName = Literal["nyuv2", "rooms"]
+DatasetName = Literal["nyuv2", "rooms", "folder"]
 
 #: Environment variable that says where data sets and ImageNet weights lie.
 DATA_VARIABLE = "SCENECODE_DATA"
@@ -45,4 +46,6 @@ def open_dataset(name: DatasetName, root: str, split: str, width: int,
     if not path.exists():
         raise DataError(f"{path}: no such folder; give --root, or set {DATA_VARIABLE} to the "
                         "folder that holds it")
+    if name == "folder":
+        return FolderImages(path, split, width, height)
     return NYUv2(path, split, width, height)

@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from networks.classes import VOID
 from networks.data.mixed import Batch
+from networks.distributed import Processes
 from networks.errors import ConfigError
-from networks.scenecode import MIN_SCALE, SceneCode
+from networks.scenecode import MIN_SCALE, Features, SceneCode
 from optim.proximity import proximity_from_depth
 
 
@@ -61,7 +62,12 @@ def cross_entropy(logits: Tensor, labels: Tensor, class_weights: Tensor) -> Tens
     the weight (C,) of its class; void pixels do not count."""
     total = F.cross_entropy(logits, labels.long(), class_weights, ignore_index=VOID,
                             reduction="sum")
-    return total / class_weights[labels[labels != VOID].long()].sum().clamp(min=1e-6)
+    return total / labelled_weight(labels, class_weights).clamp(min=1e-6)
+
+
+def labelled_weight(labels: Tensor, class_weights: Tensor) -> Tensor:
+    """The sum of the class weights (C,) of all pixels of ``labels`` that are not void."""
+    return class_weights[labels[labels != VOID].long()].sum()
 
 
 def balanced_weights(counts: Tensor, exponent: float) -> Tensor:
@@ -90,6 +96,17 @@ class TaskWeights(nn.Module):
         return (torch.exp(-self.log_variance) * losses + self.log_variance).sum()
 
 
+@dataclass(frozen=True)
+class _Drawn:
+    """A code of the recognised distribution; all ``None`` for a model without that code."""
+
+    #: (B, size)
+    code: Tensor | None = None
+    kl: Tensor | None = None
+    #: root mean square of the means: about 1 when codes are used and unit normal
+    rms: Tensor | None = None
+
+
 class Objective(nn.Module):
     """Everything that training minimises, for one batch.
 
@@ -97,12 +114,16 @@ class Objective(nn.Module):
     has, and from a code drawn from its recognition model.  The predicted scale ``b`` is
     learnt on the zero-code error, which is what mapping needs to know, and only weighs the
     other.
+
+    Where several processes have a share of the batch each, the mean of their losses, and so
+    of their gradients, is what one process would find on the whole of it.
     """
 
-    def __init__(self, config: LossConfig, class_weights: Tensor):
+    def __init__(self, config: LossConfig, class_weights: Tensor,
+                 processes: Processes = Processes()):
         """``class_weights`` (C,) as ``balanced_weights`` gives them."""
         super().__init__()
-        self.config = config
+        self.config, self.processes = config, processes
         self.task_weights = TaskWeights()
         self.register_buffer("class_weights", class_weights)
 
@@ -112,52 +133,72 @@ class Objective(nn.Module):
         prox = proximity_from_depth(batch.depth, model.config.average_depth)[:, None]
         known = batch.valid[:, None].to(prox.dtype)
         features = model.features(batch.image)
-        depth_code, depth_kl, depth_rms = self._draw(
-            model.config.depth_code, generator,
-            lambda: model.recognise_depth(features, prox, known))
-        semantic_code, semantic_kl, semantic_rms = self._draw(
-            model.config.semantic_code, generator,
-            lambda: model.recognise_semantic(features, batch.labels))
-        coded_prox, coded_logits = model.decode(features, depth_code, semantic_code)
+        depth_code = self._draw(model.config.depth_code, generator,
+                                lambda: model.recognise_depth(features, prox, known))
+        semantic_code = self._draw(model.config.semantic_code, generator,
+                                   lambda: model.recognise_semantic(features, batch.labels))
+        coded_prox, coded_logits = model.decode(features, depth_code.code, semantic_code.code)
 
         step = self.config.pixel_step
         row, column = torch.randint(step, (2,), generator=generator).tolist()
         at = (..., slice(row, None, step), slice(column, None, step))
-        prox, known, labels = prox[at], known[at], batch.labels[at]
-
-        def upsample(maps: Tensor) -> Tensor:
-            return F.interpolate(maps, prox.shape[-2:], mode="bilinear", align_corners=False)
-
-        b = upsample(features.prox_b)
-        zero_prox = upsample(features.prox_zero)
-        depth_zero = laplace(zero_prox, prox, known, b)
-        semantic_zero = cross_entropy(upsample(features.logits_zero), labels, self.class_weights)
-        plain_zero = proximity_l1(zero_prox, prox, known)
-        parts = {"depth_zero": plain_zero, "semantic_zero": semantic_zero}
-        depth = depth_zero + self.config.plain_depth * plain_zero
-        semantic = semantic_zero
         factor = self.config.kl_factor(epoch)
-        if depth_code is not None:
-            error = upsample(coded_prox) - prox
-            depth = depth + proximity_l1(error / b.detach(), torch.zeros_like(error), known)
-            depth = depth + factor * self.config.depth_kl * depth_kl
-            parts |= {"depth_coded": proximity_l1(error, torch.zeros_like(error), known),
-                      "depth_kl": depth_kl, "depth_code_rms": depth_rms}
-        if semantic_code is not None:
-            coded = cross_entropy(upsample(coded_logits), labels, self.class_weights)
-            semantic = semantic + coded + factor * self.config.semantic_kl * semantic_kl
-            parts |= {"semantic_coded": coded, "semantic_kl": semantic_kl,
-                      "semantic_code_rms": semantic_rms}
-        total = self.task_weights(depth, semantic)
-        return total, {name: value.detach() for name, value in parts.items()}
+        depth, depth_parts = self._depth_loss(features, coded_prox, depth_code, factor,
+                                              prox[at], known[at])
+        semantic, semantic_parts = self._semantic_loss(features, coded_logits, semantic_code,
+                                                       factor, batch.labels[at])
+        parts = depth_parts | semantic_parts
+        return (self.task_weights(depth, semantic),
+                {name: value.detach() for name, value in parts.items()})
 
-    @staticmethod
-    def _draw(size: int, generator: torch.Generator, recognise):
-        """A code (B, size) of the recognised distribution, its KL, and the root mean square of
-        the means (about 1 when codes are used and unit normal); nothing without code."""
+    def _depth_loss(self, features: Features, coded_prox: Tensor, drawn: _Drawn, factor: float,
+                    prox: Tensor, known: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Of ``prox`` where ``known``, both (B, 1, H, W) at the sampled pixels."""
+        share = self._share(known.sum())
+        b, zero = (_upsampled(maps, prox) for maps in (features.prox_b, features.prox_zero))
+        plain = share * proximity_l1(zero, prox, known)
+        loss = share * laplace(zero, prox, known, b) + self.config.plain_depth * plain
+        parts = {"depth_zero": plain}
+        if drawn.code is None:
+            return loss, parts
+        error = _upsampled(coded_prox, prox) - prox
+        nothing = torch.zeros_like(error)
+        loss = loss + share * proximity_l1(error / b.detach(), nothing, known)
+        loss = loss + factor * self.config.depth_kl * drawn.kl
+        return loss, parts | {"depth_coded": share * proximity_l1(error, nothing, known),
+                              "depth_kl": drawn.kl, "depth_code_rms": drawn.rms}
+
+    def _semantic_loss(self, features: Features, coded_logits: Tensor, drawn: _Drawn,
+                       factor: float, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Of ``labels`` (B, H, W) at the sampled pixels."""
+        share = self._share(labelled_weight(labels, self.class_weights))
+        zero = share * cross_entropy(_upsampled(features.logits_zero, labels), labels,
+                                     self.class_weights)
+        parts = {"semantic_zero": zero}
+        if drawn.code is None:
+            return zero, parts
+        coded = share * cross_entropy(_upsampled(coded_logits, labels), labels,
+                                      self.class_weights)
+        return (zero + coded + factor * self.config.semantic_kl * drawn.kl,
+                parts | {"semantic_coded": coded, "semantic_kl": drawn.kl,
+                         "semantic_code_rms": drawn.rms})
+
+    def _share(self, weight: Tensor) -> Tensor:
+        """This process's known pixels against the mean over processes: what turns a mean over
+        its own pixels into its part of the mean over all."""
+        return weight / self.processes.mean(weight).clamp(min=1e-6)
+
+    def _draw(self, size: int, generator: torch.Generator, recognise) -> _Drawn:
+        """The noise is that of the whole batch, of which a process takes its own part."""
         if not size:
-            return None, None, None
-        mean, logvar = recognise()
-        noise = torch.randn(mean.shape, generator=generator).to(mean.device)
-        code = mean + noise * torch.exp(0.5 * logvar)
-        return code, kl_from_unit_normal(mean, logvar), mean.square().mean().sqrt()
+            return _Drawn()
+        mean, logvar = (value.float() for value in recognise())
+        rank, count, B = self.processes.rank, self.processes.count, len(mean)
+        noise = torch.randn((B * count, size), generator=generator)[rank * B:(rank + 1) * B]
+        code = mean + noise.to(mean.device) * torch.exp(0.5 * logvar)
+        return _Drawn(code, kl_from_unit_normal(mean, logvar), mean.square().mean().sqrt())
+
+
+def _upsampled(maps: Tensor, like: Tensor) -> Tensor:
+    """Maps at feature resolution, at the height and width of ``like``, in single precision."""
+    return F.interpolate(maps.float(), like.shape[-2:], mode="bilinear", align_corners=False)

@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from networks.classes import ClassSet, load_classes
 from networks.data.cached import CachedImages
+from networks.data.folder import FolderImages
 from networks.data.mixed import MixedImages
 from networks.data.nyuv2 import NYUv2
+from networks.data.relabelled import with_classes
 from networks.data.rooms.images import FIRST_TRAINING_SEED, RoomsImages, ViewsConfig
 from networks.data.rooms.layout import RoomConfig
 from networks.data.rooms.shards import RoomsShards
@@ -23,6 +26,11 @@ class DataConfig:
 
     #: folder of NYUv2, absolute or below ``$SCENECODE_DATA``; nothing to go without
     nyuv2: str | None = None
+    #: folder of images of one's own (docs/training.md), absolute or below ``$SCENECODE_DATA``
+    folder: str | None = None
+    #: YAML file with the label set to learn; other data sets' labels are matched by name.
+    #: Nothing for the folder's own or, without one, NYUv2's 13 classes
+    classes: str | None = None
     #: procedural rooms and views of each; 0 rooms to go without
     rooms: int = 300
     views_per_room: int = 5
@@ -40,28 +48,43 @@ class DataConfig:
     cache: str | None = None
 
     def __post_init__(self):
-        if self.nyuv2 is None and not self.rooms:
-            raise ConfigError("data: name the folder of nyuv2, or ask for rooms, or both")
+        if self.nyuv2 is None and self.folder is None and not self.rooms:
+            raise ConfigError("data: name a folder or the folder of nyuv2, or ask for rooms, or "
+                              "several of them")
 
 
 def open_training_data(config: DataConfig, width: int, height: int,
                        seed: int) -> tuple[MixedImages, LabelledImages]:
     """Training images at the configured size, and held-out ones at ``width`` x ``height``.
 
-    NYUv2's own training split is divided for this; its test split is never touched.
+    The held-out ones come from the folder where there is one, else from NYUv2, else from
+    rooms.  NYUv2's own training split is divided for this; its test split is never touched.
     """
     parts, counts = [], []
+    if config.folder is not None:
+        folder = FolderImages(data_path(config.folder), "train", config.width, config.height)
+        parts.append(_cached(folder, config, f"folder_{config.width}"))
+        counts.append(len(folder))
     if config.nyuv2 is not None:
         nyuv2 = NYUv2(data_path(config.nyuv2), "trainfit", config.width, config.height)
         parts.append(_cached(nyuv2, config, f"nyuv2_{config.width}"))
-        counts.append(len(parts[-1]))
+        counts.append(len(nyuv2))
     if config.rooms:
         parts.append(_rooms(config))
         counts.append(config.rooms_per_epoch or len(parts[-1]))
-    return MixedImages(parts, counts, seed), _held_out(config, width, height)
+    classes = _classes(config, parts[0])
+    held_out = with_classes(_held_out(config, width, height), classes)
+    return MixedImages([with_classes(part, classes) for part in parts], counts, seed), held_out
+
+
+def _classes(config: DataConfig, first: LabelledImages) -> ClassSet:
+    """The label set to learn: the configured one, or that of the first data set."""
+    return load_classes(data_path(config.classes)) if config.classes else first.classes
 
 
 def _held_out(config: DataConfig, width: int, height: int) -> LabelledImages:
+    if config.folder is not None:
+        return CachedImages(FolderImages(data_path(config.folder), "val", width, height))
     if config.nyuv2 is not None:
         return CachedImages(NYUv2(data_path(config.nyuv2), "val", width, height))
     # the seeds after those that are trained on

@@ -10,7 +10,7 @@ import torch
 from networks.errors import CheckpointError
 
 #: What every state holds.
-KEYS = ("config", "epoch", "batch", "model", "averaged", "objective", "optimiser")
+KEYS = ("config", "epoch", "batch", "sums", "model", "averaged", "objective", "optimiser")
 
 
 def save_state(path: Path, state: dict) -> None:
@@ -34,7 +34,8 @@ def load_state(path: Path, config: dict) -> dict:
         raise CheckpointError(f"{path}: truncated or no training state ({error}); "
                               "start again without --resume") from error
     if not isinstance(state, dict) or any(key not in state for key in KEYS):
-        raise CheckpointError(f"{path}: no training state; start again without --resume")
+        raise CheckpointError(f"{path}: no training state of this version; start again without "
+                              "--resume, perhaps from its weights (start_from)")
     changed = [key for key in config if state["config"].get(key) != config[key]]
     if changed:
         raise CheckpointError(f"{path}: was made with another configuration (different: "

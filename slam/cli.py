@@ -54,9 +54,16 @@ _EXAMPLES = {
   scenecode run frames/ --calib camera.yaml --out result  folder of images
   scenecode run rgbd_dataset_freiburg1_desk --sequential  TUM RGB-D folder
   scenecode run rooms:7 --out result                      built-in room number 7""",
-    "train": """example:
-  SCENECODE_DATA=~/data scenecode train configs/train/nyuv2_rooms_mobilenetv2.yaml --out runs/a
-  (Ctrl-C saves; --resume goes on)""",
+    "train": """examples:
+  export SCENECODE_DATA=~/data
+  scenecode train configs/train/nyuv2_rooms_mobilenetv2.yaml --out runs/a
+  scenecode train CONFIG --out runs/a --resume            go on after Ctrl-C, or a crash
+  scenecode train CONFIG --set precision=bfloat16 --set batch_size=32
+  scenecode train CONFIG --set data.folder=mine --set data.rooms=0     your own images
+  torchrun --nproc-per-node 4 --no-python scenecode train CONFIG       four GPUs; add
+      --nnodes 2 --rdzv-backend c10d --rdzv-endpoint HOST:29500 for two machines
+DIR gets curves.png, samples.png, log.jsonl and model.safetensors after every epoch.
+docs/training.md tells the layout of your own images and label sets.""",
     "trajectory": """example:
   scenecode evaluate trajectory groundtruth.txt result --json""",
     "model": """examples:

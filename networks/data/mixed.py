@@ -107,13 +107,15 @@ def collate(samples: Sequence[Sample], focal: float) -> Batch:
 
 def batches(mixed: MixedImages, epoch: int, batch_size: int, focal: float,
             augment: Callable[[Sample, np.random.Generator], Sample] | None = None,
-            workers: int = 0, first: int = 0) -> Iterator[Batch]:
+            workers: int = 0, first: int = 0,
+            part: slice = slice(None)) -> Iterator[Batch]:
     """The whole batches of an epoch; what is left over at its end is dropped.
 
     ``focal`` is the canonical focal length in pixels at the size of the batch.  Sample n
     of an epoch is augmented with a generator seeded by (seed, epoch, n), so the batches
-    are the same for any number of ``workers`` (processes; 0 loads in the caller), and
-    ``first`` continues an epoch at that batch.
+    are the same for any number of ``workers`` (processes; 0 loads in the caller),
+    ``first`` continues an epoch at that batch, and ``part`` takes only those samples of
+    each batch.
     """
     order = mixed.order(epoch)
     if not 0 < batch_size <= len(order):
@@ -121,7 +123,7 @@ def batches(mixed: MixedImages, epoch: int, batch_size: int, focal: float,
                         "the samples of an epoch")
     loader = DataLoader(
         _Epoch(mixed, order, epoch, augment),
-        batch_sampler=[range(b * batch_size, (b + 1) * batch_size)
+        batch_sampler=[range(b * batch_size, (b + 1) * batch_size)[part]
                        for b in range(first, len(order) // batch_size)],
         collate_fn=_Collate(focal), num_workers=workers, worker_init_fn=_start_worker,
         prefetch_factor=PREFETCH if workers else None)

@@ -81,6 +81,26 @@ def test_unreadable_files_are_named(tmp_path):
         load_yaml(tmp_path / "list.yaml")
 
 
+def test_a_file_may_change_a_few_keys_of_another(tmp_path):
+    (tmp_path / "base.yaml").write_text("epochs: 4\nnote: kept\ninner:\n  rate: 0.5\n")
+    (tmp_path / "more.yaml").write_text("extends: base.yaml\nepochs: 9\ninner:\n  size: [3, 2]\n")
+    config = from_mapping(Outer, load_yaml(tmp_path / "more.yaml"))
+    assert config == Outer(epochs=9, note="kept", inner=Inner(rate=0.5, size=(3, 2)))
+
+
+def test_a_file_that_cannot_be_extended_is_named(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("extends: gone.yaml\n")
+    with pytest.raises(ConfigError, match="gone.yaml: cannot read"):
+        load_yaml(path)
+    path.write_text("extends: c.yaml\n")
+    with pytest.raises(ConfigError, match="c.yaml: extends itself"):
+        load_yaml(path)
+    path.write_text("extends: 3\n")
+    with pytest.raises(ConfigError, match="'extends' must name a file; got a whole number"):
+        load_yaml(path)
+
+
 def test_override_changes_one_key():
     assert override(Outer(), "inner.size=[8, 6]").inner.size == (8, 6)
     assert override(Outer(), "note=hello") == Outer(note="hello")

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from networks import train as training
-from networks.checkpoint import load_checkpoint
+from networks.checkpoint import load_checkpoint, load_predictor
 from networks.classes import NYU13
 from networks.data.mixed import MixedImages
 from networks.data.sample import Sample
@@ -15,7 +15,8 @@ from networks.errors import CheckpointError, ConfigError, ScenecodeError
 from networks.evaluate import SCORES, evaluate_model
 from networks.losses import LossConfig
 from networks.scenecode import ModelConfig, SceneCode
-from networks.train import TrainConfig, TrainingError, train
+from networks.train import train
+from networks.training import TrainConfig, Training, TrainingError
 from optim.camera import PinholeCamera
 
 SIZE = 64
@@ -78,7 +79,7 @@ def test_resumed_training_equals_uninterrupted_training(tmp_path, monkeypatch):
     """Stopped by Ctrl-C in the middle of an epoch, and resumed."""
     config = small_config()
     run(config, tmp_path / "whole")
-    learn, seen = training.Training.learn, []
+    learn, seen = Training.learn, []
 
     def interrupted_learn(self, batch):
         seen.append(self.step)
@@ -86,7 +87,7 @@ def test_resumed_training_equals_uninterrupted_training(tmp_path, monkeypatch):
             signal.raise_signal(signal.SIGINT)
         return learn(self, batch)
 
-    monkeypatch.setattr(training.Training, "learn", interrupted_learn)
+    monkeypatch.setattr(Training, "learn", interrupted_learn)
     run(config, tmp_path / "parts")
     assert seen == [0, 1, 2, 3]
     run(config, tmp_path / "parts", resume=True)
@@ -95,6 +96,8 @@ def test_resumed_training_equals_uninterrupted_training(tmp_path, monkeypatch):
                     for name in ("whole", "parts"))
     for name in whole:
         assert torch.equal(whole[name], parts[name]), name
+    logs = [(tmp_path / name / "log.jsonl").read_text() for name in ("whole", "parts")]
+    assert logs[0] == logs[1]
 
 
 def test_checkpoint_knows_its_training(tmp_path):
@@ -122,8 +125,69 @@ def test_a_loss_that_is_no_number_stops_with_the_cure(tmp_path):
         run(small_config(rate=1e30, encoder_rate=1e30, epochs=4), tmp_path)
 
 
+def test_a_gradient_that_is_no_number_stops_before_it_reaches_the_weights(monkeypatch):
+    run_ = Training(small_config(), images()[0], False, torch.device("cpu"))
+    batch = next(run_.remaining_batches())
+    forward = run_._forward
+
+    def endless(*args):
+        total, parts = forward(*args)
+        return total + torch.sqrt(0 * total), parts  # itself finite, its derivative not
+
+    run_._forward = endless
+    before = {name: value.clone() for name, value in run_.model.named_parameters()}
+    with pytest.raises(TrainingError, match="length of the gradient is nan in epoch 1, batch 0"):
+        run_.learn(batch)
+    assert all(torch.equal(before[n], p) for n, p in run_.model.named_parameters())
+
+
+def test_long_gradients_are_shortened():
+    lengths = {}
+    for limit in (1e-3, 1e6):
+        run_ = Training(small_config(clip_norm=limit), images()[0], False, torch.device("cpu"))
+        run_.learn(next(run_.remaining_batches()))
+        lengths[limit] = torch.stack([p.grad.norm() for p in run_.model.parameters()
+                                      if p.grad is not None]).norm().item()
+    assert lengths[1e-3] == pytest.approx(1e-3, rel=1e-2) and lengths[1e6] > 0.1
+
+
+def test_bfloat16_learns_with_weights_in_single_precision():
+    totals = {"float32": [], "bfloat16": []}
+    for precision, steps in (("float32", 1), ("bfloat16", 8)):
+        run_ = Training(small_config(precision=precision, rate=1e-2), images(16)[0], False,
+                        torch.device("cpu"))
+        seen = []
+        run_.model.scale_head.register_forward_hook(lambda *args: seen.append(args[2].dtype))
+        for batch, _ in zip(run_.remaining_batches(), range(steps)):
+            before = run_.sums.get("loss", 0.0)
+            run_.learn(batch)
+            totals[precision].append(run_.sums["loss"] - before)
+        assert set(seen) == {getattr(torch, precision)}
+        assert {p.dtype for p in run_.model.parameters()} == {torch.float32}
+    assert totals["bfloat16"][0] == pytest.approx(totals["float32"][0], rel=0.02)
+    assert sum(totals["bfloat16"][-2:]) / 2 < 0.95 * totals["bfloat16"][0]
+
+
+def test_curves_are_drawn_and_a_new_run_does_not_go_on_in_an_old_log(tmp_path):
+    run(small_config(epochs=1), tmp_path)
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+    run(small_config(epochs=1), tmp_path)
+    assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 1
+
+
+def test_without_codes_training_still_learns(tmp_path):
+    config = small_config(epochs=1, rate=1e-2)
+    config = replace(config, model=replace(config.model, depth_code=0, semantic_code=0))
+    path = run(config, tmp_path)
+    record = json.loads((tmp_path / "log.jsonl").read_text())
+    assert record["val"]["zero_code"] == record["val"]["encoded"]
+    predictor = load_predictor(path)
+    prediction = predictor.predict(*(getattr(Walls()[0], n) for n in ("image", "camera")))
+    assert (prediction.depth_code_size, prediction.semantic_code_size) == (0, 0)
+
+
 def test_the_average_follows_the_model(tmp_path):
-    run_ = training.Training(small_config(), images()[0], False, torch.device("cpu"))
+    run_ = Training(small_config(), images()[0], False, torch.device("cpu"))
     for batch in run_.remaining_batches():
         run_.learn(batch)
     own, mean = run_.model.state_dict(), run_.averaged.state_dict()
@@ -158,3 +222,5 @@ def test_shipped_configurations_are_valid():
 def test_impossible_runs_are_refused():
     with pytest.raises(ConfigError, match="batch_size at least 2"):
         TrainConfig(batch_size=1)
+    with pytest.raises(ConfigError, match="clip_norm must be positive"):
+        TrainConfig(clip_norm=0.0)

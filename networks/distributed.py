@@ -1,0 +1,102 @@
+"""Training in several processes, on one machine or many, as ``torchrun`` starts them."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from networks.device import choose_device
+from networks.errors import ConfigError
+
+#: Batch norm needs two images.
+SMALLEST_SHARE = 2
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process among those that train one model together; by default it is alone.
+
+    The methods that combine values must be called by every process, in the same order.
+    """
+
+    rank: int = 0
+    count: int = 1
+    #: rank among the processes of this machine, which is the number of its GPU
+    local_rank: int = 0
+
+    @staticmethod
+    def from_environment() -> "Processes":
+        """As ``torchrun`` says in RANK, WORLD_SIZE and LOCAL_RANK; alone without them."""
+        return Processes(*(int(os.environ.get(name, default)) for name, default in
+                           (("RANK", 0), ("WORLD_SIZE", 1), ("LOCAL_RANK", 0))))
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is the one that writes, prints and validates."""
+        return self.rank == 0
+
+    def device(self, name: str) -> torch.device:
+        """Where this process computes: each of several takes a GPU of its own."""
+        device = choose_device(name)
+        if device.type == "cuda" and device.index is None and self.count > 1:
+            device = torch.device("cuda", self.local_rank)
+        return device
+
+    @contextmanager
+    def joined(self, device: torch.device) -> Iterator[None]:
+        """Connected to the others, at the address that ``torchrun`` gave."""
+        if self.count == 1:
+            yield
+            return
+        if device.type == "cuda":
+            torch.cuda.set_device(device)
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo",
+                                rank=self.rank, world_size=self.count)
+        try:
+            yield
+        finally:
+            dist.destroy_process_group()
+
+    def share(self, batch_size: int) -> int:
+        """How many images of each batch are this process's.
+
+        Raises ``ConfigError`` when not all processes get equally many, at least two each.
+        """
+        share, left = divmod(batch_size, self.count)
+        if left or share < SMALLEST_SHARE:
+            raise ConfigError(
+                f"batch_size {batch_size} cannot be divided among {self.count} processes; choose "
+                f"a multiple of {self.count} that is at least {SMALLEST_SHARE * self.count}")
+        return share
+
+    def mean(self, values: Tensor) -> Tensor:
+        """The mean of every process's ``values``, which are not changed; not differentiable."""
+        if self.count == 1:
+            return values
+        total = values.detach().clone()
+        dist.all_reduce(total)
+        return total / self.count
+
+    def any(self, flag: bool, device: torch.device) -> bool:
+        """Whether any process says so."""
+        if self.count == 1:
+            return flag
+        return self.mean(torch.tensor(float(flag), device=device)).item() > 0
+
+    def wrap(self, module: nn.Module) -> nn.Module:
+        """``module``, whose gradients are then the means over all processes."""
+        return module if self.count == 1 else nn.parallel.DistributedDataParallel(module)
+
+    def share_norms(self, module: nn.Module, device: torch.device) -> nn.Module:
+        """``module`` with batch norm that takes its statistics over the whole batch.
+
+        torch can do so on GPUs only: on CPUs each process normalises by its own share, and
+        the running statistics are those of the first.
+        """
+        if self.count == 1 or device.type != "cuda":
+            return module
+        return nn.SyncBatchNorm.convert_sync_batchnorm(module)

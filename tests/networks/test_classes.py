@@ -1,0 +1,50 @@
+import numpy as np
+import pytest
+import yaml
+
+from networks.classes import NYU13, VOID, load_classes
+from networks.errors import DataError
+
+ENTRIES = [{"id": 1, "name": "door", "colour": [0, 9, 255]},
+           {"id": 0, "name": "wall", "colour": [249, 139, 0]}]
+
+
+def test_a_label_file_gives_ids_names_and_colours(tmp_path):
+    path = tmp_path / "classes.yaml"
+    path.write_text(yaml.safe_dump(ENTRIES))
+    classes = load_classes(path)
+    assert classes.names == ("wall", "door")
+    painted = classes.paint(np.array([[0, 1, VOID]], np.uint8))
+    assert painted.tolist() == [[[249, 139, 0], [0, 9, 255], [0, 0, 0]]]
+
+
+def test_the_label_file_of_a_class_set_gives_it_back(tmp_path):
+    path = tmp_path / "classes.yaml"
+    path.write_text(yaml.safe_dump(NYU13.to_json()))
+    assert load_classes(path) == NYU13
+
+
+@pytest.mark.parametrize("text, message", [
+    ("[", "not valid YAML"),
+    ("names: [a]", "must be a list with one"),
+    ("[a, b]", "must be a list with one"),
+    ("[]", "0 class names"),
+    ("[{id: 0, name: a}]", "needs id, name and colour.*'colour'"),
+    ("[{id: 1, name: a, colour: [0, 0, 0]}]", "ids must be 0..0 without gaps"),
+    ("[{id: 0, name: a, colour: [0, 0]}]", "three numbers of 0..255"),
+    ("[{id: 0, name: a, colour: [0, 0, 256]}]", "three numbers of 0..255"),
+    ("[{id: 0, name: a, colour: red}]", "needs id, name and colour"),
+    ("[{id: 0, name: 7, colour: [0, 0, 0]}]", "names must be text"),
+    ("[{id: 0, name: a, colour: [0, 0, 0]}, {id: 1, name: a, colour: [1, 0, 0]}]",
+     "names must differ"),
+])
+def test_a_label_file_that_breaks_a_rule_is_named(tmp_path, text, message):
+    path = tmp_path / "classes.yaml"
+    path.write_text(text)
+    with pytest.raises(DataError, match=f"classes.yaml: .*{message}"):
+        load_classes(path)
+
+
+def test_a_missing_label_file_is_named(tmp_path):
+    with pytest.raises(DataError, match="gone.yaml: cannot read the label set.*check the path"):
+        load_classes(tmp_path / "gone.yaml")

@@ -1,0 +1,139 @@
+"""Training in two processes, connected through the loopback interface."""
+
+import os
+import socket
+from dataclasses import replace
+
+import pytest
+import torch
+from test_train import Walls, quiet, small_config
+from torch import nn
+
+from networks import training
+from networks.classes import VOID
+from networks.data.mixed import MixedImages
+from networks.distributed import Processes
+from networks.errors import ConfigError
+from networks.losses import LossConfig
+from networks.scenecode import SceneCode
+from networks.train import train
+from networks.training import Training
+
+CONFIG = small_config(batch_size=4, loss=LossConfig(kl_start=0.0, class_balance=0.5), epochs=1)
+
+
+class PartlyKnown(Walls):
+    """Images of which some have far fewer known pixels than others."""
+
+    def __getitem__(self, index):
+        sample = super().__getitem__(index)
+        depth, labels = sample.depth.clone(), sample.labels.clone()
+        if index % 2:
+            depth[:50], labels[:, :30] = 0, VOID
+        return replace(sample, depth=depth, labels=labels)
+
+
+class StillNorms(SceneCode):
+    """Batch norm at its running statistics: on CPUs those of a batch are each process's own."""
+
+    def train(self, mode=True):
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+        return self
+
+
+def one_step(processes: Processes) -> dict:
+    """Gradients and weights after a step, and what the log would say of it."""
+    training.SceneCode = StillNorms
+    data = MixedImages([PartlyKnown()], [4])
+    run = Training(CONFIG, data, False, torch.device("cpu"), processes)
+    run.learn(next(run.remaining_batches()))
+    parameters = dict(run.model.named_parameters()) | dict(run.objective.named_parameters())
+    return {"gradients": {n: p.grad for n, p in parameters.items() if p.grad is not None},
+            "weights": {n: p.detach() for n, p in parameters.items()}, "losses": run.losses()}
+
+
+def as_torchrun_says(rank: int, port: int) -> dict[str, str]:
+    return {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank),
+            "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+
+
+def worker(rank: int, ports: tuple[int, int], folder: str) -> None:
+    """One step, then a whole run; each process has folders of its own."""
+    torch.set_num_threads(1)
+    os.environ.update(as_torchrun_says(rank, ports[0]))
+    processes = Processes.from_environment()
+    with processes.joined(torch.device("cpu")):
+        torch.save(one_step(processes), f"{folder}/step_{rank}.pt")
+        assert processes.any(rank == 1, torch.device("cpu"))
+    os.environ.update(as_torchrun_says(rank, ports[1]))
+    images = MixedImages([Walls()], [8]), Walls(2)
+    train(CONFIG, f"{folder}/out_{rank}", device="cpu", images=images, console=quiet())
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    """Folder with what two processes found."""
+    folder = tmp_path_factory.mktemp("two")
+    with socket.socket() as first, socket.socket() as second:
+        for server in (first, second):
+            server.bind(("127.0.0.1", 0))
+        ports = first.getsockname()[1], second.getsockname()[1]
+    torch.multiprocessing.spawn(worker, (ports, str(folder)), nprocs=2)
+    return folder
+
+
+def test_two_processes_learn_what_one_would_from_the_whole_batch(two, monkeypatch):
+    monkeypatch.setattr(training, "SceneCode", SceneCode)  # put back what one_step replaces
+    alone = one_step(Processes())
+    for rank in range(2):
+        found = torch.load(two / f"step_{rank}.pt")
+        assert found["gradients"].keys() == alone["gradients"].keys()
+        for name, gradient in alone["gradients"].items():
+            scale = gradient.abs().max().item()
+            torch.testing.assert_close(found["gradients"][name], gradient, rtol=1e-3,
+                                       atol=1e-4 * scale + 1e-8, msg=f"gradient of {name}")
+            # Adam's first step follows the sign alone, which rounding decides where it is zero
+            clear = gradient.abs() > 1e-2 * scale
+            torch.testing.assert_close(found["weights"][name][clear],
+                                       alone["weights"][name][clear], rtol=1e-4, atol=1e-6)
+        for name in alone["losses"].keys() - {"depth_code_rms", "semantic_code_rms"}:
+            assert found["losses"][name] == pytest.approx(alone["losses"][name], rel=1e-4), name
+
+
+def test_only_the_first_process_writes(two):
+    assert (two / "out_0" / "model.safetensors").exists()
+    assert not (two / "out_1").exists()
+
+
+def test_a_batch_that_cannot_be_divided_is_refused():
+    with pytest.raises(ConfigError, match="batch_size 8 cannot be divided among 3.*at least 6"):
+        Processes(count=3).share(8)
+    with pytest.raises(ConfigError, match="multiple of 4 that is at least 8"):
+        Processes(count=4).share(4)
+
+
+def test_alone_without_torchrun(monkeypatch):
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    processes = Processes.from_environment()
+    assert processes == Processes() and processes.leads and processes.share(8) == 8
+    module = nn.Linear(2, 2)
+    assert processes.wrap(module) is module
+
+
+def test_norms_are_shared_on_gpus_except_frozen_ones(monkeypatch):
+    monkeypatch.setattr(Processes, "wrap", lambda self, module: module)
+    share_norms = Processes.share_norms
+    monkeypatch.setattr(Processes, "share_norms",
+                        lambda self, module, device: share_norms(self, module,
+                                                                 torch.device("cuda")))
+    run = Training(CONFIG, MixedImages([Walls()], [4]), False, torch.device("cpu"),
+                   Processes(count=2))
+    norms = (nn.BatchNorm2d, nn.SyncBatchNorm)
+    kinds = {name: {type(m) for m in part.modules() if isinstance(m, norms)}
+             for name, part in run.model.named_children()}
+    assert kinds["depth_decoder"] == kinds["semantic_recognition"] == {nn.SyncBatchNorm}
+    assert kinds["backbone"] == {nn.BatchNorm2d}
