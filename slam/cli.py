@@ -69,6 +69,7 @@ docs/training.md tells the layout of your own images and label sets.""",
     "model": """examples:
   scenecode evaluate model                                          on built-in rooms
   scenecode evaluate model --data nyuv2 --root ~/data/nyuv2 --json
+  scenecode evaluate model --model mine.safetensors --data folder --root mine --split val
   scenecode evaluate model --pictures page          page/index.html: pictures and plots""",
     "stages": """example:
   scenecode evaluate stages --seeds 11 12 13 --frames 120""",

@@ -2,13 +2,16 @@ import json
 import signal
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
 
 from networks import train as training
+from networks.backbones import make_backbone
 from networks.checkpoint import load_checkpoint, load_predictor
 from networks.classes import NYU13
+from networks.config import from_mapping, load_yaml
 from networks.data.mixed import MixedImages
 from networks.data.sample import Sample
 from networks.errors import CheckpointError, ConfigError, ScenecodeError
@@ -20,6 +23,7 @@ from networks.training import TrainConfig, Training, TrainingError
 from optim.camera import PinholeCamera
 
 SIZE = 64
+SHIPPED = Path(training.__file__).parents[1] / "configs" / "train"
 
 
 class Walls:
@@ -207,12 +211,24 @@ def test_evaluation_has_the_contracted_names_and_bounds():
         evaluate_model(model, Walls())
 
 
-def test_shipped_configurations_are_valid():
-    from pathlib import Path
+def test_the_papers_configuration_starts_from_imagenet_by_name(tmp_path):
+    path = SHIPPED / "paper_resnet50.yaml"
+    config = from_mapping(TrainConfig, load_yaml(path), str(path))
+    assert (config.model.backbone, config.model.depth_code, config.model.semantic_code) == (
+        "resnet50", 32, 32)
+    published = {name: torch.rand_like(value) for name, value
+                 in make_backbone("resnet50").state_dict().items()
+                 if value.is_floating_point() and name not in ("mean", "std")}
+    torch.save(published, tmp_path / "resnet50.pth")
+    model = replace(small_config().model, backbone="resnet50", frozen_norm=False)
+    config = replace(config, model=model, pretrained=str(tmp_path / "resnet50.pth"))
+    backbone = Training(config, images(20)[0], True, torch.device("cpu")).model.backbone
+    for name, value in backbone.named_parameters():
+        assert torch.equal(value, published[name]), name
 
-    from networks.config import from_mapping, load_yaml
-    folder = Path(training.__file__).parents[1] / "configs" / "train"
-    paths = sorted(folder.glob("*.yaml"))
+
+def test_shipped_configurations_are_valid():
+    paths = sorted(SHIPPED.glob("*.yaml"))
     assert {p.stem for p in paths} >= {"nyuv2_rooms_mobilenetv2", "paper_resnet50"}
     for path in paths:
         config = from_mapping(TrainConfig, load_yaml(path), str(path))
