@@ -77,10 +77,12 @@ def run_variants(variants: dict[str, TrainConfig], out: Path, device: str = "aut
     earlier call stopped; nothing when Ctrl-C stopped it before the end.
 
     ``images`` are as in ``networks.train``; by default the configured ones, opened once.
+    Raises ``ConfigError`` for a folder with a run of another configuration.
     """
     console, results = console or Console(), []
     for name, config in variants.items():
         folder = out / name
+        _require_same_run(folder / "config.yaml", config)
         if not _is_finished(folder, config):
             images = images or open_training_data(config.data, config.model.width,
                                                   config.model.height, config.seed)
@@ -93,6 +95,12 @@ def run_variants(variants: dict[str, TrainConfig], out: Path, device: str = "aut
         results.append(Result(config.model.decoder, config.model.depth_code, config.epochs,
                               _last_record(folder)["val"]))
     return results
+
+
+def _require_same_run(path: Path, config: TrainConfig) -> None:
+    if path.exists() and from_mapping(TrainConfig, load_yaml(path), str(path)) != config:
+        raise ConfigError(f"{path}: is of a run with another configuration; choose another --out, "
+                          "or delete that folder")
 
 
 def _is_finished(folder: Path, config: TrainConfig) -> bool:

@@ -57,6 +57,9 @@ def test_stopped_runs_go_on_and_finished_ones_are_kept(tmp_path, monkeypatch):
     assert [(r.code, r.decoder, r.epochs) for r in results] == [(0, "linear", 1), (4, "linear", 1)]
     logged = json.loads((tmp_path / "four" / "log.jsonl").read_text())["val"]
     assert results[1].scores == logged
+    longer = {"four": replace(chosen["four"], epochs=9)}
+    with pytest.raises(ConfigError, match="config.yaml: is of a run with another configuration"):
+        run_variants(longer, tmp_path, **options)
 
 
 def result(decoder, code, zero, encoded) -> Result:

@@ -211,7 +211,7 @@ def test_evaluation_has_the_contracted_names_and_bounds():
         evaluate_model(model, Walls())
 
 
-def test_the_papers_configuration_starts_from_imagenet_by_name(tmp_path):
+def test_the_papers_configuration_learns_from_imagenet_weights_by_name(tmp_path):
     path = SHIPPED / "paper_resnet50.yaml"
     config = from_mapping(TrainConfig, load_yaml(path), str(path))
     assert (config.model.backbone, config.model.depth_code, config.model.semantic_code) == (
@@ -221,10 +221,13 @@ def test_the_papers_configuration_starts_from_imagenet_by_name(tmp_path):
                  if value.is_floating_point() and name not in ("mean", "std")}
     torch.save(published, tmp_path / "resnet50.pth")
     model = replace(small_config().model, backbone="resnet50", frozen_norm=False)
-    config = replace(config, model=model, pretrained=str(tmp_path / "resnet50.pth"))
-    backbone = Training(config, images(20)[0], True, torch.device("cpu")).model.backbone
-    for name, value in backbone.named_parameters():
+    config = replace(config, model=model, pretrained=str(tmp_path / "resnet50.pth"),
+                     batch_size=2, workers=0)
+    run_ = Training(config, images()[0], True, torch.device("cpu"))
+    for name, value in run_.model.backbone.named_parameters():
         assert torch.equal(value, published[name]), name
+    run_.learn(next(run_.remaining_batches()))
+    assert not torch.equal(run_.model.backbone.conv1.weight, published["conv1.weight"])
 
 
 def test_shipped_configurations_are_valid():

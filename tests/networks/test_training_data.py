@@ -1,3 +1,4 @@
+import argparse
 import json
 from dataclasses import replace
 
@@ -6,6 +7,7 @@ import yaml
 from own_images import CLASSES, write_own_images
 from test_train import quiet, small_config
 
+from networks import evaluate
 from networks.checkpoint import load_checkpoint
 from networks.errors import ConfigError, DataError
 from networks.train import train
@@ -53,10 +55,19 @@ def test_no_data_at_all_is_refused():
         DataConfig(rooms=0)
 
 
-def test_training_on_a_folder_ends_with_a_model_of_its_classes(tmp_path, folder):
+def test_training_on_a_folder_ends_with_a_model_of_its_classes(tmp_path, folder, capsys):
     config = replace(small_config(epochs=1), data=small(folder=str(folder)))
     train(config, tmp_path / "out", device="cpu", console=quiet())
     record = json.loads((tmp_path / "out" / "log.jsonl").read_text())
     assert 0 <= record["val"]["zero_code"]["pixel_accuracy"] <= 1
-    classes = load_checkpoint(tmp_path / "out" / "model.safetensors").model.classes
-    assert classes.names == ("wall", "door")
+    path = tmp_path / "out" / "model.safetensors"
+    assert load_checkpoint(path).model.classes.names == ("wall", "door")
+    parser = argparse.ArgumentParser()
+    evaluate.add_arguments(parser)
+    arguments = ["--data", "folder", "--root", str(folder), "--split", "val", "--json",
+                 "--model", str(path), "--device", "cpu"]
+    assert evaluate.main(parser.parse_args(arguments)) == 0
+    found = json.loads(capsys.readouterr().out)
+    # stored in half precision
+    assert found["zero_code"]["abs_rel"] == pytest.approx(
+        record["val"]["zero_code"]["abs_rel"], rel=1e-2)
