@@ -25,11 +25,11 @@ class TrackingConfig:
     #: standard deviation of intensity without which an image tells nothing
     min_contrast: float = 0.02
     #: keyframes that are tried after a loss, those that look most like the image
-    relocalisation_trials: int = 8
+    relocalisation_trials: int = 4
     #: pyramid levels (coarsest ones) on which they are tried
     relocalisation_levels: int = 2
     #: keyframes that are tried at full resolution after that, best first
-    relocalisation_candidates: int = 3
+    relocalisation_candidates: int = 2
 
 
 @dataclass(frozen=True)
