@@ -135,7 +135,8 @@ class Training:
         groups = [{"params": encoder, "lr": self.config.encoder_rate},
                   {"params": [*rest, *self.objective.parameters()], "lr": self.config.rate}]
         kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[self.config.optimiser]
-        return kind([g for g in groups if g["params"]], weight_decay=self.config.weight_decay)
+        return kind([g for g in groups if g["params"]], weight_decay=self.config.weight_decay,
+                    fused=True)
 
     def remaining_batches(self) -> Iterator[Batch]:
         """This process's share of the rest of the current epoch."""
