@@ -83,6 +83,17 @@ def test_workers_and_resuming_change_nothing():
     assert not torch.equal(alone[0].image, again[0].image)
 
 
+def test_parts_of_batches_make_up_the_whole():
+    mixed, augment = MixedImages([Numbered(10)], seed=5), Augment(WIDTH, HEIGHT)
+    whole = list(batches(mixed, 1, 4, FOCAL, augment))
+    halves = [list(batches(mixed, 1, 4, FOCAL, augment, part=part))
+              for part in (slice(0, 2), slice(2, 4))]
+    assert len(whole) == len(halves[0]) == len(halves[1]) == 2
+    for together, first, second in zip(whole, *halves):
+        assert len(first.image) == 2
+        assert torch.equal(together.image, torch.cat([first.image, second.image]))
+
+
 def test_a_sample_seen_again_is_augmented_anew():
     found = list(batches(MixedImages([Numbered(2)], counts=[8]), 0, 8, FOCAL,
                          Augment(WIDTH, HEIGHT)))
