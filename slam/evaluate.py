@@ -16,8 +16,9 @@ from networks.metrics import Confusion
 from slam.frame import GroundTruth
 from slam.snapshot import KeyframeView
 from slam.sources.options import DEFAULT_FPS
+from slam.sources.posed import is_posed, read_line_poses
 from slam.sources.seven_scenes import is_seven_scenes, read_poses
-from slam.sources.tum import is_tum, read_image_poses
+from slam.sources.tum import has_truth, is_tum, read_image_poses
 from slam.trajectory import MAX_DIFFERENCE, Trajectory, read_tum, trajectory_errors
 
 #: A depth counts as right when it is off by less than this part of the truth.
@@ -127,13 +128,15 @@ def _ground_truth(gt: str | Path | Trajectory, fps: float) -> Trajectory:
     path = Path(gt)
     if not path.is_dir():
         return read_tum(path)
-    if is_tum(path) and (path / "groundtruth.txt").is_file():
+    if is_tum(path) and has_truth(path):
         return read_image_poses(path)
+    if is_posed(path):
+        return read_line_poses(path, fps)
     if is_seven_scenes(path):
         return read_poses(path, fps)
     raise ResultError(f"{path}: no ground truth in this folder; give a TUM trajectory file, a "
-                      "7-Scenes folder with .pose.txt files, or a TUM RGB-D folder with "
-                      "groundtruth.txt")
+                      "7-Scenes folder with .pose.txt files, a TUM RGB-D folder with "
+                      "groundtruth.txt, or a folder with color/ and pose.txt")
 
 
 def _estimate(est: str | Path | Trajectory) -> Trajectory:

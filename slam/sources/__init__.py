@@ -9,6 +9,7 @@ from networks.errors import SourceError
 from slam.sources.base import Source
 from slam.sources.images import IMAGE_SUFFIXES, image_files, open_folder
 from slam.sources.options import DEFAULT_FPS, SourceOptions
+from slam.sources.posed import is_posed, open_posed
 from slam.sources.seven_scenes import is_seven_scenes, open_seven_scenes
 from slam.sources.tum import is_tum, open_tum
 from slam.sources.video import VideoFile
@@ -49,6 +50,8 @@ def _open_directory(folder: Path, options: SourceOptions) -> Source:
         return open_tum(folder, options)
     if is_seven_scenes(folder):
         return open_seven_scenes(folder, options)
+    if is_posed(folder):
+        return open_posed(folder, options)
     if (folder / "photo").is_dir():
         # protobuf is needed for this data set only
         from slam.sources.scenenet import open_scenenet

@@ -1,4 +1,8 @@
-"""TUM RGB-D folders: ``rgb.txt``, and ``depth.txt`` and ``groundtruth.txt`` where present."""
+"""TUM RGB-D folders: ``rgb.txt``, and ``depth.txt`` and ``groundtruth.txt`` where present.
+
+Sets of selected key frames have ``truth_cam_poses.txt`` instead, with one line for each image,
+in the order of ``rgb.txt`` whatever its stamps say.
+"""
 
 import re
 from pathlib import Path
@@ -9,9 +13,11 @@ from networks.errors import SourceError
 from optim.camera import PinholeCamera
 from slam.sources.images import ImageItem, ImageSequence, pose_and_depth
 from slam.sources.options import DEFAULT_FPS, SourceOptions
+from slam.sources.posed import read_pose_lines
 from slam.trajectory import MAX_DIFFERENCE, Trajectory, nearest_stamps, read_tum
 
 _DEPTH_UNITS_PER_METRE = 5000.0
+_TRUTH, _LISTED_TRUTH = "groundtruth.txt", "truth_cam_poses.txt"
 _NAME = re.compile(r"(?:freiburg|fr)([123])")
 
 #: The published calibrations of the three colour cameras, 640x480.
@@ -27,6 +33,11 @@ _CAMERAS = {
 def is_tum(folder: Path) -> bool:
     """True when the folder lists its images in ``rgb.txt``."""
     return (folder / "rgb.txt").is_file()
+
+
+def has_truth(folder: Path) -> bool:
+    """True when such a folder comes with true poses."""
+    return any((folder / name).is_file() for name in (_TRUTH, _LISTED_TRUTH))
 
 
 def open_tum(folder: Path, options: SourceOptions) -> ImageSequence:
@@ -83,11 +94,21 @@ def _depths(folder: Path, stamps: np.ndarray) -> list[Path | None]:
 
 
 def _poses(folder: Path, stamps: np.ndarray) -> list[np.ndarray | None]:
-    if not (folder / "groundtruth.txt").is_file():
+    if not has_truth(folder):
         return [None] * len(stamps)
-    truth = read_tum(folder / "groundtruth.txt")
+    if not (folder / _TRUTH).is_file():
+        return _listed_poses(folder / _LISTED_TRUTH, len(stamps))
+    truth = read_tum(folder / _TRUTH)
     return [None if i is None else truth.T_world_cam[i]
             for i in _matches(truth.timestamps, stamps)]
+
+
+def _listed_poses(path: Path, images: int) -> list[np.ndarray]:
+    poses = read_pose_lines(path)
+    if len(poses) != images:
+        raise SourceError(f"{path}: {len(poses)} poses for {images} images in rgb.txt; it must be "
+                          "one for each, in the same order")
+    return list(poses)
 
 
 def _matches(times: np.ndarray, stamps: np.ndarray) -> list[int | None]:
