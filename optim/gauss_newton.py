@@ -64,7 +64,7 @@ def minimise(state: State, linearise: Callable[[State], NormalEquations],
     def solution(stop: Stop) -> Solution[State]:
         return Solution(state, stop, first, equations.cost, accepted, damping)
 
-    if not len(equations.g):
+    if not len(equations.g) + len(equations.e):
         return solution(Stop.CONVERGED)
     while accepted < config.iterations:
         if should_stop():
@@ -89,12 +89,21 @@ def minimise(state: State, linearise: Callable[[State], NormalEquations],
 
 
 def solve_damped(equations: NormalEquations, damping: float) -> Tensor | None:
-    """``-(H + damping diag H)^-1 g``, or None when that matrix is not positive definite."""
+    """The step (size + P,) of parameters and points where every diagonal entry of the system
+    is raised by the factor ``damping``; None when that matrix is not positive definite."""
     diagonal = torch.diagonal(equations.H)
     # parameters that nothing sees stay where they are
-    floor = 1e-12 * diagonal.max().clamp(min=1e-12)
+    floor = 1e-12 * torch.cat([diagonal, equations.D]).max().clamp(min=1e-12)
     H = equations.H + torch.diag(damping * diagonal + floor)
+    g, E = equations.g, equations.E
+    if len(E):
+        D = equations.D * (1 + damping) + floor
+        scaled = E / D[:, None]
+        H, g = H - E.T @ scaled, g - scaled.T @ equations.e
     factor, info = torch.linalg.cholesky_ex(H)
     if info.item() != 0:
         return None
-    return -torch.cholesky_solve(equations.g[:, None], factor)[:, 0]
+    step = -torch.cholesky_solve(g[:, None], factor)[:, 0]
+    if not len(E):
+        return step
+    return torch.cat([step, -(equations.e + E @ step) / D])

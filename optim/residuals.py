@@ -1,7 +1,8 @@
-"""The four residuals of the map, each with its Jacobian from the same function.
+"""The residuals of the map, each with its Jacobian from the same function.
 
-Photometric (equation 6), geometric (equation 7), semantic (equation 8) and the
-zero-code prior (section 4).  Derivatives are by the groups of ``PARAMETERS``.
+Photometric (equation 6), geometric (equation 7), semantic (equation 8), the zero-code prior
+(section 4), and those of points with a depth of their own.  Each is batched over P pairs of
+views (A, B); derivatives are by the groups of ``PARAMETERS``.
 """
 
 from dataclasses import dataclass
@@ -9,96 +10,140 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from optim import image
 from optim.camera import MIN_DEPTH
+from optim.lookup import sample_views, sample_views_with_gradient
 from optim.proximity import depth_with_jacobian
-from optim.warp import CodedView, ViewState, Warp
+from optim.warp import CodedPixels, Warp
 
-#: Parameter groups of a pair of views (A, B).
-PARAMETERS = ("pose_a", "pose_b", "depth_a", "depth_b", "semantic_a", "semantic_b")
+#: Parameter groups of a pair of views (A, B); ``point`` is the ln depth of each point.
+PARAMETERS = ("pose_a", "pose_b", "depth_a", "depth_b", "semantic_a", "semantic_b", "point")
 
 
 @dataclass(frozen=True)
 class Residual:
-    """N residual vectors of R entries with their derivatives."""
+    """N residual vectors of R entries for each of P pairs, with their derivatives."""
 
-    #: (N, R)
+    #: (P, N, R)
     value: Tensor
-    #: group name to (N, R, size); a group that is absent has no influence
+    #: group name to (P, N, R, size); a group that is absent has no influence
     jacobians: dict[str, Tensor]
 
 
-def photometric(view_a: CodedView, view_b: CodedView, warp: Warp,
-                gain: float = 1.0, offset: float = 0.0) -> Residual:
-    """``gain * I_A[u] + offset - I_B[w(u)]`` (N, 1); gain and offset are constants here."""
-    target, target_J_pixel = image.sample_with_gradient(
-        view_b.as_maps(view_b.intensity), warp.pixels)
-    value = gain * view_a.intensity[:, None] + offset - target
-    pose_a, pose_b, depth_a = warp.chain(-target_J_pixel @ warp.pixel_J_x)
+@dataclass(frozen=True)
+class DepthMaps:
+    """Coded proximity of V views as maps to look things up in."""
+
+    #: (V, H, W, 1) zero-code proximity and (V, H, W, Kd) its derivative by the code
+    prox_zero: Tensor
+    prox_J_code: Tensor
+    #: (V, 1) metres
+    average_depth: Tensor
+
+    def proximity(self, codes: Tensor) -> Tensor:
+        """(V, H, W, 1) at depth codes (V, Kd)."""
+        return self.prox_zero + self.prox_J_code @ codes[:, None, :, None]
+
+
+@dataclass(frozen=True)
+class LabelMaps:
+    """Coded logits of V views as maps to look things up in."""
+
+    #: (V, H, W, C) and (V, H, W, C * Ks)
+    logits_zero: Tensor
+    logits_J_code: Tensor
+
+    def logits(self, codes: Tensor) -> Tensor:
+        """(V, H, W, C) at semantic codes (V, Ks)."""
+        C = self.logits_zero.shape[-1]
+        J = self.logits_J_code.unflatten(-1, (C, -1))
+        return self.logits_zero + (J @ codes[:, None, None, :, None])[..., 0]
+
+
+def photometric(intensity_a: Tensor, seen: Tensor, seen_J_pixel: Tensor, warp: Warp,
+                gain: Tensor, offset: Tensor) -> Residual:
+    """``gain * I_A[u] + offset - I_B[w(u)]`` (P, N, 1), given the look-up in B (P, N, 1) and
+    its derivative (P, N, 1, 2); gain and offset (P, 1) are constants here."""
+    value = (gain * intensity_a + offset)[..., None] - seen
+    pose_a, pose_b, depth_a = warp.chain(_by_point(-seen_J_pixel, warp))
     return Residual(value, {"pose_a": pose_a, "pose_b": pose_b, "depth_a": depth_a})
 
 
-def geometric(view_b: CodedView, state_b: ViewState, warp: Warp,
-              logarithmic: bool = False) -> Residual:
-    """``D_B[w(u)] - [T_BA pi^-1(u, D_A[u])]_z`` (N, 1) in metres.
+def geometric(maps: DepthMaps, codes: Tensor, views_b: Tensor, warp: Warp) -> Residual:
+    """``ln D_B[w(u)] - ln [T_BA pi^-1(u, D_A[u])]_z`` (P, N, 1), for codes (V, Kd).
 
-    ``logarithmic`` gives the difference of the logarithms instead, the same to first
-    order as dividing by depth.  Dividing by a depth that the solver holds constant
-    would not do: every step then lowers the cost by shrinking the whole scene.
+    Logarithms, since the network's error grows with depth.  They are to first order the same
+    as dividing by depth, but dividing by a depth that the solver holds constant would not do:
+    every step then lowers the cost by shrinking the whole scene.
 
     B's proximity is interpolated and then turned into depth, so that the look-up
     stays linear in B's code.
     """
-    prox_map = view_b.as_maps(view_b.proximity(state_b.code_depth))
-    prox, prox_J_pixel = image.sample_with_gradient(prox_map, warp.pixels)
-    seen, seen_J_prox = depth_with_jacobian(prox, view_b.average_depth)
-    warped = warp.x_b[:, 2:]
-    if logarithmic:
-        warped = warped.clamp(min=MIN_DEPTH)
-        value = seen.log() - warped.log()
-        seen_J_prox, warped_J_z = seen_J_prox / seen, 1 / warped
-    else:
-        value, warped_J_z = seen - warped, torch.ones_like(warped)
-    value_J_x = seen_J_prox[..., None] * (prox_J_pixel @ warp.pixel_J_x)
-    value_J_x = value_J_x - warped_J_z[..., None] * value_J_x.new_tensor([0.0, 0.0, 1.0])
+    prox, prox_J_pixel = sample_views_with_gradient(maps.proximity(codes), views_b, warp.pixels)
+    seen, seen_J_prox = depth_with_jacobian(prox, maps.average_depth[views_b, None])
+    warped = warp.x_b[..., 2:].clamp(min=MIN_DEPTH)
+    log_J_prox = seen_J_prox / seen
+    value_J_x = log_J_prox[..., None] * _by_point(prox_J_pixel, warp)
+    value_J_x[..., 2] -= 1 / warped
     pose_a, pose_b, depth_a = warp.chain(value_J_x)
-    code_map = view_b.as_maps(view_b.prox_J_code)
-    depth_b = (seen_J_prox * image.sample(code_map, warp.pixels))[:, None]
-    return Residual(value, {"pose_a": pose_a, "pose_b": pose_b,
-                            "depth_a": depth_a, "depth_b": depth_b})
+    code_J = sample_views(maps.prox_J_code, views_b, warp.pixels)
+    return Residual(seen.log() - warped.log(),
+                    {"pose_a": pose_a, "pose_b": pose_b, "depth_a": depth_a,
+                     "depth_b": (log_J_prox * code_J)[..., None, :]})
 
 
-def semantic(view_a: CodedView, state_a: ViewState, view_b: CodedView, state_b: ViewState,
-             warp: Warp, with_geometry: bool) -> Residual:
-    """``softmax(S_A[u]) - softmax(S_B[w(u)])`` (N, C).
+def semantic(prob_a: Tensor, prob_a_J_code: Tensor, maps: LabelMaps, logits: Tensor,
+             views_b: Tensor, warp: Warp, with_geometry: bool) -> Residual:
+    """``softmax(S_A[u]) - softmax(S_B[w(u)])`` (P, N, C), given A's probabilities (P, N, C)
+    and their derivative (P, N, C, Ks), and all views' ``maps`` with their present ``logits``.
 
     ``with_geometry`` adds the derivatives by poses and A's depth code, which the
     joint stage uses and the semantic stage holds fixed.
     """
-    prob_a = torch.softmax(view_a.logits(state_a.code_semantic), -1)
-    logit_map = view_b.as_maps(view_b.logits(state_b.code_semantic))
     if with_geometry:
-        logits_b, logits_b_J_pixel = image.sample_with_gradient(logit_map, warp.pixels)
+        logits_b, logits_b_J_pixel = sample_views_with_gradient(logits, views_b, warp.pixels)
     else:
-        logits_b = image.sample(logit_map, warp.pixels)
+        logits_b = sample_views(logits, views_b, warp.pixels)
     prob_b = torch.softmax(logits_b, -1)
-    C, K = view_b.logits_J_code.shape[1:]
-    code_map = view_b.as_maps(view_b.logits_J_code.flatten(1))
-    logits_b_J_code = image.sample(code_map, warp.pixels).unflatten(1, (C, K))
-    jacobians = {"semantic_a": softmax_chain(prob_a, view_a.logits_J_code),
-                 "semantic_b": -softmax_chain(prob_b, logits_b_J_code)}
+    J = sample_views(maps.logits_J_code, views_b, warp.pixels)
+    jacobians = {"semantic_a": prob_a_J_code,
+                 "semantic_b": -softmax_chain(prob_b, J.unflatten(-1, (prob_b.shape[-1], -1)))}
     if with_geometry:
-        by_x = -softmax_chain(prob_b, logits_b_J_pixel) @ warp.pixel_J_x
+        by_x = -_by_point(softmax_chain(prob_b, logits_b_J_pixel), warp)
         jacobians["pose_a"], jacobians["pose_b"], jacobians["depth_a"] = warp.chain(by_x)
     return Residual(prob_a - prob_b, jacobians)
 
 
+def reprojection(observed: Tensor, warp: Warp) -> Residual:
+    """``w(u) - observed`` (P, N, 2) in pixels of B, for points with a depth of their own
+    (``warp_points``)."""
+    pose_a, pose_b, point = warp.chain(warp.pixel_J_x)
+    return Residual(warp.pixels - observed,
+                    {"pose_a": pose_a, "pose_b": pose_b, "point": point})
+
+
+def point_depth(log_depth: Tensor, pixels: CodedPixels, codes: Tensor) -> Residual:
+    """``ln d - ln D[u]`` (P, N, 1): points' own ln depths (P, N) against what the codes
+    (P, Kd) of their views say; the view counts as A."""
+    said, said_J_prox = depth_with_jacobian(pixels.proximity(codes), pixels.average_depth)
+    depth_a = -(said_J_prox / said)[..., None] * pixels.prox_J_code
+    one = log_depth.new_ones(1, 1, 1, 1).expand(*log_depth.shape, 1, 1)
+    return Residual((log_depth - said.log())[..., None],
+                    {"depth_a": depth_a[..., None, :], "point": one})
+
+
 def softmax_chain(prob: Tensor, logits_J: Tensor) -> Tensor:
-    """(diag p - p p^T) J for p (N, C) and J (N, C, K), without forming the matrix."""
-    mean = torch.einsum("nc,nck->nk", prob, logits_J)
-    return prob[..., None] * (logits_J - mean[:, None])
+    """(diag p - p p^T) J for p (..., C) and J (..., C, K), without forming the matrix."""
+    weighted = prob[..., None] * logits_J
+    return weighted - prob[..., None] * weighted.sum(-2, keepdim=True)
 
 
 def code_prior(code: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
     """``c / sigma`` (K,) and its derivative (K, K)."""
     return code / sigma, torch.eye(len(code), dtype=code.dtype, device=code.device) / sigma
+
+
+def _by_point(value_J_pixel: Tensor, warp: Warp) -> Tensor:
+    """Derivative by x_b (P, N, R, 3) from that by the pixel (P, N, R, 2)."""
+    J = warp.pixel_J_x
+    return (value_J_pixel[..., :1] * J[..., None, 0, :]
+            + value_J_pixel[..., 1:] * J[..., None, 1, :])

@@ -1,53 +1,16 @@
-"""Dense correspondence between two coded views, w(u) = pi(T_BA pi^-1(u, D_A[u])) (equation 5)."""
+"""Dense correspondence between coded views, w(u) = pi(T_BA pi^-1(u, D_A[u])) (equation 5).
 
-from dataclasses import dataclass, replace
+Everything is batched over P pairs (A, B) of views, with N pixels of A in each.
+"""
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from optim import image, se3
+from optim import image
 from optim.camera import MIN_DEPTH, PinholeCamera
 from optim.proximity import depth_with_jacobian
-
-
-@dataclass(frozen=True)
-class CodedView:
-    """The constant part of a keyframe at one resolution: N = H * W pixels, row by row.
-
-    ``chosen`` gives a view of some of the pixels; such a view can be warped but not be
-    looked up in.
-    """
-
-    camera: PinholeCamera
-    #: (N,) in [0, 1]
-    intensity: Tensor
-    #: (N, 3) points at depth 1
-    rays: Tensor
-    #: the ``a`` of proximity, metres
-    average_depth: float
-    #: (N,) and (N, Kd)
-    prox_zero: Tensor
-    prox_J_code: Tensor
-    #: (N, C) and (N, C, Ks)
-    logits_zero: Tensor
-    logits_J_code: Tensor
-
-    def chosen(self, index: Tensor) -> "CodedView":
-        """The pixels at ``index`` (M,) only."""
-        return replace(self, **{name: getattr(self, name)[index] for name in (
-            "intensity", "rays", "prox_zero", "prox_J_code", "logits_zero", "logits_J_code")})
-
-    def proximity(self, code: Tensor) -> Tensor:
-        """(N,) proximity at a depth code (Kd,)."""
-        return self.prox_zero + self.prox_J_code @ code
-
-    def logits(self, code: Tensor) -> Tensor:
-        """(N, C) logits at a semantic code (Ks,)."""
-        return self.logits_zero + self.logits_J_code @ code
-
-    def as_maps(self, values: Tensor) -> Tensor:
-        """(N, ...) to (H, W, -1)."""
-        return values.reshape(self.camera.height, self.camera.width, -1)
 
 
 @dataclass(frozen=True)
@@ -60,61 +23,88 @@ class ViewState:
     code_depth: Tensor
     code_semantic: Tensor
 
-    def retract(self, pose: Tensor, code_depth: Tensor, code_semantic: Tensor) -> "ViewState":
-        """Moved by a tangent (6,) and two code steps."""
-        return replace(self, T_world_cam=se3.retract(self.T_world_cam, pose),
-                       code_depth=self.code_depth + code_depth,
-                       code_semantic=self.code_semantic + code_semantic)
+
+@dataclass(frozen=True)
+class CodedPixels:
+    """N pixels of each of V views, with what the views' depth codes do to them."""
+
+    #: (V, N, 3) points at depth 1
+    rays: Tensor
+    #: (V, N) and (V, N, Kd)
+    prox_zero: Tensor
+    prox_J_code: Tensor
+    #: (V, 1) the ``a`` of proximity, metres
+    average_depth: Tensor
+
+    def proximity(self, codes: Tensor) -> Tensor:
+        """(V, N) proximity at depth codes (V, Kd)."""
+        return self.prox_zero + (self.prox_J_code @ codes[..., None])[..., 0]
+
+    def of(self, views: Tensor) -> "CodedPixels":
+        """The views (P,) by number."""
+        return CodedPixels(self.rays[views], self.prox_zero[views], self.prox_J_code[views],
+                           self.average_depth[views])
 
 
 @dataclass(frozen=True)
 class Warp:
-    """Where the pixels of view A fall in view B, and how that moves."""
+    """Where pixels of A fall in B, and how that moves."""
 
-    #: (N, 3) in A's and in B's camera frame
+    #: (P, N, 3) in A's and in B's camera frame
     x_a: Tensor
     x_b: Tensor
-    #: (N, 2) in B
+    #: (P, N, 2) in B
     pixels: Tensor
-    #: (N, 2, 3)
+    #: (P, N, 2, 3)
     pixel_J_x: Tensor
-    #: (N,) bool: in front of B and inside its border
+    #: (P, N) bool: in front of B and inside its border
     valid: Tensor
-    #: (3, 3)
+    #: (P, 3, 3)
     R_ba: Tensor
-    #: (N, 3) derivative of x_b by A's proximity
-    x_b_J_prox: Tensor
-    #: (N, Kd)
-    prox_J_code: Tensor
+    #: (P, N, 3) derivative of x_b by what stands for A's depth: its proximity, or a point's
+    #: ln depth
+    x_b_J_depth: Tensor
+    #: (P, N, Kd) derivative of that by A's depth code, or (1, 1, 1) one for points
+    depth_J_code: Tensor
 
     def chain(self, value_J_x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Derivatives of values that depend on ``x_b``, given theirs by it (N, R, 3).
+        """Derivatives of values that depend on ``x_b``, given theirs by it (P, N, R, 3).
 
-        Returns those by A's pose (N, R, 6), B's pose (N, R, 6) and A's depth code
-        (N, R, Kd), poses perturbed on the right:
+        Returns those by A's pose (P, N, R, 6), B's pose (P, N, R, 6) and A's depth code
+        (P, N, R, Kd), or the points' ln depths (P, N, R, 1); poses perturbed on the right:
         x_b = exp(-xi_b) T_BA exp(xi_a) x_a.
         """
-        by_a = value_J_x @ self.R_ba
-        x_a = self.x_a[:, None].expand_as(by_a)
-        x_b = self.x_b[:, None].expand_as(by_a)
+        by_a = (value_J_x.flatten(1, 2) @ self.R_ba).view_as(value_J_x)
+        x_a = self.x_a[..., None, :].expand_as(by_a)
+        x_b = self.x_b[..., None, :].expand_as(by_a)
         # m^T (-hat(x)) = (x cross m)^T
         pose_a = torch.cat([by_a, torch.linalg.cross(x_a, by_a)], -1)
         pose_b = -torch.cat([value_J_x, torch.linalg.cross(x_b, value_J_x)], -1)
-        by_prox = torch.einsum("nrx,nx->nr", value_J_x, self.x_b_J_prox)
-        return pose_a, pose_b, by_prox[..., None] * self.prox_J_code[:, None]
+        by_depth = (value_J_x * self.x_b_J_depth[..., None, :]).sum(-1)
+        return pose_a, pose_b, by_depth[..., None] * self.depth_J_code[..., None, :]
 
 
-def warp(view_a: CodedView, state_a: ViewState, view_b: CodedView, state_b: ViewState,
+def warp(pixels_a: CodedPixels, codes_a: Tensor, T_ba: Tensor, camera_b: PinholeCamera,
          border: float) -> Warp:
-    """Warp every pixel of A into B; ``border`` in pixels of B is left out."""
-    T_ba = se3.inverse(state_b.T_world_cam) @ state_a.T_world_cam
-    R_ba = T_ba[:3, :3]
-    depth, depth_J_prox = depth_with_jacobian(view_a.proximity(state_a.code_depth),
-                                              view_a.average_depth)
-    x_a = view_a.rays * depth[:, None]
-    x_b = se3.act(T_ba, x_a)
-    pixels, pixel_J_x = view_b.camera.project(x_b)
-    valid = (x_b[:, 2] > MIN_DEPTH) & image.inside(
-        pixels, view_b.camera.width, view_b.camera.height, border)
-    x_b_J_prox = (view_a.rays @ R_ba.T) * depth_J_prox[:, None]
-    return Warp(x_a, x_b, pixels, pixel_J_x, valid, R_ba, x_b_J_prox, view_a.prox_J_code)
+    """Warp the pixels of each A, at depth codes (P, Kd), by ``T_ba`` (P, 4, 4) into a B of
+    ``camera_b``, of which ``border`` pixels are left out."""
+    depth, depth_J_prox = depth_with_jacobian(pixels_a.proximity(codes_a), pixels_a.average_depth)
+    return _warp(pixels_a.rays * depth[..., None], pixels_a.rays * depth_J_prox[..., None],
+                 pixels_a.prox_J_code, T_ba, camera_b, border)
+
+
+def warp_points(rays: Tensor, log_depth: Tensor, T_ba: Tensor, camera_b: PinholeCamera) -> Warp:
+    """Warp points at depth ``exp(log_depth)`` (P, N) along ``rays`` (P, N, 3): the depth of
+    each is a parameter of its own."""
+    x_a = rays * log_depth.exp()[..., None]
+    return _warp(x_a, x_a, log_depth.new_ones(1, 1, 1), T_ba, camera_b, 0.0)
+
+
+def _warp(x_a: Tensor, x_a_J_depth: Tensor, depth_J_code: Tensor, T_ba: Tensor,
+          camera_b: PinholeCamera, border: float) -> Warp:
+    R_ba = T_ba[:, :3, :3]
+    x_b = x_a @ R_ba.mT + T_ba[:, None, :3, 3]
+    pixels, pixel_J_x = camera_b.project(x_b)
+    valid = (x_b[..., 2] > MIN_DEPTH) & image.inside(
+        pixels, camera_b.width, camera_b.height, border)
+    return Warp(x_a, x_b, pixels, pixel_J_x, valid, R_ba, x_a_J_depth @ R_ba.mT, depth_J_code)

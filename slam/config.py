@@ -51,9 +51,9 @@ class ResidualConfig:
     """Relative weights; each pair of keyframes counts as ``effective_pixels`` measurements,
     since neighbouring pixels of an image do not err independently."""
 
-    effective_pixels: float = 600.0
+    effective_pixels: float = 200.0
     #: pixels of a keyframe that the photometric term warps, those with the strongest gradient
-    photometric_pixels: int = 4000
+    photometric_pixels: int = 1500
     #: intensity: standard deviation, and Huber threshold in standard deviations
     photometric_sigma: float = 0.03
     photometric_huber: float = 0.7
@@ -61,9 +61,15 @@ class ResidualConfig:
     geometric_sigma: float = 0.3
     geometric_huber: float = 1.5
     #: probability
-    semantic_sigma: float = 3.0
+    semantic_sigma: float = 1.7
     semantic_huber: float = 1.5
     code_sigma: float = 1.0
+    #: corners: pixels of standard deviation, scale of Cauchy's loss in standard deviations
+    sparse_sigma: float = 0.3
+    sparse_cauchy: float = 3.0
+    #: how far a corner's depth may be from the codes', in predicted deviations; robustly
+    point_deviation: float = 1.0
+    point_cauchy: float = 2.0
     #: pixels left out at image borders
     border: float = 1.0
     #: surfaces seen at a cosine below this weigh proportionally less
@@ -72,6 +78,29 @@ class ResidualConfig:
     edge_tolerance: float = 0.03
     #: a point this much (relative) behind the other view's surface counts as half hidden
     occlusion: float = 0.15
+
+
+@dataclass(frozen=True)
+class MatchingConfig:
+    """Corners that are followed between keyframes."""
+
+    #: corners that a keyframe has, old and new ones; 0 does without
+    points: int = 240
+    #: pixels between corners
+    distance: int = 7
+    #: of a corner, relative to the best one's
+    quality: float = 0.01
+    #: edge of the patch that is compared, and pyramid levels
+    window: int = 15
+    levels: int = 3
+    #: pixels by which a corner that is followed there and back may miss itself
+    max_return: float = 0.5
+    #: pixels from the epipolar line
+    ransac_pixels: float = 1.0
+    #: older keyframes whose corners are looked for in a new one
+    reach: int = 4
+    #: older keyframes in which the corners of a new one are looked for
+    back: int = 2
 
 
 @dataclass(frozen=True)
@@ -106,6 +135,7 @@ class MappingConfig:
     geometric_level: int = 3
     semantic_level: int = 3
     residuals: ResidualConfig = field(default_factory=ResidualConfig)
+    matching: MatchingConfig = field(default_factory=MatchingConfig)
     gauss_newton: GaussNewtonConfig = field(default_factory=GaussNewtonConfig)
 
     def __post_init__(self):

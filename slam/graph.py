@@ -12,6 +12,7 @@ from optim import image, se3
 from optim.camera import MIN_DEPTH
 from optim.warp import ViewState
 from slam.keyframe import Keyframe
+from slam.points import Points, Sighting
 
 
 @dataclass
@@ -21,6 +22,10 @@ class KeyframeGraph:
     states: list[ViewState] = field(default_factory=list)
     #: directed pairs (a, b): pixels of a are warped into b
     links: set[tuple[int, int]] = field(default_factory=set)
+    #: by keyframe: the corners that it introduced
+    points: dict[int, Points] = field(default_factory=dict)
+    #: by pairs (a, b): points of a as b sees them
+    sightings: dict[tuple[int, int], Sighting] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.keyframes)

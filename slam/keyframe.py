@@ -9,7 +9,8 @@ from networks.prediction import Prediction, Predictor, resize_maps
 from optim import image as imaging
 from optim.camera import PinholeCamera
 from optim.proximity import depth_from_proximity
-from optim.warp import CodedView, ViewState
+from optim.lookup import sample_views
+from optim.warp import ViewState
 from slam.frame import Frame
 
 
@@ -23,9 +24,9 @@ class Keyframe:
     prediction: Prediction
     #: intensity (H, W), full resolution first
     pyramid: tuple[Tensor, ...]
-    #: views made so far, by (level, with semantics); emptied when the keyframe rests.
-    #: Owned by the mapping thread.
-    _views: dict[tuple[int, bool], CodedView] = field(default_factory=dict, repr=False)
+    #: logits with their Jacobians at pyramid levels where they were asked for; emptied when
+    #: the keyframe rests.  Owned by the mapping thread.
+    _logits: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict, repr=False)
 
     @property
     def camera(self) -> PinholeCamera:
@@ -36,16 +37,39 @@ class Keyframe:
         height, width = self.pyramid[level].shape
         return self.camera.resized(width, height)
 
-    def view(self, level: int, with_semantics: bool) -> CodedView:
-        """The keyframe at a pyramid level, as residuals take it."""
-        key = (level, with_semantics)
-        if key not in self._views:
-            self._views[key] = _coded_view(self, level, with_semantics)
-        return self._views[key]
+    def proximity_maps(self, level: int) -> tuple[Tensor, Tensor]:
+        """Zero-code proximity (H, W, 1) and its derivative (H, W, Kd) at a pyramid level."""
+        height, width = self.pyramid[level].shape
+        p = self.prediction
+        maps = resize_maps(torch.cat([p.prox_zero[None], p.prox_J_code]), width, height)
+        maps = maps.permute(1, 2, 0)
+        return maps[..., :1].contiguous(), maps[..., 1:].contiguous()
+
+    def logit_maps(self, level: int) -> tuple[Tensor, Tensor]:
+        """Zero-code logits (H, W, C) and their derivative (H, W, C * Ks) at a level."""
+        if level not in self._logits:
+            height, width = self.pyramid[level].shape
+            p = self.prediction
+            self._logits[level] = tuple(
+                resize_maps(maps, width, height).permute(1, 2, 0).contiguous()
+                for maps in (p.logits_zero, p.logits_J_code.flatten(0, 1)))
+        return self._logits[level]
+
+    def at_pixels(self, pixels: Tensor, level: int = 0) -> tuple[Tensor, Tensor, Tensor]:
+        """Zero-code proximity (N,), its derivative (N, Kd) and its Laplace scale (N,) at pixels
+        (N, 2) of a pyramid level."""
+        p = self.prediction
+        h, w = p.prox_zero.shape
+        height, width = self.pyramid[level].shape
+        scale = pixels.new_tensor([w / width, h / height])
+        maps = torch.cat([p.prox_zero[None], p.prox_b[None], p.prox_J_code]).permute(1, 2, 0)
+        first = torch.zeros(1, dtype=torch.long, device=pixels.device)
+        found = sample_views(maps[None].contiguous(), first, ((pixels + 0.5) * scale - 0.5)[None])
+        return found[0, :, 0], found[0, :, 2:].contiguous(), found[0, :, 1]
 
     def rest(self) -> None:
-        """Drop the views, which can be made again; they are most of its memory."""
-        self._views.clear()
+        """Drop what can be made again."""
+        self._logits.clear()
 
     def initial_state(self) -> ViewState:
         """The tracked pose, and the most likely codes before anything else is seen: zero."""
@@ -83,23 +107,3 @@ def make_keyframe(frame: Frame, T_world_cam: Tensor, predictor: Predictor,
     prediction = prediction.detached()
     pyramid = imaging.pyramid(imaging.intensity(frame.image), levels)
     return Keyframe(frame, T_world_cam, prediction, tuple(pyramid))
-
-
-def _coded_view(keyframe: Keyframe, level: int, with_semantics: bool) -> CodedView:
-    intensity = keyframe.pyramid[level]
-    height, width = intensity.shape
-    p = keyframe.prediction
-    N, C = height * width, len(p.classes)
-    prox = resize_maps(torch.cat([p.prox_zero[None], p.prox_J_code]), width, height)
-    columns = prox.reshape(-1, N).T.contiguous()
-    if with_semantics:
-        K = p.semantic_code_size
-        logits = resize_maps(p.logits_zero, width, height).reshape(C, N).T.contiguous()
-        J = resize_maps(p.logits_J_code.flatten(0, 1), width, height)
-        logits_J = J.reshape(C, K, N).permute(2, 0, 1).contiguous()
-    else:
-        logits, logits_J = columns.new_zeros(N, 0), columns.new_zeros(N, 0, 0)
-    camera = keyframe.camera_at(level)
-    rays = camera.rays(camera.pixel_grid(device=columns.device))
-    return CodedView(camera, intensity.reshape(N), rays, p.average_depth,
-                     columns[:, 0].contiguous(), columns[:, 1:].contiguous(), logits, logits_J)

@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 
 from optim import image
+from optim.lookup import sample_views
 from optim.occlusion import behind_edge
-from optim.proximity import depth_from_proximity
-from optim.warp import CodedView, ViewState, Warp
+from optim.warp import Warp
 from slam.config import ResidualConfig
 
 
@@ -23,45 +23,47 @@ def surface_cosine(points: Tensor) -> Tensor:
     return dot / (normal.norm(dim=-1) * points.norm(dim=-1)).clamp(min=1e-12)
 
 
-def surface_weight(view: CodedView, state: ViewState, config: ResidualConfig) -> Tensor:
-    """(N,) in [0, 1] of a whole view's pixels: less at a grazing angle, where a depth error
-    moves the projection most; nothing behind an occluding edge."""
-    depth = depth_from_proximity(view.proximity(state.code_depth), view.average_depth)
-    points = view.as_maps(view.rays * depth[:, None])
+def surface_weight(points: Tensor, config: ResidualConfig) -> Tensor:
+    """(H, W) in [0, 1] of a whole view's camera points (H, W, 3): less at a grazing angle, where
+    a depth error moves the projection most; nothing behind an occluding edge."""
     slant = (surface_cosine(points) / config.slant_cosine).clamp(max=1)
-    return (slant * ~behind_edge(points[..., 2], config.edge_tolerance)).reshape(-1)
+    return slant * ~behind_edge(points[..., 2], config.edge_tolerance)
 
 
-def visibility_weight(view_b: CodedView, state_b: ViewState, surface_b: Tensor, warped: Warp,
+def visibility_weight(surfaces: Tensor, views_b: Tensor, pixels: Tensor, warped: Warp,
                       config: ResidualConfig) -> Tensor:
-    """(N,) in [0, 1]: 0 where the warp is invalid, less where the point lies behind the
-    surface that B sees there, or where B's own ``surface_weight`` is small."""
-    prox = view_b.as_maps(view_b.proximity(state_b.code_depth))
-    depth = depth_from_proximity(image.sample(prox, warped.pixels)[:, 0], view_b.average_depth)
-    behind = (warped.x_b[:, 2] / depth - 1).clamp(min=0) / config.occlusion
-    theirs = image.sample(view_b.as_maps(surface_b), warped.pixels)[:, 0]
+    """(P, N) in [0, 1]: 0 where the warp is invalid, less where the point lies behind the
+    surface that B sees there, or where B's own ``surface_weight`` is small.
+
+    ``surfaces`` (V, h, w, 2) are depth and weight of the views, at any resolution;
+    ``pixels`` (P, N, 2) where the warp leads in them.
+    """
+    depth, theirs = sample_views(surfaces, views_b, pixels).unbind(-1)
+    behind = (warped.x_b[..., 2] / depth - 1).clamp(min=0) / config.occlusion
     return warped.valid * theirs / (1 + behind * behind)
 
 
-def strongest(view: CodedView, weight: Tensor, count: int) -> Tensor:
-    """Indices (M,) of the ``count`` pixels whose brightness, so weighted, tells most of motion;
-    sorted."""
-    gradient = image.central_gradient(view.as_maps(view.intensity)[..., 0]).reshape(-1, 2)
-    strength = gradient.norm(dim=1) * weight
+def strongest(picture: Tensor, weight: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The ``count`` pixels (M, 2) whose brightness (H, W), so weighted (H, W), tells most of
+    motion, in order of the image; and their weights (M,)."""
+    strength = (image.central_gradient(picture).norm(dim=-1) * weight).flatten()
     index = strength.topk(min(count, len(strength)), sorted=False).indices
-    return index[strength[index] > 0].sort().values
+    index = index[strength[index] > 0].sort().values
+    width = picture.shape[1]
+    pixels = torch.stack([index % width, index // width], -1)
+    return pixels.to(picture.dtype), weight.flatten()[index]
 
 
-def brightness_change(view_a: CodedView, view_b: CodedView, warped: Warp,
-                      weight: Tensor) -> tuple[float, float]:
-    """Gain and offset that give A's pixels the mean and the contrast of B's, eliminated at
-    every linearisation since cameras expose as they like."""
-    total = weight.sum().clamp(min=1e-6)
-    a = view_a.intensity
-    b = image.sample(view_b.as_maps(view_b.intensity), warped.pixels)[:, 0]
-    mean_a, mean_b = (weight * a).sum() / total, (weight * b).sum() / total
-    spread_a = (weight * (a - mean_a) ** 2).sum() / total
-    spread_b = (weight * (b - mean_b) ** 2).sum() / total
+def brightness_change(a: Tensor, b: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Gain and offset (P, 1) that give A's intensities (P, N) the mean and the contrast of B's,
+    eliminated at every linearisation since cameras expose as they like."""
+    share = weight / weight.sum(1, keepdim=True).clamp(min=1e-6)
+
+    def moments(values: Tensor) -> tuple[Tensor, Tensor]:
+        mean = (share * values).sum(1, keepdim=True)
+        return mean, (share * (values - mean) ** 2).sum(1, keepdim=True)
+
+    (mean_a, spread_a), (mean_b, spread_b) = moments(a), moments(b)
     # the constants keep a wall without contrast from asking for an arbitrary gain
-    gain = float(((spread_b + 1e-4) / (spread_a + 1e-4)).sqrt().clamp(0.5, 2.0))
-    return gain, float(mean_b - gain * mean_a)
+    gain = ((spread_b + 1e-4) / (spread_a + 1e-4)).sqrt().clamp(0.5, 2.0)
+    return gain, mean_b - gain * mean_a

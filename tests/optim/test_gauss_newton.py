@@ -1,10 +1,11 @@
 """The solver: exact on quadratics, monotone, honest about why it stopped."""
 
+import pytest
 import torch
 
 from optim.gauss_newton import GaussNewtonConfig, Stop, minimise, solve_damped
 from optim.normal import NormalEquations
-from optim.robust import huber_cost, huber_weight
+from optim.robust import cauchy_cost, cauchy_weight, huber_cost, huber_weight
 
 
 def least_squares(residual_and_jacobian):
@@ -91,7 +92,9 @@ def test_blocks_land_at_their_columns():
     assert equations.cost == 1.5
 
 
-def test_huber_weight_is_the_slope_of_its_cost():
+@pytest.mark.parametrize("cost, weight", [(huber_cost, huber_weight),
+                                          (cauchy_cost, cauchy_weight)])
+def test_robust_weight_is_the_slope_of_its_cost(cost, weight):
     error = torch.linspace(0.01, 1, 50, dtype=torch.float64).requires_grad_()
-    huber_cost(error, 0.3).sum().backward()
-    torch.testing.assert_close(error.grad, (huber_weight(error, 0.3) * error).detach())
+    cost(error, 0.3).sum().backward()
+    torch.testing.assert_close(error.grad, (weight(error, 0.3) * error).detach())

@@ -1,98 +1,133 @@
 """Every derivative of every residual by every parameter group, by central differences."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from difference import assert_jacobian
-from views import KD, KS, coded_view, view_state
+from views import CAMERA, KD, KS, coded_views, view_state
 
-from optim import image
-from optim.residuals import code_prior, geometric, photometric, semantic
-from optim.warp import warp
+from optim import se3
+from optim.lookup import sample_views_with_gradient
+from optim.residuals import (PARAMETERS, code_prior, geometric, photometric, point_depth,
+                             reprojection, semantic, softmax_chain)
+from optim.warp import warp, warp_points
 
-
-SIZES = {"pose": 6, "depth": KD, "semantic": KS}
-A, B = coded_view(1), coded_view(2)
-STATE_A, STATE_B = view_state(1), view_state(2)
+#: Pixels of the first view are looked up in the second, and the other way round.
+A, B = torch.tensor([0, 1]), torch.tensor([1, 0])
+VIEWS = coded_views(1, 2)
+STATES = (view_state(1), view_state(2))
+N = VIEWS.pixels.rays.shape[1]
+LOG_DEPTH = torch.log(torch.linspace(1.5, 3, 2 * N, dtype=torch.float64)).view(2, N)
+OBSERVED = CAMERA.pixel_grid(torch.float64).flip(0).expand(2, -1, -1)
+SIZES = {"pose": 6, "depth": KD, "semantic": KS, "point": N}
+KINDS = ("photometric", "geometric", "semantic", "reprojection", "point_depth")
 
 
 def moved(state, group, step):
-    zeros = {name: torch.zeros(size, dtype=torch.float64) for name, size in SIZES.items()}
-    zeros[group] = step
-    return state.retract(zeros["pose"], zeros["depth"], zeros["semantic"])
+    if group == "pose":
+        return replace(state, T_world_cam=se3.retract(state.T_world_cam, step))
+    name = f"code_{group}"
+    return replace(state, **{name: getattr(state, name) + step})
 
 
-def evaluate(kind, state_a, state_b):
-    w = warp(A, state_a, B, state_b, border=0.0)
+def correspond(kind, states, log_depth):
+    T = torch.stack([s.T_world_cam for s in states])
+    T_ba = se3.inverse(T[B]) @ T[A]
+    if kind in ("reprojection", "point_depth"):
+        return warp_points(VIEWS.pixels.rays[A], log_depth, T_ba, CAMERA)
+    codes = torch.stack([s.code_depth for s in states])
+    return warp(VIEWS.pixels.of(A), codes[A], T_ba, CAMERA, border=0.0)
+
+
+def evaluate(kind, states=STATES, log_depth=LOG_DEPTH, with_geometry=True):
+    w = correspond(kind, states, log_depth)
+    depth = torch.stack([s.code_depth for s in states])
     if kind == "photometric":
-        return photometric(A, B, w, gain=1.1, offset=-0.02)
+        seen, seen_J = sample_views_with_gradient(VIEWS.pictures, B, w.pixels)
+        gain = torch.tensor([[1.1], [0.9]], dtype=torch.float64)
+        return photometric(VIEWS.pictures.flatten(1)[A], seen, seen_J, w, gain, gain - 1)
     if kind == "geometric":
-        return geometric(B, state_b, w)
-    if kind == "logarithmic":
-        return geometric(B, state_b, w, logarithmic=True)
-    return semantic(A, state_a, B, state_b, w, with_geometry=True)
+        return geometric(VIEWS.depth_maps, depth, B, w)
+    if kind == "semantic":
+        logits = VIEWS.label_maps.logits(torch.stack([s.code_semantic for s in states]))
+        prob = torch.softmax(logits.flatten(1, 2), -1)[A]
+        J = VIEWS.label_maps.logits_J_code.flatten(1, 2).unflatten(-1, (prob.shape[-1], KS))
+        return semantic(prob, softmax_chain(prob, J[A]), VIEWS.label_maps, logits, B, w,
+                        with_geometry)
+    if kind == "reprojection":
+        return reprojection(OBSERVED, w)
+    return point_depth(log_depth, VIEWS.pixels, depth)
 
 
-@pytest.mark.parametrize("kind", ["photometric", "geometric", "logarithmic", "semantic"])
-@pytest.mark.parametrize("group", ["pose_a", "pose_b", "depth_a", "depth_b",
-                                   "semantic_a", "semantic_b"])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("group", PARAMETERS)
 def test_residual_derivatives(kind, group):
-    w = warp(A, STATE_A, B, STATE_B, border=0.0)
-    assert w.valid.float().mean() > 0.5
-    keep = w.valid
-    name, which = group.split("_")
+    """Of the first pair, by everything that the first or the second view has."""
+    keep = correspond(kind, STATES, LOG_DEPTH).valid[0]
+    assert keep.float().mean() > 0.5
+    name, which = group.split("_") if "_" in group else (group, "")
 
     def value(step):
-        state_a = moved(STATE_A, name, step) if which == "a" else STATE_A
-        state_b = moved(STATE_B, name, step) if which == "b" else STATE_B
-        return evaluate(kind, state_a, state_b).value[keep]
+        if name == "point":
+            return evaluate(kind, log_depth=LOG_DEPTH + step).value[0, keep]
+        number = "ab".index(which)
+        states = [moved(s, name, step) if i == number else s for i, s in enumerate(STATES)]
+        return evaluate(kind, states).value[0, keep]
 
-    reported = evaluate(kind, STATE_A, STATE_B)
-    analytic = reported.jacobians.get(group)
+    analytic = evaluate(kind).jacobians.get(group)
     if analytic is None:  # no derivative is a claim too
-        shape = (*reported.value[keep].shape, SIZES[name])
-        base = value(torch.zeros(SIZES[name], dtype=torch.float64))
         step = 0.1 * torch.ones(SIZES[name], dtype=torch.float64)
-        torch.testing.assert_close(value(step), base, atol=0, rtol=0)
-        assert shape[-1] == SIZES[name]
+        torch.testing.assert_close(value(step), value(0 * step), atol=0, rtol=0)
         return
-    assert_jacobian(value, analytic[keep])
+    analytic = analytic[0, keep]
+    if name == "point":  # each residual has a point of its own
+        analytic = torch.einsum("mrk,mn->mrn", analytic, torch.eye(N).double()[keep])
+    assert_jacobian(value, analytic)
+
+
+def test_a_batch_of_pairs_gives_what_each_pair_gives():
+    alone = evaluate("geometric", STATES[::-1])  # the second pair, by its own numbers
+    swapped = replace(VIEWS.depth_maps, **{name: getattr(VIEWS.depth_maps, name).flip(0)
+                                           for name in ("prox_zero", "prox_J_code")})
+    w = correspond("geometric", STATES, LOG_DEPTH)
+    depth = torch.stack([s.code_depth for s in STATES])
+    again = geometric(swapped, depth.flip(0), 1 - B, w)
+    torch.testing.assert_close(evaluate("geometric").value, again.value)
+    assert not torch.allclose(alone.value, again.value)
 
 
 def test_semantic_stage_leaves_geometry_out():
-    w = warp(A, STATE_A, B, STATE_B, border=0.0)
-    alone = semantic(A, STATE_A, B, STATE_B, w, with_geometry=False)
-    full = semantic(A, STATE_A, B, STATE_B, w, with_geometry=True)
+    alone, full = (evaluate("semantic", with_geometry=flag) for flag in (False, True))
     assert set(alone.jacobians) == {"semantic_a", "semantic_b"}
     torch.testing.assert_close(alone.value, full.value)
     torch.testing.assert_close(alone.jacobians["semantic_b"], full.jacobians["semantic_b"])
 
 
-def test_warp_by_pose_and_code():
-    def pixels(state_a, state_b):
-        return warp(A, state_a, B, state_b, 0.0).pixels
+@pytest.mark.parametrize("kind, by_depth", [("geometric", "depth"), ("reprojection", "point")])
+def test_warp_by_pose_and_depth(kind, by_depth):
+    w = correspond(kind, STATES, LOG_DEPTH)
+    pose_a, pose_b, depth = w.chain(w.pixel_J_x)
 
-    w = warp(A, STATE_A, B, STATE_B, 0.0)
-    pose_a, pose_b, depth_a = w.chain(w.pixel_J_x)
-    assert_jacobian(lambda s: pixels(moved(STATE_A, "pose", s), STATE_B), pose_a)
-    assert_jacobian(lambda s: pixels(STATE_A, moved(STATE_B, "pose", s)), pose_b)
-    assert_jacobian(lambda s: pixels(moved(STATE_A, "depth", s), STATE_B), depth_a)
+    def pixels(states=STATES, log_depth=LOG_DEPTH):
+        return correspond(kind, states, log_depth).pixels[0]
+
+    a, b = STATES
+    assert_jacobian(lambda s: pixels((moved(a, "pose", s), b)), pose_a[0])
+    assert_jacobian(lambda s: pixels((a, moved(b, "pose", s))), pose_b[0])
+    if by_depth == "depth":
+        assert_jacobian(lambda s: pixels((moved(a, "depth", s), b)), depth[0])
+    else:
+        assert_jacobian(lambda s: pixels(log_depth=LOG_DEPTH + s), depth[0])
+
+
+def test_points_at_the_codes_depth_are_warped_as_pixels_are():
+    w = correspond("geometric", STATES, LOG_DEPTH)
+    points = correspond("reprojection", STATES, w.x_a[..., 2].log())
+    torch.testing.assert_close(points.pixels, w.pixels)
 
 
 def test_prior_derivative():
     code = torch.randn(4, dtype=torch.float64)
     _, jacobian = code_prior(code, 0.5)
     assert_jacobian(lambda s: code_prior(code + s, 0.5)[0], jacobian)
-
-
-def test_sampling_gradient_is_the_interpolants_own():
-    maps = torch.rand(7, 9, 2, dtype=torch.float64)
-    pixels = torch.rand(40, 2, dtype=torch.float64) * torch.tensor([8.0, 6.0])
-    _, gradient = image.sample_with_gradient(maps, pixels)
-    assert_jacobian(lambda s: image.sample(maps, pixels + s), gradient)
-
-
-def test_sampling_at_pixel_centres_returns_the_pixels():
-    maps = torch.rand(5, 6, 1)
-    v, u = torch.meshgrid(torch.arange(5.0), torch.arange(6.0), indexing="ij")
-    pixels = torch.stack([u, v], -1).reshape(-1, 2)
-    torch.testing.assert_close(image.sample(maps, pixels).reshape(5, 6, 1), maps)

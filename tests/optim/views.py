@@ -1,12 +1,29 @@
-"""Two small smooth coded views, for checks of everything that is built on a pair."""
+"""Small smooth coded views, for checks of everything that is built on a pair."""
+
+from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from optim import se3
 from optim.camera import PinholeCamera
-from optim.warp import CodedView, ViewState
+from optim.residuals import DepthMaps, LabelMaps
+from optim.warp import CodedPixels, ViewState
 
 KD, KS, CLASSES = 3, 4, 5
+WIDTH, HEIGHT = 16, 12
+CAMERA = PinholeCamera(0.9 * WIDTH, 0.92 * WIDTH, WIDTH / 2 - 0.3, HEIGHT / 2 - 0.6,
+                       WIDTH, HEIGHT)
+
+
+@dataclass(frozen=True)
+class Views:
+    """All that residuals want of V views, float64."""
+
+    pixels: CodedPixels
+    pictures: Tensor
+    depth_maps: DepthMaps
+    label_maps: LabelMaps
 
 
 def smooth(generator, count, height, width):
@@ -20,21 +37,21 @@ def smooth(generator, count, height, width):
     return torch.stack(maps)
 
 
-def coded_view(seed, width=16, height=12):
-    g = torch.Generator().manual_seed(seed)
-    camera = PinholeCamera(0.9 * width, 0.92 * width, width / 2 - 0.3, height / 2 - 0.6,
-                           width, height)
-    N = width * height
-    return CodedView(
-        camera=camera,
-        intensity=(0.5 + 0.1 * smooth(g, 1, height, width)[0]).reshape(N),
-        rays=camera.rays(camera.pixel_grid(torch.float64)),
-        average_depth=2.0,
-        prox_zero=(0.5 + 0.03 * smooth(g, 1, height, width)[0]).reshape(N),
-        prox_J_code=0.02 * smooth(g, KD, height, width).reshape(KD, N).T,
-        logits_zero=smooth(g, CLASSES, height, width).reshape(CLASSES, N).T,
-        logits_J_code=0.5 * smooth(g, CLASSES * KS, height, width)
-        .reshape(CLASSES, KS, N).permute(2, 0, 1))
+def coded_views(*seeds):
+    pictures, prox, prox_J, logits, logits_J = [], [], [], [], []
+    for seed in seeds:
+        g = torch.Generator().manual_seed(seed)
+        pictures.append(0.5 + 0.1 * smooth(g, 1, HEIGHT, WIDTH)[0])
+        prox.append(0.5 + 0.03 * smooth(g, 1, HEIGHT, WIDTH)[0])
+        prox_J.append(0.02 * smooth(g, KD, HEIGHT, WIDTH).permute(1, 2, 0))
+        logits.append(smooth(g, CLASSES, HEIGHT, WIDTH).permute(1, 2, 0))
+        logits_J.append(0.5 * smooth(g, CLASSES * KS, HEIGHT, WIDTH).permute(1, 2, 0))
+    prox, prox_J, logits, logits_J = (torch.stack(v) for v in (prox, prox_J, logits, logits_J))
+    a = torch.full((len(seeds), 1), 2.0, dtype=torch.float64)
+    rays = CAMERA.rays(CAMERA.pixel_grid(torch.float64)).expand(len(seeds), -1, -1)
+    return Views(CodedPixels(rays, prox.flatten(1), prox_J.flatten(1, 2), a),
+                 torch.stack(pictures)[..., None], DepthMaps(prox[..., None], prox_J, a),
+                 LabelMaps(logits, logits_J))
 
 
 def view_state(seed):

@@ -13,8 +13,9 @@ from networks.metrics import Confusion
 from optim import se3
 from optim.gauss_newton import Stop
 from slam.config import MappingConfig, SlamConfig, StageConfig
-from slam.mapping import Mapper, Window
+from slam.mapping import Mapper
 from slam.sources.rooms import RoomsSource
+from slam.window import Window
 
 LEVELS = 4
 
@@ -129,10 +130,10 @@ def test_gradient_of_the_window_is_that_of_its_cost(views):
     """Prior and semantic term, whose weights do not depend on the codes."""
     mapper = mapper_of(views[:2], small_config().mapping)
     window = Window(mapper.graph, small_config().mapping, StageConfig("semantics", 1, 1))
-    states = window.retract(tuple(mapper.graph.states), 0.3 * torch.randn(64).double())
-    g = window.linearise(states).g
+    state = window.retract(window.start(), 0.3 * torch.randn(64).double())
+    g = window.linearise(state).g
     direction = g / g.norm()
-    plus, minus = (window.linearise(window.retract(states, sign * 0.05 * direction)).cost
+    plus, minus = (window.linearise(window.retract(state, sign * 0.05 * direction)).cost
                    for sign in (1, -1))
     assert (plus - minus) / 0.1 == pytest.approx(float(g.norm()), rel=0.02)
 
@@ -163,14 +164,14 @@ def test_schedule_runs_in_order_and_interruption_keeps_what_was_reached(mapper):
     assert mapper.step() is None
 
 
-def test_resting_keyframes_give_their_views_back(small_walk):
+def test_resting_keyframes_give_their_logits_back(small_walk):
     frames = small_walk[::12]
     config = replace(small_config().mapping, window=1, links=1)
     mapper = mapper_of(frames, config)
     mapper.optimise(StageConfig("joint", 1, 1))
-    assert [bool(k._views) for k in mapper.graph.keyframes] == [False] * 3 + [True] * 2
+    assert [bool(k._logits) for k in mapper.graph.keyframes] == [False] * 3 + [True] * 2
     mapper.insert(frames[0], frames[0].truth.T_world_cam.float())
-    assert [bool(k._views) for k in mapper.graph.keyframes] == [False] * 4 + [True, False]
+    assert [bool(k._logits) for k in mapper.graph.keyframes] == [False] * 4 + [True, False]
 
 
 def semantic_scores(frames, sigma):

@@ -6,7 +6,7 @@ import torch
 from optim import se3
 from optim.camera import PinholeCamera
 from optim.proximity import proximity_from_depth
-from optim.warp import CodedView, ViewState, warp
+from optim.warp import CodedPixels, warp
 from slam.config import ResidualConfig
 from slam.weights import (brightness_change, strongest, surface_cosine, surface_weight,
                           visibility_weight)
@@ -15,20 +15,26 @@ CAMERA = PinholeCamera(60.0, 60.0, 31.5, 23.5, 64, 48)
 CONFIG = ResidualConfig()
 RAYS = CAMERA.rays(CAMERA.pixel_grid())
 INNER = (slice(3, -3), slice(3, -3))
+FIRST = torch.tensor([0])
 
 
-def view(depth, intensity=None):
-    """A view without codes, of depth (H, W) in metres."""
-    N = CAMERA.width * CAMERA.height
-    intensity = torch.rand(N) if intensity is None else intensity.reshape(N)
-    prox = proximity_from_depth(depth.reshape(N), 2.0)
-    return CodedView(CAMERA, intensity, RAYS, 2.0, prox, torch.zeros(N, 0),
-                     torch.zeros(N, 0), torch.zeros(N, 0, 0))
+def points(depth):
+    """(48, 64, 3) camera points of depth (48, 64) in metres."""
+    return (RAYS * depth.reshape(-1, 1)).reshape(48, 64, 3)
 
 
-def state(*translation):
-    T = se3.exp(torch.tensor([*translation, 0.0, 0.0, 0.0])) if translation else torch.eye(4)
-    return ViewState(T, torch.zeros(0), torch.zeros(0))
+def warped_from(depth, *translation):
+    """Every pixel of a view of that depth, seen from a camera that moved so."""
+    prox = proximity_from_depth(depth.reshape(1, -1), 2.0)
+    pixels = CodedPixels(RAYS[None], prox, torch.zeros(*prox.shape, 0), torch.tensor([[2.0]]))
+    T_ba = se3.inverse(se3.exp(torch.tensor([[*translation, 0.0, 0.0, 0.0]])))
+    return warp(pixels, torch.zeros(1, 0), T_ba, CAMERA, CONFIG.border)
+
+
+def visibility(depth_b, weight_b, warped):
+    """(48, 64) in a view of that depth and surface weight."""
+    surfaces = torch.stack([depth_b, weight_b], -1)[None]
+    return visibility_weight(surfaces, FIRST, warped.pixels, warped, CONFIG).reshape(48, 64)
 
 
 def plane(slant):
@@ -44,19 +50,18 @@ def wall(depth=3.0):
 
 @pytest.mark.parametrize("slant", [0.0, 0.4, 0.9])
 def test_cosine_is_that_of_the_angle_to_the_ray(slant):
-    points = (RAYS * plane(slant).reshape(-1, 1)).reshape(48, 64, 3)
     normal = torch.tensor([-torch.tan(torch.tensor(slant)), 0.0, 1.0])
     expected = (RAYS @ normal) / (normal.norm() * RAYS.norm(dim=1))
-    torch.testing.assert_close(surface_cosine(points)[INNER],
+    torch.testing.assert_close(surface_cosine(points(plane(slant)))[INNER],
                                expected.reshape(48, 64)[INNER], atol=2e-3, rtol=0)
 
 
 def test_grazing_surfaces_count_less_and_frontal_ones_fully():
-    frontal = surface_weight(view(plane(0.0)), state(), CONFIG).reshape(48, 64)[INNER]
+    frontal = surface_weight(points(plane(0.0)), CONFIG)[INNER]
     assert frontal.min() > 0.999
     # a floor 0.3 m below the camera, whose normal is the y axis
     y = RAYS[:, 1].clamp(min=0.01)
-    floor = surface_weight(view((0.3 / y).reshape(48, 64)), state(), CONFIG).reshape(48, 64)
+    floor = surface_weight(points(0.3 / y), CONFIG)
     expected = (y / RAYS.norm(dim=1) / CONFIG.slant_cosine).clamp(max=1).reshape(48, 64)
     low = (slice(30, 47), slice(1, -1))
     torch.testing.assert_close(floor[low], expected[low], atol=0.02, rtol=0)
@@ -66,30 +71,23 @@ def test_grazing_surfaces_count_less_and_frontal_ones_fully():
 def test_pixels_behind_an_occluding_edge_do_not_count():
     depth = wall()
     depth[:, 32:] = 1.5
-    weight = surface_weight(view(depth), state(), CONFIG).reshape(48, 64)
+    weight = surface_weight(points(depth), CONFIG)
     assert not weight[:, 30:32].any() and weight[INNER][:, :20].min() > 0.999
 
 
 def test_hidden_points_count_less_than_seen_ones():
     depth = wall()
     depth[:, 32:] = 1.5
-    a, b = view(wall()), view(depth)
-    ones = torch.ones(CAMERA.width * CAMERA.height)
-    warped = warp(a, state(), b, state(), CONFIG.border)
-    weight = visibility_weight(b, state(), ones, warped, CONFIG).reshape(48, 64)
+    weight = visibility(depth, torch.ones(48, 64), warped_from(wall(), 0, 0, 0))
     assert weight[INNER][:, :20].min() > 0.999
     assert weight[:, 34:].max() < 0.05
     # a surface in front of what the other view sees is not hidden by it
-    in_front = visibility_weight(b, state(), ones, warp(view(wall(1.4)), state(), b, state(), 1.0),
-                                 CONFIG).reshape(48, 64)
+    in_front = visibility(depth, torch.ones(48, 64), warped_from(wall(1.4), 0, 0, 0))
     assert in_front[INNER].min() > 0.999
 
 
 def test_points_out_of_view_and_on_discounted_surfaces_do_not_count():
-    a, b = view(wall()), view(wall())
-    theirs = torch.full((CAMERA.width * CAMERA.height,), 0.5)
-    warped = warp(a, state(), b, state(1.0, 0.0, 0.0), CONFIG.border)
-    weight = visibility_weight(b, state(), theirs, warped, CONFIG).reshape(48, 64)
+    weight = visibility(wall(), torch.full((48, 64), 0.5), warped_from(wall(), 1, 0, 0))
     # the camera stepped right by a metre, so that the left third is out of view
     assert not weight[:, :20].any()
     torch.testing.assert_close(weight[INNER][:, 20:], torch.full((42, 38), 0.5))
@@ -101,24 +99,22 @@ def test_strongest_pixels_are_those_with_gradient_and_weight():
     intensity[:, 10:12] = 0.5
     weight = torch.ones(48, 64)
     weight[:24] = 0
-    chosen = strongest(view(wall(), intensity), weight.reshape(-1), 48)
-    rows, columns = chosen // 64, chosen % 64
-    assert len(chosen) == 48 and (rows >= 24).all()
-    assert set(columns.tolist()) == {39, 40}
-    everything = strongest(view(wall(), intensity), weight.reshape(-1), 10_000)
+    chosen, their_weight = strongest(intensity, weight, 48)
+    assert len(chosen) == 48 and (chosen[:, 1] >= 24).all() and (their_weight == 1).all()
+    assert set(chosen[:, 0].tolist()) == {39, 40}
+    everything, _ = strongest(intensity, weight, 10_000)
     assert len(everything) < 500, "pixels without gradient tell nothing"
 
 
 def test_exposure_of_the_other_view_is_found():
-    picture = torch.rand(48, 64)
-    a, b = view(wall(), picture), view(wall(), 0.7 * picture + 0.1)
-    warped = warp(a, state(), b, state(), 0.0)
-    gain, offset = brightness_change(a, b, warped, warped.valid.float())
-    assert gain == pytest.approx(0.7, abs=0.01) and offset == pytest.approx(0.1, abs=0.01)
+    pictures = torch.rand(2, 100)
+    gain, offset = brightness_change(pictures, torch.stack([0.7 * pictures[0] + 0.1, pictures[1]]),
+                                     torch.ones(2, 100))
+    torch.testing.assert_close(gain, torch.tensor([[0.7], [1.0]]), atol=0.01, rtol=0)
+    torch.testing.assert_close(offset, torch.tensor([[0.1], [0.0]]), atol=0.01, rtol=0)
 
 
 def test_exposure_of_a_blank_wall_is_left_alone():
-    a, b = view(wall(), torch.full((48, 64), 0.5)), view(wall(), torch.rand(48, 64) * 0.01)
-    warped = warp(a, state(), b, state(), 0.0)
-    gain, _ = brightness_change(a, b, warped, warped.valid.float())
-    assert gain == pytest.approx(1, abs=0.1)
+    gain, _ = brightness_change(torch.full((1, 100), 0.5), torch.rand(1, 100) * 0.01,
+                                torch.ones(1, 100))
+    assert float(gain) == pytest.approx(1, abs=0.1)

@@ -1,0 +1,94 @@
+"""The corners' part of the window: reprojection, and agreement with what the codes say."""
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from optim import se3
+from optim.normal import NormalEquations
+from optim.residuals import point_depth, reprojection
+from optim.robust import cauchy_cost, cauchy_weight
+from optim.warp import CodedPixels, warp_points
+from slam.config import ResidualConfig
+from slam.graph import KeyframeGraph
+
+#: Smallest deviation of ln depth that a network is believed to have.
+_MIN_LOG_STD = 0.02
+
+
+class SparseTerm:
+    """The corners of some pairs (a, b) of keyframes, a's seen in b; ``place`` gives the row of
+    each keyframe in the window's state."""
+
+    def __init__(self, graph: KeyframeGraph, pairs: list[tuple[int, int]], place: dict[int, int],
+                 config: ResidualConfig):
+        self._graph = graph
+        self._config = config
+        self._homes = sorted({a for a, _ in pairs})
+        points = [graph.points[a] for a in self._homes]
+        self._sizes = [len(p.rays) for p in points]
+        if not pairs:
+            return
+        #: (H,) row of the state, and (H, M) place of each home's points, -1 where there is none
+        self._home = torch.tensor([place[a] for a in self._homes])
+        starts = torch.tensor([0, *self._sizes]).cumsum(0)
+        self._own = pad_sequence([starts[i] + torch.arange(n)
+                                  for i, n in enumerate(self._sizes)], True, -1)
+        a = torch.tensor([[graph.keyframes[n].prediction.average_depth] for n in self._homes])
+        self._said = CodedPixels(pad_sequence([p.rays for p in points], True),
+                                 pad_sequence([p.prox_zero for p in points], True, 0.5),
+                                 pad_sequence([p.prox_J_code for p in points], True), a)
+        self._log_std = pad_sequence([p.log_std for p in points], True, 1.0)
+        self._camera = graph.keyframes[self._homes[0]].camera
+        start = dict(zip(self._homes, starts.tolist()))
+        seen = [graph.sightings[pair] for pair in pairs]
+        #: (P,) rows, and (P, M) place of each point that is seen
+        self._a = torch.tensor([place[a] for a, _ in pairs])
+        self._b = torch.tensor([place[b] for _, b in pairs])
+        self._point = pad_sequence([s.index + start[a] for s, (a, _) in zip(seen, pairs)], True, -1)
+        self._rays = pad_sequence([graph.points[a].rays[s.index]
+                                   for s, (a, _) in zip(seen, pairs)], True)
+        self._observed = pad_sequence([s.pixels for s in seen], True)
+
+    def log_depths(self) -> Tensor:
+        """(M,) where the optimisation starts."""
+        return torch.cat([torch.zeros(0), *(self._graph.points[a].log_depth
+                                            for a in self._homes)])
+
+    def keep(self, log_depths: Tensor) -> None:
+        """Write the outcome (M,) into the graph."""
+        for a, part in zip(self._homes, log_depths.split(self._sizes)):
+            self._graph.points[a] = replace(self._graph.points[a], log_depth=part)
+
+    def add(self, equations: NormalEquations, poses: Tensor, codes: Tensor, log_depths: Tensor,
+            columns: dict[str, Tensor]) -> None:
+        """Add the residuals of all corners at poses (V, 4, 4) and codes (V, Kd)."""
+        if not len(log_depths):
+            return
+        c = self._config
+        found = point_depth(log_depths[self._own.clamp(min=0)], self._said, codes[self._home])
+        sigma = c.point_deviation * self._log_std.clamp(min=_MIN_LOG_STD)
+        self._add(equations, found, sigma, c.point_cauchy, self._own,
+                  {"depth_a": columns["depth"][self._home]})
+        T_ba = se3.inverse(poses[self._b]) @ poses[self._a]
+        warp = warp_points(self._rays, log_depths[self._point.clamp(min=0)], T_ba, self._camera)
+        sigma = torch.full_like(self._rays[..., 0], c.sparse_sigma)
+        self._add(equations, reprojection(self._observed, warp), sigma, c.sparse_cauchy,
+                  self._point, {"pose_a": columns["pose"][self._a],
+                                "pose_b": columns["pose"][self._b]})
+
+    @staticmethod
+    def _add(equations, residual, sigma: Tensor, scale: float, point: Tensor,
+             columns: dict[str, Tensor]) -> None:
+        rows = residual.value.shape[-1]
+        real = point >= 0
+        error = residual.value.norm(dim=-1) / sigma
+        weight = real * cauchy_weight(error, scale) / sigma ** 2
+        J = torch.cat([residual.jacobians[name].flatten(1, 2) for name in columns], -1)
+        points = (point.clamp(min=0).repeat_interleave(rows, 1),
+                  residual.jacobians["point"].flatten(1))
+        equations.add_groups(torch.cat(list(columns.values()), 1), J, residual.value.flatten(1),
+                      weight.repeat_interleave(rows, 1),
+                      float((real * cauchy_cost(error, scale)).sum()), points)

@@ -1,0 +1,213 @@
+"""The least-squares problem of the newest keyframes, as the solver takes it."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from optim import se3
+from optim.lookup import sample_views_with_gradient
+from optim.normal import NormalEquations
+from optim.residuals import Residual, code_prior, geometric, photometric, semantic
+from optim.robust import huber_cost, huber_weight
+from optim.warp import CodedPixels, Warp, warp
+from slam.config import MappingConfig, StageConfig
+from slam.graph import KeyframeGraph
+from slam.sparse import SparseTerm
+from slam.views import LabelViews, PictureViews, SurfaceViews
+from slam.weights import brightness_change, visibility_weight
+
+#: A pair that sees less than this share of its pixels is left out.
+_MIN_SHARE = 1e-3
+#: Parameter groups that a stage moves.
+STAGE_GROUPS = {"geometry": ("pose", "depth"), "semantics": ("semantic",),
+                "joint": ("pose", "depth", "semantic")}
+
+
+@dataclass(frozen=True)
+class WindowState:
+    """Poses, codes and point depths of the V keyframes that take part, some of them held."""
+
+    #: (V, 4, 4) T_world_cam
+    poses: Tensor
+    #: (V, Kd) and (V, Ks)
+    depth: Tensor
+    semantic: Tensor
+    #: (M,) ln depth of the corners
+    points: Tensor
+
+
+class Window:
+    """The newest keyframes, and those that they are linked to.
+
+    The very first keyframe's pose is held, and so is everything older than the
+    window; links into the past keep what was learnt there in force.
+    """
+
+    def __init__(self, graph: KeyframeGraph, config: MappingConfig, stage: StageConfig):
+        self._graph = graph
+        self._config = config
+        self._stage = stage
+        first = max(0, len(graph) - config.window)
+        self._active = range(first, len(graph))
+        pairs = [(a, b) for a, b in sorted(graph.links) if a in self._active or b in self._active]
+        sightings = [(a, b) for a, b in sorted(graph.sightings)
+                     if a in self._active or b in self._active]
+        compared = sorted({*self._active, *(n for pair in pairs for n in pair)})
+        # after those whose images are compared come those of which only corners are known
+        known = sorted({n for pair in sightings for n in pair}.difference(compared))
+        self._numbers = compared + known
+        self._compared = len(compared)
+        place = {n: i for i, n in enumerate(self._numbers)}
+        self._a = torch.tensor([place[a] for a, _ in pairs], dtype=torch.long)
+        self._b = torch.tensor([place[b] for _, b in pairs], dtype=torch.long)
+        self._columns, self._size = self._layout()
+        keyframes = [graph.keyframes[n] for n in compared]
+        codes = torch.stack([graph.states[n].code_depth for n in compared])
+        self._surfaces = SurfaceViews(keyframes, codes, config)
+        if stage.stage != "semantics":
+            self._pictures = PictureViews(keyframes, self._surfaces, stage.level, config)
+            self._sparse = SparseTerm(graph, sightings, place, config.residuals)
+        if stage.stage != "geometry":
+            self._labels = LabelViews(keyframes, self._surfaces, config)
+
+    def _layout(self) -> tuple[dict[str, Tensor], int]:
+        """Columns (V, size) of every group, -1 where held; and their number."""
+        state = self._graph.states[-1]
+        sizes = {"pose": 6, "depth": len(state.code_depth), "semantic": len(state.code_semantic)}
+        columns, start = {}, 0
+        for group, size in sizes.items():
+            columns[group] = torch.full((len(self._numbers), size), -1, dtype=torch.long)
+            if group not in STAGE_GROUPS[self._stage.stage]:
+                continue
+            for i, number in enumerate(self._numbers):
+                if number in self._active and not (group == "pose" and number == 0):
+                    columns[group][i] = torch.arange(start, start + size)
+                    start += size
+        return columns, start
+
+    def start(self) -> WindowState:
+        """The state that the graph is in."""
+        states = [self._graph.states[n] for n in self._numbers]
+        geometric = self._stage.stage != "semantics"
+        return WindowState(torch.stack([s.T_world_cam for s in states]),
+                           torch.stack([s.code_depth for s in states]),
+                           torch.stack([s.code_semantic for s in states]),
+                           self._sparse.log_depths() if geometric else torch.zeros(0))
+
+    def keep(self, state: WindowState) -> None:
+        """Put the graph into a state."""
+        groups = STAGE_GROUPS[self._stage.stage]
+        for i, number in enumerate(self._numbers):
+            if number in self._active:
+                moved = {"T_world_cam": state.poses[i]} if "pose" in groups and number else {}
+                if "depth" in groups:
+                    moved["code_depth"] = state.depth[i]
+                if "semantic" in groups:
+                    moved["code_semantic"] = state.semantic[i]
+                self._graph.states[number] = replace(self._graph.states[number], **moved)
+        if "pose" in groups:
+            self._sparse.keep(state.points)
+
+    def retract(self, state: WindowState, step: Tensor) -> WindowState:
+        """The state moved by a step of the whole window."""
+        step = step.to(state.poses)
+        # held parameters take the zero that is appended
+        parts = torch.cat([step[:self._size], step.new_zeros(1)])
+        moves = {group: parts[columns] for group, columns in self._columns.items()}
+        moving = (self._columns["pose"][:, 0] >= 0)[:, None, None]
+        # a step of zero would still move a held pose by round-off
+        poses = torch.where(moving, se3.retract(state.poses, moves["pose"]), state.poses)
+        return WindowState(poses, state.depth + moves["depth"],
+                           state.semantic + moves["semantic"], state.points + step[self._size:])
+
+    def linearise(self, state: WindowState) -> NormalEquations:
+        """Cost and normal equations at a state."""
+        equations = NormalEquations.zeros(self._size, points=len(state.points))
+        if len(self._a):
+            T_ba = se3.inverse(state.poses[self._b]) @ state.poses[self._a]
+            surfaces = self._surfaces.maps(state.depth[:self._compared])
+            if self._stage.stage != "semantics":
+                self._add_photometric(equations, state, T_ba, surfaces)
+                self._add_geometric(equations, state, T_ba, surfaces)
+            if self._stage.stage != "geometry":
+                self._add_semantic(equations, state, T_ba, surfaces)
+        if self._stage.stage != "semantics":
+            self._sparse.add(equations, state.poses, state.depth, state.points, self._columns)
+        self._add_priors(equations, state)
+        return equations
+
+    def _add_photometric(self, equations, state, T_ba, surfaces) -> None:
+        c, pictures = self._config.residuals, self._pictures
+        warped, weight = self._correspond(pictures.pixels, pictures.weight, pictures.camera,
+                                          state, T_ba, surfaces)
+        intensity = pictures.intensity[self._a]
+        seen, seen_J_pixel = sample_views_with_gradient(pictures.maps, self._b, warped.pixels)
+        gain, offset = brightness_change(intensity, seen[..., 0], weight)
+        residual = photometric(intensity, seen, seen_J_pixel, warped, gain, offset)
+        self._add(equations, residual, weight, c.photometric_sigma, c.photometric_huber)
+
+    def _add_geometric(self, equations, state, T_ba, surfaces) -> None:
+        c, views = self._config.residuals, self._surfaces
+        warped, weight = self._correspond(views.pixels, views.weight, views.camera, state, T_ba,
+                                          surfaces)
+        residual = geometric(views.depth_maps, state.depth[:self._compared], self._b, warped)
+        self._add(equations, residual, weight, c.geometric_sigma, c.geometric_huber)
+
+    def _add_semantic(self, equations, state, T_ba, surfaces) -> None:
+        c, labels = self._config.residuals, self._labels
+        codes = state.semantic[:self._compared]
+        prob, prob_J_code = labels.probabilities(codes)
+        logits = labels.maps.logits(codes)
+        # pair by pair: the Jacobians of all together would not fit into the caches
+        for n in range(len(self._a)):
+            pair = slice(n, n + 1)
+            a, b = self._a[pair], self._b[pair]
+            warped, weight = self._correspond(labels.pixels, labels.weight, labels.camera, state,
+                                              T_ba, surfaces, pair)
+            residual = semantic(prob[a], prob_J_code[a], labels.maps, logits,
+                                b, warped, with_geometry=self._stage.stage == "joint")
+            self._add(equations, residual, weight, c.semantic_sigma, c.semantic_huber, pair)
+
+    def _correspond(self, pixels: CodedPixels, weight: Tensor, camera, state: WindowState,
+                    T_ba: Tensor, surfaces: Tensor,
+                    pairs: slice = slice(None)) -> tuple[Warp, Tensor]:
+        """The warp of each pair, and the weights (P, N) of its pixels."""
+        c, a, b = self._config.residuals, self._a[pairs], self._b[pairs]
+        warped = warp(pixels.of(a), state.depth[a], T_ba[pairs], camera, c.border)
+        scale = surfaces.shape[2] / camera.width
+        visible = visibility_weight(surfaces, b, (warped.pixels + 0.5) * scale - 0.5, warped, c)
+        return warped, weight[a] * visible
+
+    def _add(self, equations: NormalEquations, residual: Residual, weight: Tensor, sigma: float,
+             huber: float, pairs: slice = slice(None)) -> None:
+        """Whiten, weigh robustly and sum; residual and Jacobian are scaled together.
+
+        The weights are normalised so that a pair always counts as the same number of
+        pixels: otherwise losing sight of each other would lower the cost.
+        """
+        error = residual.value.norm(dim=-1) / sigma
+        total = weight.sum(1, keepdim=True)
+        enough = total >= _MIN_SHARE * weight.shape[1]
+        effective = self._config.residuals.effective_pixels
+        share = torch.where(enough, weight * (effective / total.clamp(min=1e-6)), 0.0)
+        cost = float((share * huber_cost(error, huber)).sum())
+        row_weight = share * huber_weight(error, huber) / (sigma * sigma)
+        rows = residual.value.shape[-1]
+        columns, jacobians = [], []
+        for name, jacobian in residual.jacobians.items():
+            group, which = name.split("_")
+            if group in STAGE_GROUPS[self._stage.stage]:
+                views = self._a if which == "a" else self._b
+                columns.append(self._columns[group][views[pairs]])
+                jacobians.append(jacobian.flatten(1, 2))
+        equations.add_groups(torch.cat(columns, 1), torch.cat(jacobians, -1),
+                      residual.value.flatten(1), row_weight.repeat_interleave(rows, 1), cost)
+
+    def _add_priors(self, equations: NormalEquations, state: WindowState) -> None:
+        for group, codes in (("depth", state.depth), ("semantic", state.semantic)):
+            for i, columns in enumerate(self._columns[group]):
+                if len(columns) and columns[0] >= 0:
+                    value, jacobian = code_prior(codes[i], self._config.residuals.code_sigma)
+                    equations.add_groups(columns[None], jacobian[None], value[None],
+                                  torch.ones_like(value)[None], 0.5 * float(value @ value))
