@@ -1,4 +1,4 @@
-"""Intensity, pyramids, and bilinear sampling with the gradient of the very interpolant."""
+"""Intensity, pyramids, and bilinear sampling."""
 
 import torch
 import torch.nn.functional as F
@@ -75,21 +75,6 @@ def sample_plane(plane: Tensor, u: Tensor, v: Tensor) -> Tensor:
     index, au, av = _cell(u, v, W, H)
     flat = plane.reshape(H * W)
     return _blend([flat.index_select(0, index + offset) for offset in (0, 1, W, W + 1)], au, av)
-
-
-def sample_with_gradient(maps: Tensor, pixels: Tensor) -> tuple[Tensor, Tensor]:
-    """Bilinear look-up (N, C) and its derivative by the pixel (N, C, 2).
-
-    The derivative is the interpolant's own, exact inside a cell and one-sided on
-    its edges, so that a finite-difference check of anything built on it is tight.
-    """
-    corners, (au, av) = _corners(maps, pixels)
-    step_top, step_bottom = corners[1] - corners[0], corners[3] - corners[2]
-    top = corners[0] + au * step_top
-    bottom = corners[2] + au * step_bottom
-    d_u = step_top + av * (step_bottom - step_top)
-    d_v = bottom - top
-    return top + av * d_v, torch.stack([d_u, d_v], -1)
 
 
 def _corners(maps: Tensor, pixels: Tensor):

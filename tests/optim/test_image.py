@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from difference import numerical_jacobian
 
 from optim import image
 
@@ -56,15 +55,6 @@ def test_sampling_at_pixel_centres_gives_the_pixels():
     v, u = torch.meshgrid(torch.arange(5.0), torch.arange(7.0), indexing="ij")
     at = torch.stack([u, v], -1).reshape(-1, 2).double()
     torch.testing.assert_close(image.sample(maps, at), maps.reshape(-1, 3))
-
-
-def test_sampled_gradient_is_that_of_the_sampled_value():
-    maps = torch.rand(9, 11, 2, dtype=torch.float64)
-    at = 0.7 + 6 * torch.rand(40, 2, dtype=torch.float64)
-    value, gradient = image.sample_with_gradient(maps, at)
-    torch.testing.assert_close(value, image.sample(maps, at))
-    numeric = numerical_jacobian(lambda step: image.sample(maps, at + step), 2)
-    torch.testing.assert_close(gradient, numeric, atol=1e-8, rtol=1e-7)
 
 
 def test_outside_pixels_take_the_border_and_are_not_inside():
