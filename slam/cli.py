@@ -20,6 +20,7 @@ import networks.bench
 import networks.evaluate
 import networks.train
 import slam.evaluate
+import slam.fusion_evaluation
 import slam.stages
 import viewer.replay
 from networks.checkpoint import load_predictor
@@ -71,6 +72,10 @@ docs/training.md tells the layout of your own images and label sets.""",
   scenecode evaluate model --data nyuv2 --root ~/data/nyuv2 --json
   scenecode evaluate model --model mine.safetensors --data folder --root mine --split val
   scenecode evaluate model --pictures page          page/index.html: pictures and plots""",
+    "fusion": """examples:
+  scenecode evaluate fusion --references 100             labels of several views, on built-in rooms
+  scenecode evaluate fusion --views 2 --pictures pages   with pictures before and after
+  scenecode evaluate fusion --data scenenet/data/val --json""",
     "stages": """example:
   scenecode evaluate stages --seeds 11 12 13 --frames 120""",
     "network": """example:
@@ -127,6 +132,9 @@ def build_parser() -> argparse.ArgumentParser:
         _command(kinds, "trajectory", "a camera path", slam.evaluate.main))
     networks.evaluate.add_arguments(
         _command(kinds, "model", "a network's depth and labels", networks.evaluate.main))
+    slam.fusion_evaluation.add_arguments(
+        _command(kinds, "fusion", "labels that several views agree on",
+                 slam.fusion_evaluation.main))
     slam.stages.add_arguments(
         _command(kinds, "stages", "what each mapping stage adds, on rooms", slam.stages.main))
     timed = commands.add_parser("bench", help="measure speed")

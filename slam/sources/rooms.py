@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 
 from networks.data.rooms import (EffectsConfig, PathConfig, RoomConfig, camera_effects,
@@ -39,14 +40,23 @@ class RoomsSource:
         self._poses = hand_held_path(self._room, seed, frames, fps, path)
 
     def __iter__(self) -> Iterator[Frame]:
-        for index, T_world_cam in enumerate(self._poses):
-            view = render(self._room, T_world_cam, self.camera, self._supersample)
-            pixels = view.image if self._effects is None else camera_effects(
-                view.image, self._seed, index, self.fps, self._effects)
-            image = torch.from_numpy(pixels).permute(2, 0, 1).float() / 255
-            truth = GroundTruth(torch.from_numpy(T_world_cam.copy()),
-                                torch.from_numpy(view.depth), torch.from_numpy(view.labels))
-            yield Frame(index, index / self.fps, image.contiguous(), self.camera, truth)
+        return map(self.frame, range(self.length))
+
+    @property
+    def poses(self) -> np.ndarray:
+        """(N, 4, 4) float64 ``T_world_cam`` of all frames."""
+        return self._poses
+
+    def frame(self, index: int) -> Frame:
+        """One frame, rendered now."""
+        T_world_cam = self._poses[index]
+        view = render(self._room, T_world_cam, self.camera, self._supersample)
+        pixels = view.image if self._effects is None else camera_effects(
+            view.image, self._seed, index, self.fps, self._effects)
+        image = torch.from_numpy(pixels).permute(2, 0, 1).float() / 255
+        truth = GroundTruth(torch.from_numpy(T_world_cam.copy()),
+                            torch.from_numpy(view.depth), torch.from_numpy(view.labels))
+        return Frame(index, index / self.fps, image.contiguous(), self.camera, truth)
 
     def close(self) -> None:
         """Nothing to release."""

@@ -1,0 +1,112 @@
+"""Labels spread along surfaces: neighbouring pixels of one surface have the same class.
+
+The semantic residual within one image.  Two pixels belong together as far as each lies in
+the other's tangent plane and they look alike; the labels follow by mean-field iterations
+of a conditional random field on the class probabilities (Kraehenbuehl and Koltun 2011), with
+neighbours at growing distances instead of all pairs.  It sharpens what a network of coarse
+resolution blurs, and needs a depth map good enough to tell surfaces apart.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from optim.camera import PinholeCamera
+
+#: Directions in which a pixel has neighbours, as (rows, columns); their opposites follow.
+_DIRECTIONS = ((0, 1), (1, 0), (1, 1), (1, -1))
+#: Probabilities below this are not taken for certain.
+_LEAST_PROBABILITY = 1e-4
+
+
+@dataclass(frozen=True)
+class SurfaceConfig:
+    #: distance in pixels of the neighbours asked in each iteration
+    reaches: tuple[int, ...] = (1, 2, 4, 8, 1, 2, 4, 8)
+    #: weight of all neighbours together against the logarithm of a pixel's own probability;
+    #: 0 switches smoothing off
+    strength: float = 32.0
+    #: distance to the neighbour's tangent plane, over depth, at which the bond weakens
+    plane: float = 0.01
+    #: difference of colour (0-1) at which the bond weakens
+    colour: float = 0.3
+
+    def __post_init__(self):
+        if self.strength < 0 or min(self.plane, self.colour) <= 0 or min(self.reaches) < 1:
+            raise ValueError(f"strength must not be negative, plane and colour be positive, "
+                             f"reaches be at least 1; got {self}")
+
+
+@dataclass(frozen=True)
+class Bonds:
+    """How strongly each pixel is tied to its neighbours, by their distance."""
+
+    #: (from, to, weight) in slices of (H, W); each holds in both directions
+    by_reach: dict[int, list[tuple[tuple[slice, slice], tuple[slice, slice], Tensor]]]
+    #: (H, W), 1 and the sum of all weights
+    total: dict[int, Tensor]
+
+
+def surface_bonds(camera: PinholeCamera, image: Tensor, depth: Tensor,
+                  config: SurfaceConfig) -> Bonds:
+    """Bonds between the pixels of an image (3, H, W) whose depth (H, W) is known; pixels
+    without depth (0) have none."""
+    points, _ = camera.backproject(camera.pixel_grid(device=depth.device), depth.reshape(-1))
+    points = points.reshape(*depth.shape, 3)
+    normals = surface_normals(points)
+    colours = image.permute(1, 2, 0)
+    by_reach, total = {}, {}
+    for reach in set(config.reaches):
+        by_reach[reach], total[reach] = [], torch.ones_like(depth)
+        for rows, columns in _DIRECTIONS:
+            here, there = _shifted(depth.shape, reach * rows, reach * columns)
+            step = points[there] - points[here]
+            off = ((step * normals[here]).sum(-1).abs() + (step * normals[there]).sum(-1).abs())
+            off = off / (config.plane * depth[here].clamp(min=1e-6))
+            unlike = (colours[there] - colours[here]).norm(dim=-1) / config.colour
+            weight = torch.exp(-0.5 * (off * off + unlike * unlike))
+            weight = weight * (depth[here] > 0) * (depth[there] > 0)
+            by_reach[reach].append((here, there, weight))
+            total[reach][here] += weight
+            total[reach][there] += weight
+    return Bonds(by_reach, total)
+
+
+def smooth_along_surfaces(probabilities: Tensor, bonds: Bonds, config: SurfaceConfig) -> Tensor:
+    """(C, H, W) class probabilities, drawn towards those of bonded neighbours."""
+    own = probabilities.clamp(min=_LEAST_PROBABILITY).log()
+    said = probabilities
+    for reach in config.reaches:
+        heard = torch.zeros_like(said)
+        for here, there, weight in bonds.by_reach[reach]:
+            heard[(slice(None), *here)].addcmul_(weight, said[(slice(None), *there)])
+            heard[(slice(None), *there)].addcmul_(weight, said[(slice(None), *here)])
+        said = torch.softmax(own.addcmul(heard, config.strength / bonds.total[reach]), 0)
+    return said
+
+
+def surface_normals(points: Tensor) -> Tensor:
+    """Unit normals (H, W, 3) of points (H, W, 3), zero where undefined.
+
+    Of the differences to either side the shorter counts, so that a normal does not mix
+    two surfaces.
+    """
+    normal = torch.linalg.cross(_short_difference(points, 1), _short_difference(points, 0))
+    return normal / normal.norm(dim=-1, keepdim=True).clamp(min=1e-12)
+
+
+def _short_difference(points: Tensor, axis: int) -> Tensor:
+    step = points.diff(dim=axis)
+    first, last = step.narrow(axis, 0, 1), step.narrow(axis, step.shape[axis] - 1, 1)
+    before, after = torch.cat([first, step], axis), torch.cat([step, last], axis)
+    nearer = before.norm(dim=-1, keepdim=True) < after.norm(dim=-1, keepdim=True)
+    return torch.where(nearer, before, after)
+
+
+def _shifted(shape, rows: int, columns: int):
+    """Index pairs of all pixels that have a neighbour so many rows and columns further."""
+    height, width = shape
+    here_columns = slice(max(0, -columns), width - max(0, columns))
+    there_columns = slice(max(0, columns), width - max(0, -columns))
+    return (slice(0, height - rows), here_columns), (slice(rows, height), there_columns)
