@@ -22,6 +22,7 @@ import networks.train
 import slam.evaluate
 import slam.fusion_evaluation
 import slam.stages
+import slam.suite
 import viewer.replay
 from networks.checkpoint import load_predictor
 from networks.config import from_mapping, load_yaml, override, to_mapping
@@ -76,6 +77,10 @@ docs/training.md tells the layout of your own images and label sets.""",
   scenecode evaluate fusion --references 100             labels of several views, on built-in rooms
   scenecode evaluate fusion --views 2 --pictures pages   with pictures before and after
   scenecode evaluate fusion --data scenenet/data/val --json""",
+    "sequence": """examples:
+  scenecode evaluate sequence rooms:21 rooms:22 --out results
+  scenecode evaluate sequence --suite real --out results    shipped list; paths below SCENECODE_DATA
+  scenecode evaluate sequence desk/ --compare ORB-SLAM3=orb.txt --out results""",
     "stages": """example:
   scenecode evaluate stages --seeds 11 12 13 --frames 120""",
     "network": """example:
@@ -135,6 +140,9 @@ def build_parser() -> argparse.ArgumentParser:
     slam.fusion_evaluation.add_arguments(
         _command(kinds, "fusion", "labels that several views agree on",
                  slam.fusion_evaluation.main))
+    slam.suite.add_arguments(
+        _command(kinds, "sequence", "whole sequences, and other systems on them",
+                 slam.suite.main))
     slam.stages.add_arguments(
         _command(kinds, "stages", "what each mapping stage adds, on rooms", slam.stages.main))
     timed = commands.add_parser("bench", help="measure speed")

@@ -73,7 +73,8 @@ def assert_complete(folder):
 
 @pytest.mark.parametrize("command", [[], ["demo"], ["run"], ["train"], ["evaluate"],
                                      ["evaluate", "trajectory"], ["evaluate", "model"],
-                                     ["evaluate", "stages"], ["bench"],
+                                     ["evaluate", "stages"], ["evaluate", "fusion"],
+                                     ["evaluate", "sequence"], ["bench"],
                                      ["bench", "network"], ["view"], ["config"]])
 def test_help_shows_examples(command, capsys):
     with pytest.raises(SystemExit) as ended:

@@ -1,0 +1,1 @@
+"""Shipped lists of sequences for ``scenecode evaluate sequence --suite``."""
