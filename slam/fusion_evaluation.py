@@ -26,7 +26,7 @@ from slam.atomic import write_text
 from slam.fusion_pictures import Gallery
 from slam.fusion_scenes import (REPORTED_SEED, FolderTrajectories, Group, RoomTrajectories,
                                 motion_statistics)
-from slam.label_fusion import METHODS, LabelFusionConfig, fuse_labels
+from slam.label_fusion import METHODS, LabelFusion, LabelFusionConfig
 
 #: Scores of every method, in the order of the table.
 SCORES = ("miou", "pixel_accuracy", "class_accuracy")
@@ -90,8 +90,9 @@ def score_group(group: Group, predictor: Predictor, views: Sequence[int],
     scores = FusionScores(len(predictor.classes), poses=[group.poses()])
     seen = group.views(predictor)
     for count in views:
+        fusion = LabelFusion(seen[:count], config)
         for method in methods:
-            labels = fuse_labels(method, seen[:count], config).argmax(0)
+            labels = fusion.fuse(method).argmax(0)
             scores.confusion(count, method).add(labels, group.labels())
     return scores
 

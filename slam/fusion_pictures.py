@@ -11,7 +11,7 @@ from torch import Tensor
 from networks.classes import ClassSet
 from networks.prediction import Predictor
 from slam.fusion_scenes import Group
-from slam.label_fusion import LabelFusionConfig, fuse_labels
+from slam.label_fusion import LabelFusion, LabelFusionConfig
 
 #: Pictures written, of the first references.
 COUNT = 24
@@ -35,7 +35,8 @@ class Gallery:
         columns = []
         for n, frame in enumerate(group.frames[:views]):
             ordered = [seen[n], *seen[:n], *seen[n + 1:]]
-            fused = {method: fuse_labels(method, ordered, config) for method in SHOWN}
+            fusion = LabelFusion(ordered, config)
+            fused = {method: fusion.fuse(method) for method in SHOWN}
             image = (frame.image.permute(1, 2, 0) * 255).round().byte().numpy()
             columns.append(np.vstack([
                 image, self._classes.paint(frame.truth.labels),

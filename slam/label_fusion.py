@@ -7,6 +7,7 @@ codes can use the former, and the latter then only spreads labels along surfaces
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -14,8 +15,8 @@ from torch import Tensor
 from networks.errors import ConfigError
 from optim import image
 from slam.code_fusion import CodeFusionConfig, optimise_codes
-from slam.label_views import LabelView, sight_between
-from slam.surface_labels import SurfaceConfig, smooth_along_surfaces, surface_bonds
+from slam.label_views import LabelView, Sight, sight_between
+from slam.surface_labels import Bonds, SurfaceConfig, smooth_along_surfaces, surface_bonds
 
 #: Probabilities below this are not taken for certain when they are multiplied.
 LEAST_PROBABILITY = 1e-6
@@ -73,61 +74,93 @@ def fuse_labels(method: str, views: Sequence[LabelView],
 
     Raises ``ConfigError`` for another method or no views.
     """
-    if method not in METHODS:
-        raise ConfigError(f"label fusion '{method}' is unknown; choose one of {', '.join(METHODS)}")
-    if not views:
-        raise ConfigError("label fusion needs at least one view")
-    return METHODS[method](views, config)
+    return LabelFusion(views, config).fuse(method)
 
 
-def _alone(views: Sequence[LabelView], config: LabelFusionConfig) -> Tensor:
-    return views[0].probabilities()
+class LabelFusion:
+    """Several methods on the same views; what they have in common is made once."""
+
+    def __init__(self, views: Sequence[LabelView],
+                 config: LabelFusionConfig = LabelFusionConfig()):
+        """The first of ``views`` is to be labelled."""
+        if not views:
+            raise ConfigError("label fusion needs at least one view")
+        self._views, self._config = list(views), config
+
+    def fuse(self, method: str) -> Tensor:
+        """(C, H, W) class probabilities by a method of ``fuse_labels``."""
+        if method not in METHODS:
+            raise ConfigError(f"label fusion '{method}' is unknown; choose one of "
+                              f"{', '.join(METHODS)}")
+        return METHODS[method](self)
+
+    def alone(self) -> Tensor:
+        return self._views[0].probabilities()
+
+    def multiplied(self) -> Tensor:
+        return self._as_maps(multiplied(self._said))
+
+    def averaged(self) -> Tensor:
+        return self._as_maps(averaged(self._said))
+
+    def averaged_along_surfaces(self) -> Tensor:
+        return self._spread(self._said)
+
+    def coded(self) -> Tensor:
+        return self._spread(self._hear(self._codes))
+
+    def coded_without_prior(self) -> Tensor:
+        config = replace(self._config.code, prior_sigma=0.0)
+        return self._spread(self._hear(self._optimised(config)))
+
+    def coded_alone(self) -> Tensor:
+        return self._views[0].probabilities(self._codes[0])
+
+    def _optimised(self, config: CodeFusionConfig) -> Tensor:
+        return optimise_codes(self._views, config, self._config.tolerance).state
+
+    def _hear(self, codes: Sequence[Tensor]) -> Said:
+        """What all views say of the first view's pixels, at codes (Ks,) of each."""
+        said = [view.probabilities(code) for view, code in zip(self._views, codes)]
+        own = said[0].flatten(1)
+        # an element that is looked up holds its classes together
+        heard = [image.sample(theirs.permute(1, 2, 0).contiguous(), found.pixels).T
+                 for theirs, found in zip(said[1:], self._sights)]
+        seen = [torch.ones_like(own[0]), *(found.visible.to(own.dtype) for found in self._sights)]
+        return Said(torch.stack(seen), torch.stack([own, *heard]))
+
+    def _spread(self, said: Said) -> Tensor:
+        fused = self._as_maps(averaged(said))
+        if not self._config.surfaces.strength:
+            return fused
+        return smooth_along_surfaces(fused, self._bonds, self._config.surfaces)
+
+    def _as_maps(self, values: Tensor) -> Tensor:
+        return values.reshape(-1, self._views[0].camera.height, self._views[0].camera.width)
+
+    @cached_property
+    def _sights(self) -> list[Sight]:
+        first, *others = self._views
+        return [sight_between(first, other, self._config.tolerance) for other in others]
+
+    @cached_property
+    def _said(self) -> Said:
+        return self._hear([view.start_code() for view in self._views])
+
+    @cached_property
+    def _codes(self) -> Tensor:
+        return self._optimised(self._config.code)
+
+    @cached_property
+    def _bonds(self) -> Bonds:
+        first = self._views[0]
+        return surface_bonds(first.camera, first.image, first.depth, self._config.surfaces)
 
 
-def _elementwise(combine: Callable[[Said], Tensor]):
-    def fuse(views: Sequence[LabelView], config: LabelFusionConfig) -> Tensor:
-        probabilities = [view.probabilities() for view in views]
-        return combine(_listen(views, probabilities, config)).reshape(probabilities[0].shape)
-    return fuse
-
-
-def _coded(views: Sequence[LabelView], config: LabelFusionConfig) -> Tensor:
-    codes = optimise_codes(views, config.code, config.tolerance).state
-    coded = [replace(view, code=code) for view, code in zip(views, codes)]
-    return _along_surfaces(coded, config)
-
-
-def _coded_without_prior(views: Sequence[LabelView], config: LabelFusionConfig) -> Tensor:
-    return _coded(views, replace(config, code=replace(config.code, prior_sigma=0.0)))
-
-
-def _coded_alone(views: Sequence[LabelView], config: LabelFusionConfig) -> Tensor:
-    return views[0].probabilities(optimise_codes(views, config.code, config.tolerance).state[0])
-
-
-def _along_surfaces(views: Sequence[LabelView], config: LabelFusionConfig) -> Tensor:
-    fused = _elementwise(averaged)(views, config)
-    if not config.surfaces.strength:
-        return fused
-    first = views[0]
-    bonds = surface_bonds(first.camera, first.image, first.depth, config.surfaces)
-    return smooth_along_surfaces(fused, bonds, config.surfaces)
-
-
-#: By name: views, the first of which is to be labelled, to its (C, H, W) probabilities.
-METHODS: dict[str, Callable[[Sequence[LabelView], LabelFusionConfig], Tensor]] = {
-    "none": _alone, "multiplication": _elementwise(multiplied), "average": _elementwise(averaged),
-    "code": _coded, "code_without_prior": _coded_without_prior, "code_alone": _coded_alone,
-    "average_along_surfaces": _along_surfaces}
-
-
-def _listen(views: Sequence[LabelView], probabilities: Sequence[Tensor],
-            config: LabelFusionConfig) -> Said:
-    """What all views say of the first view's pixels."""
-    own = probabilities[0].flatten(1)
-    seen, said = [torch.ones_like(own[0])], [own]
-    for view, theirs in zip(views[1:], probabilities[1:]):
-        found = sight_between(views[0], view, config.tolerance)
-        seen.append(found.visible.to(own.dtype))
-        said.append(image.sample(theirs.permute(1, 2, 0), found.pixels).T)
-    return Said(torch.stack(seen), torch.stack(said))
+#: By name; see ``fuse_labels``.
+METHODS: dict[str, Callable[[LabelFusion], Tensor]] = {
+    "none": LabelFusion.alone, "multiplication": LabelFusion.multiplied,
+    "average": LabelFusion.averaged, "code": LabelFusion.coded,
+    "code_without_prior": LabelFusion.coded_without_prior,
+    "code_alone": LabelFusion.coded_alone,
+    "average_along_surfaces": LabelFusion.averaged_along_surfaces}

@@ -10,7 +10,6 @@ from pathlib import Path
 import torch
 import yaml
 from rich.console import Console
-from rich.table import Table
 
 import configs.suites
 from networks.checkpoint import load_predictor
@@ -214,7 +213,7 @@ def main(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         console.print(f"interrupted after {len({row.sequence for row in rows})} of "
                       f"{len(suite.sequences)} sequences")
-    print(json.dumps(results(rows))) if args.json else _print(rows)
+    print(json.dumps(results(rows)) if args.json else markdown(rows))
     return 0
 
 
@@ -256,10 +255,3 @@ def _write(out: Path, rows: Sequence[Row], title: str, paths: dict[str, Trajecto
     write_text(out / TABLE, markdown(rows))
     write_text(out / RESULTS, json.dumps(results(rows), indent=1))
     write_text(out / "config.yaml", yaml.safe_dump(to_mapping(config), sort_keys=False))
-
-
-def _print(rows: Sequence[Row]) -> None:
-    table = Table("sequence", "system", *(title for _, title, _, _ in COLUMNS))
-    for row in rows:
-        table.add_row(row.sequence, row.system, *_cells(row))
-    Console().print(table)
