@@ -1,6 +1,7 @@
 """All settings of the running system, with the defaults it ships."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from networks.inference import Precision
 from optim.gauss_newton import GaussNewtonConfig
@@ -158,6 +159,8 @@ class FusionConfig:
     voxel: float = 0.01
     #: surfaces seen at a smaller cosine are left out
     min_cosine: float = 0.1
+    #: how the labels of several views become one, see ``slam.label_fusion.fuse_labels``
+    labels: Literal["multiplication", "average", "code"] = "multiplication"
 
 
 @dataclass(frozen=True)

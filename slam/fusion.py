@@ -7,18 +7,17 @@ import torch
 from torch import Tensor
 
 from networks.classes import VOID
-from optim import image, se3
+from networks.prediction import resize_maps
+from optim import se3
 from optim.camera import MIN_DEPTH, PinholeCamera
 from optim.warp import ViewState
 from slam.config import FusionConfig
 from slam.graph import KeyframeGraph
 from slam.keyframe import Keyframe
+from slam.label_fusion import LabelFusion, LabelFusionConfig
+from slam.label_views import LabelView
 from slam.snapshot import KeyframeView, PointCloud
 from slam.weights import surface_cosine
-
-#: Probabilities below this count as this much: one view alone may not rule a class out.
-MIN_PROBABILITY = 1e-6
-
 
 @dataclass(frozen=True)
 class KeyframePoints:
@@ -32,16 +31,6 @@ class KeyframePoints:
     probabilities: Tensor
 
 
-@dataclass(frozen=True)
-class Surface:
-    """A keyframe's depth and labels at the resolution of fusion."""
-
-    #: (h, w) metres
-    depth: Tensor
-    #: (h, w, C)
-    log_probabilities: Tensor
-
-
 class Fusion:
     """Keeps each keyframe's share until it or a neighbour changes.  Owned by the output
     thread."""
@@ -52,7 +41,7 @@ class Fusion:
         self._points: dict[int, tuple[tuple[ViewState, ...], KeyframePoints]] = {}
         self._views: dict[int, tuple[ViewState, KeyframeView]] = {}
         #: of the present update, by keyframe
-        self._surfaces: dict[int, Surface] = {}
+        self._surfaces: dict[int, LabelView] = {}
 
     def keyframe_views(self, graph: KeyframeGraph) -> tuple[KeyframeView, ...]:
         """Every keyframe as it stands; an unchanged one is the same object as before."""
@@ -88,18 +77,19 @@ class Fusion:
             cached = self._points[number] = (basis, made)
         return cached[1]
 
-    def _surface(self, graph: KeyframeGraph, number: int) -> Surface:
+    def _surface(self, graph: KeyframeGraph, number: int) -> LabelView:
         if number not in self._surfaces:
             self._surfaces[number] = keyframe_surface(
                 graph.keyframes[number], graph.states[number], self._config.level)
         return self._surfaces[number]
 
 
-def keyframe_surface(keyframe: Keyframe, state: ViewState, level: int) -> Surface:
-    """A keyframe's depth and labels at a pyramid level."""
-    probabilities = keyframe.probabilities(state.code_semantic, level).permute(1, 2, 0)
-    return Surface(keyframe.depth(state.code_depth, level),
-                   probabilities.clamp(min=MIN_PROBABILITY).log().contiguous())
+def keyframe_surface(keyframe: Keyframe, state: ViewState, level: int) -> LabelView:
+    """A keyframe at a pyramid level as label fusion takes it, with the map's depth and codes."""
+    camera = keyframe.camera_at(level)
+    image = resize_maps(keyframe.frame.image, camera.width, camera.height)
+    return LabelView(camera, state.T_world_cam, image, keyframe.depth(state.code_depth, level),
+                     keyframe.prediction, state.code_semantic)
 
 
 def keyframe_view(keyframe: Keyframe, state: ViewState) -> KeyframeView:
@@ -115,43 +105,23 @@ def keyframe_view(keyframe: Keyframe, state: ViewState) -> KeyframeView:
         labels.to(torch.uint8).cpu().numpy(), probability.cpu().numpy())
 
 
-def consistent_points(graph: KeyframeGraph, number: int, surfaces: dict[int, Surface],
+def consistent_points(graph: KeyframeGraph, number: int, surfaces: dict[int, LabelView],
                       config: FusionConfig) -> KeyframePoints:
-    """Points of a keyframe whose depth others confirm, with the labels of all confirming views
-    multiplied (their logarithms averaged); ``surfaces`` are its own and the others'."""
-    keyframe, state = graph.keyframes[number], graph.states[number]
-    camera = keyframe.camera_at(config.level)
-    depth = surfaces[number].depth
-    neighbours = sorted(surfaces.keys() - {number})
+    """Points of a keyframe whose depth others confirm, labelled by all confirming views as
+    ``config.labels`` says; ``surfaces`` are its own and the others'."""
+    keyframe, own = graph.keyframes[number], surfaces[number]
+    others = [surfaces[n] for n in sorted(surfaces.keys() - {number})]
+    camera, depth = own.camera, own.depth
     points, _ = camera.backproject(camera.pixel_grid(device=depth.device), depth.reshape(-1))
     cosine = surface_cosine(points.reshape(camera.height, camera.width, 3))
     certain = keyframe.depth_std(depth) < config.max_relative_std * depth
     keep = (certain & (cosine > config.min_cosine)).reshape(-1)
-    log_prob = surfaces[number].log_probabilities.flatten(0, 1).clone()
-    votes = torch.ones_like(points[:, 0])
-    for other in neighbours:
-        agrees, pixels = _agreement(graph, number, other, surfaces[other], points, config)
-        votes[agrees] += 1
-        log_prob[agrees] += image.sample(surfaces[other].log_probabilities, pixels[agrees])
-    if neighbours:
-        keep &= votes >= 1 + min(config.agreeing_views, len(neighbours))
-    colour = keyframe.frame.image
-    height, width = depth.shape
-    colour = torch.nn.functional.interpolate(colour[None], (height, width), mode="area")[0]
-    world = se3.act(state.T_world_cam, points[keep])
-    probabilities = torch.softmax(log_prob / votes[:, None], -1)
-    return KeyframePoints(world, colour.flatten(1).T[keep], probabilities[keep])
-
-
-def _agreement(graph: KeyframeGraph, number: int, other: int, theirs: Surface, points: Tensor,
-               config: FusionConfig) -> tuple[Tensor, Tensor]:
-    """Whether another keyframe sees a surface at the same depth (N,), and where (N, 2)."""
-    camera = graph.keyframes[other].camera_at(config.level)
-    x = se3.act(graph.relative(number, other), points)
-    pixels, _ = camera.project(x)
-    depth = image.sample(theirs.depth[..., None], pixels)[:, 0]
-    seen = (x[:, 2] > MIN_DEPTH) & image.inside(pixels, camera.width, camera.height)
-    return seen & ((depth - x[:, 2]).abs() < config.depth_tolerance * x[:, 2]), pixels
+    labels = LabelFusion([own, *others], LabelFusionConfig(tolerance=config.depth_tolerance))
+    if others:
+        keep &= labels.seen_by() >= 1 + min(config.agreeing_views, len(others))
+    probabilities = labels.fuse(config.labels).flatten(1).T
+    world = se3.act(own.T_world_cam, points[keep])
+    return KeyframePoints(world, own.image.flatten(1).T[keep], probabilities[keep])
 
 
 def thin(points: Tensor, colours: Tensor, probabilities: Tensor, cell: float) -> PointCloud:

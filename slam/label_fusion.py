@@ -94,6 +94,12 @@ class LabelFusion:
                               f"{', '.join(METHODS)}")
         return METHODS[method](self)
 
+    def seen_by(self) -> Tensor:
+        """(H * W,) how many views see each pixel of the first, itself included."""
+        visible = [found.visible for found in self._sights]
+        return 1 + torch.stack(visible).sum(0) if visible else \
+            torch.ones(self._views[0].depth.numel(), dtype=torch.int64)
+
     def alone(self) -> Tensor:
         return self._views[0].probabilities()
 

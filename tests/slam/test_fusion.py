@@ -203,3 +203,14 @@ def test_splat_lets_the_nearer_point_win_and_ignores_what_is_behind():
     behind = pose(yaw=np.pi).numpy()
     depth, labels = splat(view, behind, CAMERA)
     assert not depth.any() and (labels == VOID).all()
+
+
+@pytest.mark.parametrize("labels", ["multiplication", "average", "code"])
+def test_every_way_of_fusing_labels_serves_the_live_map(labels):
+    """Also with a network without codes, as here."""
+    graph = graph_of(*POSES, wrong_labels=0)
+    points = consistent_points(graph, 0, surfaces_around(graph, 0), replace(CONFIG, labels=labels))
+    assert len(points.points) > 500
+    seen_by_all = points.probabilities.argmax(1) != NYU13.names.index("tv")
+    assert seen_by_all.float().mean() > 0.8
+    torch.testing.assert_close(points.probabilities.sum(1), torch.ones(len(points.points)))
