@@ -1,5 +1,11 @@
 """Code-based label fusion (paper sections 4 and 6.3): the semantic codes of several views,
-optimised jointly so that their class probabilities agree, at known depth and poses."""
+optimised jointly so that their class probabilities agree, at known depth and poses.
+
+``pairwise`` is the paper's formulation: the first view against every other.  ``with_consensus``
+compares every view with what all of them together say of the first view's pixels: for the
+Euclidean distance, differences among all pairs and deviations from the mean are the same up
+to a factor, and a consensus can be made smooth along surfaces before codes have to follow it.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,15 +24,15 @@ from slam.label_views import LabelView, sight_between
 
 @dataclass(frozen=True)
 class CodeFusionConfig:
-    """A pair of views counts as ``effective_pixels`` measurements, times the share of pixels
-    that both see; each has the deviation ``sigma`` (probability)."""
+    """A comparison counts as ``effective_pixels`` measurements, times the share of pixels that
+    it is made at; each has the deviation ``sigma`` (probability)."""
 
     #: pixels at which views are compared: every so many of each row and column
     step: int = 8
     effective_pixels: float = 600.0
-    sigma: float = 4.0
+    sigma: float = 1.4
     #: Huber's threshold, in deviations
-    huber: float = 0.5
+    huber: float = 1.0
     #: deviation of the zero-code prior; 0 does without
     prior_sigma: float = 1.0
     #: views that share less than this part of their pixels are not compared
@@ -51,31 +57,55 @@ class _Side:
 
 
 @dataclass(frozen=True)
-class _Pair:
+class _Comparison:
+    """Of one view's probabilities with another's, or with some that are given (N, C)."""
+
     a: _Side
-    b: _Side
-    #: share of a's pixels that b sees
+    b: _Side | Tensor
+    #: share of the pixels that it is made at
     share: float
 
 
 class SemanticAgreement:
-    """The least-squares problem: equation 8 between the first view and every other, both ways,
-    with the zero-code prior.
+    """The least-squares problem: semantic residuals (equation 8) and the zero-code prior.
 
     Depth and poses are fixed, so pixels keep their partners and only the codes move; the
     residual is that of ``optim.residuals.semantic``.
     """
 
-    def __init__(self, views: Sequence[LabelView], config: CodeFusionConfig, tolerance: float):
-        """``tolerance`` as in ``slam.label_views.sight``."""
-        self._config = config
-        self._size = views[0].prediction.semantic_code_size
-        self._views = len(views)
+    def __init__(self, comparisons: Sequence[_Comparison], views: int, size: int,
+                 config: CodeFusionConfig):
+        self._comparisons = [c for c in comparisons if c.share >= config.least_overlap]
+        self._views, self._size, self._config = views, size, config
+
+    @staticmethod
+    def pairwise(views: Sequence[LabelView], config: CodeFusionConfig,
+                 tolerance: float) -> "SemanticAgreement":
+        """The first view with every other, both ways; ``tolerance`` as in
+        ``slam.label_views.sight``."""
         small = [_thinned(view, config.step) for view in views]
         maps = [_maps(view) for view in small]
         ordered = [pair for n in range(1, len(views)) for pair in ((0, n), (n, 0))]
-        pairs = [_pair(small, maps, a, b, tolerance) for a, b in ordered]
-        self._pairs = [pair for pair in pairs if pair.share >= config.least_overlap]
+        comparisons = [_compare(small, maps, a, b, tolerance) for a, b in ordered]
+        return SemanticAgreement(comparisons, len(views),
+                                 views[0].prediction.semantic_code_size, config)
+
+    @staticmethod
+    def with_consensus(views: Sequence[LabelView], consensus: Tensor, config: CodeFusionConfig,
+                       tolerance: float) -> "SemanticAgreement":
+        """Every view with ``consensus`` (C, H, W) on the first view's pixels."""
+        small = [_thinned(view, config.step) for view in views]
+        first = small[0].camera
+        target = resize_maps(consensus, first.width, first.height).flatten(1).T
+        comparisons = []
+        for n, view in enumerate(small):
+            seen = sight_between(small[0], view, tolerance)
+            visible = seen.visible if n else torch.ones_like(seen.visible)
+            side = _side(n, image.sample(_maps(view), seen.pixels[visible]) if n
+                         else _maps(view).flatten(0, 1), len(consensus))
+            comparisons.append(_Comparison(side, target[visible], float(visible.float().mean())))
+        return SemanticAgreement(comparisons, len(views),
+                                 views[0].prediction.semantic_code_size, config)
 
     def retract(self, codes: Tensor, step: Tensor) -> Tensor:
         """Codes (V, K) moved by a step (V * K,)."""
@@ -83,31 +113,39 @@ class SemanticAgreement:
 
     def linearise(self, codes: Tensor) -> NormalEquations:
         """Cost and normal equations at codes (V, K)."""
-        c, K = self._config, self._size
-        equations = NormalEquations.zeros(self._views * K, codes.device)
-        for pair in self._pairs:
-            prob_a, J_a = pair.a.compare(codes[pair.a.view])
-            prob_b, J_b = pair.b.compare(codes[pair.b.view])
-            value = prob_a - prob_b
-            error = value.norm(dim=1) / c.sigma
-            scale = c.effective_pixels * pair.share / len(value)
-            weight = scale * huber_weight(error, c.huber) / (c.sigma * c.sigma)
-            blocks = [(_columns(pair.a.view, K), J_a.flatten(0, 1)),
-                      (_columns(pair.b.view, K), -J_b.flatten(0, 1))]
-            equations.add(blocks, value.flatten(), weight.repeat_interleave(value.shape[1]),
-                          scale * float(huber_cost(error, c.huber).sum()))
-        if c.prior_sigma:
+        equations = NormalEquations.zeros(self._views * self._size, codes.device)
+        for comparison in self._comparisons:
+            self._add(equations, comparison, codes)
+        if self._config.prior_sigma:
             for view, code in enumerate(codes):
-                value, jacobian = code_prior(code, c.prior_sigma)
-                equations.add([(_columns(view, K), jacobian)], value, torch.ones_like(value),
-                              0.5 * float(value @ value))
+                value, jacobian = code_prior(code, self._config.prior_sigma)
+                equations.add([(_columns(view, self._size), jacobian)], value,
+                              torch.ones_like(value), 0.5 * float(value @ value))
         return equations
 
+    def _add(self, equations: NormalEquations, comparison: _Comparison, codes: Tensor) -> None:
+        c, a, b = self._config, comparison.a, comparison.b
+        prob, J = a.compare(codes[a.view])
+        blocks = [(_columns(a.view, self._size), J.flatten(0, 1))]
+        if isinstance(b, _Side):
+            other, J = b.compare(codes[b.view])
+            blocks.append((_columns(b.view, self._size), -J.flatten(0, 1)))
+        else:
+            other = b
+        value = prob - other
+        error = value.norm(dim=1) / c.sigma
+        scale = c.effective_pixels * comparison.share / len(value)
+        weight = scale * huber_weight(error, c.huber) / (c.sigma * c.sigma)
+        equations.add(blocks, value.flatten(), weight.repeat_interleave(value.shape[1]),
+                      scale * float(huber_cost(error, c.huber).sum()))
 
-def optimise_codes(views: Sequence[LabelView], config: CodeFusionConfig,
-                   tolerance: float) -> Solution[Tensor]:
-    """Codes (V, K) that make the views agree, from the codes the views start with."""
-    problem = SemanticAgreement(views, config, tolerance)
+
+def optimise_codes(views: Sequence[LabelView], config: CodeFusionConfig, tolerance: float,
+                   consensus: Tensor | None = None) -> Solution[Tensor]:
+    """Codes (V, K) that make the views agree with each other, or with a consensus (C, H, W) on
+    the first view's pixels; from the codes that the views start with."""
+    problem = SemanticAgreement.pairwise(views, config, tolerance) if consensus is None else \
+        SemanticAgreement.with_consensus(views, consensus, config, tolerance)
     start = torch.stack([view.start_code() for view in views])
     return minimise(start, problem.linearise, problem.retract, config.gauss_newton)
 
@@ -128,14 +166,14 @@ def _maps(view: LabelView) -> Tensor:
     return resized.permute(1, 2, 0).contiguous()
 
 
-def _pair(views: Sequence[LabelView], maps: Sequence[Tensor], a: int, b: int,
-          tolerance: float) -> _Pair:
+def _compare(views: Sequence[LabelView], maps: Sequence[Tensor], a: int, b: int,
+             tolerance: float) -> _Comparison:
     seen = sight_between(views[a], views[b], tolerance)
     ours = maps[a].flatten(0, 1)[seen.visible]
     theirs = image.sample(maps[b], seen.pixels[seen.visible])
     classes = len(views[a].prediction.classes)
-    return _Pair(_side(a, ours, classes), _side(b, theirs, classes),
-                 float(seen.visible.float().mean()))
+    return _Comparison(_side(a, ours, classes), _side(b, theirs, classes),
+                       float(seen.visible.float().mean()))
 
 
 def _side(view: int, values: Tensor, classes: int) -> _Side:

@@ -64,13 +64,14 @@ def fuse_labels(method: str, views: Sequence[LabelView],
 
     * ``none``: the first view alone.
     * ``multiplication``, ``average``: element by element, over the views that see a pixel.
-    * ``code``: all semantic codes are optimised jointly until the views agree, with a
-      zero-code prior (equation 8); then their probabilities are averaged and spread along
-      surfaces, where the codes have no finer detail to give.
+    * ``code``: the views' average, spread along surfaces, is the consensus; all semantic codes
+      are optimised jointly to agree with it (equation 8), with a zero-code prior; then the
+      coded probabilities are averaged and spread along surfaces, where codes have no finer
+      detail to give.
     * ``code_without_prior``: the same without the prior on codes.
-    * ``code_alone``: the first view decoded at its optimised code, and nothing else: the
-      method of the paper.
-    * ``average_along_surfaces``: ``code`` without codes.
+    * ``code_alone``: codes optimised until the views agree with the first, which is decoded at
+      its code, and nothing else: the method of the paper.
+    * ``average_along_surfaces``: ``code`` without codes, the consensus itself.
 
     Raises ``ConfigError`` for another method or no views.
     """
@@ -110,20 +111,21 @@ class LabelFusion:
         return self._as_maps(averaged(self._said))
 
     def averaged_along_surfaces(self) -> Tensor:
-        return self._spread(self._said)
+        return self._consensus
 
     def coded(self) -> Tensor:
-        return self._spread(self._hear(self._codes))
+        return self._follow_consensus(self._config.code)
 
     def coded_without_prior(self) -> Tensor:
-        config = replace(self._config.code, prior_sigma=0.0)
-        return self._spread(self._hear(self._optimised(config)))
+        return self._follow_consensus(replace(self._config.code, prior_sigma=0.0))
 
     def coded_alone(self) -> Tensor:
-        return self._views[0].probabilities(self._codes[0])
+        codes = optimise_codes(self._views, self._config.code, self._config.tolerance).state
+        return self._views[0].probabilities(codes[0])
 
-    def _optimised(self, config: CodeFusionConfig) -> Tensor:
-        return optimise_codes(self._views, config, self._config.tolerance).state
+    def _follow_consensus(self, config: CodeFusionConfig) -> Tensor:
+        codes = optimise_codes(self._views, config, self._config.tolerance, self._consensus).state
+        return self._spread(self._hear(codes))
 
     def _hear(self, codes: Sequence[Tensor]) -> Said:
         """What all views say of the first view's pixels, at codes (Ks,) of each."""
@@ -154,8 +156,8 @@ class LabelFusion:
         return self._hear([view.start_code() for view in self._views])
 
     @cached_property
-    def _codes(self) -> Tensor:
-        return self._optimised(self._config.code)
+    def _consensus(self) -> Tensor:
+        return self._spread(self._said)
 
     @cached_property
     def _bonds(self) -> Bonds:
