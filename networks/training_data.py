@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from networks.classes import ClassSet, load_classes
 from networks.data.cached import CachedImages
@@ -26,6 +27,10 @@ class DataConfig:
 
     #: folder of NYUv2, absolute or below ``$SCENECODE_DATA``; nothing to go without
     nyuv2: str | None = None
+    #: what to learn from of it: "trainfit" leaves the validation part out, "train" is all of
+    #: its training split, for a last run whose settings are settled (the scores that it prints
+    #: are then of images that it has learnt)
+    nyuv2_part: Literal["trainfit", "train"] = "trainfit"
     #: folder of images of one's own (docs/training.md), absolute or below ``$SCENECODE_DATA``
     folder: str | None = None
     #: YAML file with the label set to learn; other data sets' labels are matched by name.
@@ -66,8 +71,8 @@ def open_training_data(config: DataConfig, width: int, height: int,
         parts.append(_cached(folder, config, f"folder_{config.width}"))
         counts.append(len(folder))
     if config.nyuv2 is not None:
-        nyuv2 = NYUv2(data_path(config.nyuv2), "trainfit", config.width, config.height)
-        parts.append(_cached(nyuv2, config, f"nyuv2_{config.width}"))
+        nyuv2 = NYUv2(data_path(config.nyuv2), config.nyuv2_part, config.width, config.height)
+        parts.append(_cached(nyuv2, config, f"nyuv2_{config.nyuv2_part}_{config.width}"))
         counts.append(len(nyuv2))
     if config.rooms:
         parts.append(_rooms(config))

@@ -5,20 +5,22 @@ A live image B is aligned to a reference A whose depth is known:
 reference side, so that its Jacobian is computed once per reference (Baker and
 Matthews 2002); gain and offset are solved along with the motion.
 
-Quantities of M pixels are kept as rows (..., M), each contiguous: this runs many times a
-frame, and rows of three or eight numbers would take three times as long.
+Quantities of M pixels are contiguous rows (..., M), and NumPy's: this takes a thousand small
+operations a frame, on each of which PyTorch would spend several times as long.
 """
 
 from dataclasses import dataclass
-from math import log
+from math import exp, log
 
+import numpy as np
 import torch
+from numpy import ndarray
+from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from optim import image, se3
+from optim import image
 from optim.camera import MIN_DEPTH, PinholeCamera
 from optim.occlusion import behind_edge
-from optim.robust import huber_weight
 
 
 @dataclass(frozen=True)
@@ -51,15 +53,15 @@ class ReferenceLevel:
 
     camera: PinholeCamera
     #: (3, M) points in the reference camera
-    points: Tensor
+    points: ndarray
     #: (M,)
-    intensity: Tensor
-    #: (6, M) derivative of I_A[w(u; exp(xi))] at zero
-    intensity_J_pose: Tensor
+    intensity: ndarray
+    #: (8, M) derivative of ``-I_A[w(u; exp(xi))] - ln gain * I_A - offset`` at zero
+    jacobian: ndarray
     #: (2, M) derivative of intensity by the pixel
-    gradient: Tensor
+    gradient: ndarray
     #: (M,) standard deviation of depth over depth
-    relative_std: Tensor
+    relative_std: ndarray
 
 
 @dataclass(frozen=True)
@@ -83,13 +85,15 @@ class AlignmentResidual:
     """Residuals of one live image at one pose, exposure and depth correction."""
 
     #: (M,)
-    value: Tensor
-    #: (8, M) derivative by (motion, ln gain, offset)
-    jacobian: Tensor
+    value: ndarray
+    #: (8, M) derivative by (motion, ln gain, offset), but for its rows' factors
+    unscaled_jacobian: ndarray
+    #: (8,) these factors: the gain, but for the offset
+    scale: ndarray
     #: (M,) derivative by ln depth
-    by_depth: Tensor
+    by_depth: ndarray
     #: (M,) bool
-    valid: Tensor
+    valid: ndarray
 
 
 def reference_level(camera: PinholeCamera, intensity: Tensor, depth: Tensor,
@@ -113,77 +117,84 @@ def reference_level(camera: PinholeCamera, intensity: Tensor, depth: Tensor,
     points, _ = camera.backproject(grid[chosen], chosen_depth)
     _, pixel_J_x = camera.project(points)
     by_x = (gradient[chosen, None] @ pixel_J_x)[:, 0]
-    J = torch.cat([by_x, torch.linalg.cross(points, by_x)], 1)
-    rows = [values.T.contiguous() for values in (points, J, gradient[chosen])]
+    chosen_intensity = intensity.reshape(-1)[chosen]
+    J = -torch.cat([by_x, torch.linalg.cross(points, by_x), chosen_intensity[:, None],
+                    torch.ones_like(chosen_intensity)[:, None]], 1)
     relative_std = torch.zeros_like(chosen_depth) if depth_std is None \
         else depth_std.reshape(-1)[chosen] / chosen_depth
-    return ReferenceLevel(camera, rows[0], intensity.reshape(-1)[chosen], *rows[1:],
-                          relative_std)
+    return ReferenceLevel(camera, *(
+        np.ascontiguousarray(rows.numpy(force=True).T) for rows in
+        (points, chosen_intensity, J, gradient[chosen], relative_std)))
 
 
-def residual(reference: ReferenceLevel, live: Tensor, T_ba: Tensor, gain: float, offset: float,
-             config: LucasKanadeConfig, correction: Tensor | None = None) -> AlignmentResidual:
-    """Residuals with their derivatives; ``correction`` (M,) is added to ln depth.
+def residual(reference: ReferenceLevel, live: ndarray, T_ba: ndarray, gain: float, offset: float,
+             config: LucasKanadeConfig, correction: ndarray | None = None) -> AlignmentResidual:
+    """Residuals of a live image (H, W) with their derivatives; ``correction`` (M,) is added to
+    ln depth.
 
     The motion acts as ``T_ba exp(xi)^-1``: to first order that moves the reference's
-    samples by +xi, hence the sign.
+    samples by +xi, hence the sign of the Jacobian.
     """
-    camera, points, J_pose = reference.camera, reference.points, reference.intensity_J_pose
+    camera, points, J = reference.camera, reference.points, reference.jacobian
     if correction is not None:
-        stretch = correction.exp()
+        stretch = np.exp(correction)
         points = points * stretch
-        J_pose = torch.cat([J_pose[:3] / stretch, J_pose[3:]])
-    t = T_ba[:3, 3]
-    x, y, z = T_ba[:3, :3] @ points + t[:, None]
-    inverse = 1 / z.clamp(min=MIN_DEPTH)
-    a, b = camera.fx * x * inverse, camera.fy * y * inverse
+        J = J.copy()
+        J[:3] /= stretch
+    focal = np.array([camera.fx, camera.fy, 1.0])
+    P = (focal[:, None] * T_ba[:3]).astype(points.dtype)
+    a, b, z = P[:, :3] @ points + P[:, 3:]
+    inverse = 1 / np.maximum(z, MIN_DEPTH)
+    a *= inverse
+    b *= inverse
     u, v = a + camera.cx, b + camera.cy
     height, width = live.shape
     border = config.border
     valid = ((z > MIN_DEPTH) & (u >= border) & (u <= width - 1 - border)
              & (v >= border) & (v <= height - 1 - border))
-    dimmed = gain * reference.intensity
-    value = image.sample_plane(live, u, v) - dimmed - offset
-    J = torch.cat([-gain * J_pose, -dimmed[None], -torch.ones_like(value)[None]])
+    value = _sample(live, u, v) - (gain * reference.intensity + offset)
     # d x_b / d ln depth = x_b - t, of which x_b itself does not move the pixel
-    shift_u = inverse * (camera.fx * t[0] - a * t[2])
-    shift_v = inverse * (camera.fy * t[1] - b * t[2])
-    by_depth = -gain * (reference.gradient[0] * shift_u + reference.gradient[1] * shift_v)
-    return AlignmentResidual(value, J, by_depth, valid)
+    by_depth = (reference.gradient[0] * (P[0, 3] - P[2, 3] * a)
+                + reference.gradient[1] * (P[1, 3] - P[2, 3] * b)) * (-gain * inverse)
+    return AlignmentResidual(value, J, np.array([gain] * 7 + [1.0]), by_depth, valid)
 
 
 def align(levels: list[ReferenceLevel], live: list[Tensor], T_ba: Tensor,
           config: LucasKanadeConfig, gain: float = 1.0, offset: float = 0.0) -> Alignment:
-    """Align a live pyramid (full resolution first) to a reference, coarse to fine."""
+    """Align a live pyramid (full resolution first, (H, W) each) to a reference, coarse to
+    fine, from the pose ``T_ba`` (4, 4)."""
+    T, turn = T_ba.double().numpy(force=True).copy(), Rotation.from_matrix(T_ba[:3, :3].double())
     for level in reversed(range(len(levels))):
-        correction = torch.zeros_like(levels[level].intensity)
+        picture = live[level].numpy(force=True)
+        correction = np.zeros_like(levels[level].intensity)
         for _ in range(config.iterations[level]):
-            step, correction = _step(levels[level], live[level], T_ba, gain, offset, correction,
-                                     config)
+            step, correction = _step(levels[level], picture, T, gain, offset, correction, config)
             if step is None:
                 break
-            T_ba = se3.retract(T_ba, -step[:6])
-            gain, offset = gain * float(step[6].exp()), offset + float(step[7])
-            if float(step[:6].norm()) < config.min_update:
+            # to first order the same as the exponential, which is all that converging needs
+            T[:3, 3] -= T[:3, :3] @ step[:3]
+            turn = turn * Rotation.from_rotvec(-step[3:6])
+            T[:3, :3] = turn.as_matrix()
+            gain, offset = gain * exp(step[6]), offset + float(step[7])
+            if np.linalg.norm(step[:6]) < config.min_update:
                 break
-    return assess(levels[0], live[0], T_ba, config, gain, offset)
+    return assess(levels[0], live[0], torch.from_numpy(T).to(T_ba), config, gain, offset)
 
 
 def assess(reference: ReferenceLevel, live: Tensor, T_ba: Tensor, config: LucasKanadeConfig,
            gain: float = 1.0, offset: float = 0.0) -> Alignment:
-    """How well a pose explains a live image, without moving it."""
-    found = residual(reference, live, T_ba, gain, offset, config)
-    error = found.value.abs()[found.valid]
-    seen = error.numel()
-    if not seen:
+    """How well a pose (4, 4) explains a live image (H, W), without moving it."""
+    found = residual(reference, live.numpy(force=True), T_ba.numpy(force=True), gain, offset,
+                     config)
+    error = np.abs(found.value[found.valid])
+    if not len(error):
         return Alignment(T_ba, gain, offset, float("inf"), 0.0, 0.0)
-    weighted = error * huber_weight(error, config.huber)
-    return Alignment(T_ba, gain, offset, float(weighted.mean()), seen / len(found.valid),
-                     float((error < config.huber).float().mean()))
+    return Alignment(T_ba, gain, offset, float(np.minimum(error, config.huber).mean()),
+                     len(error) / len(found.valid), float((error < config.huber).mean()))
 
 
-def _step(reference: ReferenceLevel, live: Tensor, T_ba: Tensor, gain: float, offset: float,
-          correction: Tensor, config: LucasKanadeConfig) -> tuple[Tensor | None, Tensor]:
+def _step(reference: ReferenceLevel, live: ndarray, T_ba: ndarray, gain: float, offset: float,
+          correction: ndarray, config: LucasKanadeConfig) -> tuple[ndarray | None, ndarray]:
     """One Gauss-Newton step (8,), None when there is none, and the depth corrections after it.
 
     Each pixel's ln depth is a nuisance with the deviation the network gives it, eliminated
@@ -193,24 +204,40 @@ def _step(reference: ReferenceLevel, live: Tensor, T_ba: Tensor, gain: float, of
     found = residual(reference, live, T_ba, gain, offset, config, correction)
     # the residual that the uncorrected depth would have, and its variance
     value = found.value - found.by_depth * correction
-    prior = reference.relative_std ** 2
-    variance = config.noise ** 2 + found.by_depth ** 2 * prior
-    deviation = (variance / config.noise ** 2).sqrt()
-    weight = huber_weight(value.abs() / deviation, config.huber) * found.valid / deviation ** 2
-    weighted = found.jacobian * weight
-    H = (weighted @ found.jacobian.T).double()
-    g = (weighted @ value).double()
+    by_std = found.by_depth * reference.relative_std
+    variance = np.square(by_std) + config.noise ** 2
+    # in terms of the noise, of which the threshold is a multiple
+    deviation = np.sqrt(variance) / config.noise
+    weight = config.huber / np.maximum(np.abs(value), config.huber * deviation) / deviation
+    weighted = found.unscaled_jacobian * (weight * found.valid)
+    H = np.outer(found.scale, found.scale) * (weighted @ found.unscaled_jacobian.T)
+    g = found.scale * (weighted @ value)
     precision = config.huber ** 2
     # both pull towards an unchanged exposure
     g[6] += precision / config.gain_sigma ** 2 * log(max(gain, 1e-6))
     H[6, 6] += precision / config.gain_sigma ** 2
     H[7, 7] += precision / config.offset_sigma ** 2
     g[7] += precision / config.offset_sigma ** 2 * offset
-    factor, info = torch.linalg.cholesky_ex(H)
-    if info.item() != 0:
+    try:
+        np.linalg.cholesky(H)
+    except np.linalg.LinAlgError:
         return None, correction
-    step = -torch.cholesky_solve(g[:, None], factor)[:, 0].to(value.dtype)
-    remaining = value + step @ found.jacobian
+    step = -np.linalg.solve(H, g)
+    remaining = value + (found.scale * step).astype(value.dtype) @ found.unscaled_jacobian
     limit = config.max_correction * reference.relative_std
-    correction = -prior * found.by_depth * remaining / variance
-    return step, torch.minimum(torch.maximum(correction, -limit), limit)
+    correction = -reference.relative_std * by_std * remaining / variance
+    return step, np.minimum(np.maximum(correction, -limit), limit)
+
+
+def _sample(picture: ndarray, u: ndarray, v: ndarray) -> ndarray:
+    """A picture (H, W) at columns (M,) and rows (M,), bilinearly; beyond it, its border."""
+    height, width = picture.shape
+    u = np.minimum(np.maximum(u, 0), width - 1)
+    v = np.minimum(np.maximum(v, 0), height - 1)
+    column = np.minimum(u.astype(np.intp), width - 2)
+    row = np.minimum(v.astype(np.intp), height - 2)
+    right, down = u - column, v - row
+    flat, index = picture.reshape(-1), row * width + column
+    a, b, c, d = (flat.take(index + to) for to in (0, 1, width, width + 1))
+    top = a + right * (b - a)
+    return top + down * (c + right * (d - c) - top)

@@ -1,37 +1,43 @@
 """Block normal equations: a small dense symmetric system, summed residual by residual, and many
 single parameters that are eliminated from it one by one."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 
-@dataclass
 class NormalEquations:
     """``[H E^T; E diag D] (delta, points) = -(g, e)`` for ``size`` parameters and M points,
-    with the cost it linearises.
+    with the ``cost`` it linearises.
 
     A point is one parameter that no residual shares with another point, so that it is
     eliminated by a division (Schur complement).  Sums are kept in float64 whatever the
     residuals are, since blocks of very different magnitude meet in one matrix.
     """
 
-    #: (size, size) and (size,)
-    H: Tensor
-    g: Tensor
-    #: (M, size), (M,) and (M,)
-    E: Tensor
-    D: Tensor
-    e: Tensor
-    cost: float = 0.0
-
-    @staticmethod
-    def zeros(size: int, device=None, points: int = 0) -> "NormalEquations":
+    def __init__(self, size: int, device=None, points: int = 0):
         def zeros(*shape):
             return torch.zeros(*shape, dtype=torch.float64, device=device)
-        return NormalEquations(zeros(size, size), zeros(size), zeros(points, size),
-                               zeros(points), zeros(points))
+        self.cost = 0.0
+        # with one more row and column, into which goes what belongs to held parameters
+        self._H, self._g = zeros(size + 1, size + 1), zeros(size + 1)
+        self._E = zeros(points, size + 1)
+        #: (M,)
+        self.D, self.e = zeros(points), zeros(points)
+
+    @property
+    def H(self) -> Tensor:
+        """(size, size)"""
+        return self._H[:-1, :-1]
+
+    @property
+    def g(self) -> Tensor:
+        """(size,)"""
+        return self._g[:-1]
+
+    @property
+    def E(self) -> Tensor:
+        """(M, size)"""
+        return self._E[:, :-1]
 
     def add(self, blocks: list[tuple[slice, Tensor]], residual: Tensor, weight: Tensor,
             cost: float) -> None:
@@ -56,30 +62,22 @@ class NormalEquations:
         """
         self.cost += cost
         root = weight.sqrt()
-        residual = (root * residual)[..., None]
+        residual = root * residual
         J = jacobian * root[..., None]
-        # what belongs to held parameters is summed into one more row and column, and dropped
-        size = len(self.g)
+        size = len(self._g) - 1
         columns = columns.where(columns >= 0, size)
-        self._scatter(self.H, columns, columns, J.mT @ J)
-        g = torch.cat([self.g, self.g.new_zeros(1)])
-        g.index_put_((columns,), (J.mT @ residual)[..., 0].double(), accumulate=True)
-        self.g = g[:size]
+        at = columns[:, :, None] * (size + 1) + columns[:, None, :]
+        _accumulate(self._H, at, J.mT @ J)
+        _accumulate(self._g, columns, (J.mT @ residual[..., None])[..., 0])
         if points is None:
             return
         index, by_point = points[0], root * points[1]
-        flat = index.flatten()
-        self.D.index_add_(0, flat, (by_point * by_point).double().flatten())
-        self.e.index_add_(0, flat, (by_point * residual[..., 0]).double().flatten())
-        for n, column in enumerate(columns):
-            used = column < size
-            mixed = (by_point[n, :, None] * J[n][:, used]).double()
-            block = mixed.new_zeros(len(self.D), mixed.shape[1]).index_add_(0, index[n], mixed)
-            self.E[:, column[used]] += block
+        _accumulate(self.D, index, by_point * by_point)
+        _accumulate(self.e, index, by_point * residual)
+        _accumulate(self._E, index[:, :, None] * (size + 1) + columns[:, None, :],
+                    by_point[..., None] * J)
 
-    @staticmethod
-    def _scatter(H: Tensor, rows: Tensor, columns: Tensor, blocks: Tensor) -> None:
-        size = len(H)
-        flat = H.new_zeros(size + 1, size + 1)
-        flat.index_put_((rows[:, :, None], columns[:, None, :]), blocks.double(), accumulate=True)
-        H += flat[:size, :size]
+
+def _accumulate(total: Tensor, at: Tensor, values: Tensor) -> None:
+    """Add values to the entries ``at`` (numbers in the flattened total), which may repeat."""
+    total.view(-1).index_add_(0, at.flatten(), values.to(total.dtype).flatten())

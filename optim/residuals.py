@@ -137,9 +137,11 @@ def softmax_chain(prob: Tensor, logits_J: Tensor) -> Tensor:
     return weighted - prob[..., None] * weighted.sum(-2, keepdim=True)
 
 
-def code_prior(code: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
-    """``c / sigma`` (K,) and its derivative (K, K)."""
-    return code / sigma, torch.eye(len(code), dtype=code.dtype, device=code.device) / sigma
+def code_prior(codes: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
+    """``c / sigma`` (V, K) of codes (V, K), and its derivative (V, K, K)."""
+    K = codes.shape[-1]
+    eye = torch.eye(K, dtype=codes.dtype, device=codes.device) / sigma
+    return codes / sigma, eye.expand(len(codes), K, K)
 
 
 def _by_point(value_J_pixel: Tensor, warp: Warp) -> Tensor:

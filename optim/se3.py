@@ -6,6 +6,8 @@ vector is (..., 6) = (translation, rotation).  Retraction perturbs on the right,
 (float32 or float64) and are smooth through zero rotation.
 """
 
+from functools import cache
+
 import torch
 from torch import Tensor
 
@@ -36,14 +38,20 @@ def hat(w: Tensor) -> Tensor:
 def from_rotation_translation(rotation: Tensor, translation: Tensor) -> Tensor:
     """Transform (..., 4, 4) from (..., 3, 3) and (..., 3)."""
     top = torch.cat([rotation, translation.unsqueeze(-1)], -1)
-    bottom = torch.tensor([0.0, 0.0, 0.0, 1.0], dtype=top.dtype, device=top.device)
+    bottom = _constant(((0.0, 0.0, 0.0, 1.0),), top.dtype, top.device)
     return torch.cat([top, bottom.expand(*top.shape[:-2], 1, 4)], -2)
 
 
 def wedge(xi: Tensor) -> Tensor:
     """Tangent (..., 6) to its matrix (..., 4, 4) in the Lie algebra."""
-    generators = torch.tensor(_GENERATORS, dtype=xi.dtype, device=xi.device)
+    generators = _constant(_GENERATORS, xi.dtype, xi.device)
     return (xi @ generators).reshape(*xi.shape[:-1], 4, 4)
+
+
+@cache
+def _constant(rows: tuple, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """A tensor that is made once: making it takes longer than using it."""
+    return torch.tensor(rows, dtype=dtype, device=device)
 
 
 def exp(xi: Tensor) -> Tensor:

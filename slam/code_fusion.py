@@ -113,14 +113,14 @@ class SemanticAgreement:
 
     def linearise(self, codes: Tensor) -> NormalEquations:
         """Cost and normal equations at codes (V, K)."""
-        equations = NormalEquations.zeros(self._views * self._size, codes.device)
+        equations = NormalEquations(self._views * self._size, codes.device)
         for comparison in self._comparisons:
             self._add(equations, comparison, codes)
         if self._config.prior_sigma:
-            for view, code in enumerate(codes):
-                value, jacobian = code_prior(code, self._config.prior_sigma)
-                equations.add([(_columns(view, self._size), jacobian)], value,
-                              torch.ones_like(value), 0.5 * float(value @ value))
+            value, jacobian = code_prior(codes, self._config.prior_sigma)
+            columns = torch.arange(codes.numel(), device=codes.device).view(codes.shape)
+            equations.add_groups(columns, jacobian, value, torch.ones_like(value),
+                                 0.5 * float(value.square().sum()))
         return equations
 
     def _add(self, equations: NormalEquations, comparison: _Comparison, codes: Tensor) -> None:

@@ -16,7 +16,7 @@ class TrackingConfig:
     depth_deviation: float = 0.12
     #: an alignment is lost below this overlap or share of inliers, or above this mean error
     lost_overlap: float = 0.25
-    lost_inliers: float = 0.35
+    lost_inliers: float = 0.25
     lost_error: float = 0.12
     #: or when the brightness changed by more than this factor either way
     lost_gain: float = 3.0
@@ -61,6 +61,10 @@ class ResidualConfig:
     #: depth, relative to depth
     geometric_sigma: float = 0.3
     geometric_huber: float = 1.5
+    #: one pixel in so many of the geometric and of the semantic term's levels is warped: their
+    #: neighbours say the same
+    geometric_every: int = 1
+    semantic_every: int = 2
     #: probability
     semantic_sigma: float = 1.7
     semantic_huber: float = 1.5

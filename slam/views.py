@@ -13,12 +13,12 @@ from optim.residuals import DepthMaps, LabelMaps, softmax_chain
 from optim.warp import CodedPixels
 from slam.config import MappingConfig
 from slam.keyframe import Keyframe
-from slam.weights import strongest, surface_weight
+from slam.weights import spread, strongest, surface_weight
 
 
 class SurfaceViews:
-    """Depth of whole views at the level of the geometric term, with the weights (V, N) of
-    their surfaces, which stay as they are during a stage."""
+    """Depth of whole views at the level of the geometric term, with the weights of their
+    surfaces, which stay as they are during a stage; of some pixels that are warped."""
 
     def __init__(self, keyframes: Sequence[Keyframe], codes: Tensor, config: MappingConfig):
         level = config.geometric_level
@@ -27,16 +27,19 @@ class SurfaceViews:
         a = torch.tensor([[k.prediction.average_depth] for k in keyframes])
         self.depth_maps = DepthMaps(torch.stack([m[0] for m in maps]),
                                     torch.stack([m[1] for m in maps]), a.to(maps[0][0]))
-        rays = self.camera.rays(self.camera.pixel_grid(device=codes.device))
-        self.pixels = CodedPixels(rays.expand(len(maps), -1, -1),
-                                  self.depth_maps.prox_zero.flatten(1),
-                                  self.depth_maps.prox_J_code.flatten(1, 2),
+        grid = self.camera.pixel_grid(device=codes.device)
+        rays = self.camera.rays(grid)
+        chosen = spread(grid, config.residuals.geometric_every)
+        self.pixels = CodedPixels(rays[chosen].expand(len(maps), -1, -1),
+                                  self.depth_maps.prox_zero.flatten(1)[:, chosen],
+                                  self.depth_maps.prox_J_code.flatten(1, 2)[:, chosen],
                                   self.depth_maps.average_depth)
         depth = self.depth(codes)
         points = depth[..., None] * rays.view(*depth.shape[1:], 3)
         #: (V, h, w)
         self.weight_maps = torch.stack([surface_weight(p, config.residuals) for p in points])
-        self.weight = self.weight_maps.flatten(1)
+        #: (V, N)
+        self.weight = self.weight_maps.flatten(1)[:, chosen]
 
     def depth(self, codes: Tensor) -> Tensor:
         """(V, h, w) metres at codes (V, Kd)."""
@@ -77,8 +80,7 @@ class PictureViews:
 
 
 class LabelViews:
-    """Logits of whole views at the level of the semantic term, where every other pixel, like
-    the black squares of a chess board, is warped."""
+    """Logits of whole views at the level of the semantic term, of some pixels that are warped."""
 
     def __init__(self, keyframes: Sequence[Keyframe], surfaces: SurfaceViews,
                  config: MappingConfig):
@@ -88,7 +90,7 @@ class LabelViews:
         self.maps = LabelMaps(torch.stack([m[0] for m in maps]),
                               torch.stack([m[1] for m in maps]))
         grid = self.camera.pixel_grid(device=self.maps.logits_zero.device)
-        self._chosen = (grid.sum(1) % 2 == 0).nonzero()[:, 0]
+        self._chosen = spread(grid, config.residuals.semantic_every)
         C = self.maps.logits_zero.shape[-1]
         self._logits_zero = self.maps.logits_zero.flatten(1, 2)[:, self._chosen]
         self._logits_J = self.maps.logits_J_code.flatten(1, 2)[:, self._chosen] \

@@ -54,6 +54,13 @@ def strongest(picture: Tensor, weight: Tensor, count: int) -> tuple[Tensor, Tens
     return pixels.to(picture.dtype), weight.flatten()[index]
 
 
+def spread(grid: Tensor, every: int) -> Tensor:
+    """The numbers of every so many-th pixel of a ``grid`` (N, 2), in a regular pattern without
+    rows or columns that are left out: for 2 the black squares of a chess board."""
+    shift = round(every ** 0.5)
+    return ((grid[:, 0] + shift * grid[:, 1]).long() % every == 0).nonzero()[:, 0]
+
+
 def brightness_change(a: Tensor, b: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     """Gain and offset (P, 1) that give A's intensities (P, N) the mean and the contrast of B's,
     eliminated at every linearisation since cameras expose as they like."""

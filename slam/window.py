@@ -19,6 +19,8 @@ from slam.weights import brightness_change, visibility_weight
 
 #: A pair that sees less than this share of its pixels is left out.
 _MIN_SHARE = 1e-3
+#: So many numbers of a Jacobian stay in the caches of a processor.
+_CACHED = 2 ** 18
 #: Parameter groups that a stage moves.
 STAGE_GROUPS = {"geometry": ("pose", "depth"), "semantics": ("semantic",),
                 "joint": ("pose", "depth", "semantic")}
@@ -123,7 +125,7 @@ class Window:
 
     def linearise(self, state: WindowState) -> NormalEquations:
         """Cost and normal equations at a state."""
-        equations = NormalEquations.zeros(self._size, points=len(state.points))
+        equations = NormalEquations(self._size, points=len(state.points))
         if len(self._a):
             T_ba = se3.inverse(state.poses[self._b]) @ state.poses[self._a]
             surfaces = self._surfaces.maps(state.depth[:self._compared])
@@ -159,15 +161,15 @@ class Window:
         codes = state.semantic[:self._compared]
         prob, prob_J_code = labels.probabilities(codes)
         logits = labels.maps.logits(codes)
-        # pair by pair: the Jacobians of all together would not fit into the caches
-        for n in range(len(self._a)):
-            pair = slice(n, n + 1)
-            a, b = self._a[pair], self._b[pair]
+        together = max(1, _CACHED // prob_J_code[0].numel())
+        for n in range(0, len(self._a), together):
+            pairs = slice(n, n + together)
+            a, b = self._a[pairs], self._b[pairs]
             warped, weight = self._correspond(labels.pixels, labels.weight, labels.camera, state,
-                                              T_ba, surfaces, pair)
+                                              T_ba, surfaces, pairs)
             residual = semantic(prob[a], prob_J_code[a], labels.maps, logits,
                                 b, warped, with_geometry=self._stage.stage == "joint")
-            self._add(equations, residual, weight, c.semantic_sigma, c.semantic_huber, pair)
+            self._add(equations, residual, weight, c.semantic_sigma, c.semantic_huber, pairs)
 
     def _correspond(self, pixels: CodedPixels, weight: Tensor, camera, state: WindowState,
                     T_ba: Tensor, surfaces: Tensor,
@@ -206,8 +208,9 @@ class Window:
 
     def _add_priors(self, equations: NormalEquations, state: WindowState) -> None:
         for group, codes in (("depth", state.depth), ("semantic", state.semantic)):
-            for i, columns in enumerate(self._columns[group]):
-                if len(columns) and columns[0] >= 0:
-                    value, jacobian = code_prior(codes[i], self._config.residuals.code_sigma)
-                    equations.add_groups(columns[None], jacobian[None], value[None],
-                                  torch.ones_like(value)[None], 0.5 * float(value @ value))
+            columns = self._columns[group]
+            moved = (columns >= 0).any(1)
+            if bool(moved.any()):
+                value, jacobian = code_prior(codes[moved], self._config.residuals.code_sigma)
+                equations.add_groups(columns[moved], jacobian, value, torch.ones_like(value),
+                                     0.5 * float(value.square().sum()))

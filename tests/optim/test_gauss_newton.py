@@ -11,7 +11,7 @@ from optim.robust import cauchy_cost, cauchy_weight, huber_cost, huber_weight
 def least_squares(residual_and_jacobian):
     def linearise(x):
         r, J = residual_and_jacobian(x)
-        equations = NormalEquations.zeros(len(x))
+        equations = NormalEquations(len(x))
         equations.add([(slice(0, len(x)), J)], r, torch.ones_like(r), 0.5 * float(r @ r))
         return equations
     return linearise
@@ -69,7 +69,7 @@ def test_nan_cost_is_never_accepted():
 def test_unseen_parameters_stay():
     def linearise(x):
         r = x[:1] - 3
-        equations = NormalEquations.zeros(2)
+        equations = NormalEquations(2)
         equations.add([(slice(0, 1), torch.ones(1, 1, dtype=torch.float64))], r,
                       torch.ones(1, dtype=torch.float64), 0.5 * float(r @ r))
         return equations
@@ -83,7 +83,7 @@ def test_unseen_parameters_stay():
 def test_blocks_land_at_their_columns():
     J1, J2 = torch.randn(9, 2), torch.randn(9, 3)
     r, w = torch.randn(9), torch.rand(9)
-    equations = NormalEquations.zeros(8)
+    equations = NormalEquations(8)
     equations.add([(slice(5, 8), J2), (slice(1, 3), J1)], r, w, 1.5)
     J = torch.zeros(9, 8)
     J[:, 1:3], J[:, 5:8] = J1, J2

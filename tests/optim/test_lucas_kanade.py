@@ -47,18 +47,25 @@ def test_reference_derivative_by_motion():
     smoothed = image.pyramid(picture, 1)[0]
 
     def moved(xi):
-        pixels, _ = CAMERA.project(se3.act(se3.exp(xi), reference.points.T))
-        return image.sample(smoothed[..., None], pixels)[:, 0]
+        points = torch.from_numpy(reference.points.T)
+        pixels, _ = CAMERA.project(se3.act(se3.exp(xi), points))
+        return -image.sample(smoothed[..., None], pixels)[:, 0]
 
-    assert_jacobian(moved, reference.intensity_J_pose.T, step=1e-7, relative=1e-5)
+    assert_jacobian(moved, torch.from_numpy(reference.jacobian[:6].T), step=1e-7, relative=1e-5)
 
 
 def test_residual_derivative_by_brightness():
     picture, depth = render(IDENTITY)
     reference = levels(picture, depth, 1)[0]
-    J = residual(reference, picture, IDENTITY, 1.2, 0.1, LucasKanadeConfig()).jacobian
-    assert_jacobian(lambda s: residual(reference, picture, IDENTITY, 1.2 * float(s[0].exp()),
-                                       0.1 + float(s[1]), LucasKanadeConfig()).value, J[6:].T)
+
+    def found(gain, offset):
+        return residual(reference, picture.numpy(), IDENTITY.numpy(), gain, offset,
+                        LucasKanadeConfig())
+
+    at = found(1.2, 0.1)
+    J = torch.from_numpy(at.scale[:, None] * at.unscaled_jacobian)
+    assert_jacobian(lambda s: torch.from_numpy(
+        found(1.2 * float(s[0].exp()), 0.1 + float(s[1])).value), J[6:].T)
 
 
 def test_residual_derivative_by_depth():
@@ -67,16 +74,18 @@ def test_residual_derivative_by_depth():
     reference = levels(picture, depth, 1)[0]
     live = image.pyramid(render(se3.exp(MOTION))[0], 1)[0]
     start = 0.02 * torch.sin(torch.arange(reference.points.shape[1], dtype=torch.float64))
-    at = residual(reference, live, se3.exp(0.01 * MOTION), 1.1, 0.0, LucasKanadeConfig(), start)
+    at = residual(reference, live.numpy(), se3.exp(0.01 * MOTION).numpy(), 1.1, 0.0,
+                  LucasKanadeConfig(), start.numpy())
+    points, gradient = (torch.from_numpy(v) for v in (reference.points, reference.gradient))
 
     def looked_up(change):
         """The reference's gradient stands for the live image's in inverse composition."""
-        x = se3.act(se3.exp(0.01 * MOTION), (reference.points * (start + change).exp()).T)
-        return 1.1 * (reference.gradient.T * CAMERA.project(x)[0]).sum(1)
+        x = se3.act(se3.exp(0.01 * MOTION), (points * (start + change).exp()).T)
+        return 1.1 * (gradient.T * CAMERA.project(x)[0]).sum(1)
 
     step = torch.full_like(start, 1e-6)
     slope = (looked_up(step) - looked_up(-step)) / (2 * step)
-    torch.testing.assert_close(at.by_depth, slope, rtol=1e-5, atol=1e-8)
+    torch.testing.assert_close(torch.from_numpy(at.by_depth), slope, rtol=1e-5, atol=1e-8)
 
 
 def recover(gain=1.0, offset=0.0, **settings):
@@ -118,4 +127,5 @@ def test_keeps_the_strongest_pixels_with_depth():
     depth[:, :64] = 0
     reference = reference_level(CAMERA, picture, depth, LucasKanadeConfig(max_pixels=200))
     assert reference.points.shape == (3, 200)
-    assert (CAMERA.project(reference.points.T)[0][:, 0] > 63.5).all()
+    points = torch.from_numpy(reference.points.T)
+    assert (CAMERA.project(points)[0][:, 0] > 63.5).all()

@@ -15,7 +15,7 @@ def random(*shape):
 def test_blocks_land_at_their_columns_and_held_ones_nowhere():
     J, r, w = random(2, 9, 3), random(2, 9), torch.rand(2, 9, generator=G).double()
     columns = torch.tensor([[5, 1, 7], [1, -1, 0]])
-    equations = NormalEquations.zeros(8)
+    equations = NormalEquations(8)
     equations.add_groups(columns, J, r, w, 1.5)
     dense = torch.zeros(2, 9, 8, dtype=torch.float64)
     dense[0][:, [5, 1, 7]] = J[0]
@@ -27,7 +27,7 @@ def test_blocks_land_at_their_columns_and_held_ones_nowhere():
 
 
 def test_a_parameter_twice_in_one_group_counts_twice():
-    equations = NormalEquations.zeros(1)
+    equations = NormalEquations(1)
     equations.add_groups(torch.tensor([[0, 0]]), torch.ones(1, 1, 2), torch.ones(1, 1),
                   torch.ones(1, 1), 0.0)
     assert float(equations.H) == 4 and float(equations.g) == 2
@@ -39,7 +39,7 @@ def test_eliminated_points_give_the_step_of_the_whole_system():
     columns = torch.tensor([[0, 1, 2], [2, 3, 4]])
     index = torch.arange(12).remainder(4).expand(2, -1)
     by_point = random(2, 12)
-    equations = NormalEquations.zeros(5, points=4)
+    equations = NormalEquations(5, points=4)
     equations.add_groups(columns, J, r, w, 0.0, (index, by_point))
     dense = torch.zeros(2, 12, 9, dtype=torch.float64)
     for n in range(2):
@@ -55,7 +55,7 @@ def test_eliminated_points_give_the_step_of_the_whole_system():
 
 
 def test_points_alone_are_a_problem_too():
-    equations = NormalEquations.zeros(0, points=2)
+    equations = NormalEquations(0, points=2)
     equations.add_groups(torch.zeros(1, 0, dtype=torch.long), torch.zeros(1, 2, 0), torch.ones(1, 2),
                   torch.ones(1, 2), 1.0, (torch.tensor([[0, 1]]), torch.tensor([[1.0, 2.0]])))
     torch.testing.assert_close(solve_damped(equations, 0.0),

@@ -128,6 +128,7 @@ def test_points_at_the_codes_depth_are_warped_as_pixels_are():
 
 
 def test_prior_derivative():
-    code = torch.randn(4, dtype=torch.float64)
-    _, jacobian = code_prior(code, 0.5)
-    assert_jacobian(lambda s: code_prior(code + s, 0.5)[0], jacobian)
+    codes = torch.randn(3, 4, dtype=torch.float64)
+    _, jacobian = code_prior(codes, 0.5)
+    for view in range(3):
+        assert_jacobian(lambda s: code_prior(codes + s, 0.5)[0][view], jacobian[view])

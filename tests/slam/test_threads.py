@@ -90,7 +90,7 @@ def test_map_is_handed_out_while_keyframes_come_faster_than_mapping_ends(small_w
                      mapping=replace(config.mapping, schedule=config.mapping.schedule * 2))
     counts = []
     system = System(config, ExactPredictor(small_walk), lambda u: counts.append(len(u.graph)))
-    finish(system, Playback(small_walk[:20]), realtime=True)
+    finish(system, Playback(small_walk[:40]), realtime=True)
     assert len(system.graph) >= 4
     assert len(set(counts)) >= 3, f"updates came with {counts} keyframes"
 
