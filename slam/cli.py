@@ -1,4 +1,4 @@
-"""The command line: ``scenecode demo | run | train | evaluate | bench | view | config``."""
+"""The command line: ``scenecode demo | run | twoview | train | evaluate | bench | view | config``."""
 
 import argparse
 import logging
@@ -23,6 +23,7 @@ import slam.evaluate
 import slam.fusion_evaluation
 import slam.stages
 import slam.suite
+import slam.two_views
 import viewer.replay
 from networks.checkpoint import load_predictor
 from networks.config import from_mapping, load_yaml, override, to_mapping
@@ -56,6 +57,9 @@ _EXAMPLES = {
   scenecode run frames/ --calib camera.yaml --out result  folder of images
   scenecode run rgbd_dataset_freiburg1_desk --sequential  TUM RGB-D folder
   scenecode run rooms:7 --out result                      built-in room number 7""",
+    "twoview": """examples:
+  scenecode twoview rooms:7 --frames 0 12           two images of a built-in room
+  scenecode twoview frames/ --intrinsics 525,525,320,240 --frames 100 115 --out pair.png""",
     "train": """examples:
   export SCENECODE_DATA=~/data
   scenecode train configs/train/nyuv2_rooms_mobilenetv2.yaml --out runs/a
@@ -129,6 +133,9 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--fps", type=float, help="frames per second of images without stamps")
     run.add_argument("--stride", type=int, default=1, metavar="N", help="take every N-th image")
     _add_run_options(run)
+    slam.two_views.add_arguments(
+        _command(commands, "twoview", "depth, labels and motion of two images, from nothing",
+                 slam.two_views.main))
     train = _command(commands, "train", "train a network", networks.train.main)
     networks.train.add_arguments(train)
     evaluate = commands.add_parser("evaluate", help="compare with ground truth")
