@@ -124,6 +124,53 @@ class StageConfig:
 
 
 @dataclass(frozen=True)
+class LoopClosureConfig:
+    """Places that are seen again, and how the map is bent until they meet."""
+
+    enabled: bool = True
+    #: ORB features of a keyframe, and how many of the strongest are asked for in older ones
+    features: int = 500
+    asked: int = 150
+    #: bits of 256 by which descriptors of the same thing may differ
+    max_distance: int = 64
+    #: of the best match over the second best
+    max_ratio: float = 0.8
+    #: keyframes before a new one that are too recent to be a place seen again
+    min_age: int = 8
+    #: keyframes after a loop without a search
+    pause: int = 2
+    #: keyframes that are verified, those that got most votes, and votes below which none is
+    candidates: int = 2
+    min_votes: int = 8
+    #: pixels from where a motion puts it, for a match to agree; and matches that must
+    ransac_pixels: float = 4.0
+    min_matches: int = 20
+    #: corners that must be found, in the new one and the other way round, and the share of them
+    #: that must fit within so many pixels in the end
+    min_corners: int = 24
+    min_corners_back: int = 12
+    min_fitting: float = 0.8
+    fitting_pixels: float = 2.0
+    #: stages of the window that refine the relative pose
+    schedule: tuple[StageConfig, ...] = (StageConfig("geometry", 2, 4),
+                                         StageConfig("geometry", 1, 3))
+    #: ln of the largest change of scale
+    max_log_scale: float = 0.7
+    #: standard deviations of a link: translation over median depth, degrees, ln scale
+    translation_sigma: float = 0.01
+    rotation_sigma: float = 0.5
+    scale_sigma: float = 0.02
+    #: those of a loop are so many times larger
+    loop_sigma: float = 3.0
+    #: drift, as a multiple of what the links' deviations add up to, beyond which a loop loses
+    #: its pull; and the share of it that it must keep
+    max_drift: float = 3.0
+    min_belief: float = 0.5
+    pose_graph: GaussNewtonConfig = field(
+        default_factory=lambda: GaussNewtonConfig(iterations=8, tolerance=1e-3))
+
+
+@dataclass(frozen=True)
 class MappingConfig:
     #: newest keyframes that are optimised; older ones they see are held fixed
     window: int = 5
@@ -141,6 +188,7 @@ class MappingConfig:
     semantic_level: int = 3
     residuals: ResidualConfig = field(default_factory=ResidualConfig)
     matching: MatchingConfig = field(default_factory=MatchingConfig)
+    loops: LoopClosureConfig = field(default_factory=LoopClosureConfig)
     gauss_newton: GaussNewtonConfig = field(default_factory=GaussNewtonConfig)
 
     def __post_init__(self):

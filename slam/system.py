@@ -46,6 +46,8 @@ class Timings:
     tracking: list[float] = field(default_factory=list)    # tracking thread
     keyframe: list[float] = field(default_factory=list)    # mapping thread
     iteration: list[float] = field(default_factory=list)   # mapping thread
+    #: of each piece of the search for loops
+    loop: list[float] = field(default_factory=list)        # mapping thread
     #: from the request for a keyframe to the end of the work on it
     lag: list[float] = field(default_factory=list)         # mapping thread
     #: peak of the process that tracks, 0 when there is none; tracking thread
@@ -267,8 +269,8 @@ class System:
         graph, T_world_cam = self._mapper.graph, tracked.T_world_cam.to(self._device)
         if len(graph):
             # mapping may have moved its keyframe since
-            T_key_cam = tracked.T_key_cam.to(self._device)
-            T_world_cam = graph.states[tracked.keyframe].T_world_cam @ T_key_cam
+            T_world_cam = graph.pose_beside(tracked.keyframe, tracked.T_key_cam,
+                                            tracked.key_scale)
         self._mapper.insert(frame, T_world_cam, tracked.keyframe)
         self.timings.keyframe.append(time.perf_counter() - started)
 
@@ -276,7 +278,10 @@ class System:
         started = time.perf_counter()
         solution = self._mapper.step(should_stop)
         spent = time.perf_counter() - started
-        self.timings.iteration.append(spent / max(solution.iterations, 1))
+        if solution is None:
+            self.timings.loop.append(spent)
+        else:
+            self.timings.iteration.append(spent / max(solution.iterations, 1))
 
     def _publish(self) -> None:
         graph = self._mapper.graph.frozen()

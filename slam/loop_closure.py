@@ -1,0 +1,94 @@
+"""Loop closure: a new keyframe that shows an old place pulls the whole map together.
+
+Owned by the mapping thread, which is given the work in small pieces.  Tracking never waits: it
+follows keyframes that the map moves.
+"""
+
+import logging
+from collections.abc import Generator, Iterator
+
+import torch
+
+from optim.pose_graph import Edges, Nodes, belief, optimise
+from slam.appearance import AppearanceIndex
+from slam.config import LoopClosureConfig, MappingConfig
+from slam.graph import KeyframeGraph, Loop
+from slam.loop_verification import Encounter, verify
+from slam.matching import grey
+
+_log = logging.getLogger(__name__)
+
+
+class LoopCloser:
+    """Searches, verifies and closes the loops of one map."""
+
+    def __init__(self, config: MappingConfig):
+        self._config = config
+        self._appearance = AppearanceIndex(config.loops)
+
+    def search(self, graph: KeyframeGraph, number: int) -> Iterator[None]:
+        """Close the loop that a keyframe ends, if it ends one; yields between pieces of work.
+
+        To be run to its end for one keyframe after the other.
+        """
+        self._appearance.add(grey(graph.keyframes[number].frame.image))
+        if graph.loops and number <= graph.loops[-1].newer + self._config.loops.pause:
+            return
+        linked = {n for n in graph.neighbours(number) if n < number}
+        for older in self._appearance.alike(number, linked):
+            yield
+            found = yield from verify(graph, older, number, self._appearance, self._config)
+            if found is not None:
+                yield
+                if close(graph, found.loop, self._config.loops):
+                    found.keep(graph)
+                    return
+
+
+def close(graph: KeyframeGraph, loop: Loop, config: LoopClosureConfig) -> bool:
+    """Bend the map until a loop meets; False, and the map as it was, where it would have to
+    bend by more than it can have drifted."""
+    edges = _edges(graph, loop, config)
+    count = len(graph)
+    start = Nodes(torch.stack([s.T_world_cam.double().cpu() for s in graph.states]),
+                  torch.zeros(count, dtype=torch.float64))
+    nodes = optimise(start, edges, config.pose_graph).state
+    believed = float(belief(nodes, edges)[-1])
+    moved = (nodes.poses - start.poses)[:, :3, 3].norm(dim=1).max()
+    told = (loop.newer, loop.older, float(moved), believed)
+    if believed < config.min_belief:
+        _log.info("keyframe %d looks like %d, but the map would have to move by %.3f m "
+                  "(weight %.2f): not closed", *told)
+        return False
+    graph.loops.append(loop)
+    graph.correct(nodes.poses, nodes.log_scales)
+    _log.info("loop closed: keyframe %d shows the place of %d; the map moved by up to %.3f m "
+              "(weight %.2f)", *told)
+    return True
+
+
+def _edges(graph: KeyframeGraph, loop: Loop, c: LoopClosureConfig) -> Edges:
+    """All links as the map has them, the loops closed so far, and last a new one.
+
+    A loop is a link too, but what counts is what was measured: the map may have moved on.
+    """
+    loops = [*graph.loops, loop]
+    closed = {(known.older, known.newer) for known in loops}
+    links = sorted((a, b) for a, b in graph.links if a < b and (a, b) not in closed)
+    pairs = torch.tensor(links + [(known.older, known.newer) for known in loops])
+    T = torch.stack([graph.relative(b, a).double().cpu() for a, b in links]
+                    + [known.T_older_newer.double().cpu() for known in loops])
+    log_scale = torch.tensor([0.0] * len(links) + [known.log_scale for known in loops],
+                             dtype=torch.float64)
+    depth = torch.tensor([graph.median_depth(a) for a in pairs[:, 0].tolist()],
+                         dtype=torch.float64)[:, None]
+    one = torch.ones_like(depth)
+    sigma = torch.cat([c.translation_sigma * depth.expand(-1, 3),
+                       torch.deg2rad(c.rotation_sigma * one).expand(-1, 3),
+                       c.scale_sigma * one], 1)
+    sigma[len(links):] *= c.loop_sigma
+    cauchy = torch.full((len(pairs),), torch.inf, dtype=torch.float64)
+    # deviations of a random walk over the keyframes in between, seven numbers each
+    steps = (pairs[len(links):, 1] - pairs[len(links):, 0]).double()
+    cauchy[len(links):] = c.max_drift * (7 * steps).sqrt() / c.loop_sigma
+    return Edges(pairs[:, 0], pairs[:, 1], T, log_scale, sigma, cauchy)
