@@ -51,7 +51,7 @@ class AppearanceIndex:
         """Keyframes that a keyframe's features vote for, best first; none that is recent."""
         c = self._config
         for old in range(len(self._all.getTrainDescriptors()), number + 1 - c.min_age):
-            self._all.add([self.features[old].descriptors])
+            self._all.add([self.features[old].descriptors[:c.indexed]])
         votes = np.zeros(number, np.int64)
         asked = self.features[number].descriptors[:c.asked]
         if not len(asked) or number < c.min_age:
@@ -60,8 +60,12 @@ class AppearanceIndex:
             for voted in {m.imgIdx for m in matches if m.distance <= c.max_distance}:
                 votes[voted] += 1
         votes[list(left_out)] = 0
-        best = np.argsort(-votes, kind="stable")[:c.candidates]
-        return [int(n) for n in best if votes[n] >= c.min_votes]
+        found: list[int] = []
+        while len(found) < c.candidates and votes.max() >= c.min_votes:
+            best = int(votes.argmax())
+            found.append(best)
+            votes[max(0, best - c.spacing):best + c.spacing + 1] = 0
+        return found
 
     def matches(self, a: int, b: int) -> tuple[np.ndarray, np.ndarray]:
         """Pixels (M, 2) of a and of b that look alike, and not like their neighbours."""

@@ -128,27 +128,29 @@ class LoopClosureConfig:
     """Places that are seen again, and how the map is bent until they meet."""
 
     enabled: bool = True
-    #: ORB features of a keyframe, and how many of the strongest are asked for in older ones
+    #: ORB features of a keyframe; of the strongest, how many are asked for, and among how many
     features: int = 500
-    asked: int = 150
+    asked: int = 120
+    indexed: int = 250
     #: bits of 256 by which descriptors of the same thing may differ
     max_distance: int = 64
     #: of the best match over the second best
     max_ratio: float = 0.8
     #: keyframes before a new one that are too recent to be a place seen again
-    min_age: int = 8
+    min_age: int = 15
     #: keyframes after a loop without a search
     pause: int = 2
-    #: keyframes that are verified, those that got most votes, and votes below which none is
-    candidates: int = 2
+    #: keyframes that are verified, those that got most votes, apart from each other by more than
+    #: so many keyframes; and votes below which none is
+    candidates: int = 3
+    spacing: int = 3
     min_votes: int = 8
     #: pixels from where a motion puts it, for a match to agree; and matches that must
     ransac_pixels: float = 4.0
-    min_matches: int = 20
-    #: corners that must be found, in the new one and the other way round, and the share of them
-    #: that must fit within so many pixels in the end
-    min_corners: int = 24
-    min_corners_back: int = 12
+    min_matches: int = 15
+    #: corners of the older one that must be found in the new one, and the share of them that
+    #: must fit within so many pixels in the end
+    min_corners: int = 30
     min_fitting: float = 0.8
     fitting_pixels: float = 2.0
     #: stages of the window that refine the relative pose
@@ -161,7 +163,7 @@ class LoopClosureConfig:
     rotation_sigma: float = 0.5
     scale_sigma: float = 0.02
     #: those of a loop are so many times larger
-    loop_sigma: float = 3.0
+    loop_sigma: float = 6.0
     #: drift, as a multiple of what the links' deviations add up to, beyond which a loop loses
     #: its pull; and the share of it that it must keep
     max_drift: float = 3.0

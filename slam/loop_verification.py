@@ -14,7 +14,7 @@ from optim.lookup import sample_views
 from slam.appearance import AppearanceIndex
 from slam.config import LoopClosureConfig, MappingConfig
 from slam.graph import KeyframeGraph, Loop
-from slam.matching import grey, sight
+from slam.matching import agreeing, follow, grey
 from slam.points import Sighting
 from slam.window import Window
 
@@ -22,8 +22,6 @@ from slam.window import Window
 _CONFIDENCE, _ROUNDS = 0.999, 300
 #: Matches below which no motion can be told from chance.
 _FEWEST = 6
-#: Older keyframes, beside the one that looks alike, whose corners are looked for.
-_NEIGHBOURS = 4
 
 
 def verify(graph: KeyframeGraph, older: int, newer: int, appearance: AppearanceIndex,
@@ -32,12 +30,12 @@ def verify(graph: KeyframeGraph, older: int, newer: int, appearance: AppearanceI
 
     Features that look alike and the older one's depth give a first motion (perspective from
     points).  Depth that errs alike over whole surfaces makes that a poor one, so that it only
-    tells where to look for corners: those are followed to parts of a pixel, both ways, and the
-    window's own residuals refine pose and depth of the newer keyframe while all others are held.
+    tells where to look for corners: those are followed to parts of a pixel, and the window's own residuals refine pose and depth of the newer keyframe while all others are held.
     """
     c = config.loops
     motion = _motion_of_features(graph, older, newer, appearance, c)
-    if motion is None:
+    # an accident would have to happen twice
+    if motion is None or _motion_of_features(graph, newer, older, appearance, c) is None:
         return None
     yield
     # where the map has hardly drifted it knows better
@@ -49,7 +47,7 @@ def verify(graph: KeyframeGraph, older: int, newer: int, appearance: AppearanceI
     if other.corners > found.corners and other.solve_pose():
         found = other
     yield
-    if not found.has_enough:
+    if found.corners < c.min_corners:
         return None
     found.take_scale()
     for stage in c.schedule:
@@ -59,17 +57,17 @@ def verify(graph: KeyframeGraph, older: int, newer: int, appearance: AppearanceI
     return found if found.fits else None
 
 
-def _motion_of_features(graph: KeyframeGraph, older: int, newer: int,
-                        appearance: AppearanceIndex, c: LoopClosureConfig) -> Tensor | None:
-    """``T_newer_older`` of features that look alike, None when too few of them agree."""
-    pixels_a, pixels_b = appearance.matches(older, newer)
+def _motion_of_features(graph: KeyframeGraph, a: int, b: int, appearance: AppearanceIndex,
+                        c: LoopClosureConfig) -> Tensor | None:
+    """``T_b_a`` of features that look alike, None when too few of them agree."""
+    pixels_a, pixels_b = appearance.matches(a, b)
     if len(pixels_a) < c.min_matches:
         return None
-    keyframe = graph.keyframes[older]
-    depth = keyframe.depth(graph.states[older].code_depth)
+    keyframe = graph.keyframes[a]
+    depth = keyframe.depth(graph.states[a].code_depth)
     pixels = torch.from_numpy(pixels_a).to(depth)
     x_a, _ = keyframe.camera.backproject(pixels, _at(depth, pixels))
-    return _perspective(x_a, torch.from_numpy(pixels_b), graph.keyframes[newer].camera,
+    return _perspective(x_a, torch.from_numpy(pixels_b), graph.keyframes[b].camera,
                         c.ransac_pixels, c.min_matches)
 
 
@@ -89,7 +87,7 @@ def _perspective(points: Tensor, pixels: Tensor, camera, tolerance: float,
     solved, turn, shift, agreeing = cv2.solvePnPRansac(
         points.double().cpu().numpy(), pixels.double().cpu().numpy(), K, None,
         iterationsCount=_ROUNDS, reprojectionError=tolerance, confidence=_CONFIDENCE,
-        flags=cv2.SOLVEPNP_SQPNP)
+        flags=cv2.SOLVEPNP_AP3P)
     if not solved or agreeing is None or len(agreeing) < fewest:
         return None
     R = torch.from_numpy(cv2.Rodrigues(turn)[0])
@@ -97,21 +95,24 @@ def _perspective(points: Tensor, pixels: Tensor, camera, tolerance: float,
 
 
 class Encounter:
-    """A newer keyframe beside an older one and that one's neighbours, in a graph of their own:
-    what is tried here leaves the map alone until it is ``keep``-t."""
+    """A newer keyframe beside an older one and those whose corners that one sees, in a graph of
+    their own: what is tried here leaves the map alone until it is ``keep``-t."""
 
     def __init__(self, graph: KeyframeGraph, older: int, newer: int, T_newer_older: Tensor,
                  config: MappingConfig):
-        near = [n for n in graph.neighbours(older) if n <= newer - config.loops.min_age]
-        near = sorted(near, key=lambda n: abs(n - older))[:_NEIGHBOURS]
+        homes = {a for a, b in graph.sightings if b == older and a < newer} | {older}
         self._config = config
-        self._numbers = [*sorted({older, *near}), newer]
+        self._numbers = [*sorted(homes), newer]
         self._older = self._numbers.index(older)
         self._last = len(self._numbers) - 1
         self._graph = KeyframeGraph([graph.keyframes[n] for n in self._numbers],
                                     [graph.states[n] for n in self._numbers])
-        self._graph.points = {i: graph.points[n] for i, n in enumerate(self._numbers)
-                              if n in graph.points}
+        self._graph.points = {i: graph.points[n] for i, n in enumerate(self._numbers)}
+        #: home, which of its corners, and where the older keyframe sees them
+        self._known = [(i, graph.sightings[n, older].index, graph.sightings[n, older].pixels)
+                       for i, n in enumerate(self._numbers[:-1]) if (n, older) in graph.sightings]
+        own = graph.points[older].pixels
+        self._known.append((self._older, torch.arange(len(own)), own))
         self._depth = self._newer_depth()
         self._place(T_newer_older)
 
@@ -124,41 +125,42 @@ class Encounter:
         states[-1] = replace(states[-1], T_world_cam=T)
 
     def sight(self) -> None:
-        """Look for corners, both ways."""
-        images = {}
+        """Look for the older keyframe's corners in the newer one."""
+        graph, older, last = self._graph, self._older, self._last
+        points = torch.cat([self._points_of(home, index) for home, index, _ in self._known])
+        pixels = torch.cat([where for _, _, where in self._known])
+        camera = graph.keyframes[older].camera
+        guess, _ = camera.project(se3.act(graph.relative(older, last), points))
+        pictures = [grey(graph.keyframes[n].frame.image) for n in (older, last)]
+        found, kept = follow(*pictures, pixels, guess, self._config.matching)
+        index = kept.nonzero()[:, 0]
+        index = index[agreeing(camera.rays(pixels)[index], found[index],
+                               graph.keyframes[last].camera, self._config.matching)]
+        chosen = torch.zeros(len(kept), dtype=torch.bool)
+        chosen[index] = True
+        sizes = [len(part) for _, part, _ in self._known]
+        for (home, part, _), taken, where in zip(self._known, chosen.split(sizes),
+                                                 found.split(sizes), strict=True):
+            if bool(taken.any()):
+                graph.sightings[home, last] = Sighting(part[taken], where[taken])
 
-        def picture(n: int) -> np.ndarray:
-            if n not in images:
-                images[n] = grey(self._graph.keyframes[n].frame.image)
-            return images[n]
-
-        for home in range(self._last):
-            sight(self._graph, home, self._last, picture, self._config.matching)
-        sight(self._graph, self._last, self._older, picture, self._config.matching)
+    def _points_of(self, home: int, index: Tensor) -> Tensor:
+        """Some of a keyframe's corners, (N, 3) in the frame of the older keyframe."""
+        points = self._graph.points[home]
+        x = (points.rays * points.log_depth.exp()[:, None])[index]
+        return se3.act(self._graph.relative(home, self._older), x)
 
     @property
     def corners(self) -> int:
         """Found in the newer keyframe."""
-        return sum(len(s.index) for (_, b), s in self._graph.sightings.items() if b == self._last)
-
-    @property
-    def has_enough(self) -> bool:
-        back = self._graph.sightings.get((self._last, self._older))
-        c = self._config.loops
-        return self.corners >= c.min_corners and back is not None \
-            and len(back.index) >= c.min_corners_back
+        return sum(len(sighting.index) for sighting in self._graph.sightings.values())
 
     def _seen(self) -> tuple[Tensor, Tensor]:
-        """The older ones' corners that the newer one sees: (N, 3) in the frame of the older
-        keyframe, and (N, 2) where."""
-        points, pixels = [], []
-        for (a, b), sighting in sorted(self._graph.sightings.items()):
-            if b == self._last:
-                home = self._graph.points[a]
-                x = (home.rays * home.log_depth.exp()[:, None])[sighting.index]
-                points.append(se3.act(self._graph.relative(a, self._older), x))
-                pixels.append(sighting.pixels)
-        return torch.cat(points), torch.cat(pixels)
+        """The corners that the newer keyframe sees: (N, 3) in the frame of the older one, and
+        (N, 2) where."""
+        seen = self._graph.sightings.items()
+        return (torch.cat([self._points_of(home, sighting.index) for (home, _), sighting in seen]),
+                torch.cat([sighting.pixels for _, sighting in seen]))
 
     def solve_pose(self) -> bool:
         """Put the newer keyframe where its corners say; whether enough of them agree."""
@@ -194,21 +196,12 @@ class Encounter:
     def fits(self) -> bool:
         """Whether most corners end up where they are seen, and the scale is possible."""
         c = self._config.loops
-        for forward, needed in ((True, c.min_corners), (False, c.min_corners_back)):
-            errors = torch.cat([self._errors(a, b) for a, b in self._graph.sightings
-                                if (b == self._last) == forward])
-            fitting = int((errors < c.fitting_pixels).sum())
-            if fitting < max(needed, c.min_fitting * len(errors)):
-                return False
-        return abs(self.log_scale()) <= c.max_log_scale
-
-    def _errors(self, a: int, b: int) -> Tensor:
-        """(N,) pixels between where a's corners are seen in b and where they should be."""
-        sighting, home = self._graph.sightings[a, b], self._graph.points[a]
-        x = (home.rays * home.log_depth.exp()[:, None])[sighting.index]
-        expected, _ = self._graph.keyframes[b].camera.project(
-            se3.act(self._graph.relative(a, b), x))
-        return (expected - sighting.pixels).norm(dim=1)
+        points, pixels = self._seen()
+        expected, _ = self._graph.keyframes[-1].camera.project(
+            se3.act(self._graph.relative(self._older, self._last), points))
+        fitting = int(((expected - pixels).norm(dim=1) < c.fitting_pixels).sum())
+        return fitting >= max(c.min_corners, c.min_fitting * len(pixels)) \
+            and abs(self.log_scale()) <= c.max_log_scale
 
     @property
     def loop(self) -> Loop:

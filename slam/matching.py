@@ -30,16 +30,16 @@ def match_keyframe(graph: KeyframeGraph, number: int, config: MatchingConfig) ->
 
     occupied = torch.zeros(0, 2)
     for older in range(max(0, number - config.reach), number):
-        seen = sight(graph, older, number, picture, config)
+        seen = _sight(graph, older, number, picture, config)
         occupied = torch.cat([occupied, seen])
     keyframe = graph.keyframes[number]
     pixels = corners(picture(number), occupied, config)
     graph.points[number] = make_points(keyframe, graph.states[number].code_depth, pixels)
     for older in range(max(0, number - config.back), number):
-        sight(graph, number, older, picture, config)
+        _sight(graph, number, older, picture, config)
 
 
-def sight(graph: KeyframeGraph, a: int, b: int, picture, config: MatchingConfig) -> Tensor:
+def _sight(graph: KeyframeGraph, a: int, b: int, picture, config: MatchingConfig) -> Tensor:
     """Look for a's points in b and note where; returns those pixels (M, 2)."""
     points, other = graph.points.get(a), graph.keyframes[b]
     if points is None or not len(points.rays):
