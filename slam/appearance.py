@@ -31,9 +31,7 @@ class AppearanceIndex:
         self._config = config
         self._orb = cv2.ORB_create(config.features, _SCALE, _LEVELS, _EDGE, _FIRST, _POINTS,
                                    cv2.ORB_HARRIS_SCORE, _PATCH, _CONTRAST)
-        self._pairwise = cv2.BFMatcher(cv2.NORM_HAMMING)
-        #: of the keyframes that are old enough to be found
-        self._all = cv2.BFMatcher(cv2.NORM_HAMMING)
+        self._matcher = cv2.BFMatcher(cv2.NORM_HAMMING)
         self.features: list[Features] = []
 
     def add(self, image: np.ndarray) -> None:
@@ -50,15 +48,16 @@ class AppearanceIndex:
     def alike(self, number: int, left_out: set[int]) -> list[int]:
         """Keyframes that a keyframe's features vote for, best first; none that is recent."""
         c = self._config
-        for old in range(len(self._all.getTrainDescriptors()), number + 1 - c.min_age):
-            self._all.add([self.features[old].descriptors[:c.indexed]])
-        votes = np.zeros(number, np.int64)
+        old = [f.descriptors[:c.indexed] for f in self.features[:max(0, number + 1 - c.min_age)]]
+        owner = np.repeat(np.arange(len(old)), [len(d) for d in old])
         asked = self.features[number].descriptors[:c.asked]
-        if not len(asked) or number < c.min_age:
+        if len(owner) < _NEIGHBOURS or not len(asked):
             return []
-        for matches in self._all.knnMatch(asked, _NEIGHBOURS):
-            for voted in {m.imgIdx for m in matches if m.distance <= c.max_distance}:
-                votes[voted] += 1
+        votes = np.zeros(number, np.int64)
+        # one matrix: matching against several goes wrong where one has few rows
+        for matches in self._matcher.knnMatch(asked, np.concatenate(old), _NEIGHBOURS):
+            near = [m.trainIdx for m in matches if m.distance <= c.max_distance]
+            votes[np.unique(owner[near])] += 1
         votes[list(left_out)] = 0
         found: list[int] = []
         while len(found) < c.candidates and votes.max() >= c.min_votes:
@@ -73,7 +72,7 @@ class AppearanceIndex:
         if len(of_a.pixels) < 2 or not len(of_b.pixels):
             return np.zeros((0, 2), np.float32), np.zeros((0, 2), np.float32)
         best = [first for first, second in
-                self._pairwise.knnMatch(of_b.descriptors, of_a.descriptors, 2)
+                self._matcher.knnMatch(of_b.descriptors, of_a.descriptors, 2)
                 if first.distance < c.max_ratio * second.distance]
         return (of_a.pixels[[m.trainIdx for m in best]].reshape(-1, 2),
                 of_b.pixels[[m.queryIdx for m in best]].reshape(-1, 2))

@@ -158,12 +158,15 @@ class LoopClosureConfig:
                                          StageConfig("geometry", 1, 3))
     #: ln of the largest change of scale
     max_log_scale: float = 0.7
-    #: standard deviations of a link: translation over median depth, degrees, ln scale
-    translation_sigma: float = 0.01
-    rotation_sigma: float = 0.5
+    #: standard deviations of a relative pose: translation over median depth, degrees; and what
+    #: a motion as long as the median depth adds to either, in radians the latter: depth errs by
+    #: a share, and so does all that follows from parallax
+    translation_sigma: float = 0.005
+    rotation_sigma: float = 0.25
+    motion_sigma: float = 0.1
+    #: of ln scale, between linked keyframes and as a loop measures it
     scale_sigma: float = 0.02
-    #: those of a loop are so many times larger
-    loop_sigma: float = 6.0
+    loop_scale_sigma: float = 0.1
     #: drift, as a multiple of what the links' deviations add up to, beyond which a loop loses
     #: its pull; and the share of it that it must keep
     max_drift: float = 3.0

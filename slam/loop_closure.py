@@ -5,7 +5,8 @@ follows keyframes that the map moves.
 """
 
 import logging
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
+from math import radians
 
 import torch
 
@@ -13,7 +14,7 @@ from optim.pose_graph import Edges, Nodes, belief, optimise
 from slam.appearance import AppearanceIndex
 from slam.config import LoopClosureConfig, MappingConfig
 from slam.graph import KeyframeGraph, Loop
-from slam.loop_verification import Encounter, verify
+from slam.loop_verification import verify
 from slam.matching import grey
 
 _log = logging.getLogger(__name__)
@@ -82,13 +83,14 @@ def _edges(graph: KeyframeGraph, loop: Loop, c: LoopClosureConfig) -> Edges:
                              dtype=torch.float64)
     depth = torch.tensor([graph.median_depth(a) for a in pairs[:, 0].tolist()],
                          dtype=torch.float64)[:, None]
-    one = torch.ones_like(depth)
-    sigma = torch.cat([c.translation_sigma * depth.expand(-1, 3),
-                       torch.deg2rad(c.rotation_sigma * one).expand(-1, 3),
-                       c.scale_sigma * one], 1)
-    sigma[len(links):] *= c.loop_sigma
-    cauchy = torch.full((len(pairs),), torch.inf, dtype=torch.float64)
-    # deviations of a random walk over the keyframes in between, seven numbers each
+    motion = c.motion_sigma * T[:, :3, 3].norm(dim=1, keepdim=True)
+    scale = torch.full_like(depth, c.scale_sigma)
+    scale[len(links):] = c.loop_scale_sigma
+    sigma = torch.cat([(c.translation_sigma * depth + motion).expand(-1, 3),
+                       (radians(c.rotation_sigma) + motion / depth).expand(-1, 3), scale], 1)
+    # what a random walk over the keyframes in between comes to
     steps = (pairs[len(links):, 1] - pairs[len(links):, 0]).double()
-    cauchy[len(links):] = c.max_drift * (7 * steps).sqrt() / c.loop_sigma
+    drift = steps.sqrt()[:, None] * sigma[:len(links)].median(0).values
+    cauchy = torch.full((len(pairs),), torch.inf, dtype=torch.float64)
+    cauchy[len(links):] = c.max_drift * (drift / sigma[len(links):]).norm(dim=1)
     return Edges(pairs[:, 0], pairs[:, 1], T, log_scale, sigma, cauchy)
