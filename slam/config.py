@@ -54,7 +54,7 @@ class ResidualConfig:
 
     effective_pixels: float = 200.0
     #: pixels of a keyframe that the photometric term warps, those with the strongest gradient
-    photometric_pixels: int = 1500
+    photometric_pixels: int = 800
     #: intensity: standard deviation, and Huber threshold in standard deviations
     photometric_sigma: float = 0.03
     photometric_huber: float = 0.7
@@ -63,8 +63,8 @@ class ResidualConfig:
     geometric_huber: float = 1.5
     #: one pixel in so many of the geometric and of the semantic term's levels is warped: their
     #: neighbours say the same
-    geometric_every: int = 1
-    semantic_every: int = 2
+    geometric_every: int = 2
+    semantic_every: int = 4
     #: probability
     semantic_sigma: float = 1.7
     semantic_huber: float = 1.5
