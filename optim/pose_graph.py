@@ -10,11 +10,12 @@ of Sim(3) is needed.
 from dataclasses import dataclass
 
 import torch
+from scipy.sparse import coo_array, csc_array, diags_array
+from scipy.sparse.linalg import splu
 from torch import Tensor
 
 from optim import se3
 from optim.gauss_newton import GaussNewtonConfig, Solution, minimise
-from optim.normal import NormalEquations
 from optim.residuals import Residual
 from optim.robust import cauchy_cost, cauchy_weight
 
@@ -24,7 +25,7 @@ SIZE = 7
 
 @dataclass(frozen=True)
 class Nodes:
-    """K scaled poses, float64.  Node 0 is held: it is where the world is, and its unit."""
+    """K scaled poses, float64, on the CPU.  Node 0 is held: it is where the world is, and its unit."""
 
     #: (K, 4, 4) T_world_node
     poses: Tensor
@@ -37,7 +38,7 @@ class Nodes:
 
 @dataclass(frozen=True)
 class Edges:
-    """E measured relative poses, float64."""
+    """E measured relative poses, float64, on the CPU."""
 
     #: (E,) the two nodes
     a: Tensor
@@ -88,22 +89,54 @@ def retract(nodes: Nodes, step: Tensor) -> Nodes:
                  torch.cat([nodes.log_scales[:1], nodes.log_scales[1:] + moves[:, 6]]))
 
 
+@dataclass(frozen=True)
+class SparseEquations:
+    """``H delta = -g`` of a graph, of which few nodes know each other: takes the place of
+    ``NormalEquations``, whose work grows with the cube of the map."""
+
+    H: csc_array
+    g: Tensor
+    cost: float
+    #: no points
+    e: Tensor
+
+
 def optimise(start: Nodes, edges: Edges, config: GaussNewtonConfig) -> Solution[Nodes]:
     """The nodes that fit the edges best."""
-    columns = torch.arange(-SIZE, SIZE * (len(start) - 1)).view(-1, SIZE).clamp(min=-1)
-    columns = torch.cat([columns[edges.a.cpu()], columns[edges.b.cpu()]], 1).to(edges.a.device)
+    size = SIZE * (len(start) - 1)
+    # those of the held node come out negative
+    first = SIZE * (torch.stack([edges.a, edges.b], 1) - 1)
+    columns = (first[:, :, None] + torch.arange(SIZE)).flatten(1)
+    row, column = (part.flatten() for part in torch.broadcast_tensors(
+        columns[:, :, None], columns[:, None, :]))
+    free = (row >= 0) & (column >= 0)
+    place, known = (row[free].numpy(), column[free].numpy()), columns >= 0
 
-    def linearise(nodes: Nodes) -> NormalEquations:
+    def linearise(nodes: Nodes) -> SparseEquations:
         residual = relative_pose(nodes, edges)
         whitened = residual.value[:, 0] / edges.sigma
-        J = torch.cat([residual.jacobians["a"], residual.jacobians["b"]], -1)[:, 0]
         error = whitened.norm(dim=1)
-        equations = NormalEquations(SIZE * (len(nodes) - 1), whitened.device)
-        equations.add_groups(columns, J / edges.sigma[..., None], whitened,
-                             _weight(error, edges).expand(SIZE, -1).T, _cost(error, edges))
-        return equations
+        J = torch.cat([residual.jacobians["a"], residual.jacobians["b"]], -1)[:, 0]
+        J = J / edges.sigma[..., None]
+        weighted = J * _weight(error, edges)[:, None, None]
+        H = coo_array(((weighted.mT @ J).flatten()[free].numpy(), place), shape=(size, size))
+        g = torch.zeros(size, dtype=torch.float64)
+        g.index_add_(0, columns[known], (weighted.mT @ whitened[..., None])[..., 0][known])
+        return SparseEquations(H.tocsc(), g, _cost(error, edges), torch.zeros(0))
 
-    return minimise(start, linearise, retract, config)
+    return minimise(start, linearise, retract, config, solve=_solve_damped)
+
+
+def _solve_damped(equations: SparseEquations, damping: float) -> Tensor | None:
+    """As ``optim.gauss_newton.solve_damped``."""
+    diagonal = equations.H.diagonal()
+    raised = equations.H + diags_array(damping * diagonal + 1e-12 * diagonal.max())
+    try:
+        factor = splu(raised.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0,
+                      options={"SymmetricMode": True})
+    except RuntimeError:  # what SuperLU raises for a singular matrix
+        return None
+    return -torch.from_numpy(factor.solve(equations.g.numpy()))
 
 
 def belief(nodes: Nodes, edges: Edges) -> Tensor:

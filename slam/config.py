@@ -153,6 +153,8 @@ class LoopClosureConfig:
     min_corners: int = 30
     min_fitting: float = 0.8
     fitting_pixels: float = 2.0
+    #: share of the pixels of either that the other must show
+    min_overlap: float = 0.35
     #: stages of the window that refine the relative pose
     schedule: tuple[StageConfig, ...] = (StageConfig("geometry", 2, 4),
                                          StageConfig("geometry", 1, 3))
@@ -164,6 +166,9 @@ class LoopClosureConfig:
     translation_sigma: float = 0.005
     rotation_sigma: float = 0.25
     motion_sigma: float = 0.1
+    #: corners at which a loop is as certain as a link; with fewer its deviations grow as the
+    #: root of that
+    certain_corners: int = 100
     #: of ln scale, between linked keyframes and as a loop measures it
     scale_sigma: float = 0.02
     loop_scale_sigma: float = 0.1
@@ -172,7 +177,7 @@ class LoopClosureConfig:
     max_drift: float = 3.0
     min_belief: float = 0.5
     pose_graph: GaussNewtonConfig = field(
-        default_factory=lambda: GaussNewtonConfig(iterations=8, tolerance=1e-3))
+        default_factory=lambda: GaussNewtonConfig(iterations=25, tolerance=1e-3))
 
 
 @dataclass(frozen=True)
@@ -239,7 +244,7 @@ class SlamConfig:
 
     def __post_init__(self):
         levels = len(self.tracking.lucas_kanade.iterations)
-        used = [stage.level for stage in self.mapping.schedule]
+        used = [stage.level for stage in (*self.mapping.schedule, *self.mapping.loops.schedule)]
         used += [self.mapping.geometric_level, self.mapping.semantic_level, self.fusion.level]
         if min(used) < 0 or max(used) >= levels:
             raise ValueError(f"tracking.lucas_kanade.iterations makes {levels} pyramid levels, 0 "

@@ -26,6 +26,8 @@ class Loop:
     T_older_newer: Tensor
     #: ln of the older one's units per unit of the newer one's depth
     log_scale: float
+    #: corners that it rests on
+    corners: int
 
     def stretched(self, older: float, newer: float) -> "Loop":
         """The same, after the depths of its keyframes were multiplied by ``exp`` of that."""

@@ -14,6 +14,7 @@ from optim.pose_graph import Edges, Nodes, belief, optimise
 from slam.appearance import AppearanceIndex
 from slam.config import LoopClosureConfig, MappingConfig
 from slam.graph import KeyframeGraph, Loop
+from slam.keyframe import Keyframe
 from slam.loop_verification import verify
 from slam.matching import grey
 
@@ -27,13 +28,19 @@ class LoopCloser:
         self._config = config
         self._appearance = AppearanceIndex(config.loops)
 
-    def search(self, graph: KeyframeGraph, number: int) -> Iterator[None]:
-        """Close the loop that a keyframe ends, if it ends one; yields between pieces of work.
+    def note(self, keyframe: Keyframe) -> None:
+        """Remember what the next keyframe looks like."""
+        self._appearance.add(grey(keyframe.frame.image))
 
-        To be run to its end for one keyframe after the other.
-        """
-        self._appearance.add(grey(graph.keyframes[number].frame.image))
-        if graph.loops and number <= graph.loops[-1].newer + self._config.loops.pause:
+    def wants(self, graph: KeyframeGraph, number: int) -> bool:
+        """Whether a keyframe is worth a search: not when all are recent, or right after a loop."""
+        c = self._config.loops
+        paused = bool(graph.loops) and number <= graph.loops[-1].newer + c.pause
+        return number >= c.min_age and not paused
+
+    def search(self, graph: KeyframeGraph, number: int) -> Iterator[None]:
+        """Close the loop that a keyframe ends, if it ends one; yields between pieces of work."""
+        if not self.wants(graph, number):
             return
         linked = {n for n in graph.neighbours(number) if n < number}
         for older in self._appearance.alike(number, linked):
@@ -81,13 +88,18 @@ def _edges(graph: KeyframeGraph, loop: Loop, c: LoopClosureConfig) -> Edges:
                     + [known.T_older_newer.double().cpu() for known in loops])
     log_scale = torch.tensor([0.0] * len(links) + [known.log_scale for known in loops],
                              dtype=torch.float64)
-    depth = torch.tensor([graph.median_depth(a) for a in pairs[:, 0].tolist()],
-                         dtype=torch.float64)[:, None]
+    depths = torch.tensor([graph.median_depth(n) for n in range(len(graph))],
+                          dtype=torch.float64)
+    depth = depths[pairs[:, 0], None]
+    doubt = torch.ones_like(depth)
+    for i, known in enumerate(loops, len(links)):
+        doubt[i] = (c.certain_corners / known.corners) ** 0.5
     motion = c.motion_sigma * T[:, :3, 3].norm(dim=1, keepdim=True)
     scale = torch.full_like(depth, c.scale_sigma)
     scale[len(links):] = c.loop_scale_sigma
-    sigma = torch.cat([(c.translation_sigma * depth + motion).expand(-1, 3),
-                       (radians(c.rotation_sigma) + motion / depth).expand(-1, 3), scale], 1)
+    sigma = torch.cat([(doubt * (c.translation_sigma * depth + motion)).expand(-1, 3),
+                       (doubt * (radians(c.rotation_sigma) + motion / depth)).expand(-1, 3),
+                       scale], 1)
     # what a random walk over the keyframes in between comes to
     steps = (pairs[len(links):, 1] - pairs[len(links):, 0]).double()
     drift = steps.sqrt()[:, None] * sigma[:len(links)].median(0).values

@@ -1,7 +1,8 @@
 """Whether two keyframes see the same place, and how they stand to each other if they do."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
+from math import inf
 
 import cv2
 import numpy as np
@@ -22,6 +23,8 @@ from slam.window import Window
 _CONFIDENCE, _ROUNDS = 0.999, 300
 #: Matches below which no motion can be told from chance.
 _FEWEST = 6
+#: Share of the cost at the map's own pose below which another is preferred.
+_TRUST = 0.9
 
 
 def verify(graph: KeyframeGraph, older: int, newer: int, appearance: AppearanceIndex,
@@ -44,17 +47,18 @@ def verify(graph: KeyframeGraph, older: int, newer: int, appearance: AppearanceI
     yield
     other = Encounter(graph, older, newer, motion, config)
     other.sight()
-    if other.corners > found.corners and other.solve_pose():
-        found = other
     yield
-    if found.corners < c.min_corners:
+    if max(found.corners, other.corners) < c.min_corners:
         return None
-    found.take_scale()
-    for stage in c.schedule:
-        for _ in range(stage.iterations):
-            found.refine(stage)
-            yield
-    return found if found.fits else None
+    if other.corners > found.corners:
+        found.take_corners(other)
+    else:
+        other.take_corners(found)
+    yield from found.refine()
+    if other.solve_pose():
+        yield from other.refine()
+    best = other if other.cost < _TRUST * found.cost else found
+    return best if best.fits else None
 
 
 def _motion_of_features(graph: KeyframeGraph, a: int, b: int, appearance: AppearanceIndex,
@@ -113,11 +117,10 @@ class Encounter:
                        for i, n in enumerate(self._numbers[:-1]) if (n, older) in graph.sightings]
         own = graph.points[older].pixels
         self._known.append((self._older, torch.arange(len(own)), own))
-        self._depth = self._newer_depth()
+        self._depth = self._graph.keyframes[-1].depth(self._graph.states[-1].code_depth)
+        #: of the window, after the last refinement
+        self.cost = inf
         self._place(T_newer_older)
-
-    def _newer_depth(self) -> Tensor:
-        return self._graph.keyframes[-1].depth(self._graph.states[-1].code_depth)
 
     def _place(self, T_newer_older: Tensor) -> None:
         states = self._graph.states
@@ -143,6 +146,10 @@ class Encounter:
                                                  found.split(sizes), strict=True):
             if bool(taken.any()):
                 graph.sightings[home, last] = Sighting(part[taken], where[taken])
+
+    def take_corners(self, other: "Encounter") -> None:
+        """Go by what was found from another first guess."""
+        self._graph.sightings = dict(other._graph.sightings)
 
     def _points_of(self, home: int, index: Tensor) -> Tensor:
         """Some of a keyframe's corners, (N, 3) in the frame of the older keyframe."""
@@ -178,36 +185,45 @@ class Encounter:
         ratio = x[:, 2].clamp(min=1e-3) / _at(self._depth, pixels.to(self._depth))
         return float(ratio.log().median())
 
-    def take_scale(self) -> None:
-        """Measure the newer one's depth in the older ones' unit."""
+    def refine(self) -> Iterator[None]:
+        """Measure the newer keyframe's depth in the older ones' unit, then its pose, depth and
+        corners by the window's residuals; yields between the steps."""
         change = self.log_scale()
         keyframes, points = self._graph.keyframes, self._graph.points
         keyframes[-1] = keyframes[-1].stretched(change)
         points[self._last] = points[self._last].stretched(change)
         self._graph.link(self._last, self._older)
-
-    def refine(self, stage) -> None:
-        """One step of the newer keyframe's pose, depth and corners."""
-        window = Window(self._graph, replace(self._config, window=1), stage)
-        config = replace(self._config.gauss_newton, iterations=1)
-        window.keep(minimise(window.start(), window.linearise, window.retract, config).state)
+        alone = replace(self._config, window=1)
+        step = replace(self._config.gauss_newton, iterations=1)
+        for stage in self._config.loops.schedule:
+            for _ in range(stage.iterations):
+                window = Window(self._graph, alone, stage)
+                solution = minimise(window.start(), window.linearise, window.retract, step)
+                window.keep(solution.state)
+                self.cost = solution.cost
+                yield
 
     @property
     def fits(self) -> bool:
-        """Whether most corners end up where they are seen, and the scale is possible."""
+        """Whether most corners end up where they are seen, and enough of either image in the
+        other, at a possible scale."""
         c = self._config.loops
         points, pixels = self._seen()
         expected, _ = self._graph.keyframes[-1].camera.project(
             se3.act(self._graph.relative(self._older, self._last), points))
         fitting = int(((expected - pixels).norm(dim=1) < c.fitting_pixels).sum())
+        coarsest = len(self._graph.keyframes[-1].pyramid) - 1
+        overlap = min(self._graph.overlap(self._older, self._last, coarsest),
+                      self._graph.overlap(self._last, self._older, coarsest))
         return fitting >= max(c.min_corners, c.min_fitting * len(pixels)) \
-            and abs(self.log_scale()) <= c.max_log_scale
+            and overlap >= c.min_overlap and abs(self.log_scale()) <= c.max_log_scale
 
     @property
     def loop(self) -> Loop:
         """What was measured."""
         T = self._graph.relative(self._last, self._older)
-        return Loop(self._numbers[self._older], self._numbers[-1], T, self.log_scale())
+        return Loop(self._numbers[self._older], self._numbers[-1], T, self.log_scale(),
+                    self.corners)
 
     def keep(self, graph: KeyframeGraph) -> None:
         """Link the two keyframes in the map, which knows their loop by now, and let it know of

@@ -47,16 +47,15 @@ class Mapper:
             match_keyframe(graph, number, self._config.matching)
         for old in graph.keyframes[:max(0, number + 1 - self._config.window - self._config.links)]:
             old.rest()
-        self._schedule(number)
-        return number
-
-    def _schedule(self, number: int) -> None:
-        """The stages for a new keyframe, and then the search for the loop that it ends; before
-        them what was left of the search for the one before."""
-        unfinished = self._pending[-1:] if self._searches else []
+        searches = self._config.loops.enabled and self._config.matching.points > 0
+        # what was left of the search for the one before comes first
+        unfinished = [entry for entry in self._pending if not isinstance(entry, StageConfig)][-1:]
         self._pending = [*unfinished, *(self._config.schedule if number else ())]
-        if self._searches:
-            self._pending.append(self._loops.search(self.graph, number))
+        if searches:
+            self._loops.note(keyframe)
+            if self._loops.wants(graph, number):
+                self._pending.append(self._loops.search(graph, number))
+        return number
 
     def begin_anew(self) -> None:
         """Give the map up."""
@@ -64,10 +63,6 @@ class Mapper:
         self._loops = LoopCloser(self._config)
         #: stages to come, and searches for loops
         self._pending: list[StageConfig | Iterator[None]] = []
-
-    @property
-    def _searches(self) -> bool:
-        return self._config.loops.enabled and self._config.matching.points > 0
 
     @property
     def has_work(self) -> bool:
