@@ -25,7 +25,8 @@ SIZE = 7
 
 @dataclass(frozen=True)
 class Nodes:
-    """K scaled poses, float64, on the CPU.  Node 0 is held: it is where the world is, and its unit."""
+    """K scaled poses, float64, on the CPU.  Node 0 is held: it is where the world is, and its
+    unit."""
 
     #: (K, 4, 4) T_world_node
     poses: Tensor

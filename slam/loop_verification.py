@@ -33,7 +33,8 @@ def verify(graph: KeyframeGraph, older: int, newer: int, appearance: AppearanceI
 
     Features that look alike and the older one's depth give a first motion (perspective from
     points).  Depth that errs alike over whole surfaces makes that a poor one, so that it only
-    tells where to look for corners: those are followed to parts of a pixel, and the window's own residuals refine pose and depth of the newer keyframe while all others are held.
+    tells where to look for corners.  Those are followed to parts of a pixel, and the window's
+    own residuals refine pose and depth of the newer keyframe while all others are held.
     """
     c = config.loops
     motion = _motion_of_features(graph, older, newer, appearance, c)
@@ -188,7 +189,8 @@ class Encounter:
     def refine(self) -> Iterator[None]:
         """Measure the newer keyframe's depth in the older ones' unit, then its pose, depth and
         corners by the window's residuals; yields between the steps."""
-        change = self.log_scale()
+        limit = self._config.loops.max_log_scale
+        change = min(max(self.log_scale(), -limit), limit)
         keyframes, points = self._graph.keyframes, self._graph.points
         keyframes[-1] = keyframes[-1].stretched(change)
         points[self._last] = points[self._last].stretched(change)

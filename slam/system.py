@@ -192,9 +192,8 @@ class System:
                     self._publish()
                 elif not self._mapper.has_work:
                     break  # closed, and all is done
-                if self._mapper.has_work:
-                    self._improve(lambda: requests.has_item)
-                self._publish()
+                if self._mapper.has_work and self._improve(lambda: requests.has_item):
+                    self._publish()
                 # a keyframe that cuts the work on the one before must not keep it from files
                 if not self._mapper.has_work or requests.has_item:
                     self.timings.lag.append(time.monotonic() - requested)
@@ -274,7 +273,9 @@ class System:
         self._mapper.insert(frame, T_world_cam, tracked.keyframe)
         self.timings.keyframe.append(time.perf_counter() - started)
 
-    def _improve(self, should_stop: Callable[[], bool] = lambda: False) -> None:
+    def _improve(self, should_stop: Callable[[], bool] = lambda: False) -> bool:
+        """Do the next piece of work; whether it may have changed the map."""
+        loops = len(self.graph.loops)
         started = time.perf_counter()
         solution = self._mapper.step(should_stop)
         spent = time.perf_counter() - started
@@ -282,6 +283,7 @@ class System:
             self.timings.loop.append(spent)
         else:
             self.timings.iteration.append(spent / max(solution.iterations, 1))
+        return solution is not None or len(self.graph.loops) > loops
 
     def _publish(self) -> None:
         graph = self._mapper.graph.frozen()
