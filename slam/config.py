@@ -125,7 +125,10 @@ class StageConfig:
 
 @dataclass(frozen=True)
 class LoopClosureConfig:
-    """Places that are seen again, and how the map is bent until they meet."""
+    """Places that are seen again, and how the map is bent until they meet.
+
+    Needs the corners of ``MatchingConfig``; without them nothing is searched.
+    """
 
     enabled: bool = True
     #: ORB features of a keyframe; of the strongest, how many are asked for, and among how many
@@ -178,6 +181,12 @@ class LoopClosureConfig:
     min_belief: float = 0.5
     pose_graph: GaussNewtonConfig = field(
         default_factory=lambda: GaussNewtonConfig(iterations=25, tolerance=1e-3))
+
+    def __post_init__(self):
+        if min(self.min_age, self.min_corners, self.certain_corners) < 1:
+            raise ValueError("mapping.loops: min_age, min_corners and certain_corners must be at "
+                             f"least 1, got {self.min_age}, {self.min_corners} and "
+                             f"{self.certain_corners}")
 
 
 @dataclass(frozen=True)

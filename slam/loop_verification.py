@@ -101,7 +101,7 @@ def _perspective(points: Tensor, pixels: Tensor, camera, tolerance: float,
 
 class Encounter:
     """A newer keyframe beside an older one and those whose corners that one sees, in a graph of
-    their own: what is tried here leaves the map alone until it is ``keep``-t."""
+    their own: what is tried here leaves the map alone until ``keep`` is called."""
 
     def __init__(self, graph: KeyframeGraph, older: int, newer: int, T_newer_older: Tensor,
                  config: MappingConfig):
@@ -232,5 +232,4 @@ class Encounter:
         the corners that they share."""
         graph.link(self._numbers[-1], self._numbers[self._older])
         for (a, b), sighting in self._graph.sightings.items():
-            graph.sightings[self._numbers[a], self._numbers[b]] = Sighting(
-                sighting.index, sighting.pixels)
+            graph.sightings[self._numbers[a], self._numbers[b]] = sighting
