@@ -50,13 +50,17 @@ class Solution(Generic[State]):
 
 def minimise(state: State, linearise: Callable[[State], NormalEquations],
              retract: Callable[[State, Tensor], State], config: GaussNewtonConfig,
-             should_stop: Callable[[], bool] = lambda: False) -> Solution[State]:
+             should_stop: Callable[[], bool] = lambda: False,
+             solve: Callable[[NormalEquations, float], Tensor | None] | None = None
+             ) -> Solution[State]:
     """Lower the cost of ``linearise(state)`` by damped Gauss-Newton steps.
 
     A step is accepted only if the cost falls; the damping grows on refusal and on a
     system without a Cholesky factor, and shrinks on success.  A problem without parameters
-    is solved as it is.
+    is solved as it is.  ``solve`` takes the place of ``solve_damped`` for equations of another
+    kind.
     """
+    solve = solve or solve_damped
     equations = linearise(state)
     first = equations.cost
     damping, accepted = config.damping, 0
@@ -69,7 +73,7 @@ def minimise(state: State, linearise: Callable[[State], NormalEquations],
     while accepted < config.iterations:
         if should_stop():
             return solution(Stop.INTERRUPTED)
-        step = solve_damped(equations, damping)
+        step = solve(equations, damping)
         candidate = None if step is None else retract(state, step)
         trial = None if candidate is None else linearise(candidate)
         # written so that a NaN cost counts as no descent

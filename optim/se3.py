@@ -66,12 +66,16 @@ def exp(xi: Tensor) -> Tensor:
 def log(T: Tensor) -> Tensor:
     """Transform (..., 4, 4) to tangent (..., 6), rotation angle in [0, pi]."""
     w = _rotation_vector(T[..., :3, :3])
+    rho = torch.linalg.solve(left_jacobian(w), T[..., :3, 3:]).squeeze(-1)
+    return torch.cat([rho, w], -1)
+
+
+def left_jacobian(w: Tensor) -> Tensor:
+    """(..., 3, 3) of SO(3) at rotation vectors (..., 3): to first order
+    ``exp(w + d) = exp(J d) exp(w)``; the right one, for a turn on the other side, is that at -w."""
     B, C = _left_jacobian_coefficients(w)
     W = hat(w)
-    eye = torch.eye(3, dtype=T.dtype, device=T.device)
-    left_jacobian = eye + B * W + C * (W @ W)
-    rho = torch.linalg.solve(left_jacobian, T[..., :3, 3:]).squeeze(-1)
-    return torch.cat([rho, w], -1)
+    return torch.eye(3, dtype=w.dtype, device=w.device) + B * W + C * (W @ W)
 
 
 def inverse(T: Tensor) -> Tensor:

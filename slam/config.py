@@ -124,6 +124,72 @@ class StageConfig:
 
 
 @dataclass(frozen=True)
+class LoopClosureConfig:
+    """Places that are seen again, and how the map is bent until they meet.
+
+    Needs the corners of ``MatchingConfig``; without them nothing is searched.
+    """
+
+    enabled: bool = True
+    #: ORB features of a keyframe; of the strongest, how many are asked for, and among how many
+    features: int = 500
+    asked: int = 120
+    indexed: int = 250
+    #: bits of 256 by which descriptors of the same thing may differ
+    max_distance: int = 64
+    #: of the best match over the second best
+    max_ratio: float = 0.8
+    #: keyframes before a new one that are too recent to be a place seen again
+    min_age: int = 15
+    #: keyframes after a loop without a search
+    pause: int = 2
+    #: keyframes that are verified, those that got most votes, apart from each other by more than
+    #: so many keyframes; and votes below which none is
+    candidates: int = 3
+    spacing: int = 3
+    min_votes: int = 8
+    #: pixels from where a motion puts it, for a match to agree; and matches that must
+    ransac_pixels: float = 4.0
+    min_matches: int = 15
+    #: corners of the older one that must be found in the new one, and the share of them that
+    #: must fit within so many pixels in the end
+    min_corners: int = 30
+    min_fitting: float = 0.8
+    fitting_pixels: float = 2.0
+    #: share of the pixels of either that the other must show
+    min_overlap: float = 0.35
+    #: stages of the window that refine the relative pose
+    schedule: tuple[StageConfig, ...] = (StageConfig("geometry", 2, 4),
+                                         StageConfig("geometry", 1, 3))
+    #: ln of the largest change of scale
+    max_log_scale: float = 0.7
+    #: standard deviations of a relative pose: translation over median depth, degrees; and what
+    #: a motion as long as the median depth adds to either, in radians the latter: depth errs by
+    #: a share, and so does all that follows from parallax
+    translation_sigma: float = 0.005
+    rotation_sigma: float = 0.25
+    motion_sigma: float = 0.1
+    #: corners at which a loop is as certain as a link; with fewer its deviations grow as the
+    #: root of that
+    certain_corners: int = 100
+    #: of ln scale, between linked keyframes and as a loop measures it
+    scale_sigma: float = 0.02
+    loop_scale_sigma: float = 0.1
+    #: drift, as a multiple of what the links' deviations add up to, beyond which a loop loses
+    #: its pull; and the share of it that it must keep
+    max_drift: float = 3.0
+    min_belief: float = 0.5
+    pose_graph: GaussNewtonConfig = field(
+        default_factory=lambda: GaussNewtonConfig(iterations=25, tolerance=1e-3))
+
+    def __post_init__(self):
+        if min(self.min_age, self.min_corners, self.certain_corners) < 1:
+            raise ValueError("mapping.loops: min_age, min_corners and certain_corners must be at "
+                             f"least 1, got {self.min_age}, {self.min_corners} and "
+                             f"{self.certain_corners}")
+
+
+@dataclass(frozen=True)
 class MappingConfig:
     #: newest keyframes that are optimised; older ones they see are held fixed
     window: int = 5
@@ -141,6 +207,7 @@ class MappingConfig:
     semantic_level: int = 3
     residuals: ResidualConfig = field(default_factory=ResidualConfig)
     matching: MatchingConfig = field(default_factory=MatchingConfig)
+    loops: LoopClosureConfig = field(default_factory=LoopClosureConfig)
     gauss_newton: GaussNewtonConfig = field(default_factory=GaussNewtonConfig)
 
     def __post_init__(self):
@@ -186,7 +253,7 @@ class SlamConfig:
 
     def __post_init__(self):
         levels = len(self.tracking.lucas_kanade.iterations)
-        used = [stage.level for stage in self.mapping.schedule]
+        used = [stage.level for stage in (*self.mapping.schedule, *self.mapping.loops.schedule)]
         used += [self.mapping.geometric_level, self.mapping.semantic_level, self.fusion.level]
         if min(used) < 0 or max(used) >= levels:
             raise ValueError(f"tracking.lucas_kanade.iterations makes {levels} pyramid levels, 0 "

@@ -3,7 +3,8 @@
 Only the mapping thread changes it; other threads get immutable values from it.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import exp
 
 import torch
 from torch import Tensor
@@ -13,6 +14,26 @@ from optim.camera import MIN_DEPTH
 from optim.warp import ViewState
 from slam.keyframe import Keyframe
 from slam.points import Points, Sighting
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A place that was seen again: what a newer keyframe's images say of an older one."""
+
+    older: int
+    newer: int
+    #: (4, 4) T_older_newer, in the unit of the older one's depth
+    T_older_newer: Tensor
+    #: ln of the older one's units per unit of the newer one's depth
+    log_scale: float
+    #: corners that it rests on
+    corners: int
+
+    def stretched(self, older: float, newer: float) -> "Loop":
+        """The same, after the depths of its keyframes were multiplied by ``exp`` of that."""
+        T = self.T_older_newer.clone()
+        T[:3, 3] *= exp(older)
+        return replace(self, T_older_newer=T, log_scale=self.log_scale + older - newer)
 
 
 @dataclass
@@ -26,6 +47,8 @@ class KeyframeGraph:
     points: dict[int, Points] = field(default_factory=dict)
     #: by pairs (a, b): points of a as b sees them
     sightings: dict[tuple[int, int], Sighting] = field(default_factory=dict)
+    #: those that were closed, oldest first
+    loops: list[Loop] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.keyframes)
@@ -42,7 +65,8 @@ class KeyframeGraph:
 
     def frozen(self) -> "KeyframeGraph":
         """A copy for another thread; what it holds is immutable."""
-        return KeyframeGraph(list(self.keyframes), list(self.states), set(self.links))
+        return KeyframeGraph(list(self.keyframes), list(self.states), set(self.links),
+                             loops=list(self.loops))
 
     def neighbours(self, number: int) -> list[int]:
         """Keyframes linked to one, in order."""
@@ -63,6 +87,29 @@ class KeyframeGraph:
     def relative(self, a: int, b: int) -> Tensor:
         """``T_b_a``."""
         return se3.inverse(self.states[b].T_world_cam) @ self.states[a].T_world_cam
+
+    def pose_beside(self, number: int, T_key_cam: Tensor, scale: float) -> Tensor:
+        """``T_world_cam`` of a camera that was tracked against a keyframe when its depth had
+        the ``scale``: both may have changed since."""
+        stretch = self.keyframes[number].scale / scale
+        T = self.states[number].T_world_cam
+        beside = T_key_cam.to(T)
+        return T @ se3.from_rotation_translation(beside[:3, :3], stretch * beside[:3, 3])
+
+    def correct(self, poses: Tensor, log_scales: Tensor) -> None:
+        """Move every keyframe to poses (K, 4, 4) and multiply its depth, and that of its
+        corners, by ``exp(log_scales)`` (K,).
+
+        Codes stay as they are: depth is proportional to the ``a`` of its proximity, so that
+        stretching ``a`` stretches depth exactly, at any code.
+        """
+        for n, (T, change) in enumerate(zip(poses, log_scales.tolist(), strict=True)):
+            self.states[n] = replace(self.states[n], T_world_cam=T.to(self.states[n].T_world_cam))
+            self.keyframes[n] = self.keyframes[n].stretched(change)
+            if n in self.points:
+                self.points[n] = self.points[n].stretched(change)
+        self.loops = [loop.stretched(float(log_scales[loop.older]), float(log_scales[loop.newer]))
+                      for loop in self.loops]
 
     def median_depth(self, number: int) -> float:
         """Metres."""

@@ -1,6 +1,7 @@
 """A keyframe: an image, what the network said of it, and that at every resolution."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import exp
 
 import torch
 from torch import Tensor
@@ -24,6 +25,8 @@ class Keyframe:
     prediction: Prediction
     #: intensity (H, W), full resolution first
     pyramid: tuple[Tensor, ...]
+    #: what depth has been multiplied by since; the prediction holds it
+    scale: float = 1.0
     #: logits with their Jacobians at pyramid levels where they were asked for; emptied when
     #: the keyframe rests.  Owned by the mapping thread.
     _logits: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict, repr=False)
@@ -66,6 +69,12 @@ class Keyframe:
         first = torch.zeros(1, dtype=torch.long, device=pixels.device)
         found = sample_views(maps[None].contiguous(), first, ((pixels + 0.5) * scale - 0.5)[None])
         return found[0, :, 0], found[0, :, 2:].contiguous(), found[0, :, 1]
+
+    def stretched(self, change: float) -> "Keyframe":
+        """The same with depth multiplied by ``exp(change)`` at every code."""
+        factor = exp(change)
+        prediction = replace(self.prediction, average_depth=self.prediction.average_depth * factor)
+        return replace(self, prediction=prediction, scale=self.scale * factor)
 
     def rest(self) -> None:
         """Drop what can be made again."""

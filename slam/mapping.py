@@ -1,6 +1,6 @@
 """Mapping: keyframes are added, and those of a sliding window optimised in stages."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from torch import Tensor
@@ -11,6 +11,7 @@ from slam.config import MappingConfig, StageConfig
 from slam.frame import Frame
 from slam.graph import KeyframeGraph
 from slam.keyframe import make_keyframe
+from slam.loop_closure import LoopCloser
 from slam.matching import match_keyframe
 from slam.window import Window
 
@@ -22,8 +23,7 @@ class Mapper:
         self._config = config
         self._predictor = predictor
         self._levels = levels
-        self._pending: list[StageConfig] = []
-        self.graph = KeyframeGraph()
+        self.begin_anew()
 
     def insert(self, frame: Frame, T_world_cam: Tensor, seen_from: int | None = None) -> int:
         """Make a keyframe, link it and schedule its optimisation; returns its number.
@@ -47,23 +47,37 @@ class Mapper:
             match_keyframe(graph, number, self._config.matching)
         for old in graph.keyframes[:max(0, number + 1 - self._config.window - self._config.links)]:
             old.rest()
-        self._pending = list(self._config.schedule) if number else []
+        searches = self._config.loops.enabled and self._config.matching.points > 0
+        # what was left of the search for the one before comes first
+        unfinished = [entry for entry in self._pending if not isinstance(entry, StageConfig)][-1:]
+        self._pending = [*unfinished, *(self._config.schedule if number else ())]
+        if searches:
+            self._loops.note(keyframe)
+            if self._loops.wants(graph, number):
+                self._pending.append(self._loops.search(graph, number))
         return number
 
     def begin_anew(self) -> None:
         """Give the map up."""
         self.graph = KeyframeGraph()
-        self._pending = []
+        self._loops = LoopCloser(self._config)
+        #: stages to come, and searches for loops
+        self._pending: list[StageConfig | Iterator[None]] = []
 
     @property
     def has_work(self) -> bool:
         return bool(self._pending)
 
     def step(self, should_stop: Callable[[], bool] = lambda: False) -> Solution | None:
-        """Run the next stage of the schedule on the window; None when nothing is left."""
+        """Run the next stage of the schedule on the window, or the next piece of the search for
+        a loop; returns the outcome of a stage."""
         if not self._pending:
             return None
-        return self.optimise(self._pending.pop(0), should_stop)
+        if isinstance(self._pending[0], StageConfig):
+            return self.optimise(self._pending.pop(0), should_stop)
+        if next(self._pending[0], self) is self:
+            self._pending.pop(0)
+        return None
 
     def optimise(self, stage: StageConfig,
                  should_stop: Callable[[], bool] = lambda: False) -> Solution:

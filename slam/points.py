@@ -1,6 +1,6 @@
 """Corners of keyframes with a depth of their own each, and where other keyframes see them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -24,6 +24,10 @@ class Points:
     log_std: Tensor
     #: (M,) what is optimised
     log_depth: Tensor
+
+    def stretched(self, change: float) -> "Points":
+        """The same with depth multiplied by ``exp(change)``."""
+        return replace(self, log_depth=self.log_depth + change)
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,9 @@ class Recording:
             if entry.frame_index in own:
                 rows.append((entry.timestamp, poses[own[entry.frame_index]]))
             elif not entry.lost and entry.keyframe < len(poses):
-                T_key_cam = entry.T_key_cam.double().cpu().numpy()
+                T_key_cam = entry.T_key_cam.double().cpu().numpy().copy()
+                # as ``KeyframeGraph.pose_beside``, in NumPy: there are many frames
+                T_key_cam[:3, 3] *= graph.keyframes[entry.keyframe].scale / entry.key_scale
                 rows.append((entry.timestamp, poses[entry.keyframe] @ T_key_cam))
         return _trajectory(rows)
 

@@ -33,6 +33,7 @@ def make_report(recording: Recording, timings: Timings, keyframes: Sequence[Keyf
         "tracked": tracked,
         "coverage": tracked / frames if frames else 0.0,
         "keyframes": len(graph),
+        "loops": len(graph.loops),
         "lost_spans": recording.lost_spans(),
         "unreadable": unreadable,
         "unusable": list(recording.unusable),

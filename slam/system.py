@@ -46,6 +46,8 @@ class Timings:
     tracking: list[float] = field(default_factory=list)    # tracking thread
     keyframe: list[float] = field(default_factory=list)    # mapping thread
     iteration: list[float] = field(default_factory=list)   # mapping thread
+    #: of each piece of the search for loops
+    loop: list[float] = field(default_factory=list)        # mapping thread
     #: from the request for a keyframe to the end of the work on it
     lag: list[float] = field(default_factory=list)         # mapping thread
     #: peak of the process that tracks, 0 when there is none; tracking thread
@@ -190,9 +192,8 @@ class System:
                     self._publish()
                 elif not self._mapper.has_work:
                     break  # closed, and all is done
-                if self._mapper.has_work:
-                    self._improve(lambda: requests.has_item)
-                self._publish()
+                if self._mapper.has_work and self._improve(lambda: requests.has_item):
+                    self._publish()
                 # a keyframe that cuts the work on the one before must not keep it from files
                 if not self._mapper.has_work or requests.has_item:
                     self.timings.lag.append(time.monotonic() - requested)
@@ -267,16 +268,22 @@ class System:
         graph, T_world_cam = self._mapper.graph, tracked.T_world_cam.to(self._device)
         if len(graph):
             # mapping may have moved its keyframe since
-            T_key_cam = tracked.T_key_cam.to(self._device)
-            T_world_cam = graph.states[tracked.keyframe].T_world_cam @ T_key_cam
+            T_world_cam = graph.pose_beside(tracked.keyframe, tracked.T_key_cam,
+                                            tracked.key_scale)
         self._mapper.insert(frame, T_world_cam, tracked.keyframe)
         self.timings.keyframe.append(time.perf_counter() - started)
 
-    def _improve(self, should_stop: Callable[[], bool] = lambda: False) -> None:
+    def _improve(self, should_stop: Callable[[], bool] = lambda: False) -> bool:
+        """Do the next piece of work; whether it may have changed the map."""
+        loops = len(self.graph.loops)
         started = time.perf_counter()
         solution = self._mapper.step(should_stop)
         spent = time.perf_counter() - started
-        self.timings.iteration.append(spent / max(solution.iterations, 1))
+        if solution is None:
+            self.timings.loop.append(spent)
+        else:
+            self.timings.iteration.append(spent / max(solution.iterations, 1))
+        return solution is not None or len(self.graph.loops) > loops
 
     def _publish(self) -> None:
         graph = self._mapper.graph.frozen()

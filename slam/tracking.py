@@ -29,6 +29,8 @@ class Reference:
     median_depth: float
     #: (N,) the coarsest level's intensity, of mean 0 and length 1
     appearance: Tensor
+    #: the keyframe's
+    scale: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class TrackedFrame:
     wants_keyframe: bool
     #: the world begins at this frame, and whatever was mapped before is given up
     begins_map: bool = False
+    #: of the keyframe's depth, at the time
+    key_scale: float = 1.0
 
 
 def make_reference(number: int, keyframe: Keyframe, state: ViewState,
@@ -61,7 +65,7 @@ def make_reference(number: int, keyframe: Keyframe, state: ViewState,
     median = float(torch.median(keyframe.depth(state.code_depth, len(levels) - 1)))
     return Reference(number, keyframe.frame.index, state.T_world_cam,
                      keyframe.T_world_cam_inserted, tuple(levels), median,
-                     _appearance(keyframe.pyramid[-1]))
+                     _appearance(keyframe.pyramid[-1]), keyframe.scale)
 
 
 def _appearance(intensity: Tensor) -> Tensor:
@@ -205,7 +209,8 @@ class Tracker:
             self._reference = reference
         self.is_lost = lost
         return TrackedFrame(index, timestamp, reference.keyframe, T_key_cam, T_world_cam, found,
-                            lost, not lost and self._wants_keyframe(index, reference, found))
+                            lost, not lost and self._wants_keyframe(index, reference, found),
+                            key_scale=reference.scale)
 
     def _wants_keyframe(self, index: int, reference: Reference, found: Alignment) -> bool:
         c = self._keyframes

@@ -46,6 +46,17 @@ def recording():
     return Recording(entries)
 
 
+def test_motion_against_a_keyframe_grows_with_its_depth(recording, graph):
+    before = recording.final(graph)
+    graph.correct(torch.stack([s.T_world_cam for s in graph.states]), torch.tensor([0.0, 0.5]))
+    after = recording.final(graph)
+    assert np.array_equal(after.T_world_cam[:4], before.T_world_cam[:4])
+    origin = before.positions[3]
+    np.testing.assert_allclose(after.positions[4:] - origin,
+                               np.exp(0.5) * (before.positions[4:] - origin), rtol=1e-5)
+    np.testing.assert_allclose(after.rotations, before.rotations)
+
+
 def test_frames_follow_the_keyframe_they_were_tracked_against(recording, graph):
     shift = se3.exp(torch.tensor([1.0, 2.0, 3.0, 0.1, 0.2, 0.3]))
     before = recording.final(graph)

@@ -1,0 +1,235 @@
+"""Whether two keyframes see the same place, and how they stand to each other if they do."""
+
+from collections.abc import Generator, Iterator
+from dataclasses import replace
+from math import inf
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from optim import se3
+from optim.gauss_newton import minimise
+from optim.lookup import sample_views
+from slam.appearance import AppearanceIndex
+from slam.config import LoopClosureConfig, MappingConfig
+from slam.graph import KeyframeGraph, Loop
+from slam.matching import agreeing, follow, grey
+from slam.points import Sighting
+from slam.window import Window
+
+#: Probability with which RANSAC is to find the right motion, and its rounds at most.
+_CONFIDENCE, _ROUNDS = 0.999, 300
+#: Matches below which no motion can be told from chance.
+_FEWEST = 6
+#: Share of the cost at the map's own pose below which another is preferred.
+_TRUST = 0.9
+
+
+def verify(graph: KeyframeGraph, older: int, newer: int, appearance: AppearanceIndex,
+           config: MappingConfig) -> Generator[None, None, "Encounter | None"]:
+    """The encounter of two keyframes, None when it is not one; yields between pieces of work.
+
+    Features that look alike and the older one's depth give a first motion (perspective from
+    points).  Depth that errs alike over whole surfaces makes that a poor one, so that it only
+    tells where to look for corners.  Those are followed to parts of a pixel, and the window's
+    own residuals refine pose and depth of the newer keyframe while all others are held.
+    """
+    c = config.loops
+    motion = _motion_of_features(graph, older, newer, appearance, c)
+    # an accident would have to happen twice
+    if motion is None or _motion_of_features(graph, newer, older, appearance, c) is None:
+        return None
+    yield
+    # where the map has hardly drifted it knows better
+    found = Encounter(graph, older, newer, graph.relative(older, newer), config)
+    found.sight()
+    yield
+    other = Encounter(graph, older, newer, motion, config)
+    other.sight()
+    yield
+    if max(found.corners, other.corners) < c.min_corners:
+        return None
+    if other.corners > found.corners:
+        found.take_corners(other)
+    else:
+        other.take_corners(found)
+    yield from found.refine()
+    if other.solve_pose():
+        yield from other.refine()
+    best = other if other.cost < _TRUST * found.cost else found
+    return best if best.fits else None
+
+
+def _motion_of_features(graph: KeyframeGraph, a: int, b: int, appearance: AppearanceIndex,
+                        c: LoopClosureConfig) -> Tensor | None:
+    """``T_b_a`` of features that look alike, None when too few of them agree."""
+    pixels_a, pixels_b = appearance.matches(a, b)
+    if len(pixels_a) < c.min_matches:
+        return None
+    keyframe = graph.keyframes[a]
+    depth = keyframe.depth(graph.states[a].code_depth)
+    pixels = torch.from_numpy(pixels_a).to(depth)
+    x_a, _ = keyframe.camera.backproject(pixels, _at(depth, pixels))
+    return _perspective(x_a, torch.from_numpy(pixels_b), graph.keyframes[b].camera,
+                        c.ransac_pixels, c.min_matches)
+
+
+def _at(depth: Tensor, pixels: Tensor) -> Tensor:
+    """(H, W) at pixels (N, 2), bilinearly."""
+    first = torch.zeros(1, dtype=torch.long, device=depth.device)
+    return sample_views(depth[None, ..., None].contiguous(), first, pixels[None])[0, :, 0]
+
+
+def _perspective(points: Tensor, pixels: Tensor, camera, tolerance: float,
+                 fewest: int) -> Tensor | None:
+    """The motion (4, 4) that puts points (N, 3) to pixels (N, 2), None when fewer agree."""
+    if len(points) < max(fewest, _FEWEST):
+        return None
+    K = np.array([[camera.fx, 0, camera.cx], [0, camera.fy, camera.cy], [0, 0, 1]])
+    cv2.setRNGSeed(0)
+    solved, turn, shift, agreeing = cv2.solvePnPRansac(
+        points.double().cpu().numpy(), pixels.double().cpu().numpy(), K, None,
+        iterationsCount=_ROUNDS, reprojectionError=tolerance, confidence=_CONFIDENCE,
+        flags=cv2.SOLVEPNP_AP3P)
+    if not solved or agreeing is None or len(agreeing) < fewest:
+        return None
+    R = torch.from_numpy(cv2.Rodrigues(turn)[0])
+    return se3.from_rotation_translation(R, torch.from_numpy(shift[:, 0])).to(points)
+
+
+class Encounter:
+    """A newer keyframe beside an older one and those whose corners that one sees, in a graph of
+    their own: what is tried here leaves the map alone until ``keep`` is called."""
+
+    def __init__(self, graph: KeyframeGraph, older: int, newer: int, T_newer_older: Tensor,
+                 config: MappingConfig):
+        homes = {a for a, b in graph.sightings if b == older and a < newer} | {older}
+        self._config = config
+        self._numbers = [*sorted(homes), newer]
+        self._older = self._numbers.index(older)
+        self._last = len(self._numbers) - 1
+        self._graph = KeyframeGraph([graph.keyframes[n] for n in self._numbers],
+                                    [graph.states[n] for n in self._numbers])
+        self._graph.points = {i: graph.points[n] for i, n in enumerate(self._numbers)}
+        #: home, which of its corners, and where the older keyframe sees them
+        self._known = [(i, graph.sightings[n, older].index, graph.sightings[n, older].pixels)
+                       for i, n in enumerate(self._numbers[:-1]) if (n, older) in graph.sightings]
+        own = graph.points[older].pixels
+        self._known.append((self._older, torch.arange(len(own)), own))
+        self._depth = self._graph.keyframes[-1].depth(self._graph.states[-1].code_depth)
+        #: of the window, after the last refinement
+        self.cost = inf
+        self._place(T_newer_older)
+
+    def _place(self, T_newer_older: Tensor) -> None:
+        states = self._graph.states
+        T = states[self._older].T_world_cam @ se3.inverse(T_newer_older)
+        states[-1] = replace(states[-1], T_world_cam=T)
+
+    def sight(self) -> None:
+        """Look for the older keyframe's corners in the newer one."""
+        graph, older, last = self._graph, self._older, self._last
+        points = torch.cat([self._points_of(home, index) for home, index, _ in self._known])
+        pixels = torch.cat([where for _, _, where in self._known])
+        camera = graph.keyframes[older].camera
+        guess, _ = camera.project(se3.act(graph.relative(older, last), points))
+        pictures = [grey(graph.keyframes[n].frame.image) for n in (older, last)]
+        found, kept = follow(*pictures, pixels, guess, self._config.matching)
+        index = kept.nonzero()[:, 0]
+        index = index[agreeing(camera.rays(pixels)[index], found[index],
+                               graph.keyframes[last].camera, self._config.matching)]
+        chosen = torch.zeros(len(kept), dtype=torch.bool)
+        chosen[index] = True
+        sizes = [len(part) for _, part, _ in self._known]
+        for (home, part, _), taken, where in zip(self._known, chosen.split(sizes),
+                                                 found.split(sizes), strict=True):
+            if bool(taken.any()):
+                graph.sightings[home, last] = Sighting(part[taken], where[taken])
+
+    def take_corners(self, other: "Encounter") -> None:
+        """Go by what was found from another first guess."""
+        self._graph.sightings = dict(other._graph.sightings)
+
+    def _points_of(self, home: int, index: Tensor) -> Tensor:
+        """Some of a keyframe's corners, (N, 3) in the frame of the older keyframe."""
+        points = self._graph.points[home]
+        x = (points.rays * points.log_depth.exp()[:, None])[index]
+        return se3.act(self._graph.relative(home, self._older), x)
+
+    @property
+    def corners(self) -> int:
+        """Found in the newer keyframe."""
+        return sum(len(sighting.index) for sighting in self._graph.sightings.values())
+
+    def _seen(self) -> tuple[Tensor, Tensor]:
+        """The corners that the newer keyframe sees: (N, 3) in the frame of the older one, and
+        (N, 2) where."""
+        seen = self._graph.sightings.items()
+        return (torch.cat([self._points_of(home, sighting.index) for (home, _), sighting in seen]),
+                torch.cat([sighting.pixels for _, sighting in seen]))
+
+    def solve_pose(self) -> bool:
+        """Put the newer keyframe where its corners say; whether enough of them agree."""
+        c = self._config.loops
+        found = _perspective(*self._seen(), self._graph.keyframes[-1].camera, c.ransac_pixels,
+                             c.min_matches)
+        if found is not None:
+            self._place(found)
+        return found is not None
+
+    def log_scale(self) -> float:
+        """ln of the older ones' units per unit of the newer one's depth in the map."""
+        points, pixels = self._seen()
+        x = se3.act(self._graph.relative(self._older, self._last), points)
+        ratio = x[:, 2].clamp(min=1e-3) / _at(self._depth, pixels.to(self._depth))
+        return float(ratio.log().median())
+
+    def refine(self) -> Iterator[None]:
+        """Measure the newer keyframe's depth in the older ones' unit, then its pose, depth and
+        corners by the window's residuals; yields between the steps."""
+        limit = self._config.loops.max_log_scale
+        change = min(max(self.log_scale(), -limit), limit)
+        keyframes, points = self._graph.keyframes, self._graph.points
+        keyframes[-1] = keyframes[-1].stretched(change)
+        points[self._last] = points[self._last].stretched(change)
+        self._graph.link(self._last, self._older)
+        alone = replace(self._config, window=1)
+        step = replace(self._config.gauss_newton, iterations=1)
+        for stage in self._config.loops.schedule:
+            for _ in range(stage.iterations):
+                window = Window(self._graph, alone, stage)
+                solution = minimise(window.start(), window.linearise, window.retract, step)
+                window.keep(solution.state)
+                self.cost = solution.cost
+                yield
+
+    @property
+    def fits(self) -> bool:
+        """Whether most corners end up where they are seen, and enough of either image in the
+        other, at a possible scale."""
+        c = self._config.loops
+        points, pixels = self._seen()
+        expected, _ = self._graph.keyframes[-1].camera.project(
+            se3.act(self._graph.relative(self._older, self._last), points))
+        fitting = int(((expected - pixels).norm(dim=1) < c.fitting_pixels).sum())
+        coarsest = len(self._graph.keyframes[-1].pyramid) - 1
+        overlap = min(self._graph.overlap(self._older, self._last, coarsest),
+                      self._graph.overlap(self._last, self._older, coarsest))
+        return fitting >= max(c.min_corners, c.min_fitting * len(pixels)) \
+            and overlap >= c.min_overlap and abs(self.log_scale()) <= c.max_log_scale
+
+    @property
+    def loop(self) -> Loop:
+        """What was measured."""
+        T = self._graph.relative(self._last, self._older)
+        return Loop(self._numbers[self._older], self._numbers[-1], T, self.log_scale(),
+                    self.corners)
+
+    def keep(self, graph: KeyframeGraph) -> None:
+        """Link the two keyframes in the map, which knows their loop by now, and let it know of
+        the corners that they share."""
+        graph.link(self._numbers[-1], self._numbers[self._older])
+        for (a, b), sighting in self._graph.sightings.items():
+            graph.sightings[self._numbers[a], self._numbers[b]] = sighting
