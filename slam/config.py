@@ -54,7 +54,7 @@ class ResidualConfig:
 
     effective_pixels: float = 200.0
     #: pixels of a keyframe that the photometric term warps, those with the strongest gradient
-    photometric_pixels: int = 800
+    photometric_pixels: int = 1200
     #: intensity: standard deviation, and Huber threshold in standard deviations
     photometric_sigma: float = 0.03
     photometric_huber: float = 0.7

@@ -161,7 +161,7 @@ class Window:
         codes = state.semantic[:self._compared]
         prob, prob_J_code = labels.probabilities(codes)
         logits = labels.maps.logits(codes)
-        together = max(1, _CACHED // prob_J_code[0].numel())
+        together = max(1, _CACHED // max(prob_J_code[0].numel(), 1))
         for n in range(0, len(self._a), together):
             pairs = slice(n, n + together)
             a, b = self._a[pairs], self._b[pairs]
