@@ -65,34 +65,12 @@ def sample(maps: Tensor, pixels: Tensor) -> Tensor:
 
     Pixels outside are moved to the border; mask them with ``inside``.
     """
-    corners, (au, av) = _corners(maps, pixels)
-    return _blend(corners, au, av)
-
-
-def sample_plane(plane: Tensor, u: Tensor, v: Tensor) -> Tensor:
-    """``sample`` of one map (H, W) at columns (N,) and rows (N,): (N,); much quicker."""
-    H, W = plane.shape
-    index, au, av = _cell(u, v, W, H)
-    flat = plane.reshape(H * W)
-    return _blend([flat.index_select(0, index + offset) for offset in (0, 1, W, W + 1)], au, av)
-
-
-def _corners(maps: Tensor, pixels: Tensor):
     H, W, C = maps.shape
-    index, au, av = _cell(pixels[:, 0], pixels[:, 1], W, H)
-    flat = maps.reshape(H * W, C)
-    corners = [flat.index_select(0, index + offset) for offset in (0, 1, W, W + 1)]
-    return corners, (au[:, None], av[:, None])
-
-
-def _cell(u: Tensor, v: Tensor, W: int, H: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The top left pixel (N,) of the cell that holds each point, and the place in it."""
-    u, v = u.clamp(0, W - 1), v.clamp(0, H - 1)
+    u, v = pixels[:, 0].clamp(0, W - 1), pixels[:, 1].clamp(0, H - 1)
     u0, v0 = u.floor().clamp(max=W - 2), v.floor().clamp(max=H - 2)
-    return (v0 * W + u0).long(), u - u0, v - v0
-
-
-def _blend(corners: list[Tensor], au: Tensor, av: Tensor) -> Tensor:
+    index, flat = (v0 * W + u0).long(), maps.reshape(H * W, C)
+    corners = [flat.index_select(0, index + offset) for offset in (0, 1, W, W + 1)]
+    au, av = (u - u0)[:, None], (v - v0)[:, None]
     top = corners[0] + au * (corners[1] - corners[0])
     bottom = corners[2] + au * (corners[3] - corners[2])
     return top + av * (bottom - top)

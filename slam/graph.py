@@ -74,6 +74,11 @@ class KeyframeGraph:
 
     def overlap(self, a: int, b: int, level: int) -> float:
         """Share of a's pixels that fall into b's image, at the present states."""
+        return float(self.seen_in(a, b, level)[1].float().mean())
+
+    def seen_in(self, a: int, b: int, level: int = 0) -> tuple[Tensor, Tensor]:
+        """Where a's pixels of a pyramid level fall in b's image (H * W, 2) at the present states,
+        and a mask (H * W,) of those that do."""
         keyframe, other = self.keyframes[a], self.keyframes[b]
         camera = keyframe.camera_at(level)
         depth = keyframe.depth(self.states[a].code_depth, level).reshape(-1)
@@ -82,7 +87,7 @@ class KeyframeGraph:
         target = other.camera_at(level)
         pixels, _ = target.project(x_b)
         seen = (x_b[:, 2] > MIN_DEPTH) & image.inside(pixels, target.width, target.height)
-        return float(seen.float().mean())
+        return pixels, seen
 
     def relative(self, a: int, b: int) -> Tensor:
         """``T_b_a``."""

@@ -27,7 +27,6 @@ from networks.pictures import rgb, titles, write_rgb
 from networks.prediction import Predictor
 from optim import image as imaging
 from optim import se3
-from optim.camera import MIN_DEPTH
 from slam.calibration import parse_intrinsics
 from slam.config import SlamConfig
 from slam.evaluate import keyframe_depth_scores
@@ -56,16 +55,11 @@ class TwoViews:
     def difference(self, graph: KeyframeGraph) -> tuple[Tensor, Tensor]:
         """Brightness of the second image as the first sees it, and how far it is from the first
         one's; both (H, W), 0 where the second image does not reach."""
-        first, second = graph.keyframes
-        depth = first.depth(graph.states[0].code_depth)
-        H, W = depth.shape
-        x, _ = first.camera.backproject(first.camera.pixel_grid(), depth.reshape(-1))
-        seen_from_second = se3.act(graph.relative(0, 1), x)
-        pixels, _ = second.camera.project(seen_from_second)
-        seen = (seen_from_second[:, 2] > MIN_DEPTH) & imaging.inside(pixels, W, H)
-        found = imaging.sample(second.pyramid[0][..., None], pixels)[:, 0]
-        warped = (found * seen).view(H, W)
-        return warped, ((warped - first.pyramid[0]).abs() * seen.view(H, W))
+        first, second = (keyframe.pyramid[0] for keyframe in graph.keyframes)
+        pixels, seen = graph.seen_in(0, 1)
+        found = imaging.sample(second[..., None], pixels)[:, 0]
+        warped = (found * seen).view_as(first)
+        return warped, (warped - first).abs() * seen.view_as(first)
 
     def scores(self) -> dict[str, float]:
         """``difference_before`` and ``difference``: mean brightness error of the warped second
