@@ -14,6 +14,10 @@ from networks.scenecode import MIN_SCALE, Features, SceneCode
 from optim.proximity import proximity_from_depth
 
 
+#: Relative depth errors are taken of proximities at least this far inside 0 to 1.
+PROXIMITY_RANGE = 0.05
+
+
 @dataclass(frozen=True)
 class LossConfig:
     """Weights of the terms; the KL terms are per code entry, against pixel means."""
@@ -27,6 +31,12 @@ class LossConfig:
     #: weight of the plain proximity error at zero code, beside the one that the predicted
     #: scale excuses: otherwise the hard pixels are given up
     plain_depth: float = 0.0
+    #: weight of the zero code's error of depth over depth, for the same reason; unlike the one of
+    #: proximity it counts too far as worse than too near
+    relative_depth: float = 0.0
+    #: share of the encoder's coarsest maps that a step leaves out, and half of it of the second
+    #: coarsest: no one cue is then relied on
+    dropout: float = 0.0
     #: labels weigh as their frequency to the power of minus this: 0 treats pixels alike,
     #: 1 treats classes alike
     class_balance: float = 0.0
@@ -36,9 +46,12 @@ class LossConfig:
     def __post_init__(self):
         if self.pixel_step < 1 or self.kl_ramp <= 0:
             raise ConfigError("pixel_step must be at least 1 and kl_ramp positive")
-        if self.plain_depth < 0 or not 0 <= self.class_balance <= 1:
-            raise ConfigError("plain_depth must not be negative, class_balance lies in [0, 1]; "
-                              f"got {self.plain_depth} and {self.class_balance}")
+        if min(self.plain_depth, self.relative_depth) < 0 or not 0 <= self.class_balance <= 1:
+            raise ConfigError("plain_depth and relative_depth must not be negative, class_balance "
+                              f"lies in [0, 1]; got {self.plain_depth}, {self.relative_depth} and "
+                              f"{self.class_balance}")
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"dropout must lie in [0, 1), got {self.dropout}")
 
     def kl_factor(self, epoch: float) -> float:
         """0 for the first ``kl_start`` epochs, then linearly to 1."""
@@ -48,6 +61,14 @@ class LossConfig:
 def proximity_l1(prox: Tensor, truth: Tensor, known: Tensor) -> Tensor:
     """Mean absolute error where ``known`` is 1; all (B, 1, H, W)."""
     return ((prox - truth).abs() * known).sum() / known.sum().clamp(min=1)
+
+
+def relative_l1(prox: Tensor, truth: Tensor, known: Tensor) -> Tensor:
+    """Mean of ``|depth - true depth| / true depth`` where ``known`` is 1, of proximities
+    (B, 1, H, W): ``a`` cancels out."""
+    p, q = (maps.clamp(PROXIMITY_RANGE, 1 - PROXIMITY_RANGE) for maps in (prox, truth))
+    relative = ((1 / p - 1) / (1 / q - 1) - 1).abs()
+    return (relative * known).sum() / known.sum().clamp(min=1)
 
 
 def laplace(prox: Tensor, truth: Tensor, known: Tensor, b: Tensor) -> Tensor:
@@ -132,7 +153,7 @@ class Objective(nn.Module):
         """The total (scalar) and its detached parts; ``epoch`` may be fractional."""
         prox = proximity_from_depth(batch.depth, model.config.average_depth)[:, None]
         known = batch.valid[:, None].to(prox.dtype)
-        features = model.features(batch.image)
+        features = model.features(batch.image, lambda maps: self._thinned(maps, generator))
         depth_code = self._draw(model.config.depth_code, generator,
                                 lambda: model.recognise_depth(features, prox, known))
         semantic_code = self._draw(model.config.semantic_code, generator,
@@ -157,8 +178,10 @@ class Objective(nn.Module):
         share = self._share(known.sum())
         b, zero = (_upsampled(maps, prox) for maps in (features.prox_b, features.prox_zero))
         plain = share * proximity_l1(zero, prox, known)
-        loss = share * laplace(zero, prox, known, b) + self.config.plain_depth * plain
-        parts = {"depth_zero": plain}
+        relative = share * relative_l1(zero, prox, known)
+        loss = share * laplace(zero, prox, known, b) + self.config.plain_depth * plain \
+            + self.config.relative_depth * relative
+        parts = {"depth_zero": plain, "depth_relative": relative}
         if drawn.code is None:
             return loss, parts
         error = _upsampled(coded_prox, prox) - prox
@@ -182,6 +205,21 @@ class Objective(nn.Module):
         return (zero + coded + factor * self.config.semantic_kl * drawn.kl,
                 parts | {"semantic_coded": coded, "semantic_kl": drawn.kl,
                          "semantic_code_rms": drawn.rms})
+
+    def _thinned(self, encoded: tuple[Tensor, ...],
+                 generator: torch.Generator) -> tuple[Tensor, ...]:
+        """The encoder's maps with whole channels left out of the two coarsest."""
+        if not self.config.dropout:
+            return encoded
+        *fine, coarser, coarsest = encoded
+        return (*fine, self._without(coarser, 0.5 * self.config.dropout, generator),
+                self._without(coarsest, self.config.dropout, generator))
+
+    def _without(self, maps: Tensor, share: float, generator: torch.Generator) -> Tensor:
+        B, C = maps.shape[:2]
+        rank, count = self.processes.rank, self.processes.count
+        kept = torch.rand((B * count, C), generator=generator)[rank * B:(rank + 1) * B] >= share
+        return maps * (kept.to(maps) / (1 - share))[..., None, None]
 
     def _share(self, weight: Tensor) -> Tensor:
         """This process's known pixels against the mean over processes: what turns a mean over

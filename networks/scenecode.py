@@ -4,6 +4,7 @@ One encoder, two RefineNet decoders (depth, semantics), two recognition models, 
 are affine in their code (``networks.heads``).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -145,9 +146,11 @@ class SceneCode(nn.Module):
         nn.init.normal_(self.scale_head.weight, std=HEAD_STD)
         nn.init.constant_(self.scale_head.bias, -2.0)
 
-    def features(self, image: Tensor) -> Features:
-        """(B, 3, H, W) in [0, 1] to everything that does not depend on a code."""
-        encoded = self.backbone(image.contiguous(memory_format=torch.channels_last))
+    def features(self, image: Tensor, thin: Callable[[tuple[Tensor, ...]], tuple[Tensor, ...]]
+                 = lambda encoded: encoded) -> Features:
+        """(B, 3, H, W) in [0, 1] to everything that does not depend on a code; ``thin`` may
+        change the encoder's maps, (B, F, h, w) at strides 4 to 32, before they are decoded."""
+        encoded = thin(self.backbone(image.contiguous(memory_format=torch.channels_last)))
         dtype = self.scale_head.weight.dtype  # that of the heads, wider than the decoders' perhaps
         depth = F.relu(self.depth_decoder(encoded)).to(dtype)
         semantic = F.relu(self.semantic_decoder(encoded)).to(dtype)

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from networks.classes import VOID
 from networks.data.images import resample_area, resample_nearest
 from networks.data.sample import Sample
 
@@ -27,6 +28,10 @@ class AugmentConfig:
     zoom: float = 1.6
     #: width against height of the crop, up to this relative change
     aspect: float = 0.04
+    #: largest roll of the camera in degrees; what it uncovers is unknown
+    roll: float = 0.0
+    #: probability that one side is another image's (``collaged``)
+    collage: float = 0.0
     #: added to the intensity
     brightness: float = 0.15
     #: relative change of the distance to the mean intensity
@@ -53,6 +58,8 @@ class Augment:
         self.config = config or AugmentConfig()
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        if self.config.roll:
+            sample = rolled(sample, self.config.roll * rng.uniform(-1, 1))
         sample = cropped(sample, self._random_box(sample, rng), self.width, self.height)
         if rng.random() < self.config.flip:
             sample = flipped(sample)
@@ -102,6 +109,47 @@ def flipped(sample: Sample) -> Sample:
     return replace(sample, image=sample.image.flip(-1), depth=sample.depth.flip(-1),
                    labels=sample.labels.flip(-1),
                    camera=replace(camera, cx=camera.width - 1 - camera.cx))
+
+
+def rolled(sample: Sample, degrees: float) -> Sample:
+    """The view of a camera that was turned about its optical axis, which changes no depth.
+
+    The image continues as its own reflection where nothing was seen; depth and labels are
+    unknown there.  True for square pixels, as all data here nearly have them.
+    """
+    camera = sample.camera
+    turn = cv2.getRotationMatrix2D((camera.cx, camera.cy), degrees, 1.0)
+    size = (camera.width, camera.height)
+
+    def turned(values: Tensor, how: int, outside: float) -> Tensor:
+        return torch.from_numpy(cv2.warpAffine(values.numpy(), turn, size, flags=how,
+                                               borderValue=outside))
+
+    image = cv2.warpAffine(sample.image.permute(1, 2, 0).numpy(), turn, size,
+                           flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    return replace(sample, image=torch.from_numpy(image).permute(2, 0, 1).contiguous(),
+                   depth=turned(sample.depth, cv2.INTER_NEAREST, 0),
+                   labels=turned(sample.labels, cv2.INTER_NEAREST, VOID))
+
+
+def collaged(sample: Sample, other: Sample, rng: np.random.Generator) -> Sample:
+    """A sample whose left or right part, of a fifth to four fifths, is that of another one of
+    the same size (after CutMix, Yun et al. 2019, in full columns: floors stay below walls).
+
+    The other one's depth is what the sample's own camera would have to see.
+    """
+    width = sample.camera.width
+    cut = int(rng.uniform(0.2, 0.8) * width)
+    part = (..., slice(cut) if rng.random() < 0.5 else slice(cut, None))
+
+    def joined(own: Tensor, others: Tensor) -> Tensor:
+        own = own.clone()
+        own[part] = others[part]
+        return own
+
+    return replace(sample, image=joined(sample.image, other.image),
+                   depth=joined(sample.depth, canonical_depth(other, sample.camera.focal)),
+                   labels=joined(sample.labels, other.labels))
 
 
 def canonical_depth(sample: Sample, focal: float) -> Tensor:

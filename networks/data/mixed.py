@@ -1,6 +1,6 @@
 """Several data sets as one, in a seeded order, and batches of them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from networks.classes import VOID
-from networks.data.augment import canonical_depth
+from networks.data.augment import Augment, canonical_depth, collaged
 from networks.data.sample import LabelledImages, Sample
 from networks.errors import DataError
 
@@ -106,7 +106,7 @@ def collate(samples: Sequence[Sample], focal: float) -> Batch:
 
 
 def batches(mixed: MixedImages, epoch: int, batch_size: int, focal: float,
-            augment: Callable[[Sample, np.random.Generator], Sample] | None = None,
+            augment: Augment | None = None,
             workers: int = 0, first: int = 0,
             part: slice = slice(None)) -> Iterator[Batch]:
     """The whole batches of an epoch; what is left over at its end is dropped.
@@ -147,7 +147,7 @@ class _Epoch:
     mixed: MixedImages
     order: np.ndarray
     epoch: int
-    augment: Callable[[Sample, np.random.Generator], Sample] | None
+    augment: Augment | None
 
     def __len__(self) -> int:
         return len(self.order)
@@ -156,7 +156,12 @@ class _Epoch:
         sample = self.mixed[int(self.order[position])]
         if self.augment is None:
             return sample
-        return self.augment(sample, np.random.default_rng((self.mixed.seed, self.epoch, position)))
+        rng = np.random.default_rng((self.mixed.seed, self.epoch, position))
+        sample, share = self.augment(sample, rng), self.augment.config.collage
+        if share and rng.random() < share:
+            other = self.mixed[int(self.order[rng.integers(len(self))])]
+            sample = collaged(sample, self.augment(other, rng), rng)
+        return sample
 
 
 def _start_worker(worker: int) -> None:

@@ -19,7 +19,9 @@ from networks.scenecode import SceneCode
 from networks.train import train
 from networks.training import Training
 
-CONFIG = small_config(batch_size=4, loss=LossConfig(kl_start=0.0, class_balance=0.5), epochs=1)
+CONFIG = small_config(batch_size=4, epochs=1,
+                      loss=LossConfig(kl_start=0.0, class_balance=0.5, relative_depth=1.0,
+                                      dropout=0.3))
 
 
 class PartlyKnown(Walls):

@@ -7,8 +7,10 @@ from networks.classes import NYU13, VOID
 from networks.data.mixed import Batch
 from networks.errors import ConfigError
 from networks.losses import (LossConfig, Objective, TaskWeights, balanced_weights,
-                             cross_entropy, kl_from_unit_normal, laplace, proximity_l1)
+                             cross_entropy, kl_from_unit_normal, laplace, proximity_l1,
+                             relative_l1)
 from networks.scenecode import MIN_SCALE, ModelConfig, SceneCode
+from optim.proximity import proximity_from_depth
 
 
 def test_proximity_loss_counts_known_pixels_only():
@@ -17,6 +19,19 @@ def test_proximity_loss_counts_known_pixels_only():
     known = torch.tensor([1.0, 0.0, 1.0]).reshape(1, 1, 1, 3)
     assert proximity_l1(prox, truth, known).item() == pytest.approx((0.1 + 0.2) / 2)
     assert proximity_l1(prox, truth, 0 * known).item() == 0
+
+
+@pytest.mark.parametrize("average_depth", [2.0, 3.5])
+def test_relative_loss_is_that_of_depth_whatever_the_average_depth(average_depth):
+    truth = torch.tensor([1.0, 2.0, 3.0, 4.0]).reshape(1, 1, 1, 4)
+    depth = truth * torch.tensor([1.1, 0.8, 1.0, 5.0])
+    known = torch.tensor([1.0, 1.0, 1.0, 0.0]).reshape(1, 1, 1, 4)
+    prox, prox_truth = (proximity_from_depth(d, average_depth) for d in (depth, truth))
+    assert relative_l1(prox, prox_truth, known).item() == pytest.approx(0.1, rel=1e-4)
+    # a network may say anything at first
+    wild = torch.tensor([-1.0, 0.0, 1.0, 2.0]).reshape(1, 1, 1, 4).requires_grad_()
+    relative_l1(wild, prox_truth, torch.ones_like(known)).backward()
+    assert bool(wild.grad.isfinite().all())
 
 
 def test_laplace_is_equation_3_and_best_at_the_true_scale():
@@ -99,7 +114,7 @@ def test_objective_reaches_every_parameter_and_repeats_with_its_seed(model):
     missing = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]
     assert missing == []
     assert set(parts) == {f"{task}_{part}" for task in ("depth", "semantic")
-                          for part in ("zero", "coded", "kl", "code_rms")}
+                          for part in ("zero", "coded", "kl", "code_rms")} | {"depth_relative"}
     again, _ = objective(model, batch(), 3.0, torch.Generator().manual_seed(5))
     other, _ = objective(model, batch(), 3.0, torch.Generator().manual_seed(6))
     assert again.item() == pytest.approx(total.item(), rel=1e-5)
@@ -132,3 +147,28 @@ def test_plain_depth_error_is_added_with_its_weight(model):
 def test_bad_loss_settings_are_refused():
     with pytest.raises(ConfigError):
         LossConfig(pixel_step=0)
+
+
+def test_dropout_leaves_out_maps_of_the_two_coarsest_levels(model, monkeypatch):
+    seen = []
+    decode = model.depth_decoder.forward
+    monkeypatch.setattr(model.depth_decoder, "forward", lambda maps: seen.append(maps)
+                        or decode(maps))
+    for share in (0.0, 0.5):
+        objective = Objective(LossConfig(dropout=share), torch.ones(13))
+        for _ in range(2):
+            objective(model, batch(), 0.0, torch.Generator().manual_seed(5))
+    plain, _, thinned, again = seen
+    for level, share in enumerate((0.0, 0.0, 0.25, 0.5)):
+        used = plain[level].abs().sum((2, 3)) > 0
+        gone = used & (thinned[level].abs().sum((2, 3)) == 0)
+        assert float(gone.sum() / used.sum()) == pytest.approx(share, abs=0.12)
+        kept = (used & ~gone)[..., None, None]
+        torch.testing.assert_close(thinned[level] * kept, plain[level] * kept / (1 - share))
+        assert torch.equal(thinned[level], again[level]), "the seed decides"
+
+
+@pytest.mark.parametrize("wrong", [{"dropout": 1.0}, {"relative_depth": -1.0}])
+def test_impossible_weights_are_refused(wrong):
+    with pytest.raises(ConfigError, match=next(iter(wrong))):
+        LossConfig(**wrong)

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from networks.classes import VOID
-from networks.data.augment import Augment, AugmentConfig, canonical_depth, cropped, flipped
+from networks.data.augment import (Augment, AugmentConfig, canonical_depth, collaged, cropped,
+                                   flipped, rolled)
 from networks.data.sample import Sample
 from optim.camera import PinholeCamera
 
@@ -66,6 +67,39 @@ def test_mirror_image_has_a_mirrored_camera(wall):
     assert plane_error(out, NORMAL * torch.tensor([-1.0, 1, 1])) < 1e-5
     twice = flipped(out)
     assert torch.equal(twice.image, wall.image) and twice.camera.cx == pytest.approx(162.9)
+
+
+@pytest.mark.parametrize("degrees", [-12.0, 5.0])
+def test_a_rolled_camera_sees_the_plane_where_it_is(wall, degrees):
+    square = replace(wall, camera=replace(CAMERA, fy=CAMERA.fx))
+    rays = square.camera.rays(CAMERA.pixel_grid()).reshape(240, 320, 3)
+    depth = 1 / (rays @ NORMAL)
+    out = rolled(replace(square, depth=depth), degrees)
+    turn = np.radians(degrees)
+    R = torch.tensor([[np.cos(turn), np.sin(turn), 0], [-np.sin(turn), np.cos(turn), 0],
+                      [0, 0, 1]], dtype=torch.float32)
+    # the normal turns with the picture; nearest sampling is off by up to half a pixel
+    assert plane_error(out, R @ NORMAL) < 3e-3
+    unseen = out.depth == 0
+    assert 0.02 < unseen.float().mean() < 0.2 and bool((out.labels[unseen] == VOID).all())
+    assert out.image.isfinite().all() and out.image.shape == wall.image.shape
+
+
+def test_a_collage_is_two_images_and_one_metric_world(wall):
+    other = replace(wall, image=1 - wall.image, labels=wall.labels.new_full((240, 320), 7),
+                    camera=replace(CAMERA, fx=2 * CAMERA.fx, fy=2 * CAMERA.fy))
+    cuts = set()
+    for seed in range(20):
+        out = collaged(wall, other, np.random.default_rng(seed))
+        theirs = out.labels[100] == 7
+        cut = int(theirs.int().diff().abs().argmax()) + 1
+        cuts.add(cut)
+        assert 0.19 * 320 <= cut <= 0.8 * 320 and int(theirs.int().diff().abs().sum()) == 1
+        torch.testing.assert_close(out.image[:, 100, theirs], other.image[:, 100, theirs])
+        assert torch.equal(out.depth[:, ~theirs], wall.depth[:, ~theirs])
+        # through the wall's camera, the other one's world is half as far
+        torch.testing.assert_close(out.depth[:, theirs], wall.depth[:, theirs] / 2)
+    assert len(cuts) > 10
 
 
 def test_random_views_stay_true_and_in_register(wall):

@@ -8,7 +8,7 @@ import torch
 from numbered import HEIGHT, WIDTH, Numbered
 
 from networks.classes import NYU13, ClassSet
-from networks.data.augment import Augment
+from networks.data.augment import Augment, AugmentConfig
 from networks.data.mixed import Batch, MixedImages, batches
 from networks.errors import DataError
 
@@ -98,6 +98,19 @@ def test_a_sample_seen_again_is_augmented_anew():
     found = list(batches(MixedImages([Numbered(2)], counts=[8]), 0, 8, FOCAL,
                          Augment(WIDTH, HEIGHT)))
     assert len({float(m) for m in found[0].image.mean((1, 2, 3))}) == 8
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_collages_join_images_of_the_same_epoch(workers):
+    still = AugmentConfig(flip=0, zoom=1, aspect=0, brightness=0, contrast=0, colour=0, gamma=0,
+                          blur=0, noise=0, collage=0.5)
+    augment = Augment(WIDTH, HEIGHT, still)
+    found = [next(batches(MixedImages([Numbered(12)]), 0, 12, FOCAL, augment, workers))
+             for _ in range(2)]
+    assert torch.equal(found[0].image, found[1].image), "the seed decides"
+    parts = [set((row * 255).round().int().tolist()) for row in found[0].image[:, 0, 0]]
+    assert all(len(part) <= 2 and part <= set(range(12)) for part in parts)
+    assert 2 <= sum(len(part) == 2 for part in parts) <= 9
 
 
 @pytest.mark.parametrize("workers", [0, 1])
