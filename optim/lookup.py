@@ -15,6 +15,12 @@ def sample_views(maps: Tensor, views: Tensor, pixels: Tensor) -> Tensor:
     return torch.lerp(top, bottom, av)
 
 
+def sample_view(maps: Tensor, pixels: Tensor) -> Tensor:
+    """Maps (H, W, C) of one view at pixels (N, 2): (N, C), as ``sample_views``."""
+    first = torch.zeros(1, dtype=torch.long, device=pixels.device)
+    return sample_views(maps[None].contiguous(), first, pixels[None])[0]
+
+
 def sample_views_with_gradient(maps: Tensor, views: Tensor,
                                pixels: Tensor) -> tuple[Tensor, Tensor]:
     """``sample_views`` and its derivative by the pixel (P, N, C, 2): the interpolant's own."""

@@ -193,6 +193,20 @@ def assess(reference: ReferenceLevel, live: Tensor, T_ba: Tensor, config: LucasK
                      len(error) / len(found.valid), float((error < config.huber).mean()))
 
 
+def likeness(reference: ReferenceLevel, live: Tensor, T_ba: Tensor,
+             config: LucasKanadeConfig) -> float:
+    """The correlation of a live image (H, W), looked up from a pose (4, 4), with the reference,
+    times the share of the reference that is seen; -1 to 1, whatever the exposure."""
+    found = residual(reference, live.numpy(force=True), T_ba.numpy(force=True), 1.0, 0.0, config)
+    if not found.valid.any():
+        return 0.0
+    ours = reference.intensity[found.valid]
+    theirs = found.value[found.valid] + ours
+    ours, theirs = ours - ours.mean(), theirs - theirs.mean()
+    length = float(np.linalg.norm(ours) * np.linalg.norm(theirs))
+    return len(ours) / len(found.valid) * float(ours @ theirs) / max(length, 1e-9)
+
+
 def _step(reference: ReferenceLevel, live: ndarray, T_ba: ndarray, gain: float, offset: float,
           correction: ndarray, config: LucasKanadeConfig) -> tuple[ndarray | None, ndarray]:
     """One Gauss-Newton step (8,), None when there is none, and the depth corrections after it.

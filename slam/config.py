@@ -9,6 +9,44 @@ from optim.lucas_kanade import LucasKanadeConfig
 
 
 @dataclass(frozen=True)
+class RelocalisationConfig:
+    """The search for a camera that was lost."""
+
+    #: keyframes that are tried, those that look most like the image
+    trials: int = 4
+    #: ORB features of the image; of a match, the best distance over the second best
+    features: int = 500
+    max_ratio: float = 0.9
+    #: pixels from where a pose puts it, for a match to agree; and matches that must
+    ransac_pixels: float = 3.0
+    min_matches: int = 10
+    #: distance from the keyframe over its median depth at which nothing is recognised any more
+    max_motion: float = 1.0
+    #: pyramid levels (finest ones) on which such a pose is refined, and the share of the matches
+    #: that must allow another pose, at whatever depth
+    refined: int = 2
+    min_support: float = 0.6
+    #: poses are compared by how alike the images are on this pyramid level (a correlation) and by
+    #: this much for matches that allow it, all of it when they are certain
+    judged: int = 2
+    trust: float = 0.5
+    certain_matches: int = 40
+    #: likeness at which a camera that was not lost before is not lost, whatever else
+    min_likeness: float = 0.7
+    #: an alignment with fewer inliers is compared with what the features tell
+    doubt: float = 0.65
+    #: pyramid levels (coarsest ones) on which keyframes without them are tried; turns of the
+    #: camera either way from which that starts, in steps of so many pixels of the coarsest one;
+    #: and the share of inliers that is then asked for
+    levels: int = 2
+    turns: int = 3
+    turn_step: float = 2.0
+    min_inliers: float = 0.4
+    #: keyframes that are tried at full resolution after either, best first
+    candidates: int = 2
+
+
+@dataclass(frozen=True)
 class TrackingConfig:
     lucas_kanade: LucasKanadeConfig = field(default_factory=LucasKanadeConfig)
     #: share of the network's predicted depth deviation that tracking takes for noise of the
@@ -25,12 +63,7 @@ class TrackingConfig:
     give_up_after: int = 15
     #: standard deviation of intensity without which an image tells nothing
     min_contrast: float = 0.02
-    #: keyframes that are tried after a loss, those that look most like the image
-    relocalisation_trials: int = 4
-    #: pyramid levels (coarsest ones) on which they are tried
-    relocalisation_levels: int = 2
-    #: keyframes that are tried at full resolution after that, best first
-    relocalisation_candidates: int = 2
+    relocalisation: RelocalisationConfig = field(default_factory=RelocalisationConfig)
 
 
 @dataclass(frozen=True)
@@ -43,8 +76,10 @@ class KeyframeConfig:
     overlap: float = 0.75
     #: share of those whose brightness fits
     inliers: float = 0.7
-    #: never sooner than this many frames after the last one
-    min_gap: int = 3
+    #: not sooner than this many seconds after the last one, unless one is passed by so large a
+    #: factor that the next frame might be lost
+    min_interval: float = 0.095
+    urgent: float = 1.5
 
 
 @dataclass(frozen=True)
@@ -87,8 +122,10 @@ class ResidualConfig:
 
 @dataclass(frozen=True)
 class MatchingConfig:
-    """Corners that are followed between keyframes."""
+    """Corners that are followed between keyframes, and features by which places are recognised."""
 
+    #: ORB features of a keyframe
+    features: int = 500
     #: corners that a keyframe has, old and new ones; 0 does without
     points: int = 240
     #: pixels between corners
@@ -131,8 +168,7 @@ class LoopClosureConfig:
     """
 
     enabled: bool = True
-    #: ORB features of a keyframe; of the strongest, how many are asked for, and among how many
-    features: int = 500
+    #: of a keyframe's strongest ORB features, how many are asked for, and among how many
     asked: int = 120
     indexed: int = 250
     #: bits of 256 by which descriptors of the same thing may differ
@@ -258,6 +294,7 @@ class SlamConfig:
         if min(used) < 0 or max(used) >= levels:
             raise ValueError(f"tracking.lucas_kanade.iterations makes {levels} pyramid levels, 0 "
                              f"to {levels - 1}; mapping and fusion use {min(used)} to {max(used)}")
-        if not 1 <= self.tracking.relocalisation_levels <= levels:
-            raise ValueError(f"tracking.relocalisation_levels must be 1 to {levels}, the pyramid's "
-                             f"levels; got {self.tracking.relocalisation_levels}")
+        coarsest = self.tracking.relocalisation.levels
+        if not 1 <= coarsest <= levels:
+            raise ValueError(f"tracking.relocalisation.levels must be 1 to {levels}, the pyramid's "
+                             f"levels; got {coarsest}")

@@ -9,9 +9,11 @@ from torch import Tensor
 from networks.prediction import Prediction, Predictor, resize_maps
 from optim import image as imaging
 from optim.camera import PinholeCamera
+from optim.lookup import sample_view
 from optim.proximity import depth_from_proximity
-from optim.lookup import sample_views
 from optim.warp import ViewState
+from slam.config import MatchingConfig
+from slam.features import Features, detect, grey
 from slam.frame import Frame
 
 
@@ -25,6 +27,8 @@ class Keyframe:
     prediction: Prediction
     #: intensity (H, W), full resolution first
     pyramid: tuple[Tensor, ...]
+    #: by which its place is recognised
+    features: Features
     #: what depth has been multiplied by since; the prediction holds it
     scale: float = 1.0
     #: logits with their Jacobians at pyramid levels where they were asked for; emptied when
@@ -66,9 +70,8 @@ class Keyframe:
         height, width = self.pyramid[level].shape
         scale = pixels.new_tensor([w / width, h / height])
         maps = torch.cat([p.prox_zero[None], p.prox_b[None], p.prox_J_code]).permute(1, 2, 0)
-        first = torch.zeros(1, dtype=torch.long, device=pixels.device)
-        found = sample_views(maps[None].contiguous(), first, ((pixels + 0.5) * scale - 0.5)[None])
-        return found[0, :, 0], found[0, :, 2:].contiguous(), found[0, :, 1]
+        found = sample_view(maps, (pixels + 0.5) * scale - 0.5)
+        return found[:, 0], found[:, 2:].contiguous(), found[:, 1]
 
     def stretched(self, change: float) -> "Keyframe":
         """The same with depth multiplied by ``exp(change)`` at every code."""
@@ -107,12 +110,14 @@ class Keyframe:
         return torch.softmax(logits, 0)
 
 
-def make_keyframe(frame: Frame, T_world_cam: Tensor, predictor: Predictor,
-                  levels: int) -> Keyframe:
-    """Run the network on a frame at a pose and prepare ``levels`` of its intensity pyramid."""
+def make_keyframe(frame: Frame, T_world_cam: Tensor, predictor: Predictor, levels: int,
+                  features: int = MatchingConfig.features) -> Keyframe:
+    """Run the network on a frame at a pose, prepare ``levels`` of its intensity pyramid and find
+    at most so many ``features``."""
     with torch.inference_mode():
         prediction = predictor.predict(frame.image, frame.camera)
     # inference tensors may not be mixed into later in-place work; clones may
     prediction = prediction.detached()
     pyramid = imaging.pyramid(imaging.intensity(frame.image), levels)
-    return Keyframe(frame, T_world_cam, prediction, tuple(pyramid))
+    return Keyframe(frame, T_world_cam, prediction, tuple(pyramid),
+                    detect(grey(pyramid[0]), features))

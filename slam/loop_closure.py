@@ -16,7 +16,6 @@ from slam.config import LoopClosureConfig, MappingConfig
 from slam.graph import KeyframeGraph, Loop
 from slam.keyframe import Keyframe
 from slam.loop_verification import verify
-from slam.matching import grey
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +29,7 @@ class LoopCloser:
 
     def note(self, keyframe: Keyframe) -> None:
         """Remember what the next keyframe looks like."""
-        self._appearance.add(grey(keyframe.frame.image))
+        self._appearance.add(keyframe.features)
 
     def wants(self, graph: KeyframeGraph, number: int) -> bool:
         """Whether a keyframe is worth a search: not when all are recent, or right after a loop."""
@@ -45,7 +44,7 @@ class LoopCloser:
         linked = {n for n in graph.neighbours(number) if n < number}
         for older in self._appearance.alike(number, linked):
             yield
-            found = yield from verify(graph, older, number, self._appearance, self._config)
+            found = yield from verify(graph, older, number, self._config)
             if found is not None:
                 yield
                 if close(graph, found.loop, self._config.loops):

@@ -4,30 +4,24 @@ from collections.abc import Generator, Iterator
 from dataclasses import replace
 from math import inf
 
-import cv2
-import numpy as np
 import torch
 from torch import Tensor
 
 from optim import se3
 from optim.gauss_newton import minimise
-from optim.lookup import sample_views
-from slam.appearance import AppearanceIndex
+from optim.lookup import sample_view
 from slam.config import LoopClosureConfig, MappingConfig
 from slam.graph import KeyframeGraph, Loop
-from slam.matching import agreeing, follow, grey
+from slam.features import grey, match, resect
+from slam.matching import agreeing, follow
 from slam.points import Sighting
 from slam.window import Window
 
-#: Probability with which RANSAC is to find the right motion, and its rounds at most.
-_CONFIDENCE, _ROUNDS = 0.999, 300
-#: Matches below which no motion can be told from chance.
-_FEWEST = 6
 #: Share of the cost at the map's own pose below which another is preferred.
 _TRUST = 0.9
 
 
-def verify(graph: KeyframeGraph, older: int, newer: int, appearance: AppearanceIndex,
+def verify(graph: KeyframeGraph, older: int, newer: int,
            config: MappingConfig) -> Generator[None, None, "Encounter | None"]:
     """The encounter of two keyframes, None when it is not one; yields between pieces of work.
 
@@ -37,9 +31,9 @@ def verify(graph: KeyframeGraph, older: int, newer: int, appearance: AppearanceI
     own residuals refine pose and depth of the newer keyframe while all others are held.
     """
     c = config.loops
-    motion = _motion_of_features(graph, older, newer, appearance, c)
+    motion = _motion_of_features(graph, older, newer, c)
     # an accident would have to happen twice
-    if motion is None or _motion_of_features(graph, newer, older, appearance, c) is None:
+    if motion is None or _motion_of_features(graph, newer, older, c) is None:
         return None
     yield
     # where the map has hardly drifted it knows better
@@ -62,41 +56,22 @@ def verify(graph: KeyframeGraph, older: int, newer: int, appearance: AppearanceI
     return best if best.fits else None
 
 
-def _motion_of_features(graph: KeyframeGraph, a: int, b: int, appearance: AppearanceIndex,
+def _motion_of_features(graph: KeyframeGraph, a: int, b: int,
                         c: LoopClosureConfig) -> Tensor | None:
     """``T_b_a`` of features that look alike, None when too few of them agree."""
-    pixels_a, pixels_b = appearance.matches(a, b)
-    if len(pixels_a) < c.min_matches:
-        return None
-    keyframe = graph.keyframes[a]
+    keyframe, other = graph.keyframes[a], graph.keyframes[b]
+    of_a, of_b = match(keyframe.features.descriptors, other.features.descriptors, c.max_ratio)
     depth = keyframe.depth(graph.states[a].code_depth)
-    pixels = torch.from_numpy(pixels_a).to(depth)
+    pixels = torch.from_numpy(keyframe.features.pixels[of_a]).to(depth)
     x_a, _ = keyframe.camera.backproject(pixels, _at(depth, pixels))
-    return _perspective(x_a, torch.from_numpy(pixels_b), graph.keyframes[b].camera,
-                        c.ransac_pixels, c.min_matches)
+    found = resect(x_a, torch.from_numpy(other.features.pixels[of_b]), other.camera,
+                   c.ransac_pixels, c.min_matches)
+    return None if found is None else found.T
 
 
 def _at(depth: Tensor, pixels: Tensor) -> Tensor:
     """(H, W) at pixels (N, 2), bilinearly."""
-    first = torch.zeros(1, dtype=torch.long, device=depth.device)
-    return sample_views(depth[None, ..., None].contiguous(), first, pixels[None])[0, :, 0]
-
-
-def _perspective(points: Tensor, pixels: Tensor, camera, tolerance: float,
-                 fewest: int) -> Tensor | None:
-    """The motion (4, 4) that puts points (N, 3) to pixels (N, 2), None when fewer agree."""
-    if len(points) < max(fewest, _FEWEST):
-        return None
-    K = np.array([[camera.fx, 0, camera.cx], [0, camera.fy, camera.cy], [0, 0, 1]])
-    cv2.setRNGSeed(0)
-    solved, turn, shift, agreeing = cv2.solvePnPRansac(
-        points.double().cpu().numpy(), pixels.double().cpu().numpy(), K, None,
-        iterationsCount=_ROUNDS, reprojectionError=tolerance, confidence=_CONFIDENCE,
-        flags=cv2.SOLVEPNP_AP3P)
-    if not solved or agreeing is None or len(agreeing) < fewest:
-        return None
-    R = torch.from_numpy(cv2.Rodrigues(turn)[0])
-    return se3.from_rotation_translation(R, torch.from_numpy(shift[:, 0])).to(points)
+    return sample_view(depth[..., None], pixels)[:, 0]
 
 
 class Encounter:
@@ -135,7 +110,7 @@ class Encounter:
         pixels = torch.cat([where for _, _, where in self._known])
         camera = graph.keyframes[older].camera
         guess, _ = camera.project(se3.act(graph.relative(older, last), points))
-        pictures = [grey(graph.keyframes[n].frame.image) for n in (older, last)]
+        pictures = [grey(graph.keyframes[n].pyramid[0]) for n in (older, last)]
         found, kept = follow(*pictures, pixels, guess, self._config.matching)
         index = kept.nonzero()[:, 0]
         index = index[agreeing(camera.rays(pixels)[index], found[index],
@@ -173,10 +148,10 @@ class Encounter:
     def solve_pose(self) -> bool:
         """Put the newer keyframe where its corners say; whether enough of them agree."""
         c = self._config.loops
-        found = _perspective(*self._seen(), self._graph.keyframes[-1].camera, c.ransac_pixels,
-                             c.min_matches)
+        found = resect(*self._seen(), self._graph.keyframes[-1].camera, c.ransac_pixels,
+                       c.min_matches)
         if found is not None:
-            self._place(found)
+            self._place(found.T)
         return found is not None
 
     def log_scale(self) -> float:

@@ -31,7 +31,8 @@ class Mapper:
         It is linked to its predecessors, as far as they see the same, and to the keyframe
         that it was ``seen_from``, by default the one before: after a loss an older one.
         """
-        keyframe = make_keyframe(frame, T_world_cam, self._predictor, self._levels)
+        keyframe = make_keyframe(frame, T_world_cam, self._predictor, self._levels,
+                                 self._config.matching.features)
         graph = self.graph
         number = graph.add(keyframe, keyframe.initial_state())
         coarsest = self._levels - 1

@@ -9,6 +9,7 @@ from optim import image as imaging
 from optim import se3
 from optim.camera import PinholeCamera
 from slam.config import MatchingConfig
+from slam.features import grey
 from slam.graph import KeyframeGraph
 from slam.points import Sighting, make_points
 
@@ -25,7 +26,7 @@ def match_keyframe(graph: KeyframeGraph, number: int, config: MatchingConfig) ->
 
     def picture(n: int) -> np.ndarray:
         if n not in images:
-            images[n] = grey(graph.keyframes[n].frame.image)
+            images[n] = grey(graph.keyframes[n].pyramid[0])
         return images[n]
 
     occupied = torch.zeros(0, 2)
@@ -53,11 +54,6 @@ def _sight(graph: KeyframeGraph, a: int, b: int, picture, config: MatchingConfig
     if len(index):
         graph.sightings[a, b] = Sighting(index, pixels)
     return pixels
-
-
-def grey(image: Tensor) -> np.ndarray:
-    """Colour (3, H, W) in [0, 1] to bytes (H, W), as OpenCV's trackers take them."""
-    return (imaging.intensity(image) * 255).round().clamp(0, 255).byte().cpu().numpy()
 
 
 def corners(image: np.ndarray, occupied: Tensor, config: MatchingConfig) -> Tensor:

@@ -26,9 +26,10 @@ from slam.frame import Frame
 from slam.graph import KeyframeGraph
 from slam.mapping import Mapper
 from slam.recording import Recording
+from slam.reference import Reference, make_reference
 from slam.snapshot import Mailbox
 from slam.sources.base import Source
-from slam.tracking import Reference, TrackedFrame, Tracker, make_reference
+from slam.tracking import TrackedFrame, Tracker
 from slam.tracking_process import TrackingProcess
 from slam.worker import Worker, single_threaded_operations
 

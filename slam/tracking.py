@@ -2,35 +2,14 @@
 
 from dataclasses import dataclass, replace
 
-import torch
 from torch import Tensor
 
 from optim import image as imaging
 from optim import se3
-from optim.lucas_kanade import Alignment, LucasKanadeConfig, ReferenceLevel, align, assess
-from optim.lucas_kanade import reference_level
-from optim.warp import ViewState
+from optim.lucas_kanade import Alignment, align, assess
 from slam.config import KeyframeConfig, TrackingConfig
-from slam.keyframe import Keyframe
-
-
-@dataclass(frozen=True)
-class Reference:
-    """What the tracker needs of a keyframe; immutable, swapped whole."""
-
-    #: the keyframe's number in the graph
-    keyframe: int
-    frame_index: int
-    #: (4, 4), and where it was when it became a keyframe
-    T_world_cam: Tensor
-    T_world_cam_inserted: Tensor
-    #: full resolution first
-    levels: tuple[ReferenceLevel, ...]
-    median_depth: float
-    #: (N,) the coarsest level's intensity, of mean 0 and length 1
-    appearance: Tensor
-    #: the keyframe's
-    scale: float = 1.0
+from slam.reference import Reference
+from slam.relocalisation import is_loss, relocalise
 
 
 @dataclass(frozen=True)
@@ -51,27 +30,6 @@ class TrackedFrame:
     begins_map: bool = False
     #: of the keyframe's depth, at the time
     key_scale: float = 1.0
-
-
-def make_reference(number: int, keyframe: Keyframe, state: ViewState,
-                   tracking: TrackingConfig) -> Reference:
-    """Prepare a keyframe for tracking against it."""
-    config, trust = tracking.lucas_kanade, tracking.depth_deviation
-    levels = []
-    for level in range(len(config.iterations)):
-        depth = keyframe.depth(state.code_depth, level)
-        levels.append(reference_level(keyframe.camera_at(level), keyframe.pyramid[level], depth,
-                                      config, trust * keyframe.depth_std(depth)))
-    median = float(torch.median(keyframe.depth(state.code_depth, len(levels) - 1)))
-    return Reference(number, keyframe.frame.index, state.T_world_cam,
-                     keyframe.T_world_cam_inserted, tuple(levels), median,
-                     _appearance(keyframe.pyramid[-1]), keyframe.scale)
-
-
-def _appearance(intensity: Tensor) -> Tensor:
-    """(H, W) to (H * W,) such that a product tells the correlation of two."""
-    flat = intensity.reshape(-1) - intensity.mean()
-    return flat / flat.norm().clamp(min=1e-6)
 
 
 class Tracker:
@@ -128,13 +86,14 @@ class Tracker:
             # nothing can be found in the dark; a search of all keyframes would take long
             nothing = se3.identity(dtype=pyramid[0].dtype, device=pyramid[0].device)
             found = Alignment(nothing, 1.0, 0.0, float("inf"), 0.0, 0.0)
-        elif self.is_lost:
-            reference, found = self._relocalise(pyramid)
-        else:
-            found = self._follow(reference, pyramid)
-            if self._is_loss(found):
-                reference, found = self._relocalise(pyramid)
-        return self._conclude(index, timestamp, reference, found)
+            return self._conclude(index, timestamp, reference, found, lost=True)
+        followed = None if self.is_lost else self._follow(reference, pyramid)
+        if followed is not None and not is_loss(followed, self._config) \
+                and followed.inliers >= self._config.relocalisation.doubt:
+            return self._conclude(index, timestamp, reference, followed, lost=False)
+        reference, found, believed = relocalise(pyramid, list(self._known.values()), reference,
+                                                followed, self._config)
+        return self._conclude(index, timestamp, reference, found, not believed)
 
     def _follow(self, reference: Reference, pyramid: list[Tensor]) -> Alignment:
         T_key_world = se3.inverse(reference.T_world_cam)
@@ -151,50 +110,8 @@ class Tracker:
     def _last_pose(self) -> Tensor:
         return self._reference.T_world_cam if self._T_world_cam is None else self._T_world_cam
 
-    def _is_loss(self, a: Alignment) -> bool:
-        c = self._config
-        # written so that a NaN counts as lost; a black image fits anything at gain zero
-        return not (a.overlap >= c.lost_overlap and a.inliers >= c.lost_inliers
-                    and a.error <= c.lost_error and 1 / c.lost_gain <= a.gain <= c.lost_gain
-                    and bool(a.T_ba.isfinite().all()))
-
-    def _relocalise(self, pyramid: list[Tensor]) -> tuple[Reference, Alignment]:
-        """Try the keyframes that look alike on the coarse levels, then the best ones on all,
-        until one fits."""
-        config = self._config.lucas_kanade
-        start = len(pyramid) - self._config.relocalisation_levels
-        coarse = LucasKanadeConfig(
-            iterations=config.iterations[start:], huber=config.huber,
-            border=config.border)
-        identity = se3.identity(dtype=pyramid[0].dtype, device=pyramid[0].device)
-        trials = []
-        for reference in self._alike(pyramid):
-            found = align(list(reference.levels[start:]), pyramid[start:], identity, coarse)
-            trials.append((found.error / max(found.overlap, 0.05), reference, found))
-        trials.sort(key=lambda trial: trial[0])
-        best = None
-        for _, reference, found in trials[:self._config.relocalisation_candidates]:
-            found = align(list(reference.levels), pyramid, found.T_ba, config, found.gain,
-                          found.offset)
-            if not self._is_loss(found):
-                return reference, found
-            if best is None or found.error < best[1].error:
-                best = reference, found
-        return best
-
-    def _alike(self, pyramid: list[Tensor]) -> list[Reference]:
-        """The keyframe that was followed, and those that look most like an image."""
-        seen = _appearance(pyramid[-1])
-        known = list(self._known.values())
-        alike = torch.stack([k.appearance for k in known]) @ seen
-        count = min(self._config.relocalisation_trials, len(known))
-        chosen = {known[n].keyframe: known[n] for n in alike.topk(count).indices.tolist()}
-        chosen[self._reference.keyframe] = self._reference
-        return list(chosen.values())
-
-    def _conclude(self, index: int, timestamp: float, reference: Reference,
-                  found: Alignment) -> TrackedFrame:
-        lost = self._is_loss(found)
+    def _conclude(self, index: int, timestamp: float, reference: Reference, found: Alignment,
+                  lost: bool) -> TrackedFrame:
         if lost:
             T_world_cam = self._last_pose()
             T_key_cam = se3.inverse(reference.T_world_cam) @ T_world_cam
@@ -209,12 +126,12 @@ class Tracker:
             self._reference = reference
         self.is_lost = lost
         return TrackedFrame(index, timestamp, reference.keyframe, T_key_cam, T_world_cam, found,
-                            lost, not lost and self._wants_keyframe(index, reference, found),
+                            lost, not lost and self._wants_keyframe(timestamp, reference, found),
                             key_scale=reference.scale)
 
-    def _wants_keyframe(self, index: int, reference: Reference, found: Alignment) -> bool:
+    def _wants_keyframe(self, timestamp: float, reference: Reference, found: Alignment) -> bool:
         c = self._keyframes
-        if index - reference.frame_index < c.min_gap:
-            return False
         motion = float(found.T_ba[:3, 3].norm()) / reference.median_depth
-        return motion > c.motion or found.overlap < c.overlap or found.inliers < c.inliers
+        by = 1.0 if timestamp - reference.timestamp >= c.min_interval else c.urgent
+        return motion > by * c.motion or by * found.overlap < c.overlap \
+            or by * found.inliers < c.inliers

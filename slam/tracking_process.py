@@ -19,7 +19,8 @@ from torch import Tensor
 from networks.errors import ScenecodeError
 from slam.config import KeyframeConfig, TrackingConfig
 from slam.memory import peak_memory_mb
-from slam.tracking import Reference, TrackedFrame, Tracker
+from slam.reference import Reference
+from slam.tracking import TrackedFrame, Tracker
 
 #: Seconds within which an idle process ends after it was told to.
 GRACE = 5.0

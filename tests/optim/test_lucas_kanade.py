@@ -6,7 +6,7 @@ from difference import assert_jacobian
 
 from optim import image, se3
 from optim.camera import PinholeCamera
-from optim.lucas_kanade import LucasKanadeConfig, align, reference_level, residual
+from optim.lucas_kanade import LucasKanadeConfig, align, likeness, reference_level, residual
 
 CAMERA = PinholeCamera(120.0, 120.0, 63.5, 47.5, 128, 96)
 PLANE_DEPTH = 2.0
@@ -120,6 +120,22 @@ def test_flat_image_does_not_move_the_camera():
     found = align(levels(picture, depth, 2), image.pyramid(black, 2), IDENTITY,
                   LucasKanadeConfig(iterations=(5, 5)))
     assert found.T_ba.isfinite().all()
+
+
+@pytest.mark.parametrize("gain, offset", [(1.0, 0.0), (0.4, 0.3), (1.5, -0.1)])
+def test_likeness_is_that_of_the_scene_whatever_the_exposure(gain, offset):
+    first, depth = render(IDENTITY)
+    T = se3.exp(MOTION)
+    second = gain * render(T)[0] + offset
+    reference, live = levels(first, depth, 1)[0], image.pyramid(second, 1)[0]
+    config = LucasKanadeConfig()
+    there = likeness(reference, live, T, config)
+    assert 0.85 < there <= 1
+    elsewhere = [likeness(reference, live, se3.exp(torch.tensor(xi, dtype=torch.float64)) @ T,
+                          config) for xi in ([0.3, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0.2, 0])]
+    assert max(elsewhere) < 0.6 * there
+    behind = se3.exp(torch.tensor([0, 0, -9, 0, 0, 0], dtype=torch.float64))
+    assert likeness(reference, live, behind, config) == 0
 
 
 def test_keeps_the_strongest_pixels_with_depth():

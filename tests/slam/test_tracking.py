@@ -6,13 +6,15 @@ from math import atan
 import pytest
 import torch
 from exact import ExactPredictor
-from walks import small_config, with_image
+from walks import small_config, walk, with_image
 
 from optim import se3
 from optim.image import intensity, pyramid
 from slam.graph import KeyframeGraph
 from slam.keyframe import make_keyframe
-from slam.tracking import Tracker, make_reference
+from slam.reference import make_reference
+from slam.relocalisation import candidates
+from slam.tracking import Tracker
 
 CONFIG = small_config()
 LEVELS = len(CONFIG.tracking.lucas_kanade.iterations)
@@ -83,10 +85,16 @@ def test_keyframe_is_asked_for_when_the_camera_has_moved(small_walk, references)
 
 
 def test_keyframe_waits_for_the_smallest_gap(small_walk, references):
-    always = dict(motion=0.0, min_gap=4)
-    tracker = tracker_at(references[0], **always)
+    tracker = tracker_at(references[0], motion=1e-6, min_interval=3.5 / 30, urgent=1e9)
     asked = [track(tracker, f).wants_keyframe for f in small_walk[1:7]]
     assert asked == [False, False, False, True, True, True]
+
+
+def test_keyframe_that_is_needed_at_once_does_not_wait(small_walk, references):
+    tracker = tracker_at(references[0], motion=0.01, overlap=0.0, inliers=0.0, min_interval=10.0)
+    first = next(t for t in (track(tracker, f) for f in small_walk) if t.wants_keyframe)
+    limit = 0.01 * CONFIG.keyframes.urgent * references[0].median_depth
+    assert float(first.T_key_cam[:3, 3].norm()) == pytest.approx(limit, rel=0.35)
 
 
 @pytest.mark.parametrize("picture", ["black", "white", "noise", "grey noise"])
@@ -112,6 +120,34 @@ def test_lost_camera_is_found_at_the_keyframe_that_sees_it(small_walk, reference
     assert tracker.is_lost
     found = track(tracker, small_walk[2])
     assert not found.lost and found.keyframe == 0 and pose_error(found, small_walk[2]) < 0.006
+
+
+@pytest.fixture(scope="module")
+def wrong_depth():
+    """Frames of a large walk, and a keyframe of the first whose depth is wrong."""
+    frames = walk(3, 111, 256, 192)
+    keyframe = make_keyframe(frames[0], frames[0].truth.T_world_cam.float(),
+                             ExactPredictor(frames[:1], depth_error=0.05), LEVELS)
+    return frames, make_reference(0, keyframe, keyframe.initial_state(), CONFIG.tracking)
+
+
+@pytest.mark.parametrize("index", [100, 110])
+def test_camera_that_was_carried_far_between_two_images_is_found(wrong_depth, index):
+    """Photometric alignment alone ends up metres away; features tell the pose, and a keyframe is
+    due at once."""
+    frames, reference = wrong_depth
+    found = track(tracker_at(reference), frames[index])
+    assert not found.lost and found.wants_keyframe
+    moved = (frames[index].truth.T_world_cam - frames[0].truth.T_world_cam)[:3, 3].norm()
+    assert pose_error(found, frames[index]) < 0.25 * float(moved)
+
+
+def test_features_of_wrong_depth_do_not_overrule_an_alignment_that_they_allow(wrong_depth):
+    """Perspective from points alone would be far worse here than the aligned image."""
+    frames, reference = wrong_depth
+    found = track(tracker_at(reference), frames[60])
+    assert found.alignment.inliers < CONFIG.tracking.relocalisation.doubt
+    assert not found.lost and pose_error(found, frames[60]) < 0.1
 
 
 def test_camera_found_elsewhere_stays_there_until_the_next_keyframe(small_walk, references):
@@ -144,13 +180,16 @@ def test_few_of_many_keyframes_are_tried_after_a_loss(small_walk):
     """The cost of a loss must not grow with the map."""
     known = [reference_of(small_walk, n, n) for n in range(0, 60, 4)]
     known = [replace(r, keyframe=n) for n, r in enumerate(known)]
-    config = replace(CONFIG.tracking, relocalisation_trials=2)
+    config = replace(CONFIG.tracking,
+                     relocalisation=replace(CONFIG.tracking.relocalisation, trials=2))
     tracker = Tracker(config, CONFIG.keyframes)
     for n, reference in enumerate(known):
         tracker.set_map(reference, poses(known[:n + 1]))
     track(tracker, with_image(small_walk[59], torch.zeros_like(small_walk[59].image)))
-    tried = tracker._alike(pyramid(intensity(small_walk[17].image), LEVELS))
-    assert len(tried) == 3, "two that look alike, and the one that was followed"
+    coarsest = pyramid(intensity(small_walk[17].image), LEVELS)[-1]
+    tried = candidates(coarsest, known, known[3], trials=2)
+    assert len(tried) <= 4, "two that look alike, the one that was followed, and the newest"
+    assert {3, len(known) - 1} <= {reference.keyframe for reference in tried}
     found = track(tracker, small_walk[17])
     assert not found.lost and pose_error(found, small_walk[17]) < 0.006
 
