@@ -33,6 +33,7 @@ from networks.prediction import Predictor
 from slam.calibration import parse_intrinsics
 from slam.config import SlamConfig
 from slam.export import ResultFolder
+from slam.lens import open_undistorted
 from slam.output import Output
 from slam.snapshot import Mailbox
 from slam.sources import open_source
@@ -130,6 +131,9 @@ def build_parser() -> argparse.ArgumentParser:
                      help="of the original images, in pixels")
     run.add_argument("--calib", metavar="FILE", help="calibration file: OpenCV or ORB-SLAM YAML, "
                      "DSO, or one line of numbers")
+    run.add_argument("--lens", choices=("measure", "as-given"), default="measure",
+                     help="whether a recording's distortion is measured first where only fx,fy,cx,"
+                     "cy are known (default %(default)s)")
     run.add_argument("--fps", type=float, help="frames per second of images without stamps")
     run.add_argument("--stride", type=int, default=1, metavar="N", help="take every N-th image")
     _add_run_options(run)
@@ -234,8 +238,10 @@ def _demo(args: argparse.Namespace) -> int:
 def _run(args: argparse.Namespace) -> int:
     config = _resolved_config(args)
     options = SourceOptions(args.intrinsics, args.calib, args.fps, config.width, config.height,
-                            args.max_frames, args.stride)
-    return _execute(args, config, open_source(args.source, options))
+                            args.max_frames, args.stride, measure_lens=args.lens == "measure")
+    with Console(stderr=True).status("opening the source, measuring its lens if nobody did"):
+        source = open_undistorted(args.source, options)
+    return _execute(args, config, source)
 
 
 def _execute(args: argparse.Namespace, config: SlamConfig, source: Source) -> int:

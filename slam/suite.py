@@ -23,8 +23,8 @@ from slam.calibration import parse_intrinsics
 from slam.config import SlamConfig
 from slam.evaluate import evaluate_trajectory
 from slam.fusion import Fusion
+from slam.lens import open_undistorted
 from slam.report import truth_scores
-from slam.sources import open_source
 from slam.sources.base import Source
 from slam.sources.options import SourceOptions
 from slam.system import System
@@ -67,12 +67,12 @@ class SequenceConfig:
         return self.name or (Path(self.source).name or self.source)
 
     def open(self, width: int, height: int) -> Source:
-        """Raises ``SourceError`` as ``open_source`` does."""
+        """Raises ``SourceError`` as ``open_undistorted`` does."""
         calib = None if self.calib is None else data_path(self.calib)
         options = SourceOptions(self.intrinsics, calib, self.fps, width, height, self.max_frames,
                                 self.stride)
         path = data_path(self.source)
-        return open_source(str(path) if path.exists() else self.source, options)
+        return open_undistorted(str(path) if path.exists() else self.source, options)
 
     def others(self) -> dict[str, Trajectory]:
         """By name, what other systems made of it."""

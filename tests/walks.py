@@ -16,7 +16,7 @@ SMALL = (128, 96)
 class Playback:
     """A ``Source`` of frames that are at hand; ``delay`` seconds pass before each."""
 
-    name, is_live, unreadable = "playback", False, 0
+    name, is_live, unreadable, original = "playback", False, 0, None
 
     def __init__(self, frames: list[Frame], fps: float = 30.0, delay: float = 0.0):
         self.frames, self.fps, self.length, self._delay = frames, fps, len(frames), delay

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Protocol
 
+from optim.camera import PinholeCamera
 from slam.frame import Frame
 
 
@@ -23,6 +24,8 @@ class Source(Protocol):
     is_live: bool
     #: images skipped so far
     unreadable: int
+    #: the camera of a recording's images as they were; None for a camera, and for what is made
+    original: PinholeCamera | None
 
     def __iter__(self) -> Iterator[Frame]: ...
 

@@ -62,6 +62,10 @@ class ImageSequence:
         camera = choose_camera(options, width, height, name, known)
         self._preparation = Preparation.for_camera(camera, options.width, options.height)
 
+    @property
+    def original(self) -> PinholeCamera:
+        return self._preparation.original
+
     def __iter__(self) -> Iterator[Frame]:
         return prefetch(self._frames())
 

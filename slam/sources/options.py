@@ -34,6 +34,8 @@ class SourceOptions:
     max_frames: int | None = None
     #: every how many-th image is taken
     stride: int = 1
+    #: whether ``slam.lens`` may measure a distortion that nobody states
+    measure_lens: bool = True
 
     def __post_init__(self):
         if self.intrinsics is not None and self.calib is not None:

@@ -25,6 +25,7 @@ class RoomsSource:
 
     is_live = False
     unreadable = 0
+    original = None
 
     def __init__(self, seed: int, frames: int = 250, width: int = 256, height: int = 192,
                  fps: float = 30.0, supersample: int = 1, room: RoomConfig = RoomConfig(),

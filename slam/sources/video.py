@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from networks.errors import SourceError
+from optim.camera import PinholeCamera
 from slam.frame import Frame
 from slam.sources.options import DEFAULT_FPS, SourceOptions, choose_camera
 from slam.sources.prefetch import prefetch
@@ -50,6 +51,10 @@ class VideoFile:
         height, width = first.shape[:2]
         camera = choose_camera(options, width, height, self.name)
         self._preparation = Preparation.for_camera(camera, options.width, options.height)
+
+    @property
+    def original(self) -> PinholeCamera:
+        return self._preparation.original
 
     def __iter__(self) -> Iterator[Frame]:
         return prefetch(self._frames())

@@ -39,6 +39,7 @@ class Webcam:
     """
 
     is_live = True
+    original = None
     length = None
 
     def __init__(self, index: int, options: SourceOptions,
