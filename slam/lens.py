@@ -27,8 +27,8 @@ from slam.sources import Source, SourceOptions, open_source
 
 _log = logging.getLogger(__name__)
 
-#: Every how many-th frame of a recording is looked at, and so many at most.
-STEP, FRAMES = 3, 170
+#: Every how many-th frame of a recording is looked at, so many at most, and at most so wide.
+STEP, FRAMES, WIDTH = 3, 170, 640
 
 
 @dataclass(frozen=True)
@@ -118,17 +118,19 @@ def open_undistorted(spec: str, options: SourceOptions) -> Source:
         return source
     frames = min(FRAMES, -(-(options.max_frames or STEP * FRAMES) // STEP))
     pinhole = (original.fx, original.fy, original.cx, original.cy)
-    # corners are the sharper the larger the image
-    full = replace(options, intrinsics=pinhole, width=original.width, height=original.height,
-                   stride=STEP * options.stride, max_frames=frames)
+    # corners are the sharper the larger the image, and the slower to follow
+    shrink = min(1.0, WIDTH / original.width)
+    full = replace(options, intrinsics=pinhole, calib=None, stride=STEP * options.stride,
+                   width=round(shrink * original.width), height=round(shrink * original.height),
+                   max_frames=frames)
     with closing(open_source(spec, full)) as recording:
         found = measure_distortion(recording)
     if found is None:
         return source
-    _log.warning("%s: the lens bends straight lines by %.1f +- %.1f pixels at the edge (k1 %.3f, "
-                 "k2 %.3f, from %d pairs of frames); undoing that. Where you know better, give all "
-                 "of --intrinsics fx,fy,cx,cy,k1,k2,p1,p2", source.name, found.shift,
-                 found.sigma, found.k1, found.k2, found.pairs)
+    _log.warning("%s: the lens bends straight lines by %.1f +- %.1f pixels at the edge of %d "
+                 "(k1 %.3f, k2 %.3f, from %d pairs of frames); undoing that. Where you know "
+                 "better, give all of --intrinsics fx,fy,cx,cy,k1,k2,p1,p2", source.name,
+                 found.shift, found.sigma, full.width, found.k1, found.k2, found.pairs)
     source.close()
     return open_source(spec, replace(options, intrinsics=(*pinhole, found.k1, found.k2, 0.0, 0.0)))
 
@@ -228,7 +230,7 @@ def _matched(track: _Track, picture: ndarray, camera: PinholeCamera,
 def solve(pairs: list[Pair], camera: PinholeCamera, config: LensConfig) -> Distortion:
     """Robust Gauss-Newton on the motion of every pair and the one distortion.
 
-    Every motion is eliminated: what remains are two numbers.
+    Every motion is eliminated: what remains are two numbers.  ``camera`` is that of the frames.
     """
     k, damping = np.zeros(2), 1e-4
     scale = config.cauchy_pixels / camera.focal
