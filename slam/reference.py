@@ -40,15 +40,17 @@ def make_reference(number: int, keyframe: Keyframe, state: ViewState,
                    tracking: TrackingConfig) -> Reference:
     """Prepare a keyframe for tracking against it."""
     config, trust = tracking.lucas_kanade, tracking.depth_deviation
-    depths = [keyframe.depth(state.code_depth, level) for level in range(len(config.iterations))]
+    depths = [keyframe.depth(state.code_depth, level)
+              for level in range(len(config.iterations))]
     levels = [reference_level(keyframe.camera_at(level), keyframe.pyramid[level], depth,
                               config, trust * keyframe.depth_std(depth))
               for level, depth in enumerate(depths)]
     pixels = torch.from_numpy(keyframe.features.pixels).to(depths[0])
     points, _ = keyframe.camera.backproject(pixels, sample_view(depths[0][..., None], pixels)[:, 0])
     return Reference(number, keyframe.frame.index, keyframe.frame.timestamp,
-                     state.T_world_cam, keyframe.T_world_cam_inserted, tuple(levels), float(depths[-1].median()),
-                     appearance(keyframe.pyramid[-1]), keyframe.features, points, keyframe.scale)
+                     state.T_world_cam, keyframe.T_world_cam_inserted, tuple(levels),
+                     float(depths[-1].median()), appearance(keyframe.pyramid[-1]),
+                     keyframe.features, points, keyframe.scale)
 
 
 def appearance(intensity: Tensor) -> Tensor:
