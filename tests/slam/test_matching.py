@@ -10,10 +10,11 @@ from walks import SMALL, walk
 
 from optim import se3
 from optim.camera import PinholeCamera
-from optim.image import sample
+from optim.image import intensity, sample
 from slam.config import MappingConfig, MatchingConfig
+from slam.features import grey
 from slam.mapping import Mapper
-from slam.matching import agreeing, corners, follow, grey
+from slam.matching import agreeing, corners, follow
 
 CONFIG = MatchingConfig()
 CAMERA = PinholeCamera(120.0, 120.0, 63.5, 47.5, 128, 96)
@@ -30,7 +31,7 @@ def mapper(small_walk):
 
 
 def test_corners_keep_their_distance_from_each_other_and_from_those_that_are_there(small_walk):
-    picture = grey(small_walk[0].image)
+    picture = grey(intensity(small_walk[0].image))
     found = corners(picture, torch.zeros(0, 2), CONFIG)
     assert len(found) > 40
     assert torch.pdist(found).min() >= CONFIG.distance
@@ -45,11 +46,11 @@ def test_a_blank_image_has_no_corners():
 
 def test_no_new_corners_once_there_are_enough(small_walk):
     config = replace(CONFIG, points=10)
-    assert not len(corners(grey(small_walk[0].image), torch.rand(10, 2) * 90, config))
+    assert not len(corners(grey(intensity(small_walk[0].image)), torch.rand(10, 2) * 90, config))
 
 
 def test_a_shifted_image_is_followed_to_a_tenth_of_a_pixel(small_walk):
-    picture = grey(small_walk[0].image)
+    picture = grey(intensity(small_walk[0].image))
     moved = np.roll(picture, (2, 5), (0, 1))
     pixels = corners(picture, torch.zeros(0, 2), CONFIG)
     pixels = pixels[(pixels[:, 0] < 110) & (pixels[:, 1] < 80)]
@@ -61,8 +62,8 @@ def test_a_shifted_image_is_followed_to_a_tenth_of_a_pixel(small_walk):
 
 def test_what_does_not_lead_back_is_dropped(small_walk):
     noise = np.random.default_rng(0).integers(0, 255, (96, 128)).astype(np.uint8)
-    pixels = corners(grey(small_walk[0].image), torch.zeros(0, 2), CONFIG)
-    _, kept = follow(grey(small_walk[0].image), noise, pixels, pixels, CONFIG)
+    pixels = corners(grey(intensity(small_walk[0].image)), torch.zeros(0, 2), CONFIG)
+    _, kept = follow(grey(intensity(small_walk[0].image)), noise, pixels, pixels, CONFIG)
     assert kept.float().mean() < 0.3
 
 
