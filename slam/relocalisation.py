@@ -28,12 +28,13 @@ def relocalise(pyramid: Sequence[Tensor], known: Sequence[Reference], reference:
     c = config.relocalisation
     features = detect(grey(pyramid[0]), c.features)
     fits = followed is not None and not is_loss(followed, config)
-    if fits:
-        told = _seen_again(features, reference, config)
-        if told is None or told.support(followed.T_ba) >= c.min_support:
-            return reference, followed, True
+    own = _seen_again(features, reference, config)
+    if fits and (own is None or own.support(followed.T_ba) >= c.min_support):
+        return reference, followed, True
     tried = candidates(pyramid[-1], known, reference, c.trials)
-    found = _by_features(pyramid, features, tried, reference, followed if fits else None, config)
+    told = [(reference, own), *((one, _seen_again(features, one, config)) for one in tried
+                                if one.keyframe != reference.keyframe)]
+    found = _by_features(pyramid, told, followed if fits else None, config)
     if found is not None:
         return *found, True
     if followed is not None:
@@ -70,19 +71,19 @@ def candidates(image: Tensor, known: Sequence[Reference], followed: Reference,
     return list({reference.keyframe: reference for reference in chosen}.values())
 
 
-def _by_features(pyramid: Sequence[Tensor], features: Features, tried: Sequence[Reference],
-                 reference: Reference, followed: Alignment | None, config: TrackingConfig
+def _by_features(pyramid: Sequence[Tensor], told: Sequence[tuple[Reference, Resection | None]],
+                 followed: Alignment | None, config: TrackingConfig
                  ) -> tuple[Reference, Alignment] | None:
-    """Of the poses that features tell, refined where the whole image bears them out, and the one
-    that was followed: the one that most speaks for; None when features tell none."""
+    """Of the poses that features tell beside each keyframe, refined where the whole image bears
+    them out, and the one that was followed beside the first: the one that most speaks for; None
+    when features tell none."""
     c = config.relocalisation
-    told = [(found, one) for one in tried
-            if (found := _seen_again(features, one, config)) is not None]
-    if not told:
+    poses = [(one, _refined(found, one, pyramid, config), found) for one, found in told
+             if found is not None]
+    if not poses:
         return None
-    poses = [(one, _refined(found, one, pyramid, config), found) for found, one in told]
     if followed is not None:
-        own = next((found for found, one in told if one.keyframe == reference.keyframe), None)
+        reference, own = told[0]
         poses.append((reference, followed, own))
 
     def evidence(one: Reference, pose: Alignment, found: Resection | None) -> float:
