@@ -53,19 +53,19 @@ def surface_bonds(camera: PinholeCamera, image: Tensor, depth: Tensor,
     """Bonds between the pixels of an image (3, H, W) whose depth (H, W) is known; pixels
     without depth (0) have none."""
     points, _ = camera.backproject(camera.pixel_grid(device=depth.device), depth.reshape(-1))
-    points = points.reshape(*depth.shape, 3)
+    points = points.T.reshape(3, *depth.shape).contiguous()
     normals = surface_normals(points)
-    colours = image.permute(1, 2, 0)
     by_reach, total = {}, {}
     for reach in set(config.reaches):
         by_reach[reach], total[reach] = [], torch.ones_like(depth)
         for rows, columns in _DIRECTIONS:
             here, there = _shifted(depth.shape, reach * rows, reach * columns)
-            step = points[there] - points[here]
-            off = ((step * normals[here]).sum(-1).abs() + (step * normals[there]).sum(-1).abs())
+            of_here, of_there = (slice(None), *here), (slice(None), *there)
+            step = points[of_there] - points[of_here]
+            off = (step * normals[of_here]).sum(0).abs() + (step * normals[of_there]).sum(0).abs()
             off = off / (config.plane * depth[here].clamp(min=1e-6))
-            unlike = (colours[there] - colours[here]).norm(dim=-1) / config.colour
-            weight = torch.exp(-0.5 * (off * off + unlike * unlike))
+            unlike = (image[of_there] - image[of_here]).square().sum(0) / config.colour ** 2
+            weight = torch.exp(-0.5 * (off * off + unlike))
             weight = weight * (depth[here] > 0) * (depth[there] > 0)
             by_reach[reach].append((here, there, weight))
             total[reach][here] += weight
@@ -87,21 +87,25 @@ def smooth_along_surfaces(probabilities: Tensor, bonds: Bonds, config: SurfaceCo
 
 
 def surface_normals(points: Tensor) -> Tensor:
-    """Unit normals (H, W, 3) of points (H, W, 3), zero where undefined.
+    """Unit normals (3, H, W) of points (3, H, W), zero where undefined.
 
     Of the differences to either side the shorter counts, so that a normal does not mix
     two surfaces.
     """
-    normal = torch.linalg.cross(_short_difference(points, 1), _short_difference(points, 0))
-    return normal / normal.norm(dim=-1, keepdim=True).clamp(min=1e-12)
+    normal = torch.linalg.cross(_short_difference(points, 2), _short_difference(points, 1), dim=0)
+    return normal / _length(normal).clamp(min=1e-12)
 
 
 def _short_difference(points: Tensor, axis: int) -> Tensor:
     step = points.diff(dim=axis)
     first, last = step.narrow(axis, 0, 1), step.narrow(axis, step.shape[axis] - 1, 1)
     before, after = torch.cat([first, step], axis), torch.cat([step, last], axis)
-    nearer = before.norm(dim=-1, keepdim=True) < after.norm(dim=-1, keepdim=True)
-    return torch.where(nearer, before, after)
+    return torch.where(_length(before) < _length(after), before, after)
+
+
+def _length(vectors: Tensor) -> Tensor:
+    """(H, W) of (3, H, W)."""
+    return vectors.square().sum(0).sqrt()
 
 
 def _shifted(shape, rows: int, columns: int):
