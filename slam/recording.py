@@ -8,6 +8,7 @@ from slam.frame import Frame
 from slam.graph import KeyframeGraph
 from slam.tracking import TrackedFrame
 from slam.trajectory import Trajectory
+from slam.true_depth import MeasuredDepth
 
 
 @dataclass
@@ -18,13 +19,23 @@ class Recording:
     tracked: list[TrackedFrame] = field(default_factory=list)
     #: stamps and (4, 4) float64 true poses, where known
     truth: list[tuple[float, np.ndarray]] = field(default_factory=list)
+    #: true depths of frames whose predecessor has none: where every frame has its own, no other's
+    #: is needed
+    depths: list[MeasuredDepth] = field(default_factory=list)
+    _last_had_depth: bool = field(default=False, init=False, repr=False)
     #: indices of frames that nothing could be made of: before the map, or not numbers
     unusable: list[int] = field(default_factory=list)
 
     def note_truth(self, frame: Frame) -> None:
-        """Keep a frame's true pose for the report."""
-        if frame.truth is not None and frame.truth.T_world_cam is not None:
-            self.truth.append((frame.timestamp, frame.truth.T_world_cam.double().numpy()))
+        """Keep a frame's true pose, and a depth that others may need, for the report."""
+        truth = frame.truth
+        if truth is None or truth.T_world_cam is None:
+            return
+        self.truth.append((frame.timestamp, truth.T_world_cam.double().numpy()))
+        if truth.depth is not None and not self._last_had_depth:
+            self.depths.append(MeasuredDepth(frame.timestamp, frame.camera,
+                                             truth.T_world_cam.double(), truth.depth))
+        self._last_had_depth = truth.depth is not None
 
     def begin_anew(self) -> None:
         """The map is given up, and with it what was tracked against it."""

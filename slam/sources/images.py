@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from networks.data.images import read_map, read_rgb
 from networks.errors import DataError, SourceError
+from optim import se3
 from optim.camera import PinholeCamera
 from slam.frame import Frame
 from slam.sources.options import DEFAULT_FPS, SourceOptions, choose_camera
 from slam.sources.prefetch import prefetch
 from slam.sources.prepare import Preparation, RawTruth
+from slam.true_depth import seen_by
 
 #: File name endings of images.
 IMAGE_SUFFIXES = frozenset(
@@ -41,8 +44,8 @@ class ImageItem:
 class ImageSequence:
     """A ``Source`` of image files; stride and ``max_frames`` are applied to ``items`` here.
 
-    ``read_truth`` is called in the decoding thread; it may raise ``DataError``, and the frame
-    then goes without.  An image that cannot be read, or that has another size than the first,
+    ``read_truth`` is called in the decoding thread with the item and the original camera; it may
+    raise ``DataError``, and the frame then goes without.  An image that cannot be read, or that has another size than the first,
     is skipped.  Raises ``SourceError`` when there is no readable image.
     """
 
@@ -50,7 +53,7 @@ class ImageSequence:
 
     def __init__(self, name: str, items: Sequence[ImageItem], fps: float, options: SourceOptions,
                  known: PinholeCamera | None = None,
-                 read_truth: Callable[[ImageItem], RawTruth] | None = None):
+                 read_truth: Callable[[ImageItem, PinholeCamera], RawTruth] | None = None):
         self.name = name
         self.fps = fps
         self.unreadable = 0     # written by the decoding thread
@@ -101,7 +104,7 @@ class ImageSequence:
         if self._read_truth is None:
             return None
         try:
-            return self._read_truth(item)
+            return self._read_truth(item, self._preparation.original)
         except DataError as error:
             _log.warning("no ground truth for frame %d: %s", item.index, error)
             return RawTruth(T_world_cam=item.T_world_cam)
@@ -127,16 +130,22 @@ def natural_key(path: Path) -> list[tuple[int, int | str]]:
             for part in re.split(r"(\d+)", path.name) if part]
 
 
-def pose_and_depth(units_per_metre: float, none_values: tuple[int, ...] = (0,)
-                   ) -> Callable[[ImageItem], RawTruth]:
+def pose_and_depth(units_per_metre: float, none_values: tuple[int, ...] = (0,),
+                   depth_camera: PinholeCamera | None = None
+                   ) -> Callable[[ImageItem, PinholeCamera], RawTruth]:
     """A ``read_truth`` for 16-bit depth images that hold z in ``units_per_metre``;
-    ``none_values`` mark pixels without a measurement."""
-    def read(item: ImageItem) -> RawTruth:
+    ``none_values`` mark pixels without a measurement.  Depth that a ``depth_camera`` beside the
+    colour camera saw is brought to the latter's pixels; the distance between the two is not."""
+    def read(item: ImageItem, camera: PinholeCamera) -> RawTruth:
         depth = None
         if item.depth is not None:
             raw = read_map(item.depth)
             depth = np.where(np.isin(raw, none_values), 0, raw).astype(np.float32)
             depth /= units_per_metre
+            if depth_camera is not None:
+                height, width = depth.shape
+                depth = seen_by(torch.from_numpy(depth), depth_camera.resized(width, height),
+                                se3.identity(), camera).numpy()
         return RawTruth(T_world_cam=item.T_world_cam, depth=depth)
     return read
 

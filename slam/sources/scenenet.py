@@ -7,6 +7,7 @@ second and up to a metre apart: far more than in a video.
 from pathlib import Path
 
 from networks.data.scenenet import FULL_CAMERA, find_trajectory
+from optim.camera import PinholeCamera
 from slam.sources.images import ImageItem, ImageSequence
 from slam.sources.options import SourceOptions
 from slam.sources.prepare import RawTruth
@@ -23,7 +24,7 @@ def open_scenenet(folder: Path, options: SourceOptions) -> ImageSequence:
     """
     trajectory = find_trajectory(folder)
 
-    def read_truth(item: ImageItem) -> RawTruth:
+    def read_truth(item: ImageItem, _: PinholeCamera) -> RawTruth:
         return RawTruth(item.T_world_cam, trajectory.depth(item.index),
                         trajectory.labels(item.index))
 

@@ -251,14 +251,17 @@ def seven_scenes(folder, numbers=(3, 4, 10)):
 
 
 def test_seven_scenes_has_stamps_by_number_poses_and_depth(tmp_path):
-    frames = list(open_source(str(seven_scenes(tmp_path)), SMALL))
+    # the depth camera has 58.5 pixels here, and sees its columns 16 to 47
+    options = small(intrinsics=(45.0, 45.0, 31.5, 23.5))
+    frames = list(open_source(str(seven_scenes(tmp_path)), options))
     assert [f.index for f in frames] == [0, 1, 2]
     assert [f.timestamp for f in frames] == pytest.approx([3 / 30, 4 / 30, 10 / 30])
     assert [f.truth.T_world_cam[0, 3].item() for f in frames] == [3, 4, 10]
     assert frames[0].truth.T_world_cam.dtype == torch.float64
     depth = frames[0].truth.depth
     assert depth.unique().tolist() == [0, 1.5] and depth.dtype == torch.float32
-    assert (depth[:, 8:24] == 1.5).all() and depth[:, :8].sum() == 0 == depth[:, 24:].sum()
+    # in the colour camera 15.5 columns either way become 15.5 * 45 / 58.5 = 11.9
+    assert (depth[4:20, 10:22] == 1.5).all() and depth[:, :9].sum() == 0 == depth[:, 23:].sum()
     assert frames[1].truth.depth is None
 
 
