@@ -229,6 +229,9 @@ class LoopClosureConfig:
 class MappingConfig:
     #: newest keyframes that are optimised; older ones they see are held fixed
     window: int = 5
+    #: whether keyframes that leave the window leave a prior behind for those that stay; else they
+    #: are held where they are, and their images go on being compared
+    marginal_priors: bool = True
     #: predecessors to which a new keyframe is linked, both ways
     links: int = 2
     #: share of pixels that must be in view for a link

@@ -13,6 +13,7 @@ from optim import image, se3
 from optim.camera import MIN_DEPTH
 from optim.warp import ViewState
 from slam.keyframe import Keyframe
+from slam.marginal import MarginalPrior
 from slam.points import Points, Sighting
 
 
@@ -49,6 +50,10 @@ class KeyframeGraph:
     sightings: dict[tuple[int, int], Sighting] = field(default_factory=dict)
     #: those that were closed, oldest first
     loops: list[Loop] = field(default_factory=list)
+    #: what keyframes left behind when they left the window, and what went into it
+    prior: MarginalPrior | None = None
+    absorbed_links: set[tuple[int, int]] = field(default_factory=set)
+    absorbed_sightings: set[tuple[int, int]] = field(default_factory=set)
 
     def __len__(self) -> int:
         return len(self.keyframes)
@@ -108,11 +113,17 @@ class KeyframeGraph:
         Codes stay as they are: depth is proportional to the ``a`` of its proximity, so that
         stretching ``a`` stretches depth exactly, at any code.
         """
+        before = list(self.states)
         for n, (T, change) in enumerate(zip(poses, log_scales.tolist(), strict=True)):
             self.states[n] = replace(self.states[n], T_world_cam=T.to(self.states[n].T_world_cam))
             self.keyframes[n] = self.keyframes[n].stretched(change)
             if n in self.points:
                 self.points[n] = self.points[n].stretched(change)
+        if self.prior is not None:
+            numbers = list(self.prior.numbers)
+            self.prior = self.prior.corrected([before[n] for n in numbers],
+                                              [self.states[n] for n in numbers],
+                                              log_scales[numbers].tolist())
         self.loops = [loop.stretched(float(log_scales[loop.older]), float(log_scales[loop.newer]))
                       for loop in self.loops]
 

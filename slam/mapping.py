@@ -12,6 +12,7 @@ from slam.frame import Frame
 from slam.graph import KeyframeGraph
 from slam.keyframe import make_keyframe
 from slam.loop_closure import LoopCloser
+from slam.marginalisation import marginalise
 from slam.matching import match_keyframe
 from slam.window import Window
 
@@ -34,6 +35,8 @@ class Mapper:
         keyframe = make_keyframe(frame, T_world_cam, self._predictor, self._levels,
                                  self._config.matching.features)
         graph = self.graph
+        if self._config.marginal_priors and len(graph) >= self._config.window:
+            marginalise(graph, len(graph) - self._config.window, self._config)
         number = graph.add(keyframe, keyframe.initial_state())
         coarsest = self._levels - 1
         seen_from = number - 1 if seen_from is None else seen_from

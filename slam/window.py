@@ -10,7 +10,7 @@ from optim.lookup import sample_views_with_gradient
 from optim.normal import NormalEquations
 from optim.residuals import Residual, code_prior, geometric, photometric, semantic
 from optim.robust import huber_cost, huber_weight
-from optim.warp import CodedPixels, Warp, warp
+from optim.warp import CodedPixels, ViewState, Warp, warp
 from slam.config import MappingConfig, StageConfig
 from slam.graph import KeyframeGraph
 from slam.sparse import SparseTerm
@@ -42,25 +42,34 @@ class WindowState:
 class Window:
     """The newest keyframes, and those that they are linked to.
 
-    The very first keyframe's pose is held, and so is everything older than the
-    window; links into the past keep what was learnt there in force.
+    The very first keyframe's pose is held, and so is everything older than the window.  What
+    was learnt there stays in force by the prior that it left behind, and by links that are newer.
     """
 
-    def __init__(self, graph: KeyframeGraph, config: MappingConfig, stage: StageConfig):
+    def __init__(self, graph: KeyframeGraph, config: MappingConfig, stage: StageConfig,
+                 leaving: int | None = None):
+        """With ``leaving``, the oldest keyframe that takes part, only what involves that one."""
         self._graph = graph
         self._config = config
         self._stage = stage
-        first = max(0, len(graph) - config.window)
+        first = max(0, len(graph) - config.window) if leaving is None else leaving
         self._active = range(first, len(graph))
-        pairs = [(a, b) for a, b in sorted(graph.links) if a in self._active or b in self._active]
-        sightings = [(a, b) for a, b in sorted(graph.sightings)
-                     if a in self._active or b in self._active]
+        involved = self._active if leaving is None else (leaving,)
+        #: pairs whose images are compared, and those of which corners are
+        self.links = pairs = [(a, b) for a, b in sorted(graph.links - graph.absorbed_links)
+                              if a in involved or b in involved]
+        self.sightings = sightings = [
+            (a, b) for a, b in sorted(graph.sightings.keys() - graph.absorbed_sightings)
+            # corners that stay are still measured in keyframes that have left
+            if a in involved or (b in involved and leaving is None)]
         compared = sorted({*self._active, *(n for pair in pairs for n in pair)})
         # after those whose images are compared come those of which only corners are known
         known = sorted({n for pair in sightings for n in pair}.difference(compared))
         self._numbers = compared + known
         self._compared = len(compared)
         place = {n: i for i, n in enumerate(self._numbers)}
+        self._place = place
+        self._coded = torch.tensor([n in involved for n in self._numbers])
         self._a = torch.tensor([place[a] for a, _ in pairs], dtype=torch.long)
         self._b = torch.tensor([place[b] for _, b in pairs], dtype=torch.long)
         self._columns, self._size = self._layout()
@@ -96,6 +105,10 @@ class Window:
                            torch.stack([s.code_depth for s in states]),
                            torch.stack([s.code_semantic for s in states]),
                            self._sparse.log_depths() if geometric else torch.zeros(0))
+
+    def columns_of(self, number: int) -> Tensor:
+        """(6 + Kd + Ks,) columns of a keyframe's pose and codes, -1 where held."""
+        return torch.cat([columns[self._place[number]] for columns in self._columns.values()])
 
     def keep(self, state: WindowState) -> None:
         """Put the graph into a state."""
@@ -209,8 +222,13 @@ class Window:
     def _add_priors(self, equations: NormalEquations, state: WindowState) -> None:
         for group, codes in (("depth", state.depth), ("semantic", state.semantic)):
             columns = self._columns[group]
-            moved = (columns >= 0).any(1)
+            moved = (columns >= 0).any(1) & self._coded
             if bool(moved.any()):
                 value, jacobian = code_prior(codes[moved], self._config.residuals.code_sigma)
                 equations.add_groups(columns[moved], jacobian, value, torch.ones_like(value),
                                      0.5 * float(value.square().sum()))
+        prior = self._graph.prior
+        if prior is not None:
+            rows = [self._place[n] for n in prior.numbers]
+            states = [ViewState(state.poses[i], state.depth[i], state.semantic[i]) for i in rows]
+            prior.add(equations, states, [self.columns_of(n) for n in prior.numbers])
