@@ -256,6 +256,33 @@ class MappingConfig:
 
 
 @dataclass(frozen=True)
+class RefinementConfig:
+    """Corrections of depth by the corners that were triangulated, for all who look at the map."""
+
+    enabled: bool = True
+    #: pixels of parallax without which a corner's depth is the network's
+    min_parallax: float = 3.0
+    #: deviation of a corner's ln depth: what remains at any parallax, and pixels of its place;
+    #: and scale of Cauchy's loss in deviations
+    deviation: float = 0.03
+    pixels: float = 0.5
+    cauchy: float = 3.0
+    iterations: int = 3
+    #: weight of differences between neighbours, and of any correction at all
+    smoothness: float = 100.0
+    pull: float = 0.3
+    #: relative step of depth, and difference of colour (0-1), that part two neighbours
+    step: float = 0.04
+    colour: float = 0.4
+
+    def __post_init__(self):
+        if min(self.deviation, self.cauchy, self.smoothness, self.pull, self.step,
+               self.colour) <= 0 or self.iterations < 1:
+            raise ValueError("fusion.refinement: deviation, cauchy, smoothness, pull, step and colour "
+                             f"must be positive and iterations at least 1, got {self}")
+
+
+@dataclass(frozen=True)
 class FusionConfig:
     #: pyramid level at which points are made
     level: int = 1
@@ -271,6 +298,7 @@ class FusionConfig:
     min_cosine: float = 0.1
     #: how the labels of several views become one, see ``slam.label_fusion.fuse_labels``
     labels: Literal["multiplication", "average", "code"] = "multiplication"
+    refinement: RefinementConfig = field(default_factory=RefinementConfig)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from slam.graph import KeyframeGraph
 from slam.keyframe import Keyframe
 from slam.label_fusion import LabelFusion, LabelFusionConfig
 from slam.label_views import LabelView
+from slam.refinement import corrections, refined_depth
 from slam.snapshot import KeyframeView, PointCloud
 from slam.weights import surface_cosine
 
@@ -37,6 +38,8 @@ class Fusion:
 
     def __init__(self, config: FusionConfig):
         self._config = config
+        #: by keyframe: the state that its corrections of depth belong to, and they (h, w)
+        self._corrections: dict[int, tuple[ViewState, Tensor]] = {}
         #: by keyframe: the states it was made from, and the result
         self._points: dict[int, tuple[tuple[ViewState, ...], KeyframePoints]] = {}
         self._views: dict[int, tuple[ViewState, KeyframeView]] = {}
@@ -49,7 +52,8 @@ class Fusion:
         for number, (keyframe, state) in enumerate(zip(graph.keyframes, graph.states)):
             cached = self._views.get(number)
             if cached is None or cached[0] is not state:
-                cached = self._views[number] = (state, keyframe_view(keyframe, state))
+                field = self._correction(graph, number)
+                cached = self._views[number] = (state, keyframe_view(keyframe, state, field))
             views.append(cached[1])
         return tuple(views)
 
@@ -80,21 +84,33 @@ class Fusion:
     def _surface(self, graph: KeyframeGraph, number: int) -> LabelView:
         if number not in self._surfaces:
             self._surfaces[number] = keyframe_surface(
-                graph.keyframes[number], graph.states[number], self._config.level)
+                graph.keyframes[number], graph.states[number], self._config.level,
+                self._correction(graph, number))
         return self._surfaces[number]
 
+    def _correction(self, graph: KeyframeGraph, number: int) -> Tensor:
+        cached = self._corrections.get(number)
+        if cached is None or cached[0] is not graph.states[number]:
+            cached = self._corrections[number] = (
+                graph.states[number], corrections(graph, number, self._config.refinement))
+        return cached[1]
 
-def keyframe_surface(keyframe: Keyframe, state: ViewState, level: int) -> LabelView:
-    """A keyframe at a pyramid level as label fusion takes it, with the map's depth and codes."""
+
+def keyframe_surface(keyframe: Keyframe, state: ViewState, level: int,
+                     field: Tensor | None = None) -> LabelView:
+    """A keyframe at a pyramid level as label fusion takes it, with the map's depth and codes;
+    ``field`` (h, w) are its depth's ``slam.refinement.corrections``, if there are any."""
     camera = keyframe.camera_at(level)
     image = resize_maps(keyframe.frame.image, camera.width, camera.height)
-    return LabelView(camera, state.T_world_cam, image, keyframe.depth(state.code_depth, level),
-                     keyframe.prediction, state.code_semantic)
+    depth = refined_depth(keyframe, state.code_depth, field, level)
+    return LabelView(camera, state.T_world_cam, image, depth, keyframe.prediction,
+                     state.code_semantic)
 
 
-def keyframe_view(keyframe: Keyframe, state: ViewState) -> KeyframeView:
-    """A frozen copy for those who only look."""
-    depth = keyframe.depth(state.code_depth)
+def keyframe_view(keyframe: Keyframe, state: ViewState,
+                  field: Tensor | None = None) -> KeyframeView:
+    """A frozen copy for those who only look, with ``field`` as in ``keyframe_surface``."""
+    depth = refined_depth(keyframe, state.code_depth, field)
     probability, labels = keyframe.probabilities(state.code_semantic).max(0)
     pixels = (keyframe.frame.image * 255).round().to(torch.uint8).permute(1, 2, 0)
     return KeyframeView(

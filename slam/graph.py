@@ -71,7 +71,7 @@ class KeyframeGraph:
     def frozen(self) -> "KeyframeGraph":
         """A copy for another thread; what it holds is immutable."""
         return KeyframeGraph(list(self.keyframes), list(self.states), set(self.links),
-                             loops=list(self.loops))
+                             dict(self.points), dict(self.sightings), list(self.loops))
 
     def neighbours(self, number: int) -> list[int]:
         """Keyframes linked to one, in order."""
