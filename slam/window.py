@@ -146,8 +146,7 @@ class Window:
                 self._add_semantic(equations, state, T_ba, surfaces)
         if self._stage.stage != "semantics":
             self._sparse.add(equations, state.poses, state.depth, state.points, self._columns)
-        if self._has("code"):
-            self._add_priors(equations, state)
+        self._add_priors(equations, state)
         return equations
 
     def _add_photometric(self, equations, state, T_ba, surfaces) -> None:
@@ -218,7 +217,8 @@ class Window:
                       residual.value.flatten(1), row_weight.repeat_interleave(rows, 1), cost)
 
     def _add_priors(self, equations: NormalEquations, state: WindowState) -> None:
-        for group, codes in (("depth", state.depth), ("semantic", state.semantic)):
+        groups = (("depth", state.depth), ("semantic", state.semantic))
+        for group, codes in groups if self._has("code") else ():
             columns = self._columns[group]
             moved = (columns >= 0).any(1)
             if bool(moved.any()):
