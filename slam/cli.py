@@ -86,8 +86,10 @@ docs/training.md tells the layout of your own images and label sets.""",
   scenecode evaluate sequence rooms:21 rooms:22 --out results
   scenecode evaluate sequence --suite real --out results    shipped list; paths below SCENECODE_DATA
   scenecode evaluate sequence desk/ --compare ORB-SLAM3=orb.txt --out results""",
-    "stages": """example:
-  scenecode evaluate stages --seeds 11 12 13 --frames 120""",
+    "stages": """examples:
+  scenecode evaluate stages --seeds 11 12 13 --frames 120   the schedule cut off after each stage
+  scenecode evaluate stages --suite real --out tables       shipped list; below SCENECODE_DATA
+  scenecode evaluate stages --suite real --residuals --out tables    without each residual""",
     "network": """example:
   scenecode bench network --threads 2""",
     "view": """example:
@@ -155,7 +157,8 @@ def build_parser() -> argparse.ArgumentParser:
         _command(kinds, "sequence", "whole sequences, and other systems on them",
                  slam.suite.main))
     slam.stages.add_arguments(
-        _command(kinds, "stages", "what each mapping stage adds, on rooms", slam.stages.main))
+        _command(kinds, "stages", "what each mapping stage and each residual adds",
+                 slam.stages.main))
     timed = commands.add_parser("bench", help="measure speed")
     parts = timed.add_subparsers(required=True, metavar="PART")
     networks.bench.add_arguments(

@@ -1,11 +1,15 @@
 """All settings of the running system, with the defaults it ships."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from networks.inference import Precision
 from optim.gauss_newton import GaussNewtonConfig
 from optim.lucas_kanade import LucasKanadeConfig
+
+
+#: Terms of mapping's cost that can be left out; ``code`` is the codes' prior.
+Term = Literal["photometric", "geometric", "semantic", "code"]
 
 
 @dataclass(frozen=True)
@@ -85,8 +89,13 @@ class KeyframeConfig:
 @dataclass(frozen=True)
 class ResidualConfig:
     """Relative weights; each pair of keyframes counts as ``effective_pixels`` measurements,
-    since neighbouring pixels of an image do not err independently."""
+    since neighbouring pixels of an image do not err independently.
 
+    What is not ``used`` is neither computed nor counted; the corners' residuals are left out by
+    ``MatchingConfig.points`` of 0.
+    """
+
+    used: tuple[Term, ...] = get_args(Term)
     effective_pixels: float = 200.0
     #: pixels of a keyframe that the photometric term warps, those with the strongest gradient
     photometric_pixels: int = 1200

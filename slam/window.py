@@ -11,7 +11,7 @@ from optim.normal import NormalEquations
 from optim.residuals import Residual, code_prior, geometric, photometric, semantic
 from optim.robust import huber_cost, huber_weight
 from optim.warp import CodedPixels, ViewState, Warp, warp
-from slam.config import MappingConfig, StageConfig
+from slam.config import MappingConfig, StageConfig, Term
 from slam.graph import KeyframeGraph
 from slam.sparse import SparseTerm
 from slam.views import LabelViews, PictureViews, SurfaceViews
@@ -24,6 +24,10 @@ _CACHED = 2 ** 18
 #: Parameter groups that a stage moves.
 STAGE_GROUPS = {"geometry": ("pose", "depth"), "semantics": ("semantic",),
                 "joint": ("pose", "depth", "semantic")}
+#: Terms that a stage has, as far as they are used, beside the corners'.
+STAGE_TERMS = {"geometry": ("photometric", "geometric", "code"),
+               "semantics": ("semantic", "code"),
+               "joint": ("photometric", "geometric", "semantic", "code")}
 
 
 @dataclass(frozen=True)
@@ -76,11 +80,16 @@ class Window:
         keyframes = [graph.keyframes[n] for n in compared]
         codes = torch.stack([graph.states[n].code_depth for n in compared])
         self._surfaces = SurfaceViews(keyframes, codes, config)
-        if stage.stage != "semantics":
+        if self._has("photometric"):
             self._pictures = PictureViews(keyframes, self._surfaces, stage.level, config)
+        if stage.stage != "semantics":
             self._sparse = SparseTerm(graph, sightings, place, config.residuals)
-        if stage.stage != "geometry":
+        if self._has("semantic"):
             self._labels = LabelViews(keyframes, self._surfaces, config)
+
+    def _has(self, term: Term) -> bool:
+        """Whether a term takes part in this stage."""
+        return term in STAGE_TERMS[self._stage.stage] and term in self._config.residuals.used
 
     def _layout(self) -> tuple[dict[str, Tensor], int]:
         """Columns (V, size) of every group, -1 where held; and their number."""
@@ -142,10 +151,11 @@ class Window:
         if len(self._a):
             T_ba = se3.inverse(state.poses[self._b]) @ state.poses[self._a]
             surfaces = self._surfaces.maps(state.depth[:self._compared])
-            if self._stage.stage != "semantics":
+            if self._has("photometric"):
                 self._add_photometric(equations, state, T_ba, surfaces)
+            if self._has("geometric"):
                 self._add_geometric(equations, state, T_ba, surfaces)
-            if self._stage.stage != "geometry":
+            if self._has("semantic"):
                 self._add_semantic(equations, state, T_ba, surfaces)
         if self._stage.stage != "semantics":
             self._sparse.add(equations, state.poses, state.depth, state.points, self._columns)
@@ -220,7 +230,8 @@ class Window:
                       residual.value.flatten(1), row_weight.repeat_interleave(rows, 1), cost)
 
     def _add_priors(self, equations: NormalEquations, state: WindowState) -> None:
-        for group, codes in (("depth", state.depth), ("semantic", state.semantic)):
+        groups = (("depth", state.depth), ("semantic", state.semantic))
+        for group, codes in groups if self._has("code") else ():
             columns = self._columns[group]
             moved = (columns >= 0).any(1) & self._coded
             if bool(moved.any()):

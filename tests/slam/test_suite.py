@@ -11,8 +11,9 @@ import configs.suites
 from networks.config import from_mapping, load_yaml
 from networks.errors import ConfigError, ResultError
 from slam.cli import main
+from slam.sequences import SequenceConfig, SuiteConfig
 from slam.sources.rooms import RoomsSource
-from slam.suite import OURS, Row, SequenceConfig, SuiteConfig, markdown, results
+from slam.suite import OURS, Row, markdown, results
 from slam.trajectory import Trajectory, read_tum, write_tum
 from slam.trajectory_plot import aligned_positions, ground_axes, plot_trajectories
 

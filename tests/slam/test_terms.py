@@ -1,0 +1,55 @@
+"""Terms of the window's cost: each can be left out, and then leaves nothing of itself."""
+
+from dataclasses import replace
+from typing import get_args
+
+import pytest
+import torch
+from exact import ExactPredictor
+from walks import small_config
+
+from networks.config import override
+from networks.errors import ConfigError
+from slam.config import SlamConfig, StageConfig, Term
+from slam.mapping import Mapper
+from slam.window import STAGE_TERMS, Window
+
+TERMS = get_args(Term)
+
+
+@pytest.fixture(scope="module")
+def graph(small_walk):
+    """Two keyframes without corners, away from the optimum."""
+    config = small_config().mapping
+    mapper = Mapper(replace(config, matching=replace(config.matching, points=0)),
+                    ExactPredictor(small_walk[:16:15]), 4)
+    for frame in small_walk[:16:15]:
+        number = mapper.insert(frame, frame.truth.T_world_cam.float())
+        state = mapper.graph.states[number]
+        mapper.graph.states[number] = replace(state, code_depth=state.code_depth + 0.1,
+                                              code_semantic=state.code_semantic - 0.1)
+    return mapper.graph
+
+
+def equations(graph, stage, used):
+    config = small_config().mapping
+    config = replace(config, residuals=replace(config.residuals, used=used))
+    window = Window(graph, config, StageConfig(stage, 1, 1))
+    return window.linearise(window.start())
+
+
+@pytest.mark.parametrize("stage", STAGE_TERMS)
+def test_the_normal_equations_are_the_sum_of_the_terms_that_are_used(graph, stage):
+    whole = equations(graph, stage, TERMS)
+    for left_out in TERMS:
+        alone = equations(graph, stage, (left_out,))
+        rest = equations(graph, stage, tuple(term for term in TERMS if term != left_out))
+        torch.testing.assert_close(rest.H + alone.H, whole.H)
+        torch.testing.assert_close(rest.g + alone.g, whole.g)
+        assert rest.cost + alone.cost == pytest.approx(whole.cost)
+        assert bool(alone.H.any()) == (left_out in STAGE_TERMS[stage]) == (alone.cost > 0)
+
+
+def test_an_unknown_term_is_refused():
+    with pytest.raises(ConfigError, match=r"used\[0\]' must be one of photometric, geometric"):
+        override(SlamConfig(), "mapping.residuals.used=[depth]")
