@@ -76,8 +76,9 @@ class KeyframeConfig:
     overlap: float = 0.75
     #: share of those whose brightness fits
     inliers: float = 0.7
-    #: not sooner than this many seconds after the last one, unless one is passed by so large a
-    #: factor that the next frame might be lost
+    #: of the pose, see ``slam.tracking.certainty``; 0 does without (docs/results.md compares)
+    certainty: float = 0.0
+    #: seconds between two, unless a limit is passed by so large a factor that a loss is near
     min_interval: float = 0.095
     urgent: float = 1.5
 
