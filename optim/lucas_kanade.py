@@ -10,7 +10,7 @@ operations a frame, on each of which PyTorch would spend several times as long.
 """
 
 from dataclasses import dataclass
-from math import exp, log
+from math import exp, inf, log
 
 import numpy as np
 import torch
@@ -78,6 +78,9 @@ class Alignment:
     overlap: float
     #: share of the seen ones whose residual is within the Huber threshold
     inliers: float
+    #: ln of the determinant of the pose's information (6, 6), in metres and radians, at the level
+    #: assessed, the finest after ``align``; minus infinity where pixels leave some of it open
+    log_information: float = -inf
 
 
 @dataclass(frozen=True)
@@ -188,9 +191,10 @@ def assess(reference: ReferenceLevel, live: Tensor, T_ba: Tensor, config: LucasK
                      config)
     error = np.abs(found.value[found.valid])
     if not len(error):
-        return Alignment(T_ba, gain, offset, float("inf"), 0.0, 0.0)
+        return Alignment(T_ba, gain, offset, inf, 0.0, 0.0)
     return Alignment(T_ba, gain, offset, float(np.minimum(error, config.huber).mean()),
-                     len(error) / len(found.valid), float((error < config.huber).mean()))
+                     len(error) / len(found.valid), float((error < config.huber).mean()),
+                     _log_information(found, reference, config))
 
 
 def likeness(reference: ReferenceLevel, live: Tensor, T_ba: Tensor,
@@ -220,10 +224,7 @@ def _step(reference: ReferenceLevel, live: ndarray, T_ba: ndarray, gain: float, 
     value = found.value - found.by_depth * correction
     by_std = found.by_depth * reference.relative_std
     variance = np.square(by_std) + config.noise ** 2
-    # in terms of the noise, of which the threshold is a multiple
-    deviation = np.sqrt(variance) / config.noise
-    weight = config.huber / np.maximum(np.abs(value), config.huber * deviation) / deviation
-    weighted = found.unscaled_jacobian * (weight * found.valid)
+    weighted = _weighted(found, value, variance, config)
     H = np.outer(found.scale, found.scale) * (weighted @ found.unscaled_jacobian.T)
     g = found.scale * (weighted @ value)
     precision = config.huber ** 2
@@ -241,6 +242,33 @@ def _step(reference: ReferenceLevel, live: ndarray, T_ba: ndarray, gain: float, 
     limit = config.max_correction * reference.relative_std
     correction = -reference.relative_std * by_std * remaining / variance
     return step, np.minimum(np.maximum(correction, -limit), limit)
+
+
+def _weighted(found: AlignmentResidual, value: ndarray, variance: ndarray,
+              config: LucasKanadeConfig) -> ndarray:
+    """The unscaled Jacobian (8, M), each pixel times its weight: 1 where it errs by the noise
+    alone."""
+    # in terms of the noise, of which the threshold is a multiple
+    deviation = np.sqrt(variance) / config.noise
+    weight = config.huber / np.maximum(np.abs(value), config.huber * deviation) / deviation
+    return found.unscaled_jacobian * (weight * found.valid)
+
+
+def _log_information(found: AlignmentResidual, reference: ReferenceLevel,
+                     config: LucasKanadeConfig) -> float:
+    """``Alignment.log_information``: depth and exposure are eliminated, as in a step.
+
+    That the reference is as bright as it was keeps an exposure that changes from passing for
+    more or less texture.
+    """
+    variance = np.square(found.by_depth * reference.relative_std) + config.noise ** 2
+    weighted = _weighted(found, found.value, variance, config)
+    H = (weighted @ found.unscaled_jacobian.T).astype(np.float64) / config.noise ** 2
+    H[6, 6] += 1 / config.gain_sigma ** 2
+    H[7, 7] += 1 / config.offset_sigma ** 2
+    sign, whole = np.linalg.slogdet(H)
+    # the determinant of the Schur complement is a quotient
+    return float(whole - np.linalg.slogdet(H[6:, 6:])[1]) if sign > 0 else -inf
 
 
 def _sample(picture: ndarray, u: ndarray, v: ndarray) -> ndarray:

@@ -80,8 +80,9 @@ class KeyframeConfig:
     overlap: float = 0.75
     #: share of those whose brightness fits
     inliers: float = 0.7
-    #: not sooner than this many seconds after the last one, unless one is passed by so large a
-    #: factor that the next frame might be lost
+    #: of the pose, see ``slam.tracking.certainty``; 0 does without (docs/results.md compares)
+    certainty: float = 0.0
+    #: seconds between two, unless a limit is passed by so large a factor that a loss is near
     min_interval: float = 0.095
     urgent: float = 1.5
 
@@ -117,7 +118,7 @@ class ResidualConfig:
     sparse_sigma: float = 0.3
     sparse_cauchy: float = 3.0
     #: how far a corner's depth may be from the codes', in predicted deviations; robustly
-    point_deviation: float = 1.0
+    point_deviation: float = 1.5
     point_cauchy: float = 2.0
     #: pixels left out at image borders
     border: float = 1.0
@@ -238,8 +239,8 @@ class LoopClosureConfig:
 class MappingConfig:
     #: newest keyframes that are optimised; older ones they see are held fixed
     window: int = 5
-    #: whether keyframes that leave the window leave a prior behind for those that stay; else they
-    #: are held where they are, and their images go on being compared
+    #: whether keyframes that leave the window leave a prior behind for those that stay; else, and
+    #: where the schedule has no joint stage, they are held and their images go on being compared
     marginal_priors: bool = True
     #: predecessors to which a new keyframe is linked, both ways
     links: int = 2
@@ -262,6 +263,11 @@ class MappingConfig:
         if self.window < 1 or self.links < 1:
             raise ValueError("mapping.window and mapping.links must be at least 1, "
                              f"got {self.window} and {self.links}")
+
+    @property
+    def leaves_priors(self) -> bool:
+        """A prior is on everything at once, so everything has to be optimised at once."""
+        return self.marginal_priors and any(stage.stage == "joint" for stage in self.schedule)
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ class Mapper:
         keyframe = make_keyframe(frame, T_world_cam, self._predictor, self._levels,
                                  self._config.matching.features)
         graph = self.graph
-        if self._config.marginal_priors and len(graph) >= self._config.window:
+        if self._config.leaves_priors and len(graph) >= self._config.window:
             marginalise(graph, len(graph) - self._config.window, self._config)
         number = graph.add(keyframe, keyframe.initial_state())
         coarsest = self._levels - 1

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from optim import se3
 from optim.lookup import sample_view
-from optim.lucas_kanade import ReferenceLevel, reference_level
+from optim.lucas_kanade import ReferenceLevel, assess, reference_level
 from optim.warp import ViewState
 from slam.config import TrackingConfig
 from slam.features import Features
@@ -32,6 +33,8 @@ class Reference:
     #: with their places (M, 3) in the keyframe's frame
     features: Features
     points: Tensor
+    #: of the keyframe's own image, see ``Alignment``: as much as any image can tell here
+    log_information: float
     #: the keyframe's
     scale: float = 1.0
 
@@ -47,10 +50,11 @@ def make_reference(number: int, keyframe: Keyframe, state: ViewState,
               for level, depth in enumerate(depths)]
     pixels = torch.from_numpy(keyframe.features.pixels).to(depths[0])
     points, _ = keyframe.camera.backproject(pixels, sample_view(depths[0][..., None], pixels)[:, 0])
+    itself = assess(levels[0], keyframe.pyramid[0], se3.identity(), config)
     return Reference(number, keyframe.frame.index, keyframe.frame.timestamp,
                      state.T_world_cam, keyframe.T_world_cam_inserted, tuple(levels),
                      float(depths[-1].median()), appearance(keyframe.pyramid[-1]),
-                     keyframe.features, points, keyframe.scale)
+                     keyframe.features, points, itself.log_information, keyframe.scale)
 
 
 def appearance(intensity: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Tracking: every frame is aligned photometrically to the last keyframe."""
 
 from dataclasses import dataclass, replace
+from math import exp
 
 from torch import Tensor
 
@@ -134,4 +135,16 @@ class Tracker:
         motion = float(found.T_ba[:3, 3].norm()) / reference.median_depth
         by = 1.0 if timestamp - reference.timestamp >= c.min_interval else c.urgent
         return motion > by * c.motion or by * found.overlap < c.overlap \
-            or by * found.inliers < c.inliers
+            or by * found.inliers < c.inliers or by * certainty(found, reference) < c.certainty
+
+
+def certainty(found: Alignment, reference: Reference) -> float:
+    """How certain a pose is, 1 at the keyframe itself: the deviation there over the deviation
+    here, the geometric mean over the six directions of motion.
+
+    Kerl, Sturm and Cremers (IROS 2013) compare entropies, and with the first frame after the
+    keyframe.  A ratio of entropies depends on units; their difference does not.  And the first
+    frame that is tracked is an early one only where mapping is fast.
+    """
+    directions = 6
+    return exp(0.5 * (found.log_information - reference.log_information) / directions)
