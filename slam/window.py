@@ -66,9 +66,11 @@ class Window:
             (a, b) for a, b in sorted(graph.sightings.keys() - graph.absorbed_sightings)
             # corners that stay are still measured in keyframes that have left
             if a in involved or (b in involved and leaving is None)]
-        compared = sorted({*self._active, *(n for pair in pairs for n in pair)})
-        # after those whose images are compared come those of which only corners are known
-        known = sorted({n for pair in sightings for n in pair}.difference(compared))
+        compared = sorted({*involved, *(n for pair in pairs for n in pair)})
+        # after those whose images are compared come those of which only corners are known, or
+        # nothing but what others left behind
+        known = sorted({*self._active, *(n for pair in sightings for n in pair)}
+                       .difference(compared))
         self._numbers = compared + known
         self._compared = len(compared)
         place = {n: i for i, n in enumerate(self._numbers)}
