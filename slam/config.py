@@ -282,7 +282,7 @@ class RefinementConfig:
     deviation: float = 0.03
     pixels: float = 0.5
     cauchy: float = 3.0
-    iterations: int = 2
+    iterations: int = 3
     #: weight of differences between neighbours, and of any correction at all
     smoothness: float = 100.0
     pull: float = 0.3
