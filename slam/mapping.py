@@ -35,8 +35,7 @@ class Mapper:
         keyframe = make_keyframe(frame, T_world_cam, self._predictor, self._levels,
                                  self._config.matching.features)
         graph = self.graph
-        if self._config.leaves_priors and len(graph) >= self._config.window:
-            marginalise(graph, len(graph) - self._config.window, self._config)
+        self._let_go()
         number = graph.add(keyframe, keyframe.initial_state())
         coarsest = self._levels - 1
         seen_from = number - 1 if seen_from is None else seen_from
@@ -61,10 +60,19 @@ class Mapper:
                 self._pending.append(self._loops.search(graph, number))
         return number
 
+    def _let_go(self) -> None:
+        """Have keyframes that are older than the window leave their priors behind."""
+        first = len(self.graph) - self._config.window
+        while self._config.leaves_priors and self._left < first:
+            marginalise(self.graph, self._left, self._config)
+            self._left += 1
+
     def begin_anew(self) -> None:
         """Give the map up."""
         self.graph = KeyframeGraph()
         self._loops = LoopCloser(self._config)
+        #: keyframes that have left the window
+        self._left = 0
         #: stages to come, and searches for loops
         self._pending: list[StageConfig | Iterator[None]] = []
 
@@ -77,6 +85,7 @@ class Mapper:
         a loop; returns the outcome of a stage."""
         if not self._pending:
             return None
+        self._let_go()
         if isinstance(self._pending[0], StageConfig):
             return self.optimise(self._pending.pop(0), should_stop)
         if next(self._pending[0], self) is self:

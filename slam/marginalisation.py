@@ -21,9 +21,10 @@ def marginalise(graph: KeyframeGraph, leaving: int, config: MappingConfig) -> No
     since the depth of those is still wanted.
     """
     window = Window(graph, config, _STAGE, leaving)
+    # what has come since was never in one window with it
+    staying = tuple(range(leaving + 1, min(leaving + config.window, len(graph))))
     equations = window.linearise(window.start())
     gone = window.columns_of(leaving)
-    staying = tuple(range(leaving + 1, len(graph)))
     graph.absorbed_links.update(window.links)
     graph.absorbed_sightings.update(window.sightings)
     graph.prior = None

@@ -52,20 +52,21 @@ class Window:
 
     def __init__(self, graph: KeyframeGraph, config: MappingConfig, stage: StageConfig,
                  leaving: int | None = None):
-        """With ``leaving``, the oldest keyframe that takes part, only what involves that one."""
+        """With ``leaving``, only what that keyframe and the rest of its window say of each other."""
         self._graph = graph
         self._config = config
         self._stage = stage
         first = max(0, len(graph) - config.window) if leaving is None else leaving
-        self._active = range(first, len(graph))
+        last = len(graph) if leaving is None else min(leaving + config.window, len(graph))
+        self._active = range(first, last)
         involved = self._active if leaving is None else (leaving,)
         #: pairs whose images are compared, and those of which corners are
         self.links = pairs = [(a, b) for a, b in sorted(graph.links - graph.absorbed_links)
-                              if a in involved or b in involved]
+                              if (a in involved or b in involved) and max(a, b) < last]
         self.sightings = sightings = [
             (a, b) for a, b in sorted(graph.sightings.keys() - graph.absorbed_sightings)
             # corners that stay are still measured in keyframes that have left
-            if a in involved or (b in involved and leaving is None)]
+            if (a in involved or (b in involved and leaving is None)) and max(a, b) < last]
         compared = sorted({*involved, *(n for pair in pairs for n in pair)})
         # after those whose images are compared come those of which only corners are known, or
         # nothing but what others left behind

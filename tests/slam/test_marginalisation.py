@@ -50,7 +50,7 @@ def test_what_a_keyframe_knew_stays_in_force_when_it_leaves(settled):
     """The window of three and its prior say what all four said."""
     graph = settled.graph
     information, gradient = said_of(graph, (1, 2, 3), window=4)
-    marginalise(graph, 0, settings(3))
+    marginalise(graph, 0, settings(4))
     after, gradient_after = said_of(graph, (1, 2, 3), window=3)
     assert torch.dist(after, information) < 1e-3 * information.norm()
     assert torch.dist(gradient_after, gradient) < 1e-3 * gradient.norm()
@@ -63,7 +63,7 @@ def test_what_has_been_absorbed_is_not_compared_again(settled):
     graph = settled.graph
     before = Window(graph, settings(3), JOINT)
     assert any(0 in pair for pair in before.links) and (0, 1) in before.sightings
-    marginalise(graph, 0, settings(3))
+    marginalise(graph, 0, settings(4))
     after = Window(graph, settings(3), JOINT)
     assert not any(0 in pair for pair in after.links)
     # its corners went with it; it stays a witness of others' corners
@@ -74,7 +74,7 @@ def test_what_has_been_absorbed_is_not_compared_again(settled):
 def test_poses_are_certain_after_the_first_one_has_left(settled):
     """The first pose defined the world: without it and its prior, the others could go anywhere."""
     graph = settled.graph
-    marginalise(graph, 0, settings(3))
+    marginalise(graph, 0, settings(4))
 
     def stiffness():
         window = Window(graph, settings(3), JOINT)
@@ -104,7 +104,7 @@ def test_priors_are_handed_on_from_keyframe_to_keyframe(small_walk):
 def test_a_corrected_map_takes_its_prior_along(settled):
     """The whole map turned, moved and grown: the prior says of it what it said before."""
     graph = settled.graph
-    marginalise(graph, 0, settings(3))
+    marginalise(graph, 0, settings(4))
     for n, metres in ((1, 0.02), (3, -0.01)):
         step = torch.tensor([metres, 0.0, metres, 0.0, 0.01, 0.0])
         graph.states[n] = replace(graph.states[n],
@@ -132,3 +132,12 @@ def test_without_marginal_priors_older_keyframes_go_on_being_compared(small_walk
         mapper.insert(frame, frame.truth.T_world_cam.float())
     assert mapper.graph.prior is None
     assert (1, 2) in Window(mapper.graph, settings(2), JOINT).links
+
+
+def test_what_came_after_it_left_is_compared_with_it_as_before(settled):
+    """A camera that comes back to a keyframe that has left."""
+    graph = settled.graph
+    marginalise(graph, 0, settings(3))
+    assert graph.prior.numbers == (1, 2) and (0, 3) not in graph.absorbed_sightings
+    graph.link(0, 3)
+    assert (0, 3) in Window(graph, settings(3), JOINT).links
