@@ -38,7 +38,11 @@ def residual_variants(config: SlamConfig) -> dict[str, SlamConfig]:
 
 
 def _scheduled(config: SlamConfig, schedule: tuple[StageConfig, ...]) -> SlamConfig:
-    return replace(config, mapping=replace(config.mapping, schedule=schedule))
+    # where no stage moves corners, none has been triangulated that depth could be refined by
+    refinement = replace(config.fusion.refinement,
+                         enabled=config.fusion.refinement.enabled and bool(schedule))
+    return replace(config, mapping=replace(config.mapping, schedule=schedule),
+                   fusion=replace(config.fusion, refinement=refinement))
 
 
 def _geometry_for_joint(config: SlamConfig) -> tuple[StageConfig, ...]:

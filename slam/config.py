@@ -293,8 +293,9 @@ class RefinementConfig:
     def __post_init__(self):
         if min(self.deviation, self.cauchy, self.smoothness, self.pull, self.step,
                self.colour) <= 0 or self.iterations < 1:
-            raise ValueError("fusion.refinement: deviation, cauchy, smoothness, pull, step and colour "
-                             f"must be positive and iterations at least 1, got {self}")
+            raise ValueError("fusion.refinement: deviation, cauchy, smoothness, pull, step and "
+                             "colour must be positive and iterations at least 1, got "
+                             f"{self}")
 
 
 @dataclass(frozen=True)

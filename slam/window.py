@@ -52,7 +52,7 @@ class Window:
 
     def __init__(self, graph: KeyframeGraph, config: MappingConfig, stage: StageConfig,
                  leaving: int | None = None):
-        """With ``leaving``, only what that keyframe and the rest of its window say of each other."""
+        """With ``leaving``, only what that keyframe and the rest of its window say together."""
         self._graph = graph
         self._config = config
         self._stage = stage
