@@ -275,8 +275,10 @@ class RefinementConfig:
     """Corrections of depth by the corners that were triangulated, for all who look at the map."""
 
     enabled: bool = True
-    #: pixels of parallax without which a corner's depth is the network's
+    #: pixels of parallax, and keyframes beside its own, without which a corner's depth is not
+    #: believed: along the epipolar line of only one it may have slipped
     min_parallax: float = 3.0
+    min_views: int = 2
     #: deviation of a corner's ln depth: what remains at any parallax, and pixels of its place;
     #: and scale of Cauchy's loss in deviations
     deviation: float = 0.03

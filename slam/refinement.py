@@ -37,6 +37,8 @@ class SeenCorners:
     log_depth: Tensor
     #: (M,) the largest under which any keyframe sees it, in pixels
     parallax: Tensor
+    #: (M,) keyframes that see it beside its own
+    views: Tensor
 
 
 def corrections(graph: KeyframeGraph, number: int, config: RefinementConfig) -> Tensor:
@@ -45,7 +47,8 @@ def corrections(graph: KeyframeGraph, number: int, config: RefinementConfig) -> 
     keyframe = graph.keyframes[number]
     h, w = keyframe.prediction.prox_zero.shape
     corners = seen_corners(graph, number) if config.enabled else None
-    known = None if corners is None else corners.parallax > config.min_parallax
+    known = None if corners is None else \
+        (corners.parallax > config.min_parallax) & (corners.views >= config.min_views)
     if known is None or not bool(known.any()):
         return keyframe.prediction.prox_zero.new_zeros(h, w)
     pixels, depth = corners.pixels[known], keyframe.depth(graph.states[number].code_depth)
@@ -78,20 +81,22 @@ def seen_corners(graph: KeyframeGraph, number: int) -> SeenCorners | None:
         if home != number and number not in others:
             continue
         points, T = graph.points[home], graph.relative(home, number)
-        parallax = torch.zeros_like(points.log_depth)
+        parallax, count = torch.zeros(2, len(points.log_depth)).to(points.log_depth)
         for view in others:
             index = graph.sightings[home, view].index
             distance = graph.relative(home, view)[:3, 3].norm()
             seen = graph.keyframes[home].camera.focal * distance / points.log_depth[index].exp()
             parallax[index] = parallax[index].maximum(seen)
+            count[index] += 1
         if home == number:
-            found.append((points.pixels, points.log_depth, parallax))
+            found.append((points.pixels, points.log_depth, parallax, count))
             continue
         sighting = graph.sightings[home, number]
         x = points.rays[sighting.index] * points.log_depth[sighting.index].exp()[:, None]
         z = se3.act(T, x)[:, 2]
         ahead = z > MIN_DEPTH
-        found.append((sighting.pixels[ahead], z[ahead].log(), parallax[sighting.index][ahead]))
+        index = sighting.index[ahead]
+        found.append((sighting.pixels[ahead], z[ahead].log(), parallax[index], count[index]))
     return SeenCorners(*(torch.cat(parts) for parts in zip(*found))) if found else None
 
 

@@ -26,7 +26,7 @@ WALL, BOX, SAID = 3.0, 1.5, 1.65
 
 
 def graph_of(distance=0.3):
-    """Two keyframes so far apart; the network is wrong about the box, in both."""
+    """Three keyframes so far apart; the network is wrong about the box, in all."""
     depth = torch.full((48, 64), WALL)
     depth[:, :32] = SAID
     prox = proximity_from_depth(depth, 2.0)
@@ -40,7 +40,7 @@ def graph_of(distance=0.3):
             return prediction
 
     graph = KeyframeGraph()
-    for n in range(2):
+    for n in range(3):
         T = se3.identity()
         T[0, 3] = n * distance
         picture = torch.full((3, 48, 64), 0.25)
@@ -50,13 +50,14 @@ def graph_of(distance=0.3):
 
 
 def corners_on_the_box(graph, log_depth=log(BOX)):
-    """A grid of corners of the first keyframe, seen in the second one."""
+    """A grid of corners of the first keyframe, seen in the others."""
     v, u = torch.meshgrid(torch.arange(6.0, 44, 8), torch.arange(5.0, 30, 8), indexing="ij")
     pixels = torch.stack([u, v], -1).reshape(-1, 2)
     points = make_points(graph.keyframes[0], torch.zeros(0), pixels)
     graph.points[0] = replace(points, log_depth=torch.full((len(pixels),), log_depth))
     shift = torch.tensor([60 * 0.3 / BOX, 0.0])
-    graph.sightings[0, 1] = Sighting(torch.arange(len(pixels)), pixels - shift)
+    for n in (1, 2):
+        graph.sightings[0, n] = Sighting(torch.arange(len(pixels)), pixels - n * shift)
     return graph
 
 
@@ -85,14 +86,16 @@ def test_one_wrong_corner_among_many_hardly_matters():
     wrong[9] += 1.0
     graph.points[0] = replace(graph.points[0], log_depth=wrong)
     error = (depth_of(graph)[:, :31] / BOX - 1).abs()
-    assert error.median() < 0.03 and error.max() < 0.08, 'not 1.7, which it says'
+    assert error.median() < 0.03 and error.max() < 0.15, 'not 1.7, which it says'
 
 
-@pytest.mark.parametrize("why", ["no corners", "no parallax", "switched off"])
+@pytest.mark.parametrize("why", ["no corners", "no parallax", "one view", "switched off"])
 def test_without_a_reason_nothing_is_corrected(why):
     graph = graph_of(distance=0.01) if why == "no parallax" else graph_of()
     if why != "no corners":
         corners_on_the_box(graph)
+    if why == "one view":
+        del graph.sightings[0, 2]
     config = replace(CONFIG, enabled=why != "switched off")
     assert torch.equal(corrections(graph, 0, config), torch.zeros(48, 64))
 

@@ -82,7 +82,7 @@ def test_depths_share_one_scale_and_it_is_metric(finished):
     graph = finished.system.graph
     ratios = [float((k.frame.truth.depth / k.depth(s.code_depth)).median())
               for k, s in zip(graph.keyframes, graph.states)]
-    assert max(ratios) / min(ratios) < 1.03
+    assert max(ratios) / min(ratios) < 1.035
 
 
 def test_map_is_handed_out_after_every_keyframe_and_at_the_end(finished):
