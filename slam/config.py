@@ -103,6 +103,10 @@ class ResidualConfig:
     #: intensity: standard deviation, and Huber threshold in standard deviations
     photometric_sigma: float = 0.03
     photometric_huber: float = 0.7
+    #: difference of intensity below which a pixel agrees; and shares of pixels that agree at
+    #: which two images begin to count, and count in full: seen from far apart nothing looks alike
+    agreeing: float = 0.1
+    agreement: tuple[float, float] = (0.7, 0.9)
     #: depth, relative to depth
     geometric_sigma: float = 0.3
     geometric_huber: float = 1.5
@@ -128,6 +132,12 @@ class ResidualConfig:
     edge_tolerance: float = 0.03
     #: a point this much (relative) behind the other view's surface counts as half hidden
     occlusion: float = 0.15
+
+    def __post_init__(self):
+        none, full = self.agreement
+        if not 0 <= none < full <= 1 or self.agreeing <= 0:
+            raise ValueError("mapping.residuals: agreement must be two rising shares and agreeing "
+                             f"positive, got {self.agreement} and {self.agreeing}")
 
 
 @dataclass(frozen=True)

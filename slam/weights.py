@@ -61,6 +61,18 @@ def spread(grid: Tensor, every: int) -> Tensor:
     return ((grid[:, 0] + shift * grid[:, 1]).long() % every == 0).nonzero()[:, 0]
 
 
+def agreement(error: Tensor, weight: Tensor, config: ResidualConfig) -> Tensor:
+    """(P, 1) in [0, 1]: how much a pair of images counts whose pixels, so weighted (P, N), differ
+    in brightness by ``error`` (P, N).
+
+    A robust loss bounds the pull of one wrong pixel; where most are wrong, they are the majority.
+    """
+    alike = ((error < config.agreeing) * weight).sum(1, keepdim=True)
+    none, full = config.agreement
+    share = alike / weight.sum(1, keepdim=True).clamp(min=1e-6)
+    return ((share - none) / (full - none)).clamp(0, 1)
+
+
 def brightness_change(a: Tensor, b: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     """Gain and offset (P, 1) that give A's intensities (P, N) the mean and the contrast of B's,
     eliminated at every linearisation since cameras expose as they like."""

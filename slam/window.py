@@ -15,7 +15,7 @@ from slam.config import MappingConfig, StageConfig, Term
 from slam.graph import KeyframeGraph
 from slam.sparse import SparseTerm
 from slam.views import LabelViews, PictureViews, SurfaceViews
-from slam.weights import brightness_change, visibility_weight
+from slam.weights import agreement, brightness_change, visibility_weight
 
 #: A pair that sees less than this share of its pixels is left out.
 _MIN_SHARE = 1e-3
@@ -85,6 +85,8 @@ class Window:
         self._surfaces = SurfaceViews(keyframes, codes, config)
         if self._has("photometric"):
             self._pictures = PictureViews(keyframes, self._surfaces, stage.level, config)
+        #: (P, 1) of the pairs where the stage begins: it must not change while costs are compared
+        self._agreement: Tensor | None = None
         if stage.stage != "semantics":
             self._sparse = SparseTerm(graph, sightings, place, config.residuals)
         if self._has("semantic"):
@@ -173,7 +175,10 @@ class Window:
         seen, seen_J_pixel = sample_views_with_gradient(pictures.maps, self._b, warped.pixels)
         gain, offset = brightness_change(intensity, seen[..., 0], weight)
         residual = photometric(intensity, seen, seen_J_pixel, warped, gain, offset)
-        self._add(equations, residual, weight, c.photometric_sigma, c.photometric_huber)
+        if self._agreement is None:
+            self._agreement = agreement(residual.value.norm(dim=-1), weight, c)
+        self._add(equations, residual, weight, c.photometric_sigma, c.photometric_huber,
+                  counts=self._agreement)
 
     def _add_geometric(self, equations, state, T_ba, surfaces) -> None:
         c, views = self._config.residuals, self._surfaces
@@ -208,17 +213,17 @@ class Window:
         return warped, weight[a] * visible
 
     def _add(self, equations: NormalEquations, residual: Residual, weight: Tensor, sigma: float,
-             huber: float, pairs: slice = slice(None)) -> None:
+             huber: float, pairs: slice = slice(None), counts: Tensor | float = 1.0) -> None:
         """Whiten, weigh robustly and sum; residual and Jacobian are scaled together.
 
         The weights are normalised so that a pair always counts as the same number of
-        pixels: otherwise losing sight of each other would lower the cost.
+        pixels, times ``counts`` (P, 1): otherwise losing sight of each other would lower the cost.
         """
         error = residual.value.norm(dim=-1) / sigma
         total = weight.sum(1, keepdim=True)
         enough = total >= _MIN_SHARE * weight.shape[1]
         effective = self._config.residuals.effective_pixels
-        share = torch.where(enough, weight * (effective / total.clamp(min=1e-6)), 0.0)
+        share = torch.where(enough, weight * (counts * effective / total.clamp(min=1e-6)), 0.0)
         cost = float((share * huber_cost(error, huber)).sum())
         row_weight = share * huber_weight(error, huber) / (sigma * sigma)
         rows = residual.value.shape[-1]

@@ -5,6 +5,7 @@ from typing import get_args
 
 import pytest
 import torch
+import torch.nn.functional as F
 from exact import ExactPredictor
 from walks import small_config
 
@@ -48,6 +49,23 @@ def test_the_normal_equations_are_the_sum_of_the_terms_that_are_used(graph, stag
         torch.testing.assert_close(rest.g + alone.g, whole.g)
         assert rest.cost + alone.cost == pytest.approx(whole.cost)
         assert bool(alone.H.any()) == (left_out in STAGE_TERMS[stage]) == (alone.cost > 0)
+
+
+def test_images_that_do_not_show_the_same_pull_at_nothing(small_walk):
+    first, second = small_walk[:16:15]
+    size = tuple(second.image.shape[-2:])
+    tiles = torch.randint(2, (1, 1, 6, 8), generator=torch.Generator().manual_seed(0)).float()
+    elsewhere = replace(second, image=F.interpolate(tiles, size)[0].expand(3, *size))
+    config = replace(small_config().mapping, matching=replace(small_config().mapping.matching,
+                                                              points=0))
+    pull = {}
+    for name, frames in (("same", (first, second)), ("elsewhere", (first, elsewhere))):
+        mapper = Mapper(config, ExactPredictor(frames), 4)
+        for frame in frames:
+            mapper.insert(frame, frame.truth.T_world_cam.float())
+        pull[name] = equations(mapper.graph, "geometry", ("photometric",))
+    assert bool(pull["same"].H.any())
+    assert not pull["elsewhere"].H.any() and pull["elsewhere"].cost == 0
 
 
 def test_an_unknown_term_is_refused():

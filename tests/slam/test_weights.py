@@ -8,8 +8,8 @@ from optim.camera import PinholeCamera
 from optim.proximity import proximity_from_depth
 from optim.warp import CodedPixels, warp
 from slam.config import ResidualConfig
-from slam.weights import (brightness_change, strongest, surface_cosine, surface_weight,
-                          visibility_weight)
+from slam.weights import (agreement, brightness_change, strongest, surface_cosine,
+                          surface_weight, visibility_weight)
 
 CAMERA = PinholeCamera(60.0, 60.0, 31.5, 23.5, 64, 48)
 CONFIG = ResidualConfig()
@@ -118,3 +118,20 @@ def test_exposure_of_a_blank_wall_is_left_alone():
     gain, _ = brightness_change(torch.full((1, 100), 0.5), torch.rand(1, 100) * 0.01,
                                 torch.ones(1, 100))
     assert float(gain) == pytest.approx(1, abs=0.1)
+
+
+def test_images_count_by_the_share_of_their_pixels_that_agree():
+    error = torch.full((3, 100), 0.5)
+    for pair, alike in enumerate((60, 80, 95)):
+        error[pair, :alike] = 0.02
+    counts = agreement(error, torch.ones(3, 100), ResidualConfig(agreement=(0.7, 0.9)))
+    torch.testing.assert_close(counts, torch.tensor([[0.0], [0.5], [1.0]]))
+    # pixels that nobody sees do not disagree
+    seen = (error < 0.1).float()
+    assert (agreement(error, seen, CONFIG) == 1).all()
+
+
+@pytest.mark.parametrize("values", [{"agreement": (0.9, 0.7)}, {"agreeing": 0.0}])
+def test_agreement_that_means_nothing_is_refused(values):
+    with pytest.raises(ValueError, match="agreement must be two rising shares"):
+        ResidualConfig(**values)
