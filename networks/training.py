@@ -2,12 +2,14 @@
 
 import copy
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from networks.backbones import Backbone
 from networks.checkpoint import find_weights, load_checkpoint
 from networks.classes import ClassSet
 from networks.config import to_mapping
@@ -36,7 +38,8 @@ class TrainConfig:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     #: ImageNet weights of the backbone, absolute or below ``$SCENECODE_DATA``
     pretrained: str | None = None
-    #: weights of an earlier run to go on from, a shipped name or a file, instead of those
+    #: weights of an earlier run to go on from, a shipped name or a file, instead of those; of a
+    #: model that differs in its backbone alone, all that neither is nor reads the backbone
     start_from: str | None = None
     #: first blocks of the backbone that do not learn
     frozen_blocks: int = 0
@@ -114,14 +117,10 @@ class Training:
 
     def _make_model(self, classes: ClassSet) -> SceneCode:
         model = SceneCode(self.config.model, classes)
+        needs_backbone = True
         if self.config.start_from:
-            path = find_weights(self.config.start_from)
-            earlier = load_checkpoint(path).model
-            if (earlier.config, earlier.classes) != (model.config, model.classes):
-                raise ConfigError(f"{path}: is another model, or has other classes, than the one "
-                                  "to be trained; change 'model' to fit it, or drop start_from")
-            model.load_state_dict(earlier.state_dict())
-        elif self.config.pretrained:
+            needs_backbone = not _go_on_from(find_weights(self.config.start_from), model)
+        if self.config.pretrained and needs_backbone:
             load_imagenet(model.backbone, data_path(self.config.pretrained))
         for name, part in list(model.named_children()):
             if part is not model.backbone or not self.config.model.frozen_norm:
@@ -209,3 +208,24 @@ class Training:
         self.epoch, self.batch, self.sums = state["epoch"], state["batch"], dict(state["sums"])
         for name in ("model", "averaged", "objective", "optimiser"):
             getattr(self, name).load_state_dict(state[name])
+
+
+def _go_on_from(path: Path, model: SceneCode) -> bool:
+    """Fill ``model`` with the weights at ``path``; whether those of the backbone are among them.
+
+    Raises ``ConfigError`` when more than the backbone differs.
+    """
+    earlier, own = load_checkpoint(path).model, model.config
+    like_own = replace(earlier.config, backbone=own.backbone, padding=own.padding)
+    if (like_own, earlier.classes) != (own, model.classes):
+        raise ConfigError(f"{path}: is another model, or has other classes, than the one "
+                          "to be trained; change 'model' to fit it, or drop start_from")
+    state = earlier.state_dict()
+    same_backbone = earlier.config == own
+    if not same_backbone:
+        reads_backbone = tuple(f"{name}." for name, part in model.named_modules()
+                               if isinstance(part, Backbone) or name.endswith(".reduce"))
+        state = {name: value for name, value in state.items()
+                 if not name.startswith(reads_backbone)}
+    model.load_state_dict(state, strict=same_backbone)
+    return same_backbone

@@ -17,6 +17,9 @@ PUBLISHED = {
                     "features.2.conv.0.0.weight": (96, 16, 1, 1),
                     "features.2.conv.3.bias": (24,),
                     "features.17.conv.2.weight": (320, 960, 1, 1)},
+    "efficientnet_lite1": {"features.0.0.weight": (32, 3, 3, 3),
+                           "features.5.conv.1.0.weight": (144, 1, 5, 5),
+                           "features.21.conv.2.weight": (320, 1152, 1, 1)},
     "resnet18": {"conv1.weight": (64, 3, 7, 7), "bn1.running_mean": (64,),
                  "layer2.0.downsample.0.weight": (128, 64, 1, 1),
                  "layer4.1.conv2.weight": (512, 512, 3, 3)},
@@ -25,15 +28,16 @@ PUBLISHED = {
                  "layer3.5.conv3.weight": (1024, 256, 1, 1),
                  "layer4.2.conv2.weight": (512, 512, 3, 3)},
 }
-CHANNELS = {"mobilenetv2": (24, 32, 96, 320), "resnet18": (64, 128, 256, 512),
+CHANNELS = {"mobilenetv2": (24, 32, 96, 320), "efficientnet_lite1": (24, 40, 112, 320),
+            "resnet18": (64, 128, 256, 512),
             "resnet34": (64, 128, 256, 512), "resnet50": (256, 512, 1024, 2048)}
-#: parameters of torchvision's models without their classifiers (and MobileNetV2's last 1x1)
-PARAMETERS = {"mobilenetv2": 1_811_712, "resnet18": 11_176_512, "resnet34": 21_284_672,
+#: parameters of published models without their classifiers (and the last 1x1 of the mobile ones)
+PARAMETERS = {"mobilenetv2": 1_811_712, "efficientnet_lite1": 3_723_520, "resnet18": 11_176_512, "resnet34": 21_284_672,
               "resnet50": 23_508_032}
 
 
 @pytest.mark.parametrize("name", list(PUBLISHED))
-def test_names_and_shapes_are_torchvisions(name):
+def test_names_and_shapes_are_the_published_ones(name):
     backbone = make_backbone(name)
     state = backbone.state_dict()
     for key, shape in PUBLISHED[name].items():
@@ -145,6 +149,62 @@ def test_folded_keras_weights_compute_what_they_say(tmp_path):
     torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-4)
 
 
+def published_lite(seed=0):
+    """A state dictionary with the names and shapes of the published EfficientNet-Lite1."""
+    rng = torch.Generator().manual_seed(seed)
+    state = {}
+
+    def layer(conv, norm, *shape):
+        state[f"{conv}.weight"] = torch.randn(shape, generator=rng) * 0.3
+        for name in ("weight", "bias", "running_mean", "running_var"):
+            state[f"{norm}.{name}"] = torch.rand(shape[0], generator=rng) + 0.5
+
+    layer("_conv_stem", "_bn0", 32, 3, 3, 3)
+    blocks = [(1, 16, 3)]
+    for channels, repeats, kernel in ((24, 3, 3), (40, 3, 5), (80, 4, 3), (112, 4, 5),
+                                      (192, 5, 5), (320, 1, 3)):
+        blocks += [(6, channels, kernel)] * repeats
+    c_in = 32
+    for number, (expand, c_out, kernel) in enumerate(blocks):
+        hidden, at = c_in * expand, f"_blocks.{number}."
+        if expand > 1:
+            layer(at + "_expand_conv", at + "_bn0", hidden, c_in, 1, 1)
+        layer(at + "_depthwise_conv", at + "_bn1", hidden, 1, kernel, kernel)
+        layer(at + "_project_conv", at + "_bn2", c_out, hidden, 1, 1)
+        c_in = c_out
+    layer("_conv_head", "_bn1", 1280, 320, 1, 1)  # not wanted
+    return state
+
+
+def test_published_lite_weights_compute_what_they_say(tmp_path):
+    state = published_lite()
+    torch.save(state, tmp_path / "lite1.pth")
+    backbone = make_backbone("efficientnet_lite1", "keras", frozen_norm=True)
+    assert load_imagenet(backbone, tmp_path / "lite1.pth") == []
+
+    def layer(x, conv, norm, **how):
+        x = F.conv2d(x, state[f"{conv}.weight"], **how)
+        return F.batch_norm(x, *(state[f"{norm}.{name}"] for name in (
+            "running_mean", "running_var", "weight", "bias")), eps=1e-3)
+
+    image = torch.rand(1, 3, 32, 32)
+    x = F.pad((255 * image - 127) / 128, (0, 1, 0, 1))
+    x = layer(x, "_conv_stem", "_bn0", stride=2).clamp(0, 6)
+    x = layer(x, "_blocks.0._depthwise_conv", "_blocks.0._bn1", padding=1, groups=32).clamp(0, 6)
+    x = layer(x, "_blocks.0._project_conv", "_blocks.0._bn2")
+    with torch.no_grad():
+        y = backbone.features[1](backbone.features[0](backbone.normalise(image)))
+        torch.testing.assert_close(y, x, rtol=1e-4, atol=1e-4)
+        # the first 5x5 kernel of stride 2 pads one before and two after
+        x = torch.rand(1, 24, 8, 8)
+        y = backbone.features[5](x)
+    x = layer(x, "_blocks.4._expand_conv", "_blocks.4._bn0").clamp(0, 6)
+    x = layer(F.pad(x, (1, 2, 1, 2)), "_blocks.4._depthwise_conv", "_blocks.4._bn1", stride=2,
+              groups=144).clamp(0, 6)
+    torch.testing.assert_close(y, layer(x, "_blocks.4._project_conv", "_blocks.4._bn2"),
+                               rtol=1e-4, atol=1e-4)
+
+
 def test_partial_folded_weights_say_what_is_missing(tmp_path):
     arrays = {"conv1.weight": np.zeros((64, 3, 7, 7), np.float32),
               "conv1.bias": np.zeros(64, np.float32),
@@ -171,3 +231,6 @@ def test_wrong_files_are_refused(tmp_path):
     np.savez(tmp_path / "m.npz", **folded_mobilenet())
     with pytest.raises(CheckpointError, match="padding: keras"):
         load_imagenet(make_backbone("mobilenetv2"), tmp_path / "m.npz")
+    torch.save(published_lite(), tmp_path / "lite1.pth")
+    with pytest.raises(CheckpointError, match="padding: keras"):
+        load_imagenet(make_backbone("efficientnet_lite1"), tmp_path / "lite1.pth")

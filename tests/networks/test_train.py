@@ -9,7 +9,7 @@ import torch
 
 from networks import train as training
 from networks.backbones import make_backbone
-from networks.checkpoint import load_checkpoint, load_predictor
+from networks.checkpoint import load_checkpoint, load_predictor, save_checkpoint
 from networks.classes import NYU13
 from networks.config import from_mapping, load_yaml
 from networks.data.mixed import MixedImages
@@ -243,3 +243,38 @@ def test_impossible_runs_are_refused():
         TrainConfig(batch_size=1)
     with pytest.raises(ConfigError, match="clip_norm must be positive"):
         TrainConfig(clip_norm=0.0)
+
+
+def earlier_run(path, **changes):
+    """Weights of an earlier run in a file, and them."""
+    model = SceneCode(replace(small_config().model, **changes), NYU13)
+    save_checkpoint(path, model, {})
+    return str(path), model.state_dict()
+
+
+def test_a_run_goes_on_from_an_earlier_ones_weights(tmp_path):
+    path, state = earlier_run(tmp_path / "earlier.safetensors")
+    begun = Training(small_config(start_from=path), images()[0], True, torch.device("cpu"))
+    for name, value in begun.model.state_dict().items():
+        assert torch.equal(value, state[name]), name
+
+
+def test_another_backbone_takes_over_what_does_not_read_it(tmp_path):
+    path, state = earlier_run(tmp_path / "earlier.safetensors")
+    torch.save(make_backbone("resnet18").state_dict(), tmp_path / "resnet18.pth")
+    config = small_config(start_from=path, pretrained=str(tmp_path / "resnet18.pth"))
+    config = replace(config, model=replace(config.model, backbone="resnet18"))
+    model = Training(config, images()[0], True, torch.device("cpu")).model
+    kept = [name for name, value in model.state_dict().items()
+            if name in state and torch.equal(value, state[name])]
+    assert {name.split(".")[0] for name in kept} >= {
+        "depth_decoder", "semantic_decoder", "depth_head", "depth_recognition"}
+    assert not any(".reduce.conv" in name for name in kept)
+    published = torch.load(tmp_path / "resnet18.pth", weights_only=True)
+    assert torch.equal(model.backbone.layer4[1].conv2.weight, published["layer4.1.conv2.weight"])
+
+
+def test_weights_of_another_model_are_refused(tmp_path):
+    path, _ = earlier_run(tmp_path / "earlier.safetensors", depth_code=8)
+    with pytest.raises(ConfigError, match="is another model"):
+        Training(small_config(start_from=path), images()[0], True, torch.device("cpu"))
