@@ -252,6 +252,9 @@ class MappingConfig:
     #: whether keyframes that leave the window leave a prior behind for those that stay; else, and
     #: where the schedule has no joint stage, they are held and their images go on being compared
     marginal_priors: bool = True
+    #: frames between two keyframes that both are compared with, see ``slam.one_way``; 0 does
+    #: without (docs/results.md compares)
+    one_way: int = 0
     #: predecessors to which a new keyframe is linked, both ways
     links: int = 2
     #: share of pixels that must be in view for a link
@@ -270,9 +273,9 @@ class MappingConfig:
     gauss_newton: GaussNewtonConfig = field(default_factory=GaussNewtonConfig)
 
     def __post_init__(self):
-        if self.window < 1 or self.links < 1:
-            raise ValueError("mapping.window and mapping.links must be at least 1, "
-                             f"got {self.window} and {self.links}")
+        if self.window < 1 or self.links < 1 or self.one_way < 0:
+            raise ValueError("mapping.window and mapping.links must be at least 1 and one_way not "
+                             f"negative, got {self.window}, {self.links} and {self.one_way}")
 
     @property
     def leaves_priors(self) -> bool:

@@ -14,6 +14,7 @@ from optim.camera import MIN_DEPTH
 from optim.warp import ViewState
 from slam.keyframe import Keyframe
 from slam.marginal import MarginalPrior
+from slam.one_way import OneWayFrame
 from slam.points import Points, Sighting
 
 
@@ -48,6 +49,8 @@ class KeyframeGraph:
     points: dict[int, Points] = field(default_factory=dict)
     #: by pairs (a, b): points of a as b sees them
     sightings: dict[tuple[int, int], Sighting] = field(default_factory=dict)
+    #: frames between keyframes that some of the window are compared with
+    one_way: list[OneWayFrame] = field(default_factory=list)
     #: those that were closed, oldest first
     loops: list[Loop] = field(default_factory=list)
     #: what keyframes left behind when they left the window, and what went into it
@@ -105,6 +108,10 @@ class KeyframeGraph:
         T = self.states[number].T_world_cam
         beside = T_key_cam.to(T)
         return T @ se3.from_rotation_translation(beside[:3, :3], stretch * beside[:3, 3])
+
+    def pose_of(self, frame: OneWayFrame) -> Tensor:
+        """``T_world_cam`` of a frame between keyframes."""
+        return self.pose_beside(frame.keyframe, frame.passed.T_key_cam, frame.passed.key_scale)
 
     def correct(self, poses: Tensor, log_scales: Tensor) -> None:
         """Move every keyframe to poses (K, 4, 4) and multiply its depth, and that of its

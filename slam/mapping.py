@@ -1,6 +1,6 @@
 """Mapping: keyframes are added, and those of a sliding window optimised in stages."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from torch import Tensor
@@ -13,7 +13,8 @@ from slam.graph import KeyframeGraph
 from slam.keyframe import make_keyframe
 from slam.loop_closure import LoopCloser
 from slam.marginalisation import marginalise
-from slam.matching import match_keyframe
+from slam.matching import match_keyframe, match_one_way
+from slam.one_way import PassedFrame, make_one_way
 from slam.window import Window
 
 
@@ -26,11 +27,13 @@ class Mapper:
         self._levels = levels
         self.begin_anew()
 
-    def insert(self, frame: Frame, T_world_cam: Tensor, seen_from: int | None = None) -> int:
+    def insert(self, frame: Frame, T_world_cam: Tensor, seen_from: int | None = None,
+               passed: Sequence[PassedFrame] = ()) -> int:
         """Make a keyframe, link it and schedule its optimisation; returns its number.
 
         It is linked to its predecessors, as far as they see the same, and to the keyframe
-        that it was ``seen_from``, by default the one before: after a loss an older one.
+        that it was ``seen_from``, by default the one before: after a loss an older one.  Frames
+        that ``passed`` before it are compared with it and with the keyframe before them.
         """
         keyframe = make_keyframe(frame, T_world_cam, self._predictor, self._levels,
                                  self._config.matching.features)
@@ -48,6 +51,7 @@ class Mapper:
             graph.link(number, seen_from)
         if self._config.matching.points:
             match_keyframe(graph, number, self._config.matching)
+        self._place_between(passed, number)
         for old in graph.keyframes[:max(0, number + 1 - self._config.window - self._config.links)]:
             old.rest()
         searches = self._config.loops.enabled and self._config.matching.points > 0
@@ -60,12 +64,22 @@ class Mapper:
                 self._pending.append(self._loops.search(graph, number))
         return number
 
+    def _place_between(self, passed: Sequence[PassedFrame], number: int) -> None:
+        """Have the newest keyframe, and their own, be compared with frames before it."""
+        oldest = number + 1 - self._config.window
+        graph = self.graph
+        graph.one_way += [
+            match_one_way(graph, make_one_way(frame, self._levels), (frame.keyframe, number),
+                          self._config.matching)
+            for frame in passed if oldest <= frame.keyframe < number]
+
     def _let_go(self) -> None:
         """Have keyframes that are older than the window leave their priors behind."""
         first = len(self.graph) - self._config.window
         while self._config.leaves_priors and self._left < first:
             marginalise(self.graph, self._left, self._config)
             self._left += 1
+        self.graph.one_way = [frame for frame in self.graph.one_way if frame.keyframe >= first]
 
     def begin_anew(self) -> None:
         """Give the map up."""

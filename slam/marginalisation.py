@@ -17,14 +17,14 @@ def marginalise(graph: KeyframeGraph, leaving: int, config: MappingConfig) -> No
 
     They are linearised where the graph is now, and its pose, its codes and the depth of its
     corners are eliminated (Schur complement).  From then on its images and its corners are not
-    compared any more; where it saw the corners of others it remains a witness, held in place,
+    compared any more, and its one-way frames go with it; where it saw the corners of others it remains a witness, held in place,
     since the depth of those is still wanted.
     """
     window = Window(graph, config, _STAGE, leaving)
     # what has come since was never in one window with it
     staying = tuple(range(leaving + 1, min(leaving + config.window, len(graph))))
     equations = window.linearise(window.start())
-    gone = window.columns_of(leaving)
+    gone = torch.cat([window.columns_of(leaving), window.one_way_columns()])
     graph.absorbed_links.update(window.links)
     graph.absorbed_sightings.update(window.sightings)
     graph.prior = None

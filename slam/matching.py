@@ -1,5 +1,8 @@
 """Sparse correspondences between keyframes: corners, followed from image to image."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import torch
@@ -11,7 +14,8 @@ from optim.camera import PinholeCamera
 from slam.config import MatchingConfig
 from slam.features import grey
 from slam.graph import KeyframeGraph
-from slam.points import Sighting, make_points
+from slam.one_way import OneWayFrame
+from slam.points import Points, Sighting, make_points
 
 #: Probability with which RANSAC is to find the right motion.
 _CONFIDENCE = 0.999
@@ -40,20 +44,42 @@ def match_keyframe(graph: KeyframeGraph, number: int, config: MatchingConfig) ->
         _sight(graph, number, older, picture, config)
 
 
+def match_one_way(graph: KeyframeGraph, frame: OneWayFrame, keyframes: Sequence[int],
+                  config: MatchingConfig) -> OneWayFrame:
+    """The frame, compared with some keyframes, whose corners are looked for in it."""
+    image = grey(frame.pyramid[0])
+    T_frame_world = se3.inverse(graph.pose_of(frame))
+    sightings = {}
+    for n in keyframes:
+        points, keyframe = graph.points.get(n), graph.keyframes[n]
+        sightings[n] = None if points is None else _seen(
+            points, T_frame_world @ graph.states[n].T_world_cam, grey(keyframe.pyramid[0]), image,
+            keyframe.camera, config)
+    return replace(frame, sightings=sightings)
+
+
 def _sight(graph: KeyframeGraph, a: int, b: int, picture, config: MatchingConfig) -> Tensor:
     """Look for a's points in b and note where; returns those pixels (M, 2)."""
-    points, other = graph.points.get(a), graph.keyframes[b]
-    if points is None or not len(points.rays):
+    points = graph.points.get(a)
+    sighting = None if points is None else _seen(points, graph.relative(a, b), picture(a),
+                                                 picture(b), graph.keyframes[b].camera, config)
+    if sighting is None:
         return torch.zeros(0, 2)
-    x_b = se3.act(graph.relative(a, b), points.rays * points.log_depth.exp()[:, None])
-    guess, _ = other.camera.project(x_b)
-    found, kept = follow(picture(a), picture(b), points.pixels, guess, config)
+    graph.sightings[a, b] = sighting
+    return sighting.pixels
+
+
+def _seen(points: Points, T_ba: Tensor, image_a: np.ndarray, image_b: np.ndarray,
+          camera_b: PinholeCamera, config: MatchingConfig) -> Sighting | None:
+    """Where another view sees a keyframe's points, if it sees any; ``T_ba`` is a guess."""
+    if not len(points.rays):
+        return None
+    x_b = se3.act(T_ba, points.rays * points.log_depth.exp()[:, None])
+    guess, _ = camera_b.project(x_b)
+    found, kept = follow(image_a, image_b, points.pixels, guess, config)
     index = kept.nonzero()[:, 0]
-    index = index[agreeing(points.rays[index], found[index], other.camera, config)]
-    pixels = found[index]
-    if len(index):
-        graph.sightings[a, b] = Sighting(index, pixels)
-    return pixels
+    index = index[agreeing(points.rays[index], found[index], camera_b, config)]
+    return Sighting(index, found[index]) if len(index) else None
 
 
 def corners(image: np.ndarray, occupied: Tensor, config: MatchingConfig) -> Tensor:

@@ -13,23 +13,24 @@ from optim.robust import cauchy_cost, cauchy_weight
 from optim.warp import CodedPixels, warp_points
 from slam.config import ResidualConfig
 from slam.graph import KeyframeGraph
+from slam.points import Sighting
 
 #: Smallest deviation of ln depth that a network is believed to have.
 _MIN_LOG_STD = 0.02
 
 
 class SparseTerm:
-    """The corners of some pairs (a, b) of keyframes, a's seen in b; ``place`` gives the row of
-    each keyframe in the window's state."""
+    """The corners of some keyframes: of ``seen`` (a, row, sighting), a's as the view in that row
+    of the window's state sees them; ``place`` gives the row of each keyframe."""
 
-    def __init__(self, graph: KeyframeGraph, pairs: list[tuple[int, int]], place: dict[int, int],
-                 config: ResidualConfig):
+    def __init__(self, graph: KeyframeGraph, seen: list[tuple[int, int, Sighting]],
+                 place: dict[int, int], config: ResidualConfig):
         self._graph = graph
         self._config = config
-        self._homes = sorted({a for a, _ in pairs})
+        self._homes = sorted({a for a, _, _ in seen})
         points = [graph.points[a] for a in self._homes]
         self._sizes = [len(p.rays) for p in points]
-        if not pairs:
+        if not seen:
             return
         #: (H,) row of the state, and (H, M) place of each home's points, -1 where there is none
         self._home = torch.tensor([place[a] for a in self._homes])
@@ -43,14 +44,12 @@ class SparseTerm:
         self._log_std = pad_sequence([p.log_std for p in points], True, 1.0)
         self._camera = graph.keyframes[self._homes[0]].camera
         start = dict(zip(self._homes, starts.tolist()))
-        seen = [graph.sightings[pair] for pair in pairs]
         #: (P,) rows, and (P, M) place of each point that is seen
-        self._a = torch.tensor([place[a] for a, _ in pairs])
-        self._b = torch.tensor([place[b] for _, b in pairs])
-        self._point = pad_sequence([s.index + start[a] for s, (a, _) in zip(seen, pairs)], True, -1)
-        self._rays = pad_sequence([graph.points[a].rays[s.index]
-                                   for s, (a, _) in zip(seen, pairs)], True)
-        self._observed = pad_sequence([s.pixels for s in seen], True)
+        self._a = torch.tensor([place[a] for a, _, _ in seen])
+        self._b = torch.tensor([row for _, row, _ in seen])
+        self._point = pad_sequence([s.index + start[a] for a, _, s in seen], True, -1)
+        self._rays = pad_sequence([graph.points[a].rays[s.index] for a, _, s in seen], True)
+        self._observed = pad_sequence([s.pixels for _, _, s in seen], True)
 
     def log_depths(self) -> Tensor:
         """(M,) where the optimisation starts."""

@@ -10,7 +10,7 @@ makes the same calls in one thread, in a fixed order.
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
@@ -25,6 +25,7 @@ from slam.config import SlamConfig
 from slam.frame import Frame
 from slam.graph import KeyframeGraph
 from slam.mapping import Mapper
+from slam.one_way import PassedFrame, PassedFrames
 from slam.recording import Recording
 from slam.reference import Reference, make_reference
 from slam.snapshot import Mailbox
@@ -95,6 +96,8 @@ class System:
         self._on_map = on_map
         self._on_frame = on_frame
         self._mapper = Mapper(config.mapping, predictor, levels)     # mapping thread
+        #: since the last keyframe; tracking thread
+        self._passed = PassedFrames(config.mapping.one_way)
         #: what tracking was last told; tracking thread
         self._known_to_tracking: PublishedMap | None = None
         self._version = 0                                            # mapping thread
@@ -115,8 +118,10 @@ class System:
         tracker = Tracker(self.config.tracking, self.config.keyframes)
         for frame in self._usable(source):
             tracked = self._process(frame, self._published, tracker)
-            if tracked is not None and tracked.wants_keyframe:
-                self._insert(frame, tracked)
+            if tracked is not None and not tracked.wants_keyframe:
+                self._pass(frame, tracked)
+            elif tracked is not None:
+                self._insert(frame, tracked, self._passed.take())
                 while self._mapper.has_work:
                     self._improve()
                 self._publish()
@@ -160,12 +165,14 @@ class System:
             published = self._published
             tracked = self._process(frame, published, tracker)
             keyframes = 0 if published is None else len(published.graph)
-            if tracked is None or not tracked.wants_keyframe:
+            if tracked is None:
                 continue
             # one request at a time: the next one when tracking has seen its keyframe
-            if tracked.begins_map or keyframes > keyframes_at_request:
+            if tracked.begins_map or tracked.wants_keyframe and keyframes > keyframes_at_request:
                 keyframes_at_request = 0 if tracked.begins_map else keyframes
-                requests.put((frame, tracked, time.monotonic()))
+                requests.put((frame, tracked, self._passed.take(), time.monotonic()))
+            else:
+                self._pass(frame, tracked)
             if tracked.begins_map:
                 # nothing can be tracked before the first keyframe
                 self._started.wait()
@@ -187,8 +194,8 @@ class System:
             while True:
                 request = requests.get(0 if self._mapper.has_work else None)
                 if request is not None:
-                    frame, tracked, requested = request
-                    self._insert(frame, tracked)
+                    frame, tracked, passed, requested = request
+                    self._insert(frame, tracked, passed)
                     # even a first guess of its depth serves tracking better than looking away
                     self._publish()
                 elif not self._mapper.has_work:
@@ -239,6 +246,7 @@ class System:
                          "begins anew at frame %d", published.reference.frame_index, frame.index)
             self.recording.begin_anew()
             self._started.clear()
+            self._passed.take()
             self._published = published = None
         if published is None:
             if float(imaging.intensity(frame.image).std()) < self.config.tracking.min_contrast:
@@ -256,13 +264,20 @@ class System:
         self._on_frame(frame, tracked)
         return tracked
 
+    def _pass(self, frame: Frame, tracked: TrackedFrame) -> None:
+        """A frame that does not become a keyframe."""
+        if not tracked.lost:
+            self._passed.note(PassedFrame(frame, tracked.keyframe, tracked.T_key_cam,
+                                          tracked.key_scale))
+
     def _came_to_nothing(self, published: PublishedMap) -> bool:
         """Whether the first keyframe was noise, or a picture that has gone for good."""
         tracked = self.recording.tracked
         return len(published.graph) == 1 and len(tracked) > self.config.tracking.give_up_after \
             and all(entry.lost for entry in tracked[1:])
 
-    def _insert(self, frame: Frame, tracked: TrackedFrame) -> None:
+    def _insert(self, frame: Frame, tracked: TrackedFrame,
+                passed: Sequence[PassedFrame]) -> None:
         started = time.perf_counter()
         if tracked.begins_map:
             self._mapper.begin_anew()
@@ -271,7 +286,7 @@ class System:
             # mapping may have moved its keyframe since
             T_world_cam = graph.pose_beside(tracked.keyframe, tracked.T_key_cam,
                                             tracked.key_scale)
-        self._mapper.insert(frame, T_world_cam, tracked.keyframe)
+        self._mapper.insert(frame, T_world_cam, tracked.keyframe, passed)
         self.timings.keyframe.append(time.perf_counter() - started)
 
     def _improve(self, should_stop: Callable[[], bool] = lambda: False) -> bool:

@@ -13,6 +13,7 @@ from optim.residuals import DepthMaps, LabelMaps, softmax_chain
 from optim.warp import CodedPixels
 from slam.config import MappingConfig
 from slam.keyframe import Keyframe
+from slam.one_way import OneWayFrame
 from slam.weights import spread, strongest, surface_weight
 
 
@@ -54,11 +55,11 @@ class SurfaceViews:
 class PictureViews:
     """The pixels of each view that the photometric term warps, and the pictures to compare."""
 
-    def __init__(self, keyframes: Sequence[Keyframe], surfaces: SurfaceViews, level: int,
-                 config: MappingConfig):
+    def __init__(self, keyframes: Sequence[Keyframe], one_way: Sequence[OneWayFrame],
+                 surfaces: SurfaceViews, level: int, config: MappingConfig):
         self.camera: PinholeCamera = keyframes[0].camera_at(level)
-        pictures = torch.stack([keyframe.pyramid[level] for keyframe in keyframes])
-        #: (V, H, W, 1)
+        pictures = torch.stack([view.pyramid[level] for view in (*keyframes, *one_way)])
+        #: (V + W, H, W, 1): those of the one-way frames come last
         self.maps = pictures[..., None]
         weights = F.interpolate(surfaces.weight_maps[None], pictures.shape[1:],
                                 mode="bilinear")[0]

@@ -1,5 +1,6 @@
 """The least-squares problem of the newest keyframes, as the solver takes it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -19,6 +20,8 @@ from slam.weights import agreement, brightness_change, visibility_weight
 
 #: A pair that sees less than this share of its pixels is left out.
 _MIN_SHARE = 1e-3
+#: Metres, beyond everything.
+_FAR = 1e6
 #: So many numbers of a Jacobian stay in the caches of a processor.
 _CACHED = 2 ** 18
 #: Parameter groups that a stage moves.
@@ -32,7 +35,8 @@ STAGE_TERMS = {"geometry": ("photometric", "geometric", "code"),
 
 @dataclass(frozen=True)
 class WindowState:
-    """Poses, codes and point depths of the V keyframes that take part, some of them held."""
+    """Poses, codes and point depths of the V views that take part, some of them held; a one-way
+    frame's codes are zero and say nothing."""
 
     #: (V, 4, 4) T_world_cam
     poses: Tensor
@@ -41,6 +45,22 @@ class WindowState:
     semantic: Tensor
     #: (M,) ln depth of the corners
     points: Tensor
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """Rows of views that are compared: pixels of a are warped into b; both (P,)."""
+
+    a: Tensor
+    b: Tensor
+
+    @classmethod
+    def of(cls, rows: list[tuple[int, int]]) -> "_Pairs":
+        return cls(*torch.tensor(rows, dtype=torch.long).reshape(-1, 2).T)
+
+    def parts(self, size: int) -> Iterator["_Pairs"]:
+        """The same, so many at a time."""
+        return (_Pairs(a, b) for a, b in zip(self.a.split(size), self.b.split(size)))
 
 
 class Window:
@@ -67,28 +87,44 @@ class Window:
             (a, b) for a, b in sorted(graph.sightings.keys() - graph.absorbed_sightings)
             # corners that stay are still measured in keyframes that have left
             if (a in involved or (b in involved and leaving is None)) and max(a, b) < last]
-        compared = sorted({*involved, *(n for pair in pairs for n in pair)})
-        # after those whose images are compared come those of which only corners are known, or
-        # nothing but what others left behind
+        self._one_way = [] if stage.stage == "semantics" else [
+            frame for frame in graph.one_way if frame.keyframe in involved
+            and max(frame.sightings) < last]
+        compared = sorted({*involved, *(n for pair in pairs for n in pair),
+                           *(n for frame in self._one_way for n in frame.sightings)})
+        # after those whose images are compared, and the one-way frames, come those of which only
+        # corners are known, or nothing but what others left behind
         known = sorted({*self._active, *(n for pair in sightings for n in pair)}
                        .difference(compared))
-        self._numbers = compared + known
         self._compared = len(compared)
-        place = {n: i for i, n in enumerate(self._numbers)}
+        self._first_known = len(compared) + len(self._one_way)
+        place = {n: i for i, n in enumerate(compared)} \
+            | {n: self._first_known + i for i, n in enumerate(known)}
+        #: row of the state by keyframe
         self._place = place
-        self._coded = torch.tensor([n in involved for n in self._numbers])
-        self._a = torch.tensor([place[a] for a, _ in pairs], dtype=torch.long)
-        self._b = torch.tensor([place[b] for _, b in pairs], dtype=torch.long)
+        self._coded = torch.zeros(self._first_known + len(known), dtype=torch.bool)
+        self._coded[[place[n] for n in involved]] = True
+        beside = [(n, len(compared) + i, sighting) for i, frame in enumerate(self._one_way)
+                  for n, sighting in frame.sightings.items()]
+        linked = [(place[a], place[b]) for a, b in pairs]
+        #: rows of the views that are linked, and of all whose pictures are compared
+        self._links = _Pairs.of(linked)
+        self._pictured = _Pairs.of(linked + [(place[n], row) for n, row, _ in beside])
         self._columns, self._size = self._layout()
         keyframes = [graph.keyframes[n] for n in compared]
+        seen = [(a, place[b], graph.sightings[a, b]) for a, b in sightings] \
+            + [entry for entry in beside if entry[2] is not None
+               # a corner that stays cannot leave a part of its depth behind
+               and (leaving is None or entry[0] == leaving)]
         codes = torch.stack([graph.states[n].code_depth for n in compared])
         self._surfaces = SurfaceViews(keyframes, codes, config)
         if self._has("photometric"):
-            self._pictures = PictureViews(keyframes, self._surfaces, stage.level, config)
+            self._pictures = PictureViews(keyframes, self._one_way, self._surfaces, stage.level,
+                                          config)
         #: (P, 1) of the pairs where the stage begins: it must not change while costs are compared
         self._agreement: Tensor | None = None
         if stage.stage != "semantics":
-            self._sparse = SparseTerm(graph, sightings, place, config.residuals)
+            self._sparse = SparseTerm(graph, seen, place, config.residuals)
         if self._has("semantic"):
             self._labels = LabelViews(keyframes, self._surfaces, config)
 
@@ -100,20 +136,26 @@ class Window:
         """Columns (V, size) of every group, -1 where held; and their number."""
         state = self._graph.states[-1]
         sizes = {"pose": 6, "depth": len(state.code_depth), "semantic": len(state.code_semantic)}
+        active = [row for n, row in self._place.items() if n in self._active]
+        moving = {group: active for group in sizes}
+        moving["pose"] = [row for row in active if row != self._place.get(0)] \
+            + [*range(self._compared, self._first_known)]
         columns, start = {}, 0
         for group, size in sizes.items():
-            columns[group] = torch.full((len(self._numbers), size), -1, dtype=torch.long)
-            if group not in STAGE_GROUPS[self._stage.stage]:
-                continue
-            for i, number in enumerate(self._numbers):
-                if number in self._active and not (group == "pose" and number == 0):
-                    columns[group][i] = torch.arange(start, start + size)
-                    start += size
+            columns[group] = torch.full((len(self._coded), size), -1, dtype=torch.long)
+            for row in moving[group] if group in STAGE_GROUPS[self._stage.stage] else ():
+                columns[group][row] = torch.arange(start, start + size)
+                start += size
         return columns, start
 
     def start(self) -> WindowState:
         """The state that the graph is in."""
-        states = [self._graph.states[n] for n in self._numbers]
+        states = [self._graph.states[n] for n in self._place]
+        passed = [replace(states[0], T_world_cam=self._graph.pose_of(frame),
+                          code_depth=torch.zeros_like(states[0].code_depth),
+                          code_semantic=torch.zeros_like(states[0].code_semantic))
+                  for frame in self._one_way]
+        states[self._compared:self._compared] = passed
         geometric = self._stage.stage != "semantics"
         return WindowState(torch.stack([s.T_world_cam for s in states]),
                            torch.stack([s.code_depth for s in states]),
@@ -124,10 +166,14 @@ class Window:
         """(6 + Kd + Ks,) columns of a keyframe's pose and codes, -1 where held."""
         return torch.cat([columns[self._place[number]] for columns in self._columns.values()])
 
+    def one_way_columns(self) -> Tensor:
+        """(6 W,) columns of the poses of one-way frames."""
+        return self._columns["pose"][self._compared:self._first_known].flatten()
+
     def keep(self, state: WindowState) -> None:
         """Put the graph into a state."""
         groups = STAGE_GROUPS[self._stage.stage]
-        for i, number in enumerate(self._numbers):
+        for number, i in self._place.items():
             if number in self._active:
                 moved = {"T_world_cam": state.poses[i]} if "pose" in groups and number else {}
                 if "depth" in groups:
@@ -137,6 +183,14 @@ class Window:
                 self._graph.states[number] = replace(self._graph.states[number], **moved)
         if "pose" in groups:
             self._sparse.keep(state.points)
+            self._keep_one_way(state.poses[self._compared:self._first_known])
+
+    def _keep_one_way(self, poses: Tensor) -> None:
+        graph = self._graph
+        moved = {id(frame): frame.at(
+            se3.inverse(graph.states[frame.keyframe].T_world_cam) @ T,
+            graph.keyframes[frame.keyframe].scale) for frame, T in zip(self._one_way, poses)}
+        graph.one_way = [moved.get(id(frame), frame) for frame in graph.one_way]
 
     def retract(self, state: WindowState, step: Tensor) -> WindowState:
         """The state moved by a step of the whole window."""
@@ -153,67 +207,65 @@ class Window:
     def linearise(self, state: WindowState) -> NormalEquations:
         """Cost and normal equations at a state."""
         equations = NormalEquations(self._size, points=len(state.points))
-        if len(self._a):
-            T_ba = se3.inverse(state.poses[self._b]) @ state.poses[self._a]
-            surfaces = self._surfaces.maps(state.depth[:self._compared])
-            if self._has("photometric"):
-                self._add_photometric(equations, state, T_ba, surfaces)
-            if self._has("geometric"):
-                self._add_geometric(equations, state, T_ba, surfaces)
-            if self._has("semantic"):
-                self._add_semantic(equations, state, T_ba, surfaces)
+        surfaces = self._surfaces.maps(state.depth[:self._compared])
+        if self._has("photometric") and len(self._pictured.a):
+            self._add_photometric(equations, state, surfaces)
+        if self._has("geometric") and len(self._links.a):
+            self._add_geometric(equations, state, surfaces)
+        if self._has("semantic") and len(self._links.a):
+            self._add_semantic(equations, state, surfaces)
         if self._stage.stage != "semantics":
             self._sparse.add(equations, state.poses, state.depth, state.points, self._columns)
         self._add_priors(equations, state)
         return equations
 
-    def _add_photometric(self, equations, state, T_ba, surfaces) -> None:
-        c, pictures = self._config.residuals, self._pictures
+    def _add_photometric(self, equations, state, surfaces) -> None:
+        c, pictures, pairs = self._config.residuals, self._pictures, self._pictured
+        # nothing is known to hide anything from a one-way frame
+        clear = surfaces.new_tensor([_FAR, 1.0]).expand(len(self._one_way), *surfaces.shape[1:])
         warped, weight = self._correspond(pictures.pixels, pictures.weight, pictures.camera,
-                                          state, T_ba, surfaces)
-        intensity = pictures.intensity[self._a]
-        seen, seen_J_pixel = sample_views_with_gradient(pictures.maps, self._b, warped.pixels)
+                                          state, torch.cat([surfaces, clear]), pairs)
+        intensity = pictures.intensity[pairs.a]
+        seen, seen_J_pixel = sample_views_with_gradient(pictures.maps, pairs.b, warped.pixels)
         gain, offset = brightness_change(intensity, seen[..., 0], weight)
         residual = photometric(intensity, seen, seen_J_pixel, warped, gain, offset)
         if self._agreement is None:
             self._agreement = agreement(residual.value.norm(dim=-1), weight, c)
-        self._add(equations, residual, weight, c.photometric_sigma, c.photometric_huber,
-                  counts=self._agreement)
+        self._add(equations, residual, weight, c.photometric_sigma, c.photometric_huber, pairs,
+                  self._agreement)
 
-    def _add_geometric(self, equations, state, T_ba, surfaces) -> None:
-        c, views = self._config.residuals, self._surfaces
-        warped, weight = self._correspond(views.pixels, views.weight, views.camera, state, T_ba,
-                                          surfaces)
-        residual = geometric(views.depth_maps, state.depth[:self._compared], self._b, warped)
-        self._add(equations, residual, weight, c.geometric_sigma, c.geometric_huber)
+    def _add_geometric(self, equations, state, surfaces) -> None:
+        c, views, pairs = self._config.residuals, self._surfaces, self._links
+        warped, weight = self._correspond(views.pixels, views.weight, views.camera, state,
+                                          surfaces, pairs)
+        residual = geometric(views.depth_maps, state.depth[:self._compared], pairs.b, warped)
+        self._add(equations, residual, weight, c.geometric_sigma, c.geometric_huber, pairs)
 
-    def _add_semantic(self, equations, state, T_ba, surfaces) -> None:
+    def _add_semantic(self, equations, state, surfaces) -> None:
         c, labels = self._config.residuals, self._labels
         codes = state.semantic[:self._compared]
         prob, prob_J_code = labels.probabilities(codes)
         logits = labels.maps.logits(codes)
         together = max(1, _CACHED // max(prob_J_code[0].numel(), 1))
-        for n in range(0, len(self._a), together):
-            pairs = slice(n, n + together)
-            a, b = self._a[pairs], self._b[pairs]
+        for pairs in self._links.parts(together):
             warped, weight = self._correspond(labels.pixels, labels.weight, labels.camera, state,
-                                              T_ba, surfaces, pairs)
-            residual = semantic(prob[a], prob_J_code[a], labels.maps, logits,
-                                b, warped, with_geometry=self._stage.stage == "joint")
+                                              surfaces, pairs)
+            residual = semantic(prob[pairs.a], prob_J_code[pairs.a], labels.maps, logits,
+                                pairs.b, warped, with_geometry=self._stage.stage == "joint")
             self._add(equations, residual, weight, c.semantic_sigma, c.semantic_huber, pairs)
 
     def _correspond(self, pixels: CodedPixels, weight: Tensor, camera, state: WindowState,
-                    T_ba: Tensor, surfaces: Tensor,
-                    pairs: slice = slice(None)) -> tuple[Warp, Tensor]:
+                    surfaces: Tensor, pairs: _Pairs) -> tuple[Warp, Tensor]:
         """The warp of each pair, and the weights (P, N) of its pixels."""
-        c, a, b = self._config.residuals, self._a[pairs], self._b[pairs]
-        warped = warp(pixels.of(a), state.depth[a], T_ba[pairs], camera, c.border)
+        c, a, b = self._config.residuals, pairs.a, pairs.b
+        T_ba = se3.inverse(state.poses[b]) @ state.poses[a]
+        warped = warp(pixels.of(a), state.depth[a], T_ba, camera, c.border)
         scale = surfaces.shape[2] / camera.width
         visible = visibility_weight(surfaces, b, (warped.pixels + 0.5) * scale - 0.5, warped, c)
         return warped, weight[a] * visible
 
     def _add(self, equations: NormalEquations, residual: Residual, weight: Tensor, sigma: float,
-             huber: float, pairs: slice = slice(None), counts: Tensor | float = 1.0) -> None:
+             huber: float, pairs: _Pairs, counts: Tensor | float = 1.0) -> None:
         """Whiten, weigh robustly and sum; residual and Jacobian are scaled together.
 
         The weights are normalised so that a pair always counts as the same number of
@@ -231,8 +283,7 @@ class Window:
         for name, jacobian in residual.jacobians.items():
             group, which = name.split("_")
             if group in STAGE_GROUPS[self._stage.stage]:
-                views = self._a if which == "a" else self._b
-                columns.append(self._columns[group][views[pairs]])
+                columns.append(self._columns[group][pairs.a if which == "a" else pairs.b])
                 jacobians.append(jacobian.flatten(1, 2))
         equations.add_groups(torch.cat(columns, 1), torch.cat(jacobians, -1),
                       residual.value.flatten(1), row_weight.repeat_interleave(rows, 1), cost)

@@ -201,5 +201,5 @@ def test_two_views_gain_with_the_prior_and_lose_without():
 
 
 def test_window_and_links_must_exist():
-    with pytest.raises(ValueError, match="at least 1, got 0 and 2"):
+    with pytest.raises(ValueError, match="at least 1 and one_way not negative, got 0, 2 and 0"):
         MappingConfig(window=0)
