@@ -26,7 +26,7 @@ from networks.scenecode import ModelConfig, SceneCode
 FORMAT = "scenecode-checkpoint-1"
 #: Folder of the weights that come with the package, and the name of the default ones.
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
-DEFAULT_WEIGHTS = "scenecode_mobilenetv2"
+DEFAULT_WEIGHTS = "scenecode_lite1"
 
 
 @dataclass(frozen=True)
