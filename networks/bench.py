@@ -46,7 +46,7 @@ def time_predictor(model: SceneCode, runs: int, progress: Callable = iter) -> Ti
     device = model.backbone.mean.device
     image = torch.rand(3, model.height, model.width, device=device)
     predict = partial(model.predict, image, canonical_camera(model))
-    features = partial(model.features, image[None])
+    features = partial(model.features_of, image)
     for _ in range(WARM_UP_RUNS):
         predict()
     times = [(_milliseconds(predict, device), _milliseconds(features, device))

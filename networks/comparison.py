@@ -55,7 +55,7 @@ def compare(model: SceneCode, sample: Sample) -> Comparison:
         raise DataError(f"{sample.name}: is {tuple(sample.image.shape)}, the model takes "
                         f"{model.width}x{model.height}; open the data set at that size")
     a = model.config.average_depth_for(sample.camera)
-    features = model.features(sample.image[None].to(model.backbone.mean.device))
+    features = model.features_of(sample.image)
     codes = model.encode_features(features, sample.depth, sample.labels, sample.camera)
 
     def full_size(maps: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch import nn
 
 from networks.backbones import folded
 from networks.errors import ConfigError
+from networks.runtime import RuntimeFeatures
 from networks.scenecode import SceneCode
 from optim.camera import PinholeCamera
 
@@ -45,13 +46,15 @@ def choose_dtype(precision: Precision, device: torch.device) -> torch.dtype:
 
 def make_ready(model: SceneCode, dtype: torch.dtype = torch.float32) -> SceneCode:
     """``model`` itself, in evaluation mode, with batch norm folded away and encoder and
-    decoders computing in ``dtype``."""
+    decoders computing in ``dtype``; in float32 on a CPU, by ONNX Runtime."""
     fold_batch_norm(model)
     model.eval().requires_grad_(False)
     for part in (model.backbone, model.depth_decoder, model.semantic_decoder):
         # parameters only: the input's normalisation keeps its precision
         for parameter in part.parameters():
             parameter.data = parameter.data.to(dtype)
+    if dtype == torch.float32 and model.backbone.mean.device.type == "cpu":
+        model.runtime = RuntimeFeatures(model)
     return model
 
 

@@ -141,6 +141,8 @@ class SceneCode(nn.Module):
         if config.semantic_code:
             self.semantic_recognition = Recognition(2 * C, config.semantic_code,
                                                     config.recognition_channels, size)
+        #: computes ``features`` of one image in another way (``networks.runtime``)
+        self.runtime: Callable[[Tensor], Features] | None = None
         # proximity 1/2 is the average depth; b starts at about the spread around it
         nn.init.constant_(self.depth_head.bias, 0.5)
         nn.init.normal_(self.scale_head.weight, std=HEAD_STD)
@@ -157,6 +159,11 @@ class SceneCode(nn.Module):
         return Features(depth, semantic, self.depth_head.zero(depth),
                         F.softplus(self.scale_head(depth)) + MIN_SCALE,
                         self.semantic_head.zero(semantic))
+
+    def features_of(self, image: Tensor) -> Features:
+        """``features`` of one image (3, H, W), by the runtime where one was attached."""
+        batch = image[None].to(self.backbone.mean.device)
+        return self.features(batch) if self.runtime is None else self.runtime(batch)
 
     def decode(self, features: Features, depth_code: Tensor | None,
                semantic_code: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -207,7 +214,7 @@ class SceneCode(nn.Module):
         if image.shape != (3, self.height, self.width):
             raise ValueError(f"this model takes 3x{self.height}x{self.width} images, "
                              f"got {tuple(image.shape)}")
-        features = self.features(image[None].to(self.backbone.mean.device))
+        features = self.features_of(image)
         J_depth = self.depth_head.jacobian(features.depth)[0, 0]
         J_semantic = self.semantic_head.jacobian(features.semantic)[0]
         return Prediction(
@@ -224,7 +231,7 @@ class SceneCode(nn.Module):
                camera: PinholeCamera) -> tuple[Tensor, Tensor]:
         """The most likely codes (Kd,), (Ks,) of an image (3, H, W) whose depth (H, W) in
         metres (0 unknown) and labels (H, W) are known; empty where the model has no code."""
-        codes = self.encode_features(self.features(image[None]), depth, labels, camera)
+        codes = self.encode_features(self.features_of(image), depth, labels, camera)
         return codes[0][0], codes[1][0]
 
     def encode_features(self, features: Features, depth: Tensor, labels: Tensor,

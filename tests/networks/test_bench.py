@@ -23,7 +23,7 @@ def test_medians_of_both_kinds(monkeypatch, weights):
     """The clock advances by what the call is known to take: 5 ms, once 500, and 2 ms."""
     model = bench.load_predictor(weights)
     clock = [0.0]
-    calls = {"predict": 0, "features": 0}
+    calls = {"predict": 0, "features_of": 0}
 
     def takes(name, *seconds):
         def work(*_):
@@ -32,10 +32,10 @@ def test_medians_of_both_kinds(monkeypatch, weights):
         return work
 
     monkeypatch.setattr(model, "predict", takes("predict", 1, 1, 1, 0.5, 0.005))
-    monkeypatch.setattr(model, "features", takes("features", 0.002))
+    monkeypatch.setattr(model, "features_of", takes("features_of", 0.002))
     monkeypatch.setattr(bench.time, "perf_counter", lambda: clock[0])
     timing = bench.time_predictor(model, runs=5)
-    assert calls == {"predict": 5 + bench.WARM_UP_RUNS, "features": 5}
+    assert calls == {"predict": 5 + bench.WARM_UP_RUNS, "features_of": 5}
     assert timing.to_json() == {"ms_with_jacobians": 5.0, "ms_without_jacobians": 2.0}
 
 

@@ -37,13 +37,18 @@ def batch_norms(model) -> list:
     return [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
 
 
+@pytest.mark.parametrize("runtime", [True, False], ids=["onnx", "torch"])
 @pytest.mark.parametrize("shape", [
     {"backbone": "mobilenetv2"}, {"backbone": "mobilenetv2", "padding": "keras"},
+    {"backbone": "efficientnet_lite1", "padding": "keras"},
     {"backbone": "resnet18"}, {"backbone": "resnet50"}], ids=lambda s: "-".join(s.values()))
-def test_folded_predicts_the_same(shape):
+def test_ready_predicts_the_same(shape, runtime):
     model = trained_model(**shape)
     ready = make_ready(copy.deepcopy(model))
     assert batch_norms(model) and not batch_norms(ready)
+    assert ready.runtime is not None
+    if not runtime:
+        ready.runtime = None
     image, depth = torch.rand(3, 64, 64), 1 + torch.rand(64, 64)
     labels = torch.randint(0, 13, (64, 64), dtype=torch.uint8)
     expected, got = model.predict(image, CAMERA), ready.predict(image, CAMERA)
@@ -55,6 +60,23 @@ def test_folded_predicts_the_same(shape):
     for code, other in zip(ready.encode(image, depth, labels, CAMERA),
                            model.encode(image, depth, labels, CAMERA)):
         torch.testing.assert_close(code, other, atol=1e-5, rtol=1e-4)
+
+
+def test_the_runtime_follows_a_changed_number_of_threads():
+    ready = make_ready(trained_model())
+    image, before = torch.rand(3, 64, 64), torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        alone = ready.features_of(image)
+        torch.set_num_threads(2)
+        together = ready.features_of(image)
+    finally:
+        torch.set_num_threads(before)
+    torch.testing.assert_close(alone.logits_zero, together.logits_zero, atol=1e-5, rtol=1e-4)
+
+
+def test_bfloat16_is_not_left_to_the_float32_runtime():
+    assert make_ready(trained_model(), torch.bfloat16).runtime is None
 
 
 def test_only_the_predictor_is_folded_and_it_keeps_channels_last(tmp_path):
