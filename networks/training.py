@@ -122,6 +122,10 @@ class Training:
             needs_backbone = not _go_on_from(find_weights(self.config.start_from), model)
         if self.config.pretrained and needs_backbone:
             load_imagenet(model.backbone, data_path(self.config.pretrained))
+        elif self.config.start_from and needs_backbone:
+            raise ConfigError(f"start_from: {self.config.start_from} has another backbone than "
+                              f"{self.config.model.backbone}, which would begin at random; "
+                              "set 'pretrained' to ImageNet weights for it")
         for name, part in list(model.named_children()):
             if part is not model.backbone or not self.config.model.frozen_norm:
                 setattr(model, name, self.processes.share_norms(part, self.device))

@@ -274,6 +274,14 @@ def test_another_backbone_takes_over_what_does_not_read_it(tmp_path):
     assert torch.equal(model.backbone.layer4[1].conv2.weight, published["layer4.1.conv2.weight"])
 
 
+def test_another_backbone_does_not_begin_at_random(tmp_path):
+    path, _ = earlier_run(tmp_path / "earlier.safetensors")
+    config = small_config(start_from=path)
+    config = replace(config, model=replace(config.model, backbone="resnet18"))
+    with pytest.raises(ConfigError, match="another backbone than resnet18.*set 'pretrained'"):
+        Training(config, images()[0], True, torch.device("cpu"))
+
+
 def test_weights_of_another_model_are_refused(tmp_path):
     path, _ = earlier_run(tmp_path / "earlier.safetensors", depth_code=8)
     with pytest.raises(ConfigError, match="is another model"):
