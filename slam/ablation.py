@@ -5,19 +5,23 @@ from dataclasses import replace
 from slam.config import SlamConfig, StageConfig, Term
 
 #: Stages run, by the name of the row.  Without any, poses are tracking's and codes are zero.
+#: In these a keyframe's labels are its own, in the row after them all that see a surface label it.
 STAGES = {"zero code, tracking alone": (),
           "geometry + poses": ("geometry",),
           "+ semantics": ("geometry", "semantics"),
           "+ joint": ("geometry", "semantics", "joint")}
+ALL = "+ labels of several views"
 #: Cosine below which a surface weighs less, where it is not to weigh less at all.
 _ANY_COSINE = 1e-6
 
 
 def stage_variants(config: SlamConfig) -> dict[str, SlamConfig]:
-    """By the name of the row, ``config`` with its schedule cut off after each stage."""
-    return {name: _scheduled(config, tuple(s for s in config.mapping.schedule
-                                           if s.stage in stages))
+    """By the name of the row, ``config`` with its schedule cut off after each stage, and whole."""
+    own_labels = replace(config, fusion=replace(config.fusion, labels="none"))
+    rows = {name: _scheduled(own_labels, tuple(s for s in config.mapping.schedule
+                                               if s.stage in stages))
             for name, stages in STAGES.items()}
+    return rows | {ALL: config}
 
 
 def residual_variants(config: SlamConfig) -> dict[str, SlamConfig]:

@@ -327,8 +327,9 @@ class FusionConfig:
     voxel: float = 0.01
     #: surfaces seen at a smaller cosine are left out
     min_cosine: float = 0.1
-    #: how the labels of several views become one, see ``slam.label_fusion.fuse_labels``
-    labels: Literal["multiplication", "average", "code"] = "multiplication"
+    #: how the labels of a keyframe and its neighbours become one, see
+    #: ``slam.label_fusion.fuse_labels``; ``none``: every keyframe keeps its own
+    labels: Literal["none", "multiplication", "average", "code"] = "multiplication"
     refinement: RefinementConfig = field(default_factory=RefinementConfig)
 
 

@@ -1,5 +1,6 @@
 """Fusion: keyframes to one labelled cloud of points that several views agree on."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,17 @@ from slam.label_views import LabelView
 from slam.refinement import corrections, refined_depth
 from slam.snapshot import KeyframeView, PointCloud
 from slam.weights import surface_cosine
+
+
+@dataclass(frozen=True)
+class SharedLabels:
+    """What a keyframe and its neighbours together say of its pixels, at the level of fusion."""
+
+    #: (C, H, W)
+    probabilities: Tensor
+    #: (H * W,) whether enough of them see a pixel's surface there
+    confirmed: Tensor
+
 
 @dataclass(frozen=True)
 class KeyframePoints:
@@ -40,27 +52,28 @@ class Fusion:
         self._config = config
         #: by keyframe: the state that its corrections of depth belong to, and they (h, w)
         self._corrections: dict[int, tuple[ViewState, Tensor]] = {}
+        #: by keyframe: the state that its surface belongs to, and it
+        self._surfaces: dict[int, tuple[ViewState, LabelView]] = {}
         #: by keyframe: the states it was made from, and the result
-        self._points: dict[int, tuple[tuple[ViewState, ...], KeyframePoints]] = {}
-        self._views: dict[int, tuple[ViewState, KeyframeView]] = {}
-        #: of the present update, by keyframe
-        self._surfaces: dict[int, LabelView] = {}
+        self._labels: dict[int, tuple[tuple[ViewState, ...], SharedLabels]] = {}
+        #: by keyframe: the labels they were made with, and the result
+        self._points: dict[int, tuple[SharedLabels, KeyframePoints]] = {}
+        self._views: dict[int, tuple[SharedLabels, KeyframeView]] = {}
 
     def keyframe_views(self, graph: KeyframeGraph) -> tuple[KeyframeView, ...]:
         """Every keyframe as it stands; an unchanged one is the same object as before."""
         views = []
         for number, (keyframe, state) in enumerate(zip(graph.keyframes, graph.states)):
-            cached = self._views.get(number)
-            if cached is None or cached[0] is not state:
-                field = self._correction(graph, number)
-                cached = self._views[number] = (state, keyframe_view(keyframe, state, field))
+            labels, cached = self._shared_labels(graph, number), self._views.get(number)
+            if cached is None or cached[0] is not labels:
+                view = keyframe_view(keyframe, state, labels, self._correction(graph, number))
+                cached = self._views[number] = (labels, view)
             views.append(cached[1])
         return tuple(views)
 
     def cloud(self, graph: KeyframeGraph) -> PointCloud:
         """All points, thinned to one in a cell of space."""
         parts = [self._keyframe_points(graph, number) for number in range(len(graph))]
-        self._surfaces.clear()
         if not parts:
             return PointCloud.empty()
         points = torch.cat([p.points for p in parts])
@@ -71,22 +84,32 @@ class Fusion:
                     torch.cat([p.probabilities for p in parts]), self._config.voxel * depth)
 
     def _keyframe_points(self, graph: KeyframeGraph, number: int) -> KeyframePoints:
+        labels, cached = self._shared_labels(graph, number), self._points.get(number)
+        if cached is None or cached[0] is not labels:
+            made = consistent_points(graph.keyframes[number], self._surface(graph, number), labels,
+                                     self._config)
+            cached = self._points[number] = (labels, made)
+        return cached[1]
+
+    def _shared_labels(self, graph: KeyframeGraph, number: int) -> SharedLabels:
         neighbours = graph.neighbours(number)
         basis = tuple(graph.states[n] for n in (number, *neighbours))
-        cached = self._points.get(number)
+        cached = self._labels.get(number)
         if cached is None or len(cached[0]) != len(basis) \
                 or any(a is not b for a, b in zip(cached[0], basis)):
-            surfaces = {n: self._surface(graph, n) for n in (number, *neighbours)}
-            made = consistent_points(graph, number, surfaces, self._config)
-            cached = self._points[number] = (basis, made)
+            made = shared_labels(self._surface(graph, number),
+                                 [self._surface(graph, n) for n in sorted(neighbours)],
+                                 self._config)
+            cached = self._labels[number] = (basis, made)
         return cached[1]
 
     def _surface(self, graph: KeyframeGraph, number: int) -> LabelView:
-        if number not in self._surfaces:
-            self._surfaces[number] = keyframe_surface(
-                graph.keyframes[number], graph.states[number], self._config.level,
-                self._correction(graph, number))
-        return self._surfaces[number]
+        cached = self._surfaces.get(number)
+        if cached is None or cached[0] is not graph.states[number]:
+            made = keyframe_surface(graph.keyframes[number], graph.states[number],
+                                    self._config.level, self._correction(graph, number))
+            cached = self._surfaces[number] = (graph.states[number], made)
+        return cached[1]
 
     def _correction(self, graph: KeyframeGraph, number: int) -> Tensor:
         cached = self._corrections.get(number)
@@ -107,37 +130,43 @@ def keyframe_surface(keyframe: Keyframe, state: ViewState, level: int,
                      state.code_semantic)
 
 
-def keyframe_view(keyframe: Keyframe, state: ViewState,
+def shared_labels(own: LabelView, others: Sequence[LabelView],
+                  config: FusionConfig) -> SharedLabels:
+    """A view labelled by all that see its surfaces, as ``config.labels`` says."""
+    fusion = LabelFusion([own, *others], LabelFusionConfig(tolerance=config.depth_tolerance))
+    confirmed = fusion.seen_by() >= 1 + min(config.agreeing_views, len(others))
+    return SharedLabels(fusion.fuse(config.labels), confirmed)
+
+
+def keyframe_view(keyframe: Keyframe, state: ViewState, labels: SharedLabels | None = None,
                   field: Tensor | None = None) -> KeyframeView:
-    """A frozen copy for those who only look, with ``field`` as in ``keyframe_surface``."""
+    """A frozen copy for those who only look, with ``field`` as in ``keyframe_surface``; without
+    shared ``labels`` it has its own."""
     depth = refined_depth(keyframe, state.code_depth, field)
-    probability, labels = keyframe.probabilities(state.code_semantic).max(0)
+    probabilities = keyframe.probabilities(state.code_semantic) if labels is None else \
+        resize_maps(labels.probabilities, keyframe.camera.width, keyframe.camera.height)
+    confidence, classes = probabilities.max(0)
     pixels = (keyframe.frame.image * 255).round().to(torch.uint8).permute(1, 2, 0)
     return KeyframeView(
         keyframe.frame.index, keyframe.frame.timestamp,
         state.T_world_cam.double().cpu().numpy().copy(), keyframe.camera,
         pixels.cpu().numpy().copy(), depth.cpu().numpy(),
         keyframe.depth_std(depth).cpu().numpy(),
-        labels.to(torch.uint8).cpu().numpy(), probability.cpu().numpy())
+        classes.to(torch.uint8).cpu().numpy(), confidence.cpu().numpy())
 
 
-def consistent_points(graph: KeyframeGraph, number: int, surfaces: dict[int, LabelView],
+def consistent_points(keyframe: Keyframe, own: LabelView, labels: SharedLabels,
                       config: FusionConfig) -> KeyframePoints:
-    """Points of a keyframe whose depth others confirm, labelled by all confirming views as
-    ``config.labels`` says; ``surfaces`` are its own and the others'."""
-    keyframe, own = graph.keyframes[number], surfaces[number]
-    others = [surfaces[n] for n in sorted(surfaces.keys() - {number})]
+    """Points of a keyframe whose depth others confirm, from its surface and the ``labels`` that
+    it shares with them."""
     camera, depth = own.camera, own.depth
     points, _ = camera.backproject(camera.pixel_grid(device=depth.device), depth.reshape(-1))
     cosine = surface_cosine(points.reshape(camera.height, camera.width, 3))
     certain = keyframe.depth_std(depth) < config.max_relative_std * depth
-    keep = (certain & (cosine > config.min_cosine)).reshape(-1)
-    labels = LabelFusion([own, *others], LabelFusionConfig(tolerance=config.depth_tolerance))
-    if others:
-        keep &= labels.seen_by() >= 1 + min(config.agreeing_views, len(others))
-    probabilities = labels.fuse(config.labels).flatten(1).T
+    keep = (certain & (cosine > config.min_cosine)).reshape(-1) & labels.confirmed
     world = se3.act(own.T_world_cam, points[keep])
-    return KeyframePoints(world, own.image.flatten(1).T[keep], probabilities[keep])
+    return KeyframePoints(world, own.image.flatten(1).T[keep],
+                          labels.probabilities.flatten(1).T[keep])
 
 
 def thin(points: Tensor, colours: Tensor, probabilities: Tensor, cell: float) -> PointCloud:

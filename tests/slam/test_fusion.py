@@ -13,7 +13,8 @@ from optim.camera import PinholeCamera
 from optim.proximity import proximity_from_depth
 from slam.config import FusionConfig
 from slam.frame import Frame
-from slam.fusion import Fusion, consistent_points, keyframe_surface, keyframe_view, splat, thin
+from slam.fusion import (Fusion, consistent_points, keyframe_surface, keyframe_view,
+                         shared_labels, splat, thin)
 from slam.graph import KeyframeGraph
 from slam.keyframe import make_keyframe
 
@@ -70,9 +71,11 @@ def pose(x=0.0, yaw=0.0):
     return se3.exp(torch.tensor([x, 0.0, 0.0, 0.0, yaw, 0.0]))
 
 
-def surfaces_around(graph, number):
-    return {n: keyframe_surface(graph.keyframes[n], graph.states[n], CONFIG.level)
-            for n in (number, *graph.neighbours(number))}
+def points_of(graph, number, config=CONFIG):
+    own, *others = (keyframe_surface(graph.keyframes[n], graph.states[n], config.level)
+                    for n in (number, *graph.neighbours(number)))
+    return consistent_points(graph.keyframes[number], own, shared_labels(own, others, config),
+                             config)
 
 
 POSES = (pose(), pose(0.2), pose(0.1, 0.05))
@@ -98,7 +101,7 @@ def test_points_that_views_agree_on_lie_on_the_surface():
 
 def test_view_that_disagrees_is_left_out():
     graph = graph_of(*POSES, wrong_depth=1)
-    parts = [consistent_points(graph, n, surfaces_around(graph, n), CONFIG) for n in range(3)]
+    parts = [points_of(graph, n) for n in range(3)]
     kept = [len(p.points) for p in parts]
     assert kept[1] < 0.05 * min(kept[0], kept[2])
     assert off_surface(Fusion(CONFIG).cloud(graph).points).max() < 0.1
@@ -121,10 +124,30 @@ def test_uncertain_points_are_left_out():
 def test_labels_of_all_confirming_views_count():
     """Two views outvote one."""
     graph = graph_of(*POSES, wrong_labels=0)
-    points = consistent_points(graph, 0, surfaces_around(graph, 0), CONFIG)
+    points = points_of(graph, 0)
     tv = NYU13.names.index("tv")
     seen_by_all = points.probabilities.argmax(1) != tv
     assert seen_by_all.float().mean() > 0.8
+
+
+def test_a_keyframe_shows_the_labels_that_it_shares_with_others():
+    graph, tv = graph_of(*POSES, wrong_labels=0), NYU13.names.index("tv")
+    shared = Fusion(CONFIG).keyframe_views(graph)[0]
+    alone = Fusion(replace(CONFIG, labels="none")).keyframe_views(graph)[0]
+    assert (alone.labels == tv).all() and (shared.labels != tv).mean() > 0.8
+    _, true = surface(POSES[0])
+    outvoted = shared.labels != tv
+    assert (shared.labels == true.numpy())[outvoted].mean() > 0.98
+
+
+def test_a_view_changes_with_its_neighbours():
+    graph = graph_of(*POSES)
+    fusion = Fusion(CONFIG)
+    before = fusion.keyframe_views(graph)
+    graph.states[1] = replace(graph.states[1], T_world_cam=pose(0.3))
+    after = fusion.keyframe_views(graph)
+    assert all(a is not b for a, b in zip(before, after))
+    assert fusion.keyframe_views(graph) == after
 
 
 def test_points_follow_their_keyframe_and_the_unchanged_are_not_made_again():
@@ -209,7 +232,7 @@ def test_splat_lets_the_nearer_point_win_and_ignores_what_is_behind():
 def test_every_way_of_fusing_labels_serves_the_live_map(labels):
     """Also with a network without codes, as here."""
     graph = graph_of(*POSES, wrong_labels=0)
-    points = consistent_points(graph, 0, surfaces_around(graph, 0), replace(CONFIG, labels=labels))
+    points = points_of(graph, 0, replace(CONFIG, labels=labels))
     assert len(points.points) > 500
     seen_by_all = points.probabilities.argmax(1) != NYU13.names.index("tv")
     assert seen_by_all.float().mean() > 0.8

@@ -31,13 +31,15 @@ def evaluate(tiny_weights, capsys):
     return call
 
 
-def test_rows_of_the_stages_differ_in_the_schedule_alone():
-    stages = {name: [s.stage for s in c.mapping.schedule]
-              for name, c in stage_variants(SlamConfig()).items()}
+def test_rows_of_the_stages_differ_in_the_schedule_and_last_in_the_labels():
+    rows = stage_variants(SlamConfig())
+    stages = {name: [s.stage for s in c.mapping.schedule] for name, c in rows.items()}
     assert stages["zero code, tracking alone"] == []
     assert set(stages["geometry + poses"]) == {"geometry"}
     assert stages["+ semantics"] == stages["geometry + poses"] + ["semantics"]
-    assert stage_variants(SlamConfig())["+ joint"] == SlamConfig()
+    assert rows["+ joint"].mapping == SlamConfig().mapping
+    assert {c.fusion.labels for c in list(rows.values())[:-1]} == {"none"}
+    assert list(rows.values())[-1] == SlamConfig()
 
 
 def test_rows_of_the_residuals_lack_one_each():
@@ -105,7 +107,7 @@ def test_an_interrupt_prints_what_there_is(evaluate, monkeypatch, tmp_path):
 
     monkeypatch.setattr("slam.stages.run_source", impatient)
     status, found, err = evaluate("--seeds", "1", "--frames", "3", "--out", tmp_path)
-    assert status == 0 and "after 1 of 4 runs" in err
+    assert status == 0 and "after 1 of 5 runs" in err
     assert list(found["sequences"]["room 1"]) == STAGES[:1] and found["averaged"]["coverage"] == 0
     assert json.loads((tmp_path / "stages.json").read_text()) == found
 
@@ -125,7 +127,7 @@ def test_a_recording_is_opened_and_its_lens_measured_once(evaluate, tmp_path, mo
     monkeypatch.setattr("slam.lens.measure_distortion", measure)
     status, found, err = evaluate(tmp_path, "--intrinsics", "59,59,32,32")
     assert status == 0 and len(measured) == 1 and "undoing that" in err
-    assert [row["frames"] for row in found["sequences"][tmp_path.name].values()] == [6] * 4
+    assert [row["frames"] for row in found["sequences"][tmp_path.name].values()] == [6] * len(STAGES)
 
 
 def test_a_camera_is_refused(evaluate, monkeypatch):
