@@ -102,7 +102,7 @@ class LabelFusion:
             torch.ones(self._views[0].depth.numel(), dtype=torch.int64)
 
     def alone(self) -> Tensor:
-        return self._views[0].probabilities()
+        return self._views[0].own_probabilities
 
     def multiplied(self) -> Tensor:
         return self._as_maps(multiplied(self._said))
@@ -125,11 +125,11 @@ class LabelFusion:
 
     def _follow_consensus(self, config: CodeFusionConfig) -> Tensor:
         codes = optimise_codes(self._views, config, self._config.tolerance, self._consensus).state
-        return self._spread(self._hear(codes))
+        return self._spread(self._hear([view.probabilities(code)
+                                        for view, code in zip(self._views, codes)]))
 
-    def _hear(self, codes: Sequence[Tensor]) -> Said:
-        """What all views say of the first view's pixels, at codes (Ks,) of each."""
-        said = [view.probabilities(code) for view, code in zip(self._views, codes)]
+    def _hear(self, said: Sequence[Tensor]) -> Said:
+        """What all views say of the first view's pixels, given the (C, H, W) of each."""
         own = said[0].flatten(1)
         # an element that is looked up holds its classes together
         heard = [image.sample(theirs.permute(1, 2, 0).contiguous(), found.pixels).T
@@ -153,7 +153,7 @@ class LabelFusion:
 
     @cached_property
     def _said(self) -> Said:
-        return self._hear([view.start_code() for view in self._views])
+        return self._hear([view.own_probabilities for view in self._views])
 
     @cached_property
     def _consensus(self) -> Tensor:

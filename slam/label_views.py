@@ -1,6 +1,7 @@
 """A view whose depth and pose are known, and where its surfaces are seen in another view."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -34,9 +35,14 @@ class LabelView:
             return self.code
         return self.prediction.logits_zero.new_zeros(self.prediction.semantic_code_size)
 
-    def probabilities(self, code: Tensor | None = None) -> Tensor:
-        """(C, H, W) class probabilities at a code, by default the view's own."""
-        logits = self.prediction.logits(self.start_code() if code is None else code)
+    @cached_property
+    def own_probabilities(self) -> Tensor:
+        """(C, H, W) class probabilities at the view's own code, which every neighbour asks for."""
+        return self.probabilities(self.start_code())
+
+    def probabilities(self, code: Tensor) -> Tensor:
+        """(C, H, W) class probabilities at a code (Ks,)."""
+        logits = self.prediction.logits(code)
         return torch.softmax(resize_maps(logits, self.camera.width, self.camera.height), 0)
 
     def resized(self, width: int, height: int) -> "LabelView":

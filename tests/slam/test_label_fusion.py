@@ -148,7 +148,7 @@ def double(view):
 def test_the_gradient_is_that_of_the_cost(with_consensus):
     views = [double(wall_view(0.02 * n, 0.7 - 0.2 * n, code_size=3, seed=n)) for n in range(3)]
     config = CodeFusionConfig(step=8, sigma=0.5)
-    consensus = views[1].probabilities()
+    consensus = views[1].own_probabilities
     problem = SemanticAgreement.with_consensus(views, consensus, config, 0.05) \
         if with_consensus else SemanticAgreement.pairwise(views, config, 0.05)
     codes = torch.randn(3, 3, dtype=torch.float64)
@@ -176,7 +176,7 @@ def test_codes_make_views_agree_and_stay_small():
 def test_a_given_code_is_where_a_view_starts():
     view = replace(wall_view(0.0, 0.7, code_size=3), code=torch.tensor([1.0, -2.0, 0.5]))
     torch.testing.assert_close(fuse_labels("none", [view]), view.probabilities(view.code))
-    assert not torch.allclose(view.probabilities(), view.probabilities(torch.zeros(3)))
+    assert not torch.allclose(view.own_probabilities, view.probabilities(torch.zeros(3)))
 
 
 @pytest.fixture
