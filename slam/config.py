@@ -39,9 +39,6 @@ class RelocalisationConfig:
     min_likeness: float = 0.7
     #: an alignment with fewer inliers is compared with what the features tell
     doubt: float = 0.65
-    #: where they bore it out, the same keyframe's features are asked again when the inliers have
-    #: fallen to this share of what they were
-    again: float = 0.9
     #: pyramid levels (coarsest ones) on which keyframes without them are tried; turns of the
     #: camera either way from which that starts, in steps of so many pixels of the coarsest one;
     #: and the share of inliers that is then asked for

@@ -1,7 +1,7 @@
 """Tracking: every frame is aligned photometrically to the last keyframe."""
 
 from dataclasses import dataclass, replace
-from math import exp, inf
+from math import exp
 
 from torch import Tensor
 
@@ -51,9 +51,6 @@ class Tracker:
         #: motion of the last frame in its own camera frame, carried on to the next one
         self._velocity: Tensor | None = None
         self._brightness = (1.0, 0.0)
-        #: the share of inliers at which features last bore out what tracking says beside this
-        #: keyframe; infinite when they never did
-        self._borne_out = inf
         self.is_lost = False
 
     def set_map(self, newest: Reference, T_world_keyframes: Tensor) -> None:
@@ -78,7 +75,7 @@ class Tracker:
             # the camera moves with the keyframe that the map moved
             self._T_world_cam = after @ se3.inverse(before) @ self._T_world_cam
             if not same:
-                self._brightness, self._borne_out = (1.0, 0.0), inf
+                self._brightness = (1.0, 0.0)
         self._reference = self._newest if followed is None else self._known[followed.keyframe]
 
     def track(self, index: int, timestamp: float, intensity: Tensor) -> TrackedFrame:
@@ -92,11 +89,11 @@ class Tracker:
             found = Alignment(nothing, 1.0, 0.0, float("inf"), 0.0, 0.0)
             return self._conclude(index, timestamp, reference, found, lost=True)
         followed = None if self.is_lost else self._follow(reference, pyramid)
-        if followed is not None and not self._is_doubtful(followed):
+        if followed is not None and not is_loss(followed, self._config) \
+                and followed.inliers >= self._config.relocalisation.doubt:
             return self._conclude(index, timestamp, reference, followed, lost=False)
         reference, found, believed = relocalise(pyramid, list(self._known.values()), reference,
                                                 followed, self._config)
-        self._borne_out = found.inliers if believed and found is followed else inf
         return self._conclude(index, timestamp, reference, found, not believed)
 
     def _follow(self, reference: Reference, pyramid: list[Tensor]) -> Alignment:
@@ -110,13 +107,6 @@ class Tracker:
                       for T in (guess, se3.inverse(self._velocity) @ guess)]
             guess = min(trials, key=lambda t: t.error / max(t.overlap, 0.1)).T_ba
         return align(list(reference.levels), pyramid, guess, config, *self._brightness)
-
-    def _is_doubtful(self, followed: Alignment) -> bool:
-        """Whether to compare with what the features tell.  As fewer and fewer pixels fit, they
-        are not asked at every frame, but when it has become worse than it was."""
-        c = self._config.relocalisation
-        return is_loss(followed, self._config) \
-            or followed.inliers < min(c.doubt, c.again * self._borne_out)
 
     def _last_pose(self) -> Tensor:
         return self._reference.T_world_cam if self._T_world_cam is None else self._T_world_cam

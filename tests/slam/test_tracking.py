@@ -10,11 +10,10 @@ from walks import small_config, walk, with_image
 
 from optim import se3
 from optim.image import intensity, pyramid
-from slam import tracking
 from slam.graph import KeyframeGraph
 from slam.keyframe import make_keyframe
 from slam.reference import make_reference
-from slam.relocalisation import candidates, relocalise
+from slam.relocalisation import candidates
 from slam.tracking import Tracker
 
 CONFIG = small_config()
@@ -149,20 +148,6 @@ def test_features_of_wrong_depth_do_not_overrule_an_alignment_that_they_allow(wr
     found = track(tracker_at(reference), frames[60])
     assert found.alignment.inliers < CONFIG.tracking.relocalisation.doubt
     assert not found.lost and pose_error(found, frames[60]) < 0.1
-
-
-def test_features_that_bore_a_pose_out_are_asked_again_when_it_gets_worse(wrong_depth, monkeypatch):
-    frames, reference = wrong_depth
-    asked = []
-    monkeypatch.setattr(tracking, "relocalise", lambda pyramid, *rest: (
-        asked.append(index), relocalise(pyramid, *rest))[1])
-    tracker, found = tracker_at(reference), {}
-    for index in (*range(50, 61), 110):
-        found[index] = track(tracker, frames[index])
-    doubt = CONFIG.tracking.relocalisation.doubt
-    doubtful = [n for n in range(50, 61) if found[n].alignment.inliers < doubt]
-    assert len(doubtful) > 5 and 1 <= len(asked) - 1 < len(doubtful) / 2
-    assert asked[-1] == 110 and not found[110].lost
 
 
 def test_camera_found_elsewhere_stays_there_until_the_next_keyframe(small_walk, references):
