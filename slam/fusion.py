@@ -1,7 +1,8 @@
 """Fusion: keyframes to one labelled cloud of points that several views agree on."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -20,6 +21,10 @@ from slam.label_views import LabelView
 from slam.refinement import corrections, refined_depth
 from slam.snapshot import KeyframeView, PointCloud
 from slam.weights import surface_cosine
+
+T = TypeVar("T")
+#: By keyframe, what something was made from, and it.
+_Made = dict[int, tuple[tuple, T]]
 
 
 @dataclass(frozen=True)
@@ -50,26 +55,16 @@ class Fusion:
 
     def __init__(self, config: FusionConfig):
         self._config = config
-        #: by keyframe: the state that its corrections of depth belong to, and they (h, w)
-        self._corrections: dict[int, tuple[ViewState, Tensor]] = {}
-        #: by keyframe: the state that its surface belongs to, and it
-        self._surfaces: dict[int, tuple[ViewState, LabelView]] = {}
-        #: by keyframe: the states it was made from, and the result
-        self._labels: dict[int, tuple[tuple[ViewState, ...], SharedLabels]] = {}
-        #: by keyframe: the labels they were made with, and the result
-        self._points: dict[int, tuple[SharedLabels, KeyframePoints]] = {}
-        self._views: dict[int, tuple[SharedLabels, KeyframeView]] = {}
+        #: by keyframe, each with the states, or the labels, that it was made from
+        self._corrections: _Made[Tensor] = {}
+        self._surfaces: _Made[LabelView] = {}
+        self._labels: _Made[SharedLabels] = {}
+        self._points: _Made[KeyframePoints] = {}
+        self._views: _Made[KeyframeView] = {}
 
     def keyframe_views(self, graph: KeyframeGraph) -> tuple[KeyframeView, ...]:
         """Every keyframe as it stands; an unchanged one is the same object as before."""
-        views = []
-        for number, (keyframe, state) in enumerate(zip(graph.keyframes, graph.states)):
-            labels, cached = self._shared_labels(graph, number), self._views.get(number)
-            if cached is None or cached[0] is not labels:
-                view = keyframe_view(keyframe, state, labels, self._correction(graph, number))
-                cached = self._views[number] = (labels, view)
-            views.append(cached[1])
-        return tuple(views)
+        return tuple(self._view(graph, number) for number in range(len(graph)))
 
     def cloud(self, graph: KeyframeGraph) -> PointCloud:
         """All points, thinned to one in a cell of space."""
@@ -83,40 +78,41 @@ class Fusion:
         return thin(points, torch.cat([p.colours for p in parts]),
                     torch.cat([p.probabilities for p in parts]), self._config.voxel * depth)
 
+    def _view(self, graph: KeyframeGraph, number: int) -> KeyframeView:
+        labels = self._shared_labels(graph, number)
+        return _kept(self._views, number, (labels,), lambda: keyframe_view(
+            graph.keyframes[number], graph.states[number], labels,
+            self._correction(graph, number)))
+
     def _keyframe_points(self, graph: KeyframeGraph, number: int) -> KeyframePoints:
-        labels, cached = self._shared_labels(graph, number), self._points.get(number)
-        if cached is None or cached[0] is not labels:
-            made = consistent_points(graph.keyframes[number], self._surface(graph, number), labels,
-                                     self._config)
-            cached = self._points[number] = (labels, made)
-        return cached[1]
+        labels = self._shared_labels(graph, number)
+        return _kept(self._points, number, (labels,), lambda: consistent_points(
+            graph.keyframes[number], self._surface(graph, number), labels, self._config))
 
     def _shared_labels(self, graph: KeyframeGraph, number: int) -> SharedLabels:
-        neighbours = graph.neighbours(number)
+        neighbours = sorted(graph.neighbours(number))
         basis = tuple(graph.states[n] for n in (number, *neighbours))
-        cached = self._labels.get(number)
-        if cached is None or len(cached[0]) != len(basis) \
-                or any(a is not b for a, b in zip(cached[0], basis)):
-            made = shared_labels(self._surface(graph, number),
-                                 [self._surface(graph, n) for n in sorted(neighbours)],
-                                 self._config)
-            cached = self._labels[number] = (basis, made)
-        return cached[1]
+        return _kept(self._labels, number, basis, lambda: shared_labels(
+            self._surface(graph, number), [self._surface(graph, n) for n in neighbours],
+            self._config))
 
     def _surface(self, graph: KeyframeGraph, number: int) -> LabelView:
-        cached = self._surfaces.get(number)
-        if cached is None or cached[0] is not graph.states[number]:
-            made = keyframe_surface(graph.keyframes[number], graph.states[number],
-                                    self._config.level, self._correction(graph, number))
-            cached = self._surfaces[number] = (graph.states[number], made)
-        return cached[1]
+        state = graph.states[number]
+        return _kept(self._surfaces, number, (state,), lambda: keyframe_surface(
+            graph.keyframes[number], state, self._config.level, self._correction(graph, number)))
 
     def _correction(self, graph: KeyframeGraph, number: int) -> Tensor:
-        cached = self._corrections.get(number)
-        if cached is None or cached[0] is not graph.states[number]:
-            cached = self._corrections[number] = (
-                graph.states[number], corrections(graph, number, self._config.refinement))
-        return cached[1]
+        return _kept(self._corrections, number, (graph.states[number],),
+                     lambda: corrections(graph, number, self._config.refinement))
+
+
+def _kept(made: _Made[T], number: int, basis: tuple, make: Callable[[], T]) -> T:
+    """What was made for a keyframe, made again when it was from other objects than ``basis``."""
+    found = made.get(number)
+    if found is None or len(found[0]) != len(basis) \
+            or any(a is not b for a, b in zip(found[0], basis)):
+        found = made[number] = (basis, make())
+    return found[1]
 
 
 def keyframe_surface(keyframe: Keyframe, state: ViewState, level: int,
