@@ -39,8 +39,10 @@ class LucasKanadeConfig:
     edge_tolerance: float = 0.03
     #: largest correction of ln depth, in its standard deviations
     max_correction: float = 2.0
-    #: an update below this (metres, radians) ends a level
+    #: an update below this (metres, radians) ends the finest level, one below this many times as
+    #: much the next coarser one, whose answer is only where that begins
     min_update: float = 4e-4
+    update_growth: float = 2.0
     #: prior standard deviations of ln(gain) and of offset: they hold the brightness in place
     #: where an image has no contrast to measure it
     gain_sigma: float = 0.5
@@ -166,7 +168,9 @@ def align(levels: list[ReferenceLevel], live: list[Tensor], T_ba: Tensor,
           config: LucasKanadeConfig, gain: float = 1.0, offset: float = 0.0) -> Alignment:
     """Align a live pyramid (full resolution first, (H, W) each) to a reference, coarse to
     fine, from the pose ``T_ba`` (4, 4)."""
-    T, turn = T_ba.double().numpy(force=True).copy(), Rotation.from_matrix(T_ba[:3, :3].double())
+    T = T_ba.double().numpy(force=True).copy()
+    # rounding adds up from frame to frame
+    T[:3, :3] = Rotation.from_matrix(T[:3, :3]).as_matrix()
     for level in reversed(range(len(levels))):
         picture = live[level].numpy(force=True)
         correction = np.zeros_like(levels[level].intensity)
@@ -176,10 +180,9 @@ def align(levels: list[ReferenceLevel], live: list[Tensor], T_ba: Tensor,
                 break
             # to first order the same as the exponential, which is all that converging needs
             T[:3, 3] -= T[:3, :3] @ step[:3]
-            turn = turn * Rotation.from_rotvec(-step[3:6])
-            T[:3, :3] = turn.as_matrix()
+            T[:3, :3] = T[:3, :3] @ Rotation.from_rotvec(-step[3:6]).as_matrix()
             gain, offset = gain * exp(step[6]), offset + float(step[7])
-            if np.linalg.norm(step[:6]) < config.min_update:
+            if np.linalg.norm(step[:6]) < config.min_update * config.update_growth ** level:
                 break
     return assess(levels[0], live[0], torch.from_numpy(T).to(T_ba), config, gain, offset)
 
@@ -272,14 +275,12 @@ def _log_information(found: AlignmentResidual, reference: ReferenceLevel,
 
 
 def _sample(picture: ndarray, u: ndarray, v: ndarray) -> ndarray:
-    """A picture (H, W) at columns (M,) and rows (M,), bilinearly; beyond it, its border."""
-    height, width = picture.shape
-    u = np.minimum(np.maximum(u, 0), width - 1)
-    v = np.minimum(np.maximum(v, 0), height - 1)
-    column = np.minimum(u.astype(np.intp), width - 2)
-    row = np.minimum(v.astype(np.intp), height - 2)
-    right, down = u - column, v - row
+    """A picture (H, W) at columns (M,) and rows (M,), bilinearly; beyond it, anything finite."""
+    width = picture.shape[1]
+    column, row = u.astype(np.intp), v.astype(np.intp)
+    # less an integer they would be doubles
+    right, down = u - column.astype(u.dtype), v - row.astype(v.dtype)
     flat, index = picture.reshape(-1), row * width + column
-    a, b, c, d = (flat.take(index + to) for to in (0, 1, width, width + 1))
+    a, b, c, d = (flat[to:].take(index, mode="clip") for to in (0, 1, width, width + 1))
     top = a + right * (b - a)
     return top + down * (c + right * (d - c) - top)

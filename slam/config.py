@@ -21,6 +21,8 @@ class RelocalisationConfig:
     #: ORB features of the image; of a match, the best distance over the second best
     features: int = 500
     max_ratio: float = 0.9
+    #: a match below this ratio is clear
+    clear_ratio: float = 0.8
     #: pixels from where a pose puts it, for a match to agree; and matches that must
     ransac_pixels: float = 3.0
     min_matches: int = 10

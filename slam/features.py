@@ -1,6 +1,6 @@
 """ORB features: what small pieces of an image look like, and how a camera stands that sees them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -44,18 +44,52 @@ def detect(image: np.ndarray, count: int) -> Features:
     if not points:
         return Features(np.zeros((0, 2), np.float32), np.zeros((0, 32), np.uint8))
     order = np.argsort([-p.response for p in points], kind="stable")
-    return Features(np.array([p.pt for p in points], np.float32)[order], descriptors[order])
+    return Features(cv2.KeyPoint.convert(points)[order], descriptors[order])
 
 
-def match(a: np.ndarray, b: np.ndarray, max_ratio: float) -> tuple[np.ndarray, np.ndarray]:
+def match(a: np.ndarray, b: np.ndarray, max_ratio: float
+          ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Which of descriptors (N, 32) and which of others (M, 32) look alike, and not like their
-    neighbours: two index arrays of one length."""
+    neighbours: two index arrays of one length, and how the best distance compares with the
+    second best, below ``max_ratio``."""
     if len(a) < 2 or not len(b):
-        return np.zeros(0, np.intp), np.zeros(0, np.intp)
-    best = [first for first, second in cv2.BFMatcher(cv2.NORM_HAMMING).knnMatch(b, a, 2)
-            if first.distance < max_ratio * second.distance]
-    return (np.array([m.trainIdx for m in best], np.intp),
-            np.array([m.queryIdx for m in best], np.intp))
+        return np.zeros(0, np.intp), np.zeros(0, np.intp), np.zeros(0)
+    pairs = [(first.trainIdx, first.queryIdx, first.distance / second.distance)
+             for first, second in cv2.BFMatcher(cv2.NORM_HAMMING).knnMatch(b, a, 2)
+             if first.distance < max_ratio * second.distance]
+    of_a, of_b, ratio = zip(*pairs) if pairs else ((), (), ())
+    return np.array(of_a, np.intp), np.array(of_b, np.intp), np.array(ratio, float)
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Known points, and where they seem to be seen again."""
+
+    #: (M, 3), and (M, 2) pixels
+    points: Tensor
+    pixels: Tensor
+    camera: PinholeCamera
+    #: pixels within which a pose puts a point where it is seen
+    tolerance: float
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def only(self, which: np.ndarray) -> "Matches":
+        """Those of a mask (M,) or an index."""
+        chosen = torch.from_numpy(which).to(self.points.device)
+        return replace(self, points=self.points[chosen], pixels=self.pixels[chosen])
+
+    def support(self, T: Tensor) -> float:
+        """Share of the points that a pose (4, 4) from their frame to the camera's would put where
+        they are seen, were they half to twice as far: that does not rest on their depth."""
+        ends = se3.act(T, torch.stack([factor * self.points for factor in DEPTH_DOUBT]))
+        near, far = self.camera.project(ends)[0]
+        along = far - near
+        reached = ((self.pixels - near) * along).sum(1) / along.square().sum(1).clamp(min=1e-6)
+        missed = near + reached.clamp(0, 1)[:, None] * along - self.pixels
+        in_front = (ends[..., 2] > MIN_DEPTH).all(0)
+        return float((in_front & (missed.norm(dim=1) < self.tolerance)).float().mean())
 
 
 @dataclass(frozen=True)
@@ -64,50 +98,25 @@ class Resection:
 
     #: (4, 4) from the points' frame to the camera's
     T: Tensor
-    #: (M, 3) all that may be seen, and (M, 2) where
-    points: Tensor
-    pixels: Tensor
-    camera: PinholeCamera
-    #: pixels within which one agrees
-    tolerance: float
-    #: (M,) bool: which ones agree with it
-    agreeing: Tensor
-
-    @property
-    def count(self) -> int:
-        """How many agree."""
-        return int(self.agreeing.sum())
-
-    def support(self, T: Tensor) -> float:
-        """Share of those that another pose (4, 4) would put where they are seen, were they half
-        to twice as far: unlike the pose itself, that does not rest on their depth."""
-        points, pixels = self.points[self.agreeing], self.pixels[self.agreeing]
-        ends = [se3.act(T, factor * points) for factor in DEPTH_DOUBT]
-        near, far = (self.camera.project(x)[0] for x in ends)
-        along = far - near
-        reached = ((pixels - near) * along).sum(1) / along.square().sum(1).clamp(min=1e-6)
-        missed = near + reached.clamp(0, 1)[:, None] * along - pixels
-        in_front = torch.stack([x[:, 2] > MIN_DEPTH for x in ends]).all(0)
-        return float((in_front & (missed.norm(dim=1) < self.tolerance)).float().mean())
+    #: the points that agree with it
+    agreeing: Matches
 
 
-def resect(points: Tensor, pixels: Tensor, camera: PinholeCamera, tolerance: float,
-           fewest: int) -> Resection | None:
-    """The pose that puts most of points (M, 3) to within ``tolerance`` of pixels (M, 2), by
-    RANSAC; None when fewer than ``fewest`` agree with any."""
+def resect(seen: Matches, fewest: int) -> Resection | None:
+    """The pose that puts most of the points where they are seen, by RANSAC; None when fewer than
+    ``fewest`` agree with any."""
     fewest = max(fewest, _FEWEST)
-    if len(points) < fewest:
+    if len(seen) < fewest:
         return None
+    camera = seen.camera
     K = np.array([[camera.fx, 0, camera.cx], [0, camera.fy, camera.cy], [0, 0, 1]])
     cv2.setRNGSeed(0)
     solved, turn, shift, agreeing = cv2.solvePnPRansac(
-        points.double().cpu().numpy(), pixels.double().cpu().numpy(), K, None,
-        iterationsCount=_ROUNDS, reprojectionError=tolerance, confidence=_CONFIDENCE,
+        seen.points.double().cpu().numpy(), seen.pixels.double().cpu().numpy(), K, None,
+        iterationsCount=_ROUNDS, reprojectionError=seen.tolerance, confidence=_CONFIDENCE,
         flags=cv2.SOLVEPNP_AP3P)
     if not solved or agreeing is None or len(agreeing) < fewest:
         return None
     R = torch.from_numpy(cv2.Rodrigues(turn)[0])
-    T = se3.from_rotation_translation(R, torch.from_numpy(shift[:, 0])).to(points)
-    mask = torch.zeros(len(points), dtype=torch.bool, device=points.device)
-    mask[torch.from_numpy(agreeing[:, 0]).long()] = True
-    return Resection(T, points, pixels.to(points), camera, tolerance, mask)
+    T = se3.from_rotation_translation(R, torch.from_numpy(shift[:, 0])).to(seen.points)
+    return Resection(T, seen.only(agreeing[:, 0].astype(np.intp)))

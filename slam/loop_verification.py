@@ -12,7 +12,7 @@ from optim.gauss_newton import minimise
 from optim.lookup import sample_view
 from slam.config import LoopClosureConfig, MappingConfig
 from slam.graph import KeyframeGraph, Loop
-from slam.features import grey, match, resect
+from slam.features import Matches, grey, match, resect
 from slam.matching import agreeing, follow
 from slam.points import Sighting
 from slam.window import Window
@@ -60,12 +60,12 @@ def _motion_of_features(graph: KeyframeGraph, a: int, b: int,
                         c: LoopClosureConfig) -> Tensor | None:
     """``T_b_a`` of features that look alike, None when too few of them agree."""
     keyframe, other = graph.keyframes[a], graph.keyframes[b]
-    of_a, of_b = match(keyframe.features.descriptors, other.features.descriptors, c.max_ratio)
+    of_a, of_b, _ = match(keyframe.features.descriptors, other.features.descriptors, c.max_ratio)
     depth = keyframe.depth(graph.states[a].code_depth)
     pixels = torch.from_numpy(keyframe.features.pixels[of_a]).to(depth)
     x_a, _ = keyframe.camera.backproject(pixels, _at(depth, pixels))
-    found = resect(x_a, torch.from_numpy(other.features.pixels[of_b]), other.camera,
-                   c.ransac_pixels, c.min_matches)
+    seen = torch.from_numpy(other.features.pixels[of_b]).to(pixels)
+    found = resect(Matches(x_a, seen, other.camera, c.ransac_pixels), c.min_matches)
     return None if found is None else found.T
 
 
@@ -138,27 +138,26 @@ class Encounter:
         """Found in the newer keyframe."""
         return sum(len(sighting.index) for sighting in self._graph.sightings.values())
 
-    def _seen(self) -> tuple[Tensor, Tensor]:
-        """The corners that the newer keyframe sees: (N, 3) in the frame of the older one, and
-        (N, 2) where."""
+    def _seen(self) -> Matches:
+        """The corners that the newer keyframe sees, in the frame of the older one."""
         seen = self._graph.sightings.items()
-        return (torch.cat([self._points_of(home, sighting.index) for (home, _), sighting in seen]),
-                torch.cat([sighting.pixels for _, sighting in seen]))
+        points = [self._points_of(home, sighting.index) for (home, _), sighting in seen]
+        pixels = [sighting.pixels for _, sighting in seen]
+        return Matches(torch.cat(points), torch.cat(pixels), self._graph.keyframes[-1].camera,
+                       self._config.loops.ransac_pixels)
 
     def solve_pose(self) -> bool:
         """Put the newer keyframe where its corners say; whether enough of them agree."""
-        c = self._config.loops
-        found = resect(*self._seen(), self._graph.keyframes[-1].camera, c.ransac_pixels,
-                       c.min_matches)
+        found = resect(self._seen(), self._config.loops.min_matches)
         if found is not None:
             self._place(found.T)
         return found is not None
 
     def log_scale(self) -> float:
         """ln of the older ones' units per unit of the newer one's depth in the map."""
-        points, pixels = self._seen()
-        x = se3.act(self._graph.relative(self._older, self._last), points)
-        ratio = x[:, 2].clamp(min=1e-3) / _at(self._depth, pixels.to(self._depth))
+        seen = self._seen()
+        x = se3.act(self._graph.relative(self._older, self._last), seen.points)
+        ratio = x[:, 2].clamp(min=1e-3) / _at(self._depth, seen.pixels.to(self._depth))
         return float(ratio.log().median())
 
     def refine(self) -> Iterator[None]:
@@ -185,14 +184,14 @@ class Encounter:
         """Whether most corners end up where they are seen, and enough of either image in the
         other, at a possible scale."""
         c = self._config.loops
-        points, pixels = self._seen()
-        expected, _ = self._graph.keyframes[-1].camera.project(
-            se3.act(self._graph.relative(self._older, self._last), points))
-        fitting = int(((expected - pixels).norm(dim=1) < c.fitting_pixels).sum())
+        seen = self._seen()
+        expected, _ = seen.camera.project(
+            se3.act(self._graph.relative(self._older, self._last), seen.points))
+        fitting = int(((expected - seen.pixels).norm(dim=1) < c.fitting_pixels).sum())
         coarsest = len(self._graph.keyframes[-1].pyramid) - 1
         overlap = min(self._graph.overlap(self._older, self._last, coarsest),
                       self._graph.overlap(self._last, self._older, coarsest))
-        return fitting >= max(c.min_corners, c.min_fitting * len(pixels)) \
+        return fitting >= max(c.min_corners, c.min_fitting * len(seen)) \
             and overlap >= c.min_overlap and abs(self.log_scale()) <= c.max_log_scale
 
     @property

@@ -10,7 +10,7 @@ from optim import se3
 from optim.camera import PinholeCamera
 from optim.lucas_kanade import Alignment, align, assess, likeness
 from slam.config import RelocalisationConfig, TrackingConfig
-from slam.features import Features, Resection, detect, grey, match, resect
+from slam.features import Features, Matches, Resection, detect, grey, match, resect
 from slam.reference import Reference, appearance
 
 
@@ -28,12 +28,16 @@ def relocalise(pyramid: Sequence[Tensor], known: Sequence[Reference], reference:
     c = config.relocalisation
     features = detect(grey(pyramid[0]), c.features)
     fits = followed is not None and not is_loss(followed, config)
-    own = _seen_again(features, reference, config)
-    if fits and (own is None or own.support(followed.T_ba) >= c.min_support):
+    seen, clear = _matches(features, reference, config)
+    # what explains most of the clear matches, wrong ones included, needs no comparison
+    if fits and len(clear) >= c.min_matches and clear.support(followed.T_ba) >= c.min_support:
+        return reference, followed, True
+    own = _seen_from(seen, reference, config)
+    if fits and (own is None or own.agreeing.support(followed.T_ba) >= c.min_support):
         return reference, followed, True
     tried = candidates(pyramid[-1], known, reference, c.trials)
-    told = [(reference, own), *((one, _seen_again(features, one, config)) for one in tried
-                                if one.keyframe != reference.keyframe)]
+    told = [(reference, own), *((one, _seen_from(_matches(features, one, config)[0], one, config))
+                                for one in tried if one.keyframe != reference.keyframe)]
     found = _by_features(pyramid, told, followed if fits else None, config)
     if found is not None:
         return *found, True
@@ -87,7 +91,8 @@ def _by_features(pyramid: Sequence[Tensor], told: Sequence[tuple[Reference, Rese
         poses.append((reference, followed, own))
 
     def evidence(one: Reference, pose: Alignment, found: Resection | None) -> float:
-        agreeing = 0.0 if found is None else found.count * found.support(pose.T_ba)
+        agreeing = 0.0 if found is None else \
+            len(found.agreeing) * found.agreeing.support(pose.T_ba)
         return _likeness(pyramid, one, pose, config) \
             + c.trust * min(agreeing / c.certain_matches, 1.0)
 
@@ -107,20 +112,27 @@ def _refined(told: Resection, reference: Reference, pyramid: Sequence[Tensor],
     c, fine = config.relocalisation, config.lucas_kanade
     # a guess as good as this one only gets lost on coarse levels
     found = align(list(reference.levels[:c.refined]), pyramid[:c.refined], told.T, fine)
-    if not is_loss(found, config) and told.support(found.T_ba) >= c.min_support:
+    if not is_loss(found, config) and told.agreeing.support(found.T_ba) >= c.min_support:
         return found
     # depth that errs puts no pose right for all pixels; mapping will improve on both
     return assess(reference.levels[0], pyramid[0], told.T, fine)
 
 
-def _seen_again(features: Features, reference: Reference,
-                config: TrackingConfig) -> Resection | None:
+def _matches(features: Features, reference: Reference,
+             config: TrackingConfig) -> tuple[Matches, Matches]:
+    """Where a keyframe's features seem to be, and those of which that is clear."""
+    c = config.relocalisation
+    theirs, ours, ratio = match(reference.features.descriptors, features.descriptors, c.max_ratio)
+    seen = Matches(reference.points[torch.from_numpy(theirs)],
+                   torch.from_numpy(features.pixels[ours]).to(reference.points),
+                   reference.levels[0].camera, c.ransac_pixels)
+    return seen, seen.only(ratio < c.clear_ratio)
+
+
+def _seen_from(seen: Matches, reference: Reference, config: TrackingConfig) -> Resection | None:
     """The pose, at a possible distance, from which a keyframe's features are seen."""
     c = config.relocalisation
-    theirs, ours = match(reference.features.descriptors, features.descriptors, c.max_ratio)
-    found = resect(reference.points[torch.from_numpy(theirs)],
-                   torch.from_numpy(features.pixels[ours]), reference.levels[0].camera,
-                   c.ransac_pixels, c.min_matches)
+    found = resect(seen, c.min_matches)
     # from far away everything is within the tolerance of everything
     near = found is not None \
         and float(found.T[:3, 3].norm()) <= c.max_motion * reference.median_depth

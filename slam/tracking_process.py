@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 
+import cv2
 import torch
 from torch import Tensor
 
@@ -123,6 +124,7 @@ def _serve(pipe: Connection, config: TrackingConfig, keyframes: KeyframeConfig) 
     # where Ctrl-C could not be held back it is ignored from here on
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
+    cv2.setNumThreads(1)
     tracker = Tracker(config, keyframes)
     _send(pipe, "ready")
     while True:

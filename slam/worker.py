@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import cv2
 import torch
 
 #: Seconds for which a thread may keep the interpreter while another waits for it.
@@ -45,10 +46,13 @@ def single_threaded_operations() -> Iterator[None]:
     """One core for tracking and one for mapping, instead of both fighting over both; and the
     interpreter passed on quickly, since frames pass through this process on their way."""
     threads, interval = torch.get_num_threads(), sys.getswitchinterval()
+    image_threads = cv2.getNumThreads()
     torch.set_num_threads(1)
+    cv2.setNumThreads(1)
     sys.setswitchinterval(SWITCH_INTERVAL)
     try:
         yield
     finally:
         torch.set_num_threads(threads)
+        cv2.setNumThreads(image_threads)
         sys.setswitchinterval(interval)

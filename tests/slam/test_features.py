@@ -7,14 +7,14 @@ import torch
 from optim import se3
 from optim.camera import PinholeCamera
 from optim.image import intensity
-from slam.features import detect, grey, match, resect
+from slam.features import Matches, detect, grey, match, resect
 
 CAMERA = PinholeCamera(237.0, 237.0, 127.5, 95.5, 256, 192)
 T = se3.exp(torch.tensor([0.4, -0.1, 0.2, 0.05, 0.3, -0.1]))
 
 
-def scene(count=60, outliers=20, depth_error=0.0):
-    """Points (M, 3), and where a camera at ``T`` sees them; the last ones anywhere."""
+def scene(count=60, outliers=20, depth_error=0.0, tolerance=2.0):
+    """Points, and where a camera at ``T`` sees them; the last ones anywhere."""
     g = torch.Generator().manual_seed(0)
     pixels = torch.rand(count, 2, generator=g) * torch.tensor([255.0, 191.0])
     depth = 2 + 2 * torch.rand(count, generator=g)
@@ -22,29 +22,32 @@ def scene(count=60, outliers=20, depth_error=0.0):
     seen, _ = CAMERA.project(se3.act(T, points))
     seen[count - outliers:] = torch.rand(outliers, 2, generator=g) * 190
     stretch = 1 + depth_error * torch.randn(count, 1, generator=g)
-    return points * stretch, seen
+    return Matches(points * stretch, seen, CAMERA, tolerance)
 
 
 def test_resection_finds_the_pose_despite_wrong_matches():
-    found = resect(*scene(), CAMERA, 2.0, 12)
+    seen = scene()
+    found = resect(seen, 12)
     torch.testing.assert_close(found.T, T, atol=1e-3, rtol=0)
-    assert found.count == int(found.agreeing.sum()) >= 40
-    assert bool(found.agreeing[:40].all())
+    assert len(found.agreeing) >= 40
+    assert torch.equal(found.agreeing.points[:40], seen.points[:40])
+    assert torch.equal(found.agreeing.pixels[:40], seen.pixels[:40])
 
 
 def test_too_few_matches_tell_nothing():
-    points, pixels = scene(outliers=50)
-    assert resect(points, pixels, CAMERA, 2.0, 20) is None
-    assert resect(points[:5], pixels[:5], CAMERA, 2.0, 1) is None
+    assert resect(scene(outliers=50), 20) is None
+    assert resect(scene(count=5, outliers=0), 1) is None
 
 
 def test_support_does_not_rest_on_depth():
     """The true pose is allowed by matches whose depth is wrong, another one is not."""
-    found = resect(*scene(outliers=0, depth_error=0.15), CAMERA, 4.0, 12)
+    seen = scene(outliers=0, depth_error=0.15, tolerance=4.0)
+    found = resect(seen, 12)
     turned = se3.exp(torch.tensor([0.0, 0.0, 0.0, 0.2, 0.0, 0.0])) @ T
-    assert found.support(T) > 0.9
-    assert found.support(turned) < 0.3
-    assert found.support(found.T) > 0.8
+    for matches in (seen, found.agreeing):
+        assert matches.support(T) > 0.9
+        assert matches.support(turned) < 0.3
+    assert found.agreeing.support(found.T) > 0.8
 
 
 def test_a_shifted_picture_has_its_features_shifted():
@@ -53,7 +56,8 @@ def test_a_shifted_picture_has_its_features_shifted():
     image = torch.nn.functional.interpolate(coarse, (192, 256), mode="bicubic")[0].clamp(0, 1)
     a = detect(grey(intensity(image)), 300)
     b = detect(grey(intensity(image.roll((6, 10), (1, 2)))), 300)
-    of_a, of_b = match(a.descriptors, b.descriptors, 0.8)
+    of_a, of_b, ratio = match(a.descriptors, b.descriptors, 0.8)
+    assert len(of_a) == len(of_b) == len(ratio) and bool((ratio < 0.8).all())
     assert len(of_a) > 30
     step = b.pixels[of_b] - a.pixels[of_a]
     assert (np.abs(step - [10, 6]).max(1) < 1.5).mean() > 0.9
