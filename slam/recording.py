@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from slam.frame import Frame
+from slam.frame import Frame, GroundTruth
 from slam.graph import KeyframeGraph
 from slam.tracking import TrackedFrame
 from slam.trajectory import Trajectory
-from slam.true_depth import MeasuredDepth
+from slam.true_depth import MeasuredDepth, with_depth
 
 
 @dataclass
@@ -23,6 +23,8 @@ class Recording:
     #: is needed
     depths: list[MeasuredDepth] = field(default_factory=list)
     _last_had_depth: bool = field(default=False, init=False, repr=False)
+    #: by frame index, of those whose truth no later measurement can change; output thread
+    _settled: dict[int, GroundTruth | None] = field(default_factory=dict, init=False, repr=False)
     #: indices of frames that nothing could be made of: before the map, or not numbers
     unusable: list[int] = field(default_factory=list)
 
@@ -36,6 +38,18 @@ class Recording:
             self.depths.append(MeasuredDepth(frame.timestamp, frame.camera,
                                              truth.T_world_cam.double(), truth.depth))
         self._last_had_depth = truth.depth is not None
+
+    def truth_of(self, frame: Frame) -> GroundTruth | None:
+        """What is true of a frame, as ``slam.true_depth.with_depth`` by all measurements so far.
+        To be called by one thread."""
+        if frame.index in self._settled:
+            return self._settled[frame.index]
+        measured = tuple(self.depths)
+        truth = with_depth(frame, measured)
+        # what is measured from now on is further away than the last one
+        if measured and measured[-1].timestamp >= frame.timestamp:
+            self._settled[frame.index] = truth
+        return truth
 
     def begin_anew(self) -> None:
         """The map is given up, and with it what was tracked against it."""

@@ -11,7 +11,6 @@ from slam.memory import peak_memory_mb
 from slam.recording import Recording
 from slam.snapshot import KeyframeView
 from slam.system import Timings
-from slam.true_depth import with_depth
 
 #: Scores of a trajectory that the report carries.
 _TRAJECTORY_SCORES = ("ate_m", "rotation_deg", "zero_motion_ate_m", "path_length_m", "scale")
@@ -56,7 +55,7 @@ def truth_scores(recording: Recording, keyframes: Sequence[KeyframeView],
     except ResultError:
         # fewer common poses than a similarity needs
         return {}
-    truths = [with_depth(keyframe.frame, recording.depths) for keyframe in graph.keyframes]
+    truths = [recording.truth_of(keyframe.frame) for keyframe in graph.keyframes]
     classes = graph.keyframes[0].prediction.classes
     maps = evaluate_maps(keyframes, truths, scores["scale"], len(classes))
     return {name: scores[name] for name in _TRAJECTORY_SCORES} | maps

@@ -92,3 +92,20 @@ def test_a_recording_keeps_depth_only_where_others_lack_it():
         dense.note_truth(frame(n, depth=depth))
     assert np.allclose([m.timestamp for m in sparse.depths], [0, 0.1, 0.2])
     assert len(dense.depths) == 1
+
+
+def test_a_later_measurement_replaces_one_that_is_further_away():
+    recording = Recording()
+    depths = {0: 1.0, 7: 2.0, 9: 3.0}
+
+    def told():
+        seen = recording.truth_of(frame(5)).depth
+        return None if seen is None else seen[seen > 0].unique().tolist()
+
+    after = []
+    for n in range(12):
+        depth = torch.full((48, 64), depths[n]) if n in depths else None
+        recording.note_truth(frame(n, depth=depth))
+        after.append(told())
+    assert after[:7] == [[1.0]] * 7
+    assert after[7:] == [[2.0]] * 5
