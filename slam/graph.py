@@ -82,11 +82,11 @@ class KeyframeGraph:
 
     def overlap(self, a: int, b: int, level: int) -> float:
         """Share of a's pixels that fall into b's image, at the present states."""
-        return float(self.seen_in(a, b, level)[1].float().mean())
+        return float(self.seen_in(a, b, level)[2].float().mean())
 
-    def seen_in(self, a: int, b: int, level: int = 0) -> tuple[Tensor, Tensor]:
+    def seen_in(self, a: int, b: int, level: int = 0) -> tuple[Tensor, Tensor, Tensor]:
         """Where a's pixels of a pyramid level fall in b's image (H * W, 2) at the present states,
-        and a mask (H * W,) of those that do."""
+        at which depth from b (H * W,), and a mask (H * W,) of those that do."""
         keyframe, other = self.keyframes[a], self.keyframes[b]
         camera = keyframe.camera_at(level)
         depth = keyframe.depth(self.states[a].code_depth, level).reshape(-1)
@@ -95,7 +95,7 @@ class KeyframeGraph:
         target = other.camera_at(level)
         pixels, _ = target.project(x_b)
         seen = (x_b[:, 2] > MIN_DEPTH) & image.inside(pixels, target.width, target.height)
-        return pixels, seen
+        return pixels, x_b[:, 2], seen
 
     def relative(self, a: int, b: int) -> Tensor:
         """``T_b_a``."""

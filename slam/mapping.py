@@ -15,6 +15,7 @@ from slam.loop_closure import LoopCloser
 from slam.marginalisation import marginalise
 from slam.matching import match_keyframe, match_one_way
 from slam.one_way import PassedFrame, make_one_way
+from slam.scale import log_scale_beside
 from slam.window import Window
 
 
@@ -32,8 +33,9 @@ class Mapper:
         """Make a keyframe, link it and schedule its optimisation; returns its number.
 
         It is linked to its predecessors, as far as they see the same, and to the keyframe
-        that it was ``seen_from``, by default the one before: after a loss an older one.  Frames
-        that ``passed`` before it are compared with it and with the keyframe before them.
+        that it was ``seen_from``, by default the one before: after a loss an older one.  Its
+        depth takes their scale.  Frames that ``passed`` before it are compared with it and with
+        the keyframe before them.
         """
         keyframe = make_keyframe(frame, T_world_cam, self._predictor, self._levels,
                                  self._config.matching.features)
@@ -49,6 +51,9 @@ class Mapper:
                 graph.link(number, earlier)
         if number:
             graph.link(number, seen_from)
+            change = log_scale_beside(graph, number, self._config.geometric_level,
+                                      self._config.link_overlap, self._config.max_log_scale)
+            graph.keyframes[number] = keyframe.stretched(change)
         if self._config.matching.points:
             match_keyframe(graph, number, self._config.matching)
         self._place_between(passed, number)

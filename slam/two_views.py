@@ -56,7 +56,7 @@ class TwoViews:
         """Brightness of the second image as the first sees it, and how far it is from the first
         one's; both (H, W), 0 where the second image does not reach."""
         first, second = (keyframe.pyramid[0] for keyframe in graph.keyframes)
-        pixels, seen = graph.seen_in(0, 1)
+        pixels, _, seen = graph.seen_in(0, 1)
         found = imaging.sample(second[..., None], pixels)[:, 0]
         warped = (found * seen).view_as(first)
         return warped, (warped - first).abs() * seen.view_as(first)
@@ -119,7 +119,9 @@ def reconstruct(first: Frame, second: Frame, predictor: Predictor,
                 config: SlamConfig) -> TwoViews:
     """Depth, labels and motion of two images, by mapping's own schedule from the identity."""
     identity = se3.identity(device=first.image.device)
-    mapper = Mapper(config.mapping, predictor, len(config.tracking.lucas_kanade.iterations))
+    # where the second view is from is not known, nor then what it sees of the first one's surfaces
+    mapping = replace(config.mapping, max_log_scale=0.0)
+    mapper = Mapper(mapping, predictor, len(config.tracking.lucas_kanade.iterations))
     mapper.insert(first, identity)
     mapper.insert(second, identity, seen_from=0)
     before = mapper.graph.frozen()

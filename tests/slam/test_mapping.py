@@ -201,5 +201,7 @@ def test_two_views_gain_with_the_prior_and_lose_without():
 
 
 def test_window_and_links_must_exist():
-    with pytest.raises(ValueError, match="at least 1 and one_way not negative, got 0, 2 and 0"):
-        MappingConfig(window=0)
+    for wrong, got in (({"window": 0}, "got 0, 2, 0 and 0.5"),
+                       ({"max_log_scale": -0.1}, "got 5, 2, 0 and -0.1")):
+        with pytest.raises(ValueError, match="max_log_scale not negative, " + got):
+            MappingConfig(**wrong)

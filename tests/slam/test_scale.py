@@ -1,0 +1,96 @@
+"""One map has one scale, though a network guesses it anew for every image."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from exact import ExactPredictor
+from walks import Playback, small_config
+
+from optim import se3
+from slam.mapping import Mapper
+from slam.scale import log_scale_beside
+from slam.system import System
+
+LEVELS = 4
+
+
+class Unsure(ExactPredictor):
+    """Right but for the scale of each image, and for what codes can mend."""
+
+    def __init__(self, frames, factors, **errors):
+        super().__init__(frames, **errors)
+        self._factors = dict(zip((self._index(f) for f in frames), factors, strict=True))
+
+    @staticmethod
+    def _index(frame):
+        return frame.image.sum().item()
+
+    def predict(self, image, camera):
+        found = super().predict(image, camera)
+        factor = self._factors[image.sum().item()]
+        return replace(found, average_depth=found.average_depth * factor)
+
+
+def mapper_of(frames, factors, limit=0.5):
+    config = replace(small_config().mapping, max_log_scale=limit)
+    mapper = Mapper(config, Unsure(frames, factors, depth_error=0.0), LEVELS)
+    for frame in frames:
+        mapper.insert(frame, frame.truth.T_world_cam.float())
+    return mapper
+
+
+def ratios(graph):
+    """Of every keyframe, the median of its depth over the truth."""
+    return [float((keyframe.depth(state.code_depth) / keyframe.frame.truth.depth).median())
+            for keyframe, state in zip(graph.keyframes, graph.states)]
+
+
+def test_a_new_keyframe_takes_the_scale_of_the_one_before(small_walk):
+    # moving along with depth that is 0.8 of what it is, a camera goes 0.8 of its way
+    frames = small_walk[0:45:15]
+    frames = [replace(f, truth=replace(f.truth, T_world_cam=scaled(f.truth.T_world_cam, 0.8)))
+              for f in frames]
+    found = ratios(mapper_of(frames, (0.8, 1.1, 0.95)).graph)
+    assert found == pytest.approx([0.8, 0.8, 0.8], rel=0.02)
+
+
+def scaled(T, factor):
+    T = T.clone()
+    T[:3, 3] *= factor
+    return T
+
+
+def test_the_network_decides_where_that_is_asked_for_or_nothing_is_shared(small_walk):
+    frames = small_walk[0:30:15]
+    assert ratios(mapper_of(frames, (1.0, 1.2), limit=0.0).graph) == pytest.approx([1, 1.2], 0.01)
+    turned = se3.exp(torch.tensor([0, 0, 0, 0, 2.5, 0], dtype=torch.float64))
+    away = replace(frames[1], truth=replace(frames[1].truth,
+                                            T_world_cam=frames[1].truth.T_world_cam @ turned))
+    assert ratios(mapper_of([frames[0], away], (1.0, 1.2)).graph) == pytest.approx([1, 1.2], 0.01)
+
+
+def test_no_keyframe_is_stretched_beyond_the_limit(small_walk):
+    frames = small_walk[0:30:15]
+    graph = mapper_of(frames, (1.0, 3.0), limit=0.0).graph
+    assert log_scale_beside(graph, 1, 1, 0.3, 0.5) == -0.5
+    assert log_scale_beside(graph, 1, 1, 0.3, 2.0) == pytest.approx(-1.0986, abs=0.03)
+
+
+def test_a_map_of_one_scale_comes_of_images_of_many(small_walk):
+    """Tracked, not placed; codes cannot mend it here."""
+    frames = small_walk[:60]
+    g = torch.Generator().manual_seed(5)
+    factors = (0.2 * torch.randn(len(frames), generator=g)).exp().tolist()
+
+    def spread(limit):
+        config = small_config()
+        config = replace(config, mapping=replace(config.mapping, max_log_scale=limit))
+        system = System(config, Unsure(frames, factors, depth_error=0.0))
+        system.run_sequential(Playback(frames))
+        assert len(system.graph) >= 3
+        return float(torch.tensor(ratios(system.graph)).log().std())
+
+    together, alone = spread(0.5), spread(0.0)
+    assert together < 0.5 * alone
+    assert together < 0.06
