@@ -261,9 +261,9 @@ class MappingConfig:
     links: int = 2
     #: share of pixels that must be in view for a link
     link_overlap: float = 0.3
-    #: largest ln of what a new keyframe's depth is multiplied by to have the scale of those that
-    #: it is linked to; 0 leaves the network's
-    max_log_scale: float = 0.5
+    #: how far a new keyframe's depth is brought from the scale that the network gives it (0) to
+    #: that of the keyframes that it is linked to (1), see ``slam.scale``
+    scale_share: float = 0.5
     #: coarse to fine, geometry before semantics before both
     schedule: tuple[StageConfig, ...] = (
         StageConfig("geometry", 3, 4), StageConfig("geometry", 2, 5),
@@ -278,10 +278,10 @@ class MappingConfig:
     gauss_newton: GaussNewtonConfig = field(default_factory=GaussNewtonConfig)
 
     def __post_init__(self):
-        if self.window < 1 or self.links < 1 or self.one_way < 0 or self.max_log_scale < 0:
-            raise ValueError("mapping.window and mapping.links must be at least 1, one_way and "
-                             f"max_log_scale not negative, got {self.window}, {self.links}, "
-                             f"{self.one_way} and {self.max_log_scale}")
+        if self.window < 1 or self.links < 1 or self.one_way < 0 or not 0 <= self.scale_share <= 1:
+            raise ValueError("mapping.window and mapping.links must be at least 1, one_way not "
+                             f"negative and scale_share from 0 to 1, got {self.window}, "
+                             f"{self.links}, {self.one_way} and {self.scale_share}")
 
     @property
     def leaves_priors(self) -> bool:

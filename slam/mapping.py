@@ -34,7 +34,7 @@ class Mapper:
 
         It is linked to its predecessors, as far as they see the same, and to the keyframe
         that it was ``seen_from``, by default the one before: after a loss an older one.  Its
-        depth takes their scale.  Frames that ``passed`` before it are compared with it and with
+        depth is brought nearer to theirs.  Frames that ``passed`` before it are compared with it and with
         the keyframe before them.
         """
         keyframe = make_keyframe(frame, T_world_cam, self._predictor, self._levels,
@@ -51,9 +51,9 @@ class Mapper:
                 graph.link(number, earlier)
         if number:
             graph.link(number, seen_from)
-            change = log_scale_beside(graph, number, self._config.geometric_level,
-                                      self._config.link_overlap, self._config.max_log_scale)
-            graph.keyframes[number] = keyframe.stretched(change)
+            beside = log_scale_beside(graph, number, self._config.geometric_level,
+                                      self._config.link_overlap)
+            graph.keyframes[number] = keyframe.stretched(self._config.scale_share * beside)
         if self._config.matching.points:
             match_keyframe(graph, number, self._config.matching)
         self._place_between(passed, number)

@@ -202,6 +202,6 @@ def test_two_views_gain_with_the_prior_and_lose_without():
 
 def test_window_and_links_must_exist():
     for wrong, got in (({"window": 0}, "got 0, 2, 0 and 0.5"),
-                       ({"max_log_scale": -0.1}, "got 5, 2, 0 and -0.1")):
-        with pytest.raises(ValueError, match="max_log_scale not negative, " + got):
+                       ({"scale_share": 1.1}, "got 5, 2, 0 and 1.1")):
+        with pytest.raises(ValueError, match="scale_share from 0 to 1, " + got):
             MappingConfig(**wrong)

@@ -1,6 +1,7 @@
 """One map has one scale, though a network guesses it anew for every image."""
 
 from dataclasses import replace
+from math import log
 
 import pytest
 import torch
@@ -32,8 +33,8 @@ class Unsure(ExactPredictor):
         return replace(found, average_depth=found.average_depth * factor)
 
 
-def mapper_of(frames, factors, limit=0.5):
-    config = replace(small_config().mapping, max_log_scale=limit)
+def mapper_of(frames, factors, share=1.0):
+    config = replace(small_config().mapping, scale_share=share)
     mapper = Mapper(config, Unsure(frames, factors, depth_error=0.0), LEVELS)
     for frame in frames:
         mapper.insert(frame, frame.truth.T_world_cam.float())
@@ -63,18 +64,19 @@ def scaled(T, factor):
 
 def test_the_network_decides_where_that_is_asked_for_or_nothing_is_shared(small_walk):
     frames = small_walk[0:30:15]
-    assert ratios(mapper_of(frames, (1.0, 1.2), limit=0.0).graph) == pytest.approx([1, 1.2], 0.01)
+    assert ratios(mapper_of(frames, (1.0, 1.2), share=0.0).graph) == pytest.approx([1, 1.2], 0.01)
     turned = se3.exp(torch.tensor([0, 0, 0, 0, 2.5, 0], dtype=torch.float64))
     away = replace(frames[1], truth=replace(frames[1].truth,
                                             T_world_cam=frames[1].truth.T_world_cam @ turned))
     assert ratios(mapper_of([frames[0], away], (1.0, 1.2)).graph) == pytest.approx([1, 1.2], 0.01)
 
 
-def test_no_keyframe_is_stretched_beyond_the_limit(small_walk):
+def test_half_of_the_way_is_half_of_the_factor(small_walk):
     frames = small_walk[0:30:15]
-    graph = mapper_of(frames, (1.0, 3.0), limit=0.0).graph
-    assert log_scale_beside(graph, 1, 1, 0.3, 0.5) == -0.5
-    assert log_scale_beside(graph, 1, 1, 0.3, 2.0) == pytest.approx(-1.0986, abs=0.03)
+    graph = mapper_of(frames, (1.0, 1.44), share=0.0).graph
+    assert log_scale_beside(graph, 1, 1, 0.3) == pytest.approx(-log(1.44), abs=0.02)
+    halfway = ratios(mapper_of(frames, (1.0, 1.44), share=0.5).graph)
+    assert halfway == pytest.approx([1.0, 1.2], rel=0.01)
 
 
 def test_a_map_of_one_scale_comes_of_images_of_many(small_walk):
@@ -83,14 +85,14 @@ def test_a_map_of_one_scale_comes_of_images_of_many(small_walk):
     g = torch.Generator().manual_seed(5)
     factors = (0.2 * torch.randn(len(frames), generator=g)).exp().tolist()
 
-    def spread(limit):
+    def spread(share):
         config = small_config()
-        config = replace(config, mapping=replace(config.mapping, max_log_scale=limit))
+        config = replace(config, mapping=replace(config.mapping, scale_share=share))
         system = System(config, Unsure(frames, factors, depth_error=0.0))
         system.run_sequential(Playback(frames))
         assert len(system.graph) >= 3
         return float(torch.tensor(ratios(system.graph)).log().std())
 
-    together, alone = spread(0.5), spread(0.0)
+    together, alone = spread(1.0), spread(0.0)
     assert together < 0.5 * alone
     assert together < 0.06
