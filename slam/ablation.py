@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from slam.config import SlamConfig, StageConfig, Term
 
-#: Stages run, by the name of the row.  Without any, poses are tracking's and codes are zero.
+#: Stages run, by the name of the row.  Without any, poses are tracking's, codes are zero and every
+#: keyframe has the scale that the network gives it.
 #: In these a keyframe's labels are its own, in the row after them all that see a surface label it.
 STAGES = {"zero code, tracking alone": (),
           "geometry + poses": ("geometry",),
@@ -25,7 +26,8 @@ def stage_variants(config: SlamConfig) -> dict[str, SlamConfig]:
 
 
 def residual_variants(config: SlamConfig) -> dict[str, SlamConfig]:
-    """By the name of the row, ``config`` as it is, then with one residual of mapping left out.
+    """By the name of the row, ``config`` as it is, then with one residual of mapping left out, or
+    what else depth rests on.
 
     Tracking is photometric in every row.  Without corners there is nothing to find loops by.
     """
@@ -38,15 +40,18 @@ def residual_variants(config: SlamConfig) -> dict[str, SlamConfig]:
             "no corners (nor loops)": replace(config, mapping=replace(config.mapping,
                                                                       matching=matching)),
             "no code prior": _without(config, "code"),
-            "no visibility weights": _weighed_alike(config)}
+            "no visibility weights": _weighed_alike(config),
+            "no scale from neighbours": replace(config, mapping=replace(config.mapping,
+                                                                        scale_share=0.0))}
 
 
 def _scheduled(config: SlamConfig, schedule: tuple[StageConfig, ...]) -> SlamConfig:
     # where no stage moves corners, none has been triangulated that depth could be refined by
     refinement = replace(config.fusion.refinement,
                          enabled=config.fusion.refinement.enabled and bool(schedule))
-    return replace(config, mapping=replace(config.mapping, schedule=schedule),
-                   fusion=replace(config.fusion, refinement=refinement))
+    mapping = replace(config.mapping, schedule=schedule,
+                      scale_share=config.mapping.scale_share if schedule else 0.0)
+    return replace(config, mapping=mapping, fusion=replace(config.fusion, refinement=refinement))
 
 
 def _geometry_for_joint(config: SlamConfig) -> tuple[StageConfig, ...]:

@@ -38,6 +38,7 @@ def test_rows_of_the_stages_differ_in_the_schedule_and_last_in_the_labels():
     assert set(stages["geometry + poses"]) == {"geometry"}
     assert stages["+ semantics"] == stages["geometry + poses"] + ["semantics"]
     assert rows["+ joint"].mapping == SlamConfig().mapping
+    assert {name for name, c in rows.items() if c.mapping.scale_share == 0} == {next(iter(rows))}
     assert {c.fusion.labels for c in list(rows.values())[:-1]} == {"none"}
     assert list(rows.values())[-1] == SlamConfig()
 
@@ -50,6 +51,7 @@ def test_rows_of_the_residuals_lack_one_each():
                        ("no semantic", "semantic"), ("no code prior", "code")):
         assert used["all"] - used[name] == {term}
     assert rows["no corners (nor loops)"].mapping.matching.points == 0
+    assert rows["no scale from neighbours"].mapping.scale_share == 0
     schedules = [rows[name].mapping.schedule for name in ("all", "no semantic in the joint stage")]
     assert [s.stage for s in schedules[1]][-2:] == ["semantics", "geometry"]
     assert [(s.level, s.iterations) for s in schedules[0]] \
