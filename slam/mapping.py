@@ -34,8 +34,8 @@ class Mapper:
 
         It is linked to its predecessors, as far as they see the same, and to the keyframe
         that it was ``seen_from``, by default the one before: after a loss an older one.  Its
-        depth is brought nearer to theirs.  Frames that ``passed`` before it are compared with it and with
-        the keyframe before them.
+        depth is brought nearer to theirs.  Frames that ``passed`` before it are compared with it
+        and with the keyframe before them.
         """
         keyframe = make_keyframe(frame, T_world_cam, self._predictor, self._levels,
                                  self._config.matching.features)
