@@ -90,7 +90,7 @@ class Fusion:
             graph.keyframes[number], self._surface(graph, number), labels, self._config))
 
     def _shared_labels(self, graph: KeyframeGraph, number: int) -> SharedLabels:
-        neighbours = sorted(graph.neighbours(number))
+        neighbours = graph.neighbours(number)
         basis = tuple(graph.states[n] for n in (number, *neighbours))
         return _kept(self._labels, number, basis, lambda: shared_labels(
             self._surface(graph, number), [self._surface(graph, n) for n in neighbours],

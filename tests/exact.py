@@ -43,8 +43,11 @@ class ExactPredictor:
         self._size, self._seed = code_size, seed
         self._depth_error, self._logit_error = depth_error, logit_error
 
+    def frame_of(self, image: Tensor) -> Frame:
+        return self._frames[_fingerprint(image)]
+
     def predict(self, image: Tensor, camera: PinholeCamera) -> Prediction:
-        frame = self._frames[_fingerprint(image)]
+        frame = self.frame_of(image)
         g = torch.Generator().manual_seed(self._seed + frame.index)
         code_depth, code_semantic = torch.randn(2, self._size, generator=g)
         prox = proximity_from_depth(frame.truth.depth, AVERAGE_DEPTH)

@@ -200,7 +200,7 @@ def test_two_views_gain_with_the_prior_and_lose_without():
     assert unbound < alone - 0.03
 
 
-def test_window_and_links_must_exist():
+def test_impossible_windows_and_shares_are_refused():
     for wrong, got in (({"window": 0}, "got 0, 2, 0 and 0.5"),
                        ({"scale_share": 1.1}, "got 5, 2, 0 and 1.1")):
         with pytest.raises(ValueError, match="scale_share from 0 to 1, " + got):

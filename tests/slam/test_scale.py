@@ -21,15 +21,11 @@ class Unsure(ExactPredictor):
 
     def __init__(self, frames, factors, **errors):
         super().__init__(frames, **errors)
-        self._factors = dict(zip((self._index(f) for f in frames), factors, strict=True))
-
-    @staticmethod
-    def _index(frame):
-        return frame.image.sum().item()
+        self._factors = {f.index: factor for f, factor in zip(frames, factors, strict=True)}
 
     def predict(self, image, camera):
         found = super().predict(image, camera)
-        factor = self._factors[image.sum().item()]
+        factor = self._factors[self.frame_of(image).index]
         return replace(found, average_depth=found.average_depth * factor)
 
 
