@@ -7,7 +7,7 @@ import numpy as np
 import torch
 import yaml
 
-from networks.errors import DataError
+from scenecode.core.errors import DataError
 
 #: Label of a pixel without ground truth; ignored by losses and metrics.
 VOID = 255

@@ -9,8 +9,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from networks.device import choose_device
-from networks.errors import ConfigError
+from scenecode.core.device import choose_device
+from scenecode.core.errors import ConfigError
 
 #: Batch norm needs two images.
 SMALLEST_SHARE = 2

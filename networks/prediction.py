@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from networks.classes import ClassSet
-from optim.camera import PinholeCamera
-from optim.proximity import depth_from_proximity
+from scenecode.networks.classes import ClassSet
+from scenecode.optim.geometry.camera import PinholeCamera
+from scenecode.optim.geometry.proximity import depth_from_proximity
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ from numpy import ndarray
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from optim import image
-from optim.camera import MIN_DEPTH, PinholeCamera
-from optim.occlusion import behind_edge
+from scenecode.optim.geometry.camera import MIN_DEPTH, PinholeCamera
+from scenecode.optim.geometry.occlusion import behind_edge
+from scenecode.optim.imaging import image
 
 
 @dataclass(frozen=True)
@@ -80,9 +80,6 @@ class Alignment:
     overlap: float
     #: share of the seen ones whose residual is within the Huber threshold
     inliers: float
-    #: ln of the determinant of the pose's information (6, 6), in metres and radians, at the level
-    #: assessed, the finest after ``align``; minus infinity where pixels leave some of it open
-    log_information: float = -inf
 
 
 @dataclass(frozen=True)
@@ -196,12 +193,11 @@ def assess(reference: ReferenceLevel, live: Tensor, T_ba: Tensor, config: LucasK
     if not len(error):
         return Alignment(T_ba, gain, offset, inf, 0.0, 0.0)
     return Alignment(T_ba, gain, offset, float(np.minimum(error, config.huber).mean()),
-                     len(error) / len(found.valid), float((error < config.huber).mean()),
-                     _log_information(found, reference, config))
+                     len(error) / len(found.valid), float((error < config.huber).mean()))
 
 
-def likeness(reference: ReferenceLevel, live: Tensor, T_ba: Tensor,
-             config: LucasKanadeConfig) -> float:
+def ncc(reference: ReferenceLevel, live: Tensor, T_ba: Tensor,
+        config: LucasKanadeConfig) -> float:
     """The correlation of a live image (H, W), looked up from a pose (4, 4), with the reference,
     times the share of the reference that is seen; -1 to 1, whatever the exposure."""
     found = residual(reference, live.numpy(force=True), T_ba.numpy(force=True), 1.0, 0.0, config)
@@ -255,23 +251,6 @@ def _weighted(found: AlignmentResidual, value: ndarray, variance: ndarray,
     deviation = np.sqrt(variance) / config.noise
     weight = config.huber / np.maximum(np.abs(value), config.huber * deviation) / deviation
     return found.unscaled_jacobian * (weight * found.valid)
-
-
-def _log_information(found: AlignmentResidual, reference: ReferenceLevel,
-                     config: LucasKanadeConfig) -> float:
-    """``Alignment.log_information``: depth and exposure are eliminated, as in a step.
-
-    That the reference is as bright as it was keeps an exposure that changes from passing for
-    more or less texture.
-    """
-    variance = np.square(found.by_depth * reference.relative_std) + config.noise ** 2
-    weighted = _weighted(found, found.value, variance, config)
-    H = (weighted @ found.unscaled_jacobian.T).astype(np.float64) / config.noise ** 2
-    H[6, 6] += 1 / config.gain_sigma ** 2
-    H[7, 7] += 1 / config.offset_sigma ** 2
-    sign, whole = np.linalg.slogdet(H)
-    # the determinant of the Schur complement is a quotient
-    return float(whole - np.linalg.slogdet(H[6:, 6:])[1]) if sign > 0 else -inf
 
 
 def _sample(picture: ndarray, u: ndarray, v: ndarray) -> ndarray:

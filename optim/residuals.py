@@ -2,21 +2,50 @@
 
 Photometric (equation 6), geometric (equation 7), semantic (equation 8), the zero-code prior
 (section 4), and those of points with a depth of their own.  Each is batched over P pairs of
-views (A, B); derivatives are by the groups of ``PARAMETERS``.
+views (A, B); a derivative is by a ``Block``: one view's parameters of one group.
 """
 
 from dataclasses import dataclass
+from enum import Enum, auto
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from optim.camera import MIN_DEPTH
-from optim.lookup import sample_views, sample_views_with_gradient
-from optim.proximity import depth_with_jacobian
-from optim.warp import CodedPixels, Warp
+from scenecode.optim.geometry.camera import MIN_DEPTH
+from scenecode.optim.geometry.proximity import depth_with_jacobian
+from scenecode.optim.imaging.lookup import sample_views, sample_views_with_gradient
+from scenecode.optim.warp import CodedPixels, Warp
 
-#: Parameter groups of a pair of views (A, B); ``point`` is the ln depth of each point.
-PARAMETERS = ("pose_a", "pose_b", "depth_a", "depth_b", "semantic_a", "semantic_b", "point")
+
+class Group(Enum):
+    """What a parameter describes."""
+
+    POSE = auto()
+    DEPTH_CODE = auto()
+    SEMANTIC_CODE = auto()
+    #: ln depth of a point in the view that it belongs to
+    POINT = auto()
+
+
+class View(Enum):
+    """Which view of a pair (A, B) a parameter belongs to."""
+
+    A = auto()
+    B = auto()
+
+
+class Block(NamedTuple):
+    """A key of ``Residual.jacobians``."""
+
+    group: Group
+    view: View
+
+
+POSE_A, POSE_B = (Block(Group.POSE, view) for view in View)
+DEPTH_A, DEPTH_B = (Block(Group.DEPTH_CODE, view) for view in View)
+SEMANTIC_A, SEMANTIC_B = (Block(Group.SEMANTIC_CODE, view) for view in View)
+POINT_A = Block(Group.POINT, View.A)
 
 
 @dataclass(frozen=True)
@@ -25,8 +54,8 @@ class Residual:
 
     #: (P, N, R)
     value: Tensor
-    #: group name to (P, N, R, size); a group that is absent has no influence
-    jacobians: dict[str, Tensor]
+    #: (P, N, R, size) each; a block that is absent has no influence
+    jacobians: dict[Block, Tensor]
 
 
 @dataclass(frozen=True)
@@ -65,7 +94,7 @@ def photometric(intensity_a: Tensor, seen: Tensor, seen_J_pixel: Tensor, warp: W
     its derivative (P, N, 1, 2); gain and offset (P, 1) are constants here."""
     value = (gain * intensity_a + offset)[..., None] - seen
     pose_a, pose_b, depth_a = warp.chain(_by_point(-seen_J_pixel, warp))
-    return Residual(value, {"pose_a": pose_a, "pose_b": pose_b, "depth_a": depth_a})
+    return Residual(value, {POSE_A: pose_a, POSE_B: pose_b, DEPTH_A: depth_a})
 
 
 def geometric(maps: DepthMaps, codes: Tensor, views_b: Tensor, warp: Warp) -> Residual:
@@ -87,8 +116,8 @@ def geometric(maps: DepthMaps, codes: Tensor, views_b: Tensor, warp: Warp) -> Re
     pose_a, pose_b, depth_a = warp.chain(value_J_x)
     code_J = sample_views(maps.prox_J_code, views_b, warp.pixels)
     return Residual(seen.log() - warped.log(),
-                    {"pose_a": pose_a, "pose_b": pose_b, "depth_a": depth_a,
-                     "depth_b": (log_J_prox * code_J)[..., None, :]})
+                    {POSE_A: pose_a, POSE_B: pose_b, DEPTH_A: depth_a,
+                     DEPTH_B: (log_J_prox * code_J)[..., None, :]})
 
 
 def semantic(prob_a: Tensor, prob_a_J_code: Tensor, maps: LabelMaps, logits: Tensor,
@@ -105,11 +134,11 @@ def semantic(prob_a: Tensor, prob_a_J_code: Tensor, maps: LabelMaps, logits: Ten
         logits_b = sample_views(logits, views_b, warp.pixels)
     prob_b = torch.softmax(logits_b, -1)
     J = sample_views(maps.logits_J_code, views_b, warp.pixels)
-    jacobians = {"semantic_a": prob_a_J_code,
-                 "semantic_b": -softmax_chain(prob_b, J.unflatten(-1, (prob_b.shape[-1], -1)))}
+    jacobians = {SEMANTIC_A: prob_a_J_code,
+                 SEMANTIC_B: -softmax_chain(prob_b, J.unflatten(-1, (prob_b.shape[-1], -1)))}
     if with_geometry:
         by_x = -_by_point(softmax_chain(prob_b, logits_b_J_pixel), warp)
-        jacobians["pose_a"], jacobians["pose_b"], jacobians["depth_a"] = warp.chain(by_x)
+        jacobians[POSE_A], jacobians[POSE_B], jacobians[DEPTH_A] = warp.chain(by_x)
     return Residual(prob_a - prob_b, jacobians)
 
 
@@ -118,7 +147,7 @@ def reprojection(observed: Tensor, warp: Warp) -> Residual:
     (``warp_points``)."""
     pose_a, pose_b, point = warp.chain(warp.pixel_J_x)
     return Residual(warp.pixels - observed,
-                    {"pose_a": pose_a, "pose_b": pose_b, "point": point})
+                    {POSE_A: pose_a, POSE_B: pose_b, POINT_A: point})
 
 
 def point_depth(log_depth: Tensor, pixels: CodedPixels, codes: Tensor) -> Residual:
@@ -128,7 +157,7 @@ def point_depth(log_depth: Tensor, pixels: CodedPixels, codes: Tensor) -> Residu
     depth_a = -(said_J_prox / said)[..., None] * pixels.prox_J_code
     one = log_depth.new_ones(1, 1, 1, 1).expand(*log_depth.shape, 1, 1)
     return Residual((log_depth - said.log())[..., None],
-                    {"depth_a": depth_a[..., None, :], "point": one})
+                    {DEPTH_A: depth_a[..., None, :], POINT_A: one})
 
 
 def softmax_chain(prob: Tensor, logits_J: Tensor) -> Tensor:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from optim import image
-from optim.camera import MIN_DEPTH, PinholeCamera
-from optim.proximity import depth_with_jacobian
+from scenecode.optim.geometry.camera import MIN_DEPTH, PinholeCamera
+from scenecode.optim.geometry.proximity import depth_with_jacobian
+from scenecode.optim.imaging import image
 
 
 @dataclass(frozen=True)

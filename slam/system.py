@@ -10,50 +10,35 @@ makes the same calls in one thread, in a fixed order.
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from networks.prediction import Predictor
-from optim import image as imaging
-from optim import se3
-from optim.lucas_kanade import Alignment
-from slam.config import SlamConfig
-from slam.frame import Frame
-from slam.graph import KeyframeGraph
-from slam.mapping import Mapper
-from slam.one_way import PassedFrame, PassedFrames
-from slam.recording import Recording
-from slam.reference import Reference, make_reference
-from slam.snapshot import Mailbox
-from slam.sources.base import Source
-from slam.tracking import TrackedFrame, Tracker
-from slam.tracking_process import TrackingProcess
-from slam.worker import Worker, single_threaded_operations
+from scenecode.networks.prediction import Predictor
+from scenecode.optim.geometry import se3
+from scenecode.optim.imaging import image as imaging
+from scenecode.optim.lucas_kanade import Alignment
+from scenecode.slam.config.slam_config import SlamConfig
+from scenecode.slam.map.graph import KeyframeGraph
+from scenecode.slam.mapping.mapper import Mapper
+from scenecode.slam.records.frame import Frame
+from scenecode.slam.records.snapshot import Mailbox
+from scenecode.slam.runtime.worker import Worker, single_threaded_operations
+from scenecode.slam.sources.base.source import Source
+from scenecode.slam.tracking.process import TrackingProcess
+from scenecode.slam.tracking.recording import Recording
+from scenecode.slam.tracking.reference import Reference, make_reference
+from scenecode.slam.tracking.timings import Timings
+from scenecode.slam.tracking.tracker import TrackedFrame, Tracker
 
 #: Niceness of the threads beside tracking: a late map is better than a late pose, and late
 #: files are better than a late map.
 MAPPING_NICENESS, OUTPUT_NICENESS = 5, 10
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass
-class Timings:
-    """Seconds spent.  Each list is written by one thread."""
-
-    tracking: list[float] = field(default_factory=list)    # tracking thread
-    keyframe: list[float] = field(default_factory=list)    # mapping thread
-    iteration: list[float] = field(default_factory=list)   # mapping thread
-    #: of each piece of the search for loops
-    loop: list[float] = field(default_factory=list)        # mapping thread
-    #: from the request for a keyframe to the end of the work on it
-    lag: list[float] = field(default_factory=list)         # mapping thread
-    #: peak of the process that tracks, 0 when there is none; tracking thread
-    tracking_memory_mb: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -96,8 +81,6 @@ class System:
         self._on_map = on_map
         self._on_frame = on_frame
         self._mapper = Mapper(config.mapping, predictor, levels)     # mapping thread
-        #: since the last keyframe; tracking thread
-        self._passed = PassedFrames(config.mapping.one_way)
         #: what tracking was last told; tracking thread
         self._known_to_tracking: PublishedMap | None = None
         self._version = 0                                            # mapping thread
@@ -118,10 +101,8 @@ class System:
         tracker = Tracker(self.config.tracking, self.config.keyframes)
         for frame in self._usable(source):
             tracked = self._process(frame, self._published, tracker)
-            if tracked is not None and not tracked.wants_keyframe:
-                self._pass(frame, tracked)
-            elif tracked is not None:
-                self._insert(frame, tracked, self._passed.take())
+            if tracked is not None and tracked.wants_keyframe:
+                self._insert(frame, tracked)
                 while self._mapper.has_work:
                     self._improve()
                 self._publish()
@@ -170,9 +151,7 @@ class System:
             # one request at a time: the next one when tracking has seen its keyframe
             if tracked.begins_map or tracked.wants_keyframe and keyframes > keyframes_at_request:
                 keyframes_at_request = 0 if tracked.begins_map else keyframes
-                requests.put((frame, tracked, self._passed.take(), time.monotonic()))
-            else:
-                self._pass(frame, tracked)
+                requests.put((frame, tracked, time.monotonic()))
             if tracked.begins_map:
                 # nothing can be tracked before the first keyframe
                 self._started.wait()
@@ -194,8 +173,8 @@ class System:
             while True:
                 request = requests.get(0 if self._mapper.has_work else None)
                 if request is not None:
-                    frame, tracked, passed, requested = request
-                    self._insert(frame, tracked, passed)
+                    frame, tracked, requested = request
+                    self._insert(frame, tracked)
                     # even a first guess of its depth serves tracking better than looking away
                     self._publish()
                 elif not self._mapper.has_work:
@@ -241,12 +220,11 @@ class System:
         Before there is one, or when it came to nothing, the first frame with enough contrast
         founds it; None for those without.
         """
-        if published is not None and self._came_to_nothing(published):
+        if published is not None and self._initialisation_failed(published):
             _log.warning("nothing could be tracked against the first keyframe, frame %d; the map "
                          "begins anew at frame %d", published.reference.frame_index, frame.index)
-            self.recording.begin_anew()
+            self.recording.reset()
             self._started.clear()
-            self._passed.take()
             self._published = published = None
         if published is None:
             if float(imaging.intensity(frame.image).std()) < self.config.tracking.min_contrast:
@@ -264,29 +242,22 @@ class System:
         self._on_frame(frame, tracked)
         return tracked
 
-    def _pass(self, frame: Frame, tracked: TrackedFrame) -> None:
-        """A frame that does not become a keyframe."""
-        if not tracked.lost:
-            self._passed.note(PassedFrame(frame, tracked.keyframe, tracked.T_key_cam,
-                                          tracked.key_scale))
-
-    def _came_to_nothing(self, published: PublishedMap) -> bool:
+    def _initialisation_failed(self, published: PublishedMap) -> bool:
         """Whether the first keyframe was noise, or a picture that has gone for good."""
         tracked = self.recording.tracked
         return len(published.graph) == 1 and len(tracked) > self.config.tracking.give_up_after \
             and all(entry.lost for entry in tracked[1:])
 
-    def _insert(self, frame: Frame, tracked: TrackedFrame,
-                passed: Sequence[PassedFrame]) -> None:
+    def _insert(self, frame: Frame, tracked: TrackedFrame) -> None:
         started = time.perf_counter()
         if tracked.begins_map:
-            self._mapper.begin_anew()
+            self._mapper.reset()
         graph, T_world_cam = self._mapper.graph, tracked.T_world_cam.to(self._device)
         if len(graph):
             # mapping may have moved its keyframe since
-            T_world_cam = graph.pose_beside(tracked.keyframe, tracked.T_key_cam,
+            T_world_cam = graph.pose_from_keyframe(tracked.keyframe, tracked.T_key_cam,
                                             tracked.key_scale)
-        self._mapper.insert(frame, T_world_cam, tracked.keyframe, passed)
+        self._mapper.insert(frame, T_world_cam, tracked.keyframe)
         self.timings.keyframe.append(time.perf_counter() - started)
 
     def _improve(self, should_stop: Callable[[], bool] = lambda: False) -> bool:

@@ -1,15 +1,14 @@
 """Shipped configurations: complete, strict, and what they say they are."""
 
-from pathlib import Path
 
 import pytest
 
-import configs
-from networks.config import from_mapping, load_yaml
-from networks.train import TrainConfig
-from slam.config import SlamConfig
+from scenecode.core.shipped import CONFIGS
+from scenecode.core.strict_config import from_mapping, load_yaml
+from scenecode.networks.training.train import TrainConfig
+from scenecode.slam.config.slam_config import SlamConfig
 
-FOLDER = Path(configs.__file__).parent
+FOLDER = CONFIGS
 
 
 def test_base_states_the_defaults():

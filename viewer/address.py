@@ -3,7 +3,7 @@
 import errno
 import socket
 
-from viewer.base import ViewerError
+from scenecode.viewer.base import ViewerError
 
 #: Ports tried, from the one asked for.
 PORTS_TRIED = 20

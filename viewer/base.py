@@ -2,8 +2,8 @@
 
 from typing import Protocol
 
-from networks.errors import ScenecodeError
-from slam.snapshot import Snapshot
+from scenecode.core.errors import ScenecodeError
+from scenecode.slam.records.snapshot import Snapshot
 
 
 class ViewerError(ScenecodeError):

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from networks.classes import ClassSet
-from networks.colours import amount_colours
-from slam.snapshot import PointCloud
+from scenecode.core.colours import amount_colours
+from scenecode.networks.classes import ClassSet
+from scenecode.slam.records.snapshot import PointCloud
 
 #: What a map can be coloured by, in the order offered.
 COLOUR_MODES = ("image", "class", "confidence")

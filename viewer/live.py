@@ -3,8 +3,8 @@
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
-from slam.snapshot import Mailbox
-from viewer.base import Viewer
+from scenecode.slam.records.snapshot import Mailbox
+from scenecode.viewer.base import Viewer
 
 #: Seconds between two pictures; a browser on the same two cores costs more than it shows.
 PERIOD = 0.1

@@ -6,10 +6,10 @@ from collections.abc import Callable
 import numpy as np
 import viser
 
-from networks.classes import ClassSet
-from networks.colours import FARTHEST, NEAREST, depth_colours
-from slam.snapshot import KeyframeView, LiveView, Snapshot
-from viewer.colours import COLOUR_MODES
+from scenecode.core.colours import FARTHEST, NEAREST, depth_colours
+from scenecode.networks.classes import ClassSet
+from scenecode.slam.records.snapshot import KeyframeView, LiveView, Snapshot
+from scenecode.viewer.colours import COLOUR_MODES
 
 #: Point sizes offered, in metres.
 SMALLEST_POINT, LARGEST_POINT, POINT_STEP, POINT_SIZE = 0.002, 0.06, 0.002, 0.016
@@ -114,7 +114,7 @@ def status_html(snapshot: Snapshot, points_drawn: int) -> str:
     if points_drawn < len(snapshot.cloud.points):
         points += f" ({points_drawn:,} drawn)"
     rows = {"Keyframes": str(len(snapshot.keyframes)),
-            "Tracked": f"{len(snapshot.trajectory)} frames", "Points": points}
+            "Tracked": f"{len(snapshot.trajectory)} frames", "Landmarks": points}
     if live is not None:
         rows = {"Frame": f"{live.frame_index} at {live.timestamp:.2f} s"} | rows
     cells = "".join(f"<div style='opacity:.65'>{name}</div><div>{value}</div>"

@@ -4,8 +4,8 @@ import argparse
 import threading
 from pathlib import Path
 
-from slam.export import load_result
-from viewer.web import WebViewer
+from scenecode.slam.output.result_folder import load_result
+from scenecode.viewer.web import WebViewer
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

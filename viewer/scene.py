@@ -8,9 +8,9 @@ import numpy as np
 import viser
 import viser.transforms
 
-from networks.classes import ClassSet
-from slam.snapshot import KeyframeView, LiveView, PointCloud
-from viewer.colours import cloud_colours
+from scenecode.networks.classes import ClassSet
+from scenecode.slam.records.snapshot import KeyframeView, LiveView, PointCloud
+from scenecode.viewer.colours import cloud_colours
 
 #: A browser draws this many points smoothly; of a larger map an even part is shown.
 MAX_POINTS = 250_000
@@ -45,12 +45,12 @@ class MapLayer:
 
     @property
     def total(self) -> int:
-        """Points in the map."""
+        """Landmarks in the map."""
         return len(self._whole.points)
 
     @property
     def drawn(self) -> int:
-        """Points of it that are drawn: at most ``MAX_POINTS``."""
+        """Landmarks of it that are drawn: at most ``MAX_POINTS``."""
         return len(self._cloud.points)
 
     def show(self, cloud: PointCloud, classes: ClassSet, mode: str, point_size: float) -> None:

@@ -5,10 +5,10 @@ import threading
 import numpy as np
 import viser
 
-from slam.snapshot import Snapshot
-from viewer.address import free_port, page_url
-from viewer.panel import Panel
-from viewer.scene import KeyframeLayer, LiveLayer, MapLayer, PathLayer
+from scenecode.slam.records.snapshot import Snapshot
+from scenecode.viewer.address import free_port, page_url
+from scenecode.viewer.panel import Panel
+from scenecode.viewer.scene import KeyframeLayer, LiveLayer, MapLayer, PathLayer
 
 #: The eye that follows a camera: metres behind and above it, looking metres ahead.
 EYE_BEHIND, EYE_ABOVE, EYE_AHEAD = 1.6, 0.7, 2.0

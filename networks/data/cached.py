@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from networks.data.images import image_tensor
-from networks.data.sample import LabelledImages, Sample
-from networks.errors import DataError
+from scenecode.core.errors import DataError
+from scenecode.networks.data.base.images import image_tensor
+from scenecode.networks.data.base.sample import LabelledImages, Sample
 
 NAME_BYTES = 96
 

@@ -11,11 +11,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from networks.classes import NYU13, VOID, ClassSet, load_classes
-from networks.data.images import (image_tensor, read_map, read_rgb, resample_area, resample_nearest)
-from networks.data.sample import Sample
-from networks.errors import DataError
-from optim.camera import PinholeCamera
+from scenecode.core.errors import DataError
+from scenecode.networks.classes import NYU13, VOID, ClassSet, load_classes
+from scenecode.networks.data.base.images import (
+    image_tensor,
+    read_map,
+    read_rgb,
+    resample_area,
+    resample_nearest,
+)
+from scenecode.networks.data.base.sample import Sample
+from scenecode.optim.geometry.camera import PinholeCamera
 
 MILLIMETRES_PER_METRE = 1000.0
 RGB_ENDINGS = (".jpg", ".jpeg", ".png")

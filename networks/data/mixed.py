@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from networks.classes import VOID
-from networks.data.augment import Augment, canonical_depth, collaged
-from networks.data.sample import LabelledImages, Sample
-from networks.errors import DataError
+from scenecode.core.errors import DataError
+from scenecode.networks.classes import VOID
+from scenecode.networks.data.augment import Augment, canonical_depth, collaged
+from scenecode.networks.data.base.sample import LabelledImages, Sample
 
 #: Batches that each worker process prepares ahead.
 PREFETCH = 2

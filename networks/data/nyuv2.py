@@ -16,12 +16,18 @@ import scipy.io
 import torch
 from scipy.io.matlab import MatReadError
 
-from networks.classes import NYU13, VOID
-from networks.data.images import (image_tensor, read_map, read_rgb, require_size, resample_area,
-                                  resample_nearest)
-from networks.data.sample import Sample
-from networks.errors import DataError
-from optim.camera import PinholeCamera
+from scenecode.core.errors import DataError
+from scenecode.networks.classes import NYU13, VOID
+from scenecode.networks.data.base.images import (
+    image_tensor,
+    read_map,
+    read_rgb,
+    require_size,
+    resample_area,
+    resample_nearest,
+)
+from scenecode.networks.data.base.sample import Sample
+from scenecode.optim.geometry.camera import PinholeCamera
 
 #: The colour camera of the whole image.  The official calibration counts pixels from 1 in
 #: MATLAB; half a pixel is far below its own error, and it is used as it is published.
@@ -38,7 +44,7 @@ VAL_LONGEST_RUN = 10
 GOLDEN_RATIO = 0.6180339887
 SPLITS = ("train", "test", "trainfit", "val")
 
-#: The 13 classes (``networks.classes.NYU13``, ids from 0) of NYU's 40, in the order of the 40.
+#: The 13 classes (``scenecode.networks.classes.NYU13``, ids from 0) of NYU's 40, in the order of the 40.
 NYU13_OF_NYU40 = tuple(NYU13.names.index(name) for name in (
     "wall", "floor", "furniture", "bed", "chair", "sofa", "table", "wall", "window", "furniture",
     "picture", "furniture", "window", "table", "furniture", "window", "furniture", "objects",

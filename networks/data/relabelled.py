@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from networks.classes import VOID, ClassSet
-from networks.data.sample import LabelledImages, Sample
-from networks.errors import DataError
+from scenecode.core.errors import DataError
+from scenecode.networks.classes import VOID, ClassSet
+from scenecode.networks.data.base.sample import LabelledImages, Sample
 
 
 class Relabelled:

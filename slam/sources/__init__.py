@@ -5,15 +5,15 @@
 
 from pathlib import Path
 
-from networks.errors import SourceError
-from slam.sources.base import Source
-from slam.sources.images import IMAGE_SUFFIXES, image_files, open_folder
-from slam.sources.options import DEFAULT_FPS, SourceOptions
-from slam.sources.posed import is_posed, open_posed
-from slam.sources.seven_scenes import is_seven_scenes, open_seven_scenes
-from slam.sources.tum import is_tum, open_tum
-from slam.sources.video import VideoFile
-from slam.sources.webcam import Webcam
+from scenecode.core.errors import SourceError
+from scenecode.slam.sources.base.image_sequence import IMAGE_SUFFIXES, image_files, open_folder
+from scenecode.slam.sources.base.options import DEFAULT_FPS, SourceOptions
+from scenecode.slam.sources.base.source import Source
+from scenecode.slam.sources.cameras.video import VideoFile
+from scenecode.slam.sources.cameras.webcam import Webcam
+from scenecode.slam.sources.datasets.posed import is_posed, open_posed
+from scenecode.slam.sources.datasets.seven_scenes import is_seven_scenes, open_seven_scenes
+from scenecode.slam.sources.datasets.tum import is_tum, open_tum
 
 __all__ = ["Source", "SourceOptions", "open_source"]
 
@@ -54,7 +54,7 @@ def _open_directory(folder: Path, options: SourceOptions) -> Source:
         return open_posed(folder, options)
     if (folder / "photo").is_dir():
         # protobuf is needed for this data set only
-        from slam.sources.scenenet import open_scenenet
+        from scenecode.slam.sources.datasets.scenenet import open_scenenet
         return open_scenenet(folder, options)
     if not image_files(folder):
         raise SourceError(f"{folder}: no images in this folder{_hint(folder)}; {_FORMS}")
@@ -79,6 +79,6 @@ def _open_rooms(spec: str, options: SourceOptions) -> Source:
     if frames < 1:
         raise SourceError(f"'{spec}': must have at least one frame")
     # the renderer is needed for this source only
-    from slam.sources.rooms import RoomsSource
+    from scenecode.slam.sources.rooms import RoomsSource
     return RoomsSource(int(numbers[0]), min(frames, options.max_frames or frames),
                        options.width, options.height, options.fps or DEFAULT_FPS)

@@ -5,11 +5,18 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from networks.data.rooms import (EffectsConfig, PathConfig, RoomConfig, camera_effects,
-                                 generate_room, hand_held_path, render)
-from networks.errors import SourceError
-from optim.camera import PinholeCamera
-from slam.frame import Frame, GroundTruth
+from scenecode.core.errors import SourceError
+from scenecode.networks.data.rooms import (
+    EffectsConfig,
+    PathConfig,
+    RoomConfig,
+    camera_effects,
+    generate_room,
+    hand_held_path,
+    render,
+)
+from scenecode.optim.geometry.camera import PinholeCamera
+from scenecode.slam.records.frame import Frame, GroundTruth
 
 #: horizontal focal length over image width: that of NYUv2's crop
 _FOCAL_OVER_WIDTH = 237 / 256

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import yaml
 
-from networks.classes import NYU13, VOID, load_classes
-from networks.errors import DataError
+from scenecode.core.errors import DataError
+from scenecode.networks.classes import NYU13, VOID, load_classes
 
 ENTRIES = [{"id": 1, "name": "door", "colour": [0, 9, 255]},
            {"id": 0, "name": "wall", "colour": [249, 139, 0]}]

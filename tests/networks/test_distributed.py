@@ -6,18 +6,18 @@ from dataclasses import replace
 
 import pytest
 import torch
-from test_train import Walls, quiet, small_config
+from support.small_training import Walls, quiet, small_config
 from torch import nn
 
-from networks import training
-from networks.classes import VOID
-from networks.data.mixed import MixedImages
-from networks.distributed import Processes
-from networks.errors import ConfigError
-from networks.losses import LossConfig
-from networks.scenecode import SceneCode
-from networks.train import train
-from networks.training import Training
+from scenecode.core.errors import ConfigError
+from scenecode.networks.classes import VOID
+from scenecode.networks.data.mixed import MixedImages
+from scenecode.networks.distributed import Processes
+from scenecode.networks.families.scenecode.model import SceneCode
+from scenecode.networks.families.scenecode.objective import LossConfig
+from scenecode.networks.training import run as training
+from scenecode.networks.training.run import Training
+from scenecode.networks.training.train import train
 
 CONFIG = small_config(batch_size=4, epochs=1,
                       loss=LossConfig(kl_start=0.0, class_balance=0.5, relative_depth=1.0,

@@ -1,15 +1,14 @@
 """Lucas-Kanade: its derivative, and recovery of a known motion and brightness change."""
 
-from math import inf, log
 
 import pytest
 import torch
-from difference import assert_jacobian
+from support.difference import assert_jacobian
 
-from optim import image, se3
-from optim.camera import PinholeCamera
-from optim.lucas_kanade import (LucasKanadeConfig, align, assess, likeness, reference_level,
-                                residual)
+from scenecode.optim.geometry import se3
+from scenecode.optim.geometry.camera import PinholeCamera
+from scenecode.optim.imaging import image
+from scenecode.optim.lucas_kanade import LucasKanadeConfig, align, ncc, reference_level, residual
 
 CAMERA = PinholeCamera(120.0, 120.0, 63.5, 47.5, 128, 96)
 PLANE_DEPTH = 2.0
@@ -132,13 +131,13 @@ def test_likeness_is_that_of_the_scene_whatever_the_exposure(gain, offset):
     second = gain * render(T)[0] + offset
     reference, live = levels(first, depth, 1)[0], image.pyramid(second, 1)[0]
     config = LucasKanadeConfig()
-    there = likeness(reference, live, T, config)
+    there = ncc(reference, live, T, config)
     assert 0.85 < there <= 1
-    elsewhere = [likeness(reference, live, se3.exp(torch.tensor(xi, dtype=torch.float64)) @ T,
+    elsewhere = [ncc(reference, live, se3.exp(torch.tensor(xi, dtype=torch.float64)) @ T,
                           config) for xi in ([0.3, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0.2, 0])]
     assert max(elsewhere) < 0.6 * there
     behind = se3.exp(torch.tensor([0, 0, -9, 0, 0, 0], dtype=torch.float64))
-    assert likeness(reference, live, behind, config) == 0
+    assert ncc(reference, live, behind, config) == 0
 
 
 def test_keeps_the_strongest_pixels_with_depth():
@@ -148,56 +147,3 @@ def test_keeps_the_strongest_pixels_with_depth():
     assert reference.points.shape == (3, 200)
     points = torch.from_numpy(reference.points.T)
     assert (CAMERA.project(points)[0][:, 0] > 63.5).all()
-
-
-def log_information(T, gain=1.0, offset=0.0, depth_deviation=0.0):
-    """Of the true pose T of an image of the plane."""
-    picture, depth = render(IDENTITY)
-    config = LucasKanadeConfig()
-    reference = reference_level(CAMERA, picture, depth, config, depth_deviation * depth)
-    return assess(reference, gain * render(T)[0] + offset, T, config, gain, offset).log_information
-
-
-def test_information_is_that_of_the_covariance_of_the_pose():
-    """At the reference itself every pixel counts fully, and exposure is not known."""
-    picture, depth = render(IDENTITY)
-    config = LucasKanadeConfig()
-    at = residual(reference_level(CAMERA, picture, depth, config), picture.numpy(),
-                  IDENTITY.numpy(), 1.0, 0.0, config)
-    J = torch.from_numpy(at.unscaled_jacobian[:, at.valid])
-    prior = torch.tensor([0.0] * 6 + [config.gain_sigma ** -2, config.offset_sigma ** -2])
-    covariance = torch.linalg.inv(J @ J.T / config.noise ** 2 + prior.diag())
-    expected = -float(torch.logdet(covariance[:6, :6]))
-    assert log_information(IDENTITY) == pytest.approx(expected, rel=1e-6)
-
-
-@pytest.mark.parametrize("deviation", [0.0, 0.3])
-def test_information_falls_as_the_camera_moves_away(deviation):
-    along = [log_information(se3.exp(step * MOTION), depth_deviation=deviation)
-             for step in (0.0, 1.0, 2.0, 4.0)]
-    assert along == sorted(along, reverse=True) and along[0] > along[-1] + 1
-
-
-def test_information_falls_faster_where_depth_is_uncertain():
-    T = se3.exp(MOTION)
-    certain, uncertain = (log_information(T, depth_deviation=d) for d in (0.0, 0.3))
-    assert uncertain < certain - 1
-    # a camera that only turned does not depend on depth
-    turned = se3.exp(MOTION * torch.tensor([0, 0, 0, 1, 1, 1]))
-    certain, uncertain = (log_information(turned, depth_deviation=d) for d in (0.0, 0.3))
-    assert uncertain == pytest.approx(certain, abs=0.01)
-
-
-def test_exposure_is_no_information():
-    T = se3.exp(MOTION)
-    assert log_information(T, 0.6, 0.2) == pytest.approx(log_information(T), abs=0.3)
-
-
-def test_no_texture_is_no_information():
-    picture, depth = render(IDENTITY)
-    picture[:, :] = torch.linspace(0, 1, CAMERA.width)
-    reference = reference_level(CAMERA, picture, depth, LucasKanadeConfig())
-    found = assess(reference, picture, IDENTITY, LucasKanadeConfig())
-    assert found.log_information < log_information(IDENTITY) - 12 * log(10)
-    behind = se3.exp(torch.tensor([0, 0, -9, 0, 0, 0], dtype=torch.float64))
-    assert assess(reference, picture, behind, LucasKanadeConfig()).log_information == -inf

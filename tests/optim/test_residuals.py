@@ -4,14 +4,30 @@ from dataclasses import replace
 
 import pytest
 import torch
-from difference import assert_jacobian
-from views import CAMERA, KD, KS, coded_views, view_state
+from support.difference import assert_jacobian
+from support.views import CAMERA, KD, KS, coded_views, view_state
 
-from optim import se3
-from optim.lookup import sample_views_with_gradient
-from optim.residuals import (PARAMETERS, code_prior, geometric, photometric, point_depth,
-                             reprojection, semantic, softmax_chain)
-from optim.warp import warp, warp_points
+from scenecode.optim.geometry import se3
+from scenecode.optim.imaging.lookup import sample_views_with_gradient
+from scenecode.optim.residuals import (
+    DEPTH_A,
+    DEPTH_B,
+    POINT_A,
+    POSE_A,
+    POSE_B,
+    SEMANTIC_A,
+    SEMANTIC_B,
+    Group,
+    View,
+    code_prior,
+    geometric,
+    photometric,
+    point_depth,
+    reprojection,
+    semantic,
+    softmax_chain,
+)
+from scenecode.optim.warp import warp, warp_points
 
 #: Pixels of the first view are looked up in the second, and the other way round.
 A, B = torch.tensor([0, 1]), torch.tensor([1, 0])
@@ -20,14 +36,15 @@ STATES = (view_state(1), view_state(2))
 N = VIEWS.pixels.rays.shape[1]
 LOG_DEPTH = torch.log(torch.linspace(1.5, 3, 2 * N, dtype=torch.float64)).view(2, N)
 OBSERVED = CAMERA.pixel_grid(torch.float64).flip(0).expand(2, -1, -1)
-SIZES = {"pose": 6, "depth": KD, "semantic": KS, "point": N}
+SIZES = {Group.POSE: 6, Group.DEPTH_CODE: KD, Group.SEMANTIC_CODE: KS, Group.POINT: N}
+BLOCKS = (POSE_A, POSE_B, DEPTH_A, DEPTH_B, SEMANTIC_A, SEMANTIC_B, POINT_A)
 KINDS = ("photometric", "geometric", "semantic", "reprojection", "point_depth")
 
 
 def moved(state, group, step):
-    if group == "pose":
+    if group is Group.POSE:
         return replace(state, T_world_cam=se3.retract(state.T_world_cam, step))
-    name = f"code_{group}"
+    name = {Group.DEPTH_CODE: "code_depth", Group.SEMANTIC_CODE: "code_semantic"}[group]
     return replace(state, **{name: getattr(state, name) + step})
 
 
@@ -61,27 +78,26 @@ def evaluate(kind, states=STATES, log_depth=LOG_DEPTH, with_geometry=True):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("group", PARAMETERS)
-def test_residual_derivatives(kind, group):
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda b: f"{b.group.name}-{b.view.name}")
+def test_residual_derivatives(kind, block):
     """Of the first pair, by everything that the first or the second view has."""
     keep = correspond(kind, STATES, LOG_DEPTH).valid[0]
     assert keep.float().mean() > 0.5
-    name, which = group.split("_") if "_" in group else (group, "")
 
     def value(step):
-        if name == "point":
+        if block is POINT_A:
             return evaluate(kind, log_depth=LOG_DEPTH + step).value[0, keep]
-        number = "ab".index(which)
-        states = [moved(s, name, step) if i == number else s for i, s in enumerate(STATES)]
+        number = 0 if block.view is View.A else 1
+        states = [moved(s, block.group, step) if i == number else s for i, s in enumerate(STATES)]
         return evaluate(kind, states).value[0, keep]
 
-    analytic = evaluate(kind).jacobians.get(group)
+    analytic = evaluate(kind).jacobians.get(block)
     if analytic is None:  # no derivative is a claim too
-        step = 0.1 * torch.ones(SIZES[name], dtype=torch.float64)
+        step = 0.1 * torch.ones(SIZES[block.group], dtype=torch.float64)
         torch.testing.assert_close(value(step), value(0 * step), atol=0, rtol=0)
         return
     analytic = analytic[0, keep]
-    if name == "point":  # each residual has a point of its own
+    if block is POINT_A:  # each residual has a point of its own
         analytic = torch.einsum("mrk,mn->mrn", analytic, torch.eye(N).double()[keep])
     assert_jacobian(value, analytic)
 
@@ -99,9 +115,9 @@ def test_a_batch_of_pairs_gives_what_each_pair_gives():
 
 def test_semantic_stage_leaves_geometry_out():
     alone, full = (evaluate("semantic", with_geometry=flag) for flag in (False, True))
-    assert set(alone.jacobians) == {"semantic_a", "semantic_b"}
+    assert set(alone.jacobians) == {SEMANTIC_A, SEMANTIC_B}
     torch.testing.assert_close(alone.value, full.value)
-    torch.testing.assert_close(alone.jacobians["semantic_b"], full.jacobians["semantic_b"])
+    torch.testing.assert_close(alone.jacobians[SEMANTIC_B], full.jacobians[SEMANTIC_B])
 
 
 @pytest.mark.parametrize("kind, by_depth", [("geometric", "depth"), ("reprojection", "point")])
@@ -113,10 +129,10 @@ def test_warp_by_pose_and_depth(kind, by_depth):
         return correspond(kind, states, log_depth).pixels[0]
 
     a, b = STATES
-    assert_jacobian(lambda s: pixels((moved(a, "pose", s), b)), pose_a[0])
-    assert_jacobian(lambda s: pixels((a, moved(b, "pose", s))), pose_b[0])
+    assert_jacobian(lambda s: pixels((moved(a, Group.POSE, s), b)), pose_a[0])
+    assert_jacobian(lambda s: pixels((a, moved(b, Group.POSE, s))), pose_b[0])
     if by_depth == "depth":
-        assert_jacobian(lambda s: pixels((moved(a, "depth", s), b)), depth[0])
+        assert_jacobian(lambda s: pixels((moved(a, Group.DEPTH_CODE, s), b)), depth[0])
     else:
         assert_jacobian(lambda s: pixels(log_depth=LOG_DEPTH + s), depth[0])
 

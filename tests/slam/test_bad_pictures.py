@@ -5,14 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from exact import ExactPredictor, cosine_maps
-from walks import Playback, small_config, with_image
+from support.exact import ExactPredictor, cosine_maps
+from support.walks import Playback, small_config, with_image
 
-from networks.classes import NYU13
-from networks.prediction import Prediction
-from slam.evaluate import evaluate_trajectory
-from slam.output import Output
-from slam.system import System
+from scenecode.networks.classes import NYU13
+from scenecode.networks.prediction import Prediction
+from scenecode.slam.evaluation.evaluate import evaluate_trajectory
+from scenecode.slam.output.output import Output
+from scenecode.slam.system import System
 
 BLACK_FRAMES = 60
 

@@ -5,14 +5,14 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from exact import ExactPredictor
-from walks import Playback, small_config, walk
+from support.exact import ExactPredictor
+from support.walks import Playback, small_config, walk
 
-from slam.config import SlamConfig
-from slam.evaluate import evaluate_maps, evaluate_trajectory
-from slam.fusion import keyframe_view
-from slam.output import Output
-from slam.system import System
+from scenecode.slam.config.slam_config import SlamConfig
+from scenecode.slam.evaluation.evaluate import evaluate_maps, evaluate_trajectory
+from scenecode.slam.fusion.map_fusion import keyframe_view
+from scenecode.slam.output.output import Output
+from scenecode.slam.system import System
 
 CONTRACT = {"frames", "tracked", "coverage", "keyframes", "lost_spans", "tracking_fps",
             "keyframe_ms", "window_iteration_ms", "peak_memory_mb"}
@@ -102,7 +102,7 @@ def test_report_has_the_promised_keys(finished):
 
 
 def test_cloud_lies_on_the_surfaces_of_the_room(finished):
-    """Points, brought into the room's frame by the first true pose, lie where a true depth
+    """Landmarks, brought into the room's frame by the first true pose, lie where a true depth
     map of the walk has a surface."""
     graph = finished.system.graph
     scale = finished.output.report["scale"]

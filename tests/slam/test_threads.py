@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from exact import ExactPredictor
-from walks import Playback, small_config
+from support.exact import ExactPredictor
+from support.walks import Playback, small_config
 
-from networks.config import to_mapping
-from slam.export import ResultFolder, load_result
-from slam.output import Output
-from slam.system import System
-from slam.trajectory import read_tum
+from scenecode.core.strict_config import to_mapping
+from scenecode.slam.output.output import Output
+from scenecode.slam.output.result_folder import ResultFolder, load_result
+from scenecode.slam.records.trajectory import read_tum
+from scenecode.slam.system import System
 
 #: Seconds after which a run counts as hung; each takes a few.
 HUNG = 200

@@ -4,9 +4,9 @@ import socket
 
 import pytest
 
-from viewer import address
-from viewer.address import free_port, page_url
-from viewer.base import ViewerError
+from scenecode.viewer import address
+from scenecode.viewer.address import free_port, page_url
+from scenecode.viewer.base import ViewerError
 
 
 @pytest.fixture

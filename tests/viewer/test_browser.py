@@ -9,10 +9,10 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from box_room import room_snapshot
+from support.box_room import room_snapshot
 
-from networks.classes import NYU13
-from viewer.web import WebViewer
+from scenecode.networks.classes import NYU13
+from scenecode.viewer.web import WebViewer
 
 selenium = pytest.importorskip("selenium", reason="needs selenium: pip install -e '.[test]'")
 from selenium import webdriver  # noqa: E402

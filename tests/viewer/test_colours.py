@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from networks.classes import NYU13
-from slam.snapshot import PointCloud
-from viewer.colours import cloud_colours
+from scenecode.networks.classes import NYU13
+from scenecode.slam.records.snapshot import PointCloud
+from scenecode.viewer.colours import cloud_colours
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ import threading
 
 import pytest
 
-from networks.classes import NYU13
-from slam.snapshot import Mailbox, Snapshot
-from viewer.live import serve
+from scenecode.networks.classes import NYU13
+from scenecode.slam.records.snapshot import Mailbox, Snapshot
+from scenecode.viewer.live import serve
 
 PATIENCE = 5.0
 

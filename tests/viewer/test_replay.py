@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from box_room import room_snapshot
+from support.box_room import room_snapshot
 
-from networks.classes import NYU13
-from networks.errors import ResultError
-from slam.export import ResultFolder
-from slam.trajectory import Trajectory
-from viewer.replay import add_arguments, open_result
+from scenecode.core.errors import ResultError
+from scenecode.networks.classes import NYU13
+from scenecode.slam.output.result_folder import ResultFolder
+from scenecode.slam.records.trajectory import Trajectory
+from scenecode.viewer.replay import add_arguments, open_result
 
 ROOT = Path(__file__).parents[2]
 #: Seconds for a fresh interpreter to import and serve, on a busy machine.
@@ -65,7 +65,7 @@ def test_only_this_machine_may_look_unless_told_otherwise():
 
 
 def test_prints_where_to_look_serves_and_ends_well_at_ctrl_c(result):
-    code = ("import argparse, sys\nfrom viewer import replay\n"
+    code = ("import argparse, sys\nfrom scenecode.viewer import replay\n"
             "parser = argparse.ArgumentParser()\nreplay.add_arguments(parser)\n"
             "sys.exit(replay.main(parser.parse_args()))")
     command = [sys.executable, "-c", code, str(result), "--port", "0"]

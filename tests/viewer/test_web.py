@@ -6,14 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import viser
-from box_room import camera, keyframe, pose, room_snapshot
+from support.box_room import camera, keyframe, pose, room_snapshot
 from websockets.sync.client import connect
 
-from networks.classes import ClassSet, NYU13
-from slam.snapshot import PointCloud, Snapshot
-from viewer import scene
-from viewer.panel import legend_html, status_html
-from viewer.web import WebViewer
+from scenecode.networks.classes import NYU13, ClassSet
+from scenecode.slam.records.snapshot import PointCloud, Snapshot
+from scenecode.viewer import scene
+from scenecode.viewer.panel import legend_html, status_html
+from scenecode.viewer.web import WebViewer
 
 #: Seconds without a message after which a page has everything.
 QUIET = 0.4

@@ -5,11 +5,11 @@ exact depth and labels from a pose, ``hand_held_path`` a smooth camera path thro
 Shading belongs to the surfaces, so a point looks the same from everywhere.
 """
 
-from networks.data.rooms.effects import EffectsConfig, camera_effects
-from networks.data.rooms.images import RoomsImages, ViewsConfig
-from networks.data.rooms.layout import Room, RoomConfig, generate_room
-from networks.data.rooms.paths import PathConfig, hand_held_path, random_view
-from networks.data.rooms.render import View, render
+from scenecode.networks.data.rooms.effects import EffectsConfig, camera_effects
+from scenecode.networks.data.rooms.images import RoomsImages, ViewsConfig
+from scenecode.networks.data.rooms.layout import Room, RoomConfig, generate_room
+from scenecode.networks.data.rooms.paths import PathConfig, hand_held_path, random_view
+from scenecode.networks.data.rooms.render import View, render
 
 __all__ = ["EffectsConfig", "PathConfig", "Room", "RoomConfig", "RoomsImages", "View",
            "ViewsConfig", "camera_effects", "generate_room", "hand_held_path", "random_view",

@@ -6,14 +6,14 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from networks.classes import NYU13
-from networks.data.rooms.effects import EffectsConfig, camera_effects
-from networks.data.rooms.layout import Room, RoomConfig, generate_room
-from networks.data.rooms.paths import random_view
-from networks.data.rooms.render import View, render
-from networks.data.sample import Sample
-from networks.errors import ConfigError
-from optim.camera import PinholeCamera
+from scenecode.core.errors import ConfigError
+from scenecode.networks.classes import NYU13
+from scenecode.networks.data.base.sample import Sample
+from scenecode.networks.data.rooms.effects import EffectsConfig, camera_effects
+from scenecode.networks.data.rooms.layout import Room, RoomConfig, generate_room
+from scenecode.networks.data.rooms.paths import random_view
+from scenecode.networks.data.rooms.render import View, render
+from scenecode.optim.geometry.camera import PinholeCamera
 
 #: training rooms start here, so that the demo's and the tests' rooms (0 to 9999) stay unseen
 FIRST_TRAINING_SEED = 100_000

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from networks.data.rooms import furniture, objects
-from networks.data.rooms.faces import Faces, box, join, revolve
-from networks.data.rooms.furniture import Item
-from networks.data.rooms.lighting import Light, Lightmap, bake
-from networks.data.rooms.materials import Materials, mip_atlas
-from networks.data.rooms.meshes import load_models
-from networks.data.rooms.placing import FloorPlan, Solid, on_solid
-from networks.errors import ConfigError
+from scenecode.core.errors import ConfigError
+from scenecode.networks.data.rooms.models import furniture, objects
+from scenecode.networks.data.rooms.models.faces import Faces, box, join, revolve
+from scenecode.networks.data.rooms.models.furniture import Item
+from scenecode.networks.data.rooms.models.materials import Materials, mip_atlas
+from scenecode.networks.data.rooms.models.meshes import load_models
+from scenecode.networks.data.rooms.placing import FloorPlan, Solid, on_solid
+from scenecode.networks.data.rooms.rendering.lighting import Light, Lightmap, bake
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from networks.data.rooms.layout import Room
-from networks.data.rooms.raster import rasterise
-from networks.errors import ConfigError
-from optim.camera import PinholeCamera
+from scenecode.core.errors import ConfigError
+from scenecode.networks.data.rooms.layout import Room
+from scenecode.networks.data.rooms.rendering.raster import rasterise
+from scenecode.optim.geometry.camera import PinholeCamera
 
 
 @dataclass(frozen=True)

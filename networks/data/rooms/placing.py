@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from networks.data.rooms.faces import Faces, join, yaw_rotation
-from networks.data.rooms.furniture import Item
+from scenecode.networks.data.rooms.models.faces import Faces, join, yaw_rotation
+from scenecode.networks.data.rooms.models.furniture import Item
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from networks.classes import VOID
-from networks.data.rooms.layout import Room
-from networks.data.rooms.materials import LEVELS, TEXTURE_SIZE, level_rows
-from networks.data.rooms.raster import Visibility, rasterise
-from optim.camera import PinholeCamera
+from scenecode.networks.classes import VOID
+from scenecode.networks.data.rooms.layout import Room
+from scenecode.networks.data.rooms.models.materials import LEVELS, TEXTURE_SIZE, level_rows
+from scenecode.networks.data.rooms.rendering.raster import Visibility, rasterise
+from scenecode.optim.geometry.camera import PinholeCamera
 
 #: look-ups per row
 _ROW = 256

@@ -1,6 +1,6 @@
 """A cache of rendered rooms on disk, written once and read by training.
 
-``python -m networks.data.rooms.shards --out DIR --images N --workers K`` writes shards of
+``python -m scenecode.networks.data.rooms.shards --out DIR --images N --workers K`` writes shards of
 ``SHARD`` images: ``NNNNN_images.npy`` (n, H, W, 3) uint8, ``NNNNN_depth.npy`` (n, H, W)
 float16 metres, ``NNNNN_labels.npy`` (n, H, W) uint8, ``NNNNN_cameras.npy`` (n, 4) float64
 (fx, fy, cx, cy).  Shards that exist are kept, so a broken run goes on where it stopped.
@@ -17,12 +17,12 @@ from pathlib import Path
 
 import numpy as np
 
-from networks.classes import NYU13
-from networks.data.rooms.images import RoomsImages, ViewsConfig, as_sample
-from networks.data.rooms.layout import RoomConfig
-from networks.data.sample import Sample
-from networks.errors import DataError, ScenecodeError
-from optim.camera import PinholeCamera
+from scenecode.core.errors import DataError, ScenecodeError
+from scenecode.networks.classes import NYU13
+from scenecode.networks.data.base.sample import Sample
+from scenecode.networks.data.rooms.images import RoomsImages, ViewsConfig, as_sample
+from scenecode.networks.data.rooms.layout import RoomConfig
+from scenecode.optim.geometry.camera import PinholeCamera
 
 #: images in a shard
 SHARD = 50
@@ -43,7 +43,7 @@ class RoomsShards:
         stems = sorted(p.name.split("_")[0] for p in self._folder.glob("*_images.npy"))
         if not stems:
             raise DataError(f"{folder}: no room shards; write some with "
-                            "python -m networks.data.rooms.shards --out DIR --images N")
+                            "python -m scenecode.networks.data.rooms.shards --out DIR --images N")
         self._shards = [self._open(stem) for stem in stems]
         self._ends = np.cumsum([len(s["images"]) for s in self._shards])
 
@@ -119,7 +119,7 @@ def _write_shard(job) -> int:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m networks.data.rooms.shards",
+    parser = argparse.ArgumentParser(prog="python -m scenecode.networks.data.rooms.shards",
                                      description="Render procedural rooms for training.")
     parser.add_argument("--out", required=True, help="folder for the shards")
     parser.add_argument("--images", type=int, required=True)

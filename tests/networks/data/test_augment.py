@@ -6,11 +6,18 @@ import numpy as np
 import pytest
 import torch
 
-from networks.classes import VOID
-from networks.data.augment import (Augment, AugmentConfig, canonical_depth, collaged, cropped,
-                                   flipped, rolled)
-from networks.data.sample import Sample
-from optim.camera import PinholeCamera
+from scenecode.networks.classes import VOID
+from scenecode.networks.data.augment import (
+    Augment,
+    AugmentConfig,
+    canonical_depth,
+    collaged,
+    cropped,
+    flipped,
+    rolled,
+)
+from scenecode.networks.data.base.sample import Sample
+from scenecode.optim.geometry.camera import PinholeCamera
 
 CAMERA = PinholeCamera(296.5, 293.3, 162.9, 117.7, 320, 240)
 #: a wall, neither parallel to the image nor level: NORMAL . x = 1

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from numbered import Numbered
+from support.numbered import Numbered
 
-from networks.data.cached import CachedImages
-from networks.errors import DataError
+from scenecode.core.errors import DataError
+from scenecode.networks.data.cached import CachedImages
 
 
 def check_equal(a, b):

@@ -2,12 +2,12 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from own_images import HEIGHT, WIDTH, write_own_images
+from support.own_images import HEIGHT, WIDTH, write_own_images
 
-from networks.classes import NYU13, VOID
-from networks.data.folder import FolderImages
-from networks.datasets import open_dataset
-from networks.errors import DataError
+from scenecode.core.errors import DataError
+from scenecode.networks.classes import NYU13, VOID
+from scenecode.networks.data.datasets import open_dataset
+from scenecode.networks.data.folder import FolderImages
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from networks.data.images import image_tensor, resample_area, resample_nearest
-from optim.camera import PinholeCamera
+from scenecode.networks.data.base.images import image_tensor, resample_area, resample_nearest
+from scenecode.optim.geometry.camera import PinholeCamera
 
 CAMERA = PinholeCamera(500.0, 510.0, 310.0, 236.0, 640, 480)
 #: the last is exactly twice the size that it is resampled to

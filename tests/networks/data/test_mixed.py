@@ -5,12 +5,12 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
-from numbered import HEIGHT, WIDTH, Numbered
+from support.numbered import HEIGHT, WIDTH, Numbered
 
-from networks.classes import NYU13, ClassSet
-from networks.data.augment import Augment, AugmentConfig
-from networks.data.mixed import Batch, MixedImages, batches
-from networks.errors import DataError
+from scenecode.core.errors import DataError
+from scenecode.networks.classes import NYU13, ClassSet
+from scenecode.networks.data.augment import Augment, AugmentConfig
+from scenecode.networks.data.mixed import Batch, MixedImages, batches
 
 FOCAL = 15.0
 

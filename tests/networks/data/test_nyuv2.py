@@ -11,9 +11,9 @@ import pytest
 import scipy.io
 import torch
 
-from networks.classes import NYU13, VOID
-from networks.data.nyuv2 import FULL_CAMERA, NYUv2, held_out
-from networks.errors import DataError
+from scenecode.core.errors import DataError
+from scenecode.networks.classes import NYU13, VOID
+from scenecode.networks.data.nyuv2 import FULL_CAMERA, NYUv2, held_out
 
 #: a vertical edge of the written images, between columns EDGE - 1 and EDGE of 640
 EDGE = 300

@@ -1,10 +1,10 @@
 import pytest
 import torch
-from numbered import Numbered
+from support.numbered import Numbered
 
-from networks.classes import NYU13, VOID, ClassSet
-from networks.data.relabelled import with_classes
-from networks.errors import DataError
+from scenecode.core.errors import DataError
+from scenecode.networks.classes import NYU13, VOID, ClassSet
+from scenecode.networks.data.relabelled import with_classes
 
 FEW = ClassSet(("wall", "floor", "door"), ((1, 0, 0), (2, 0, 0), (3, 0, 0)))
 

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from networks.classes import NYU13
-from networks.data.rooms import RoomConfig, generate_room
-from networks.data.rooms.faces import TRIANGLE
-from networks.errors import ConfigError, DataError
+from scenecode.core.errors import ConfigError, DataError
+from scenecode.networks.classes import NYU13
+from scenecode.networks.data.rooms import RoomConfig, generate_room
+from scenecode.networks.data.rooms.models.faces import TRIANGLE
 
 FURNISHED = RoomConfig(side=(3.5, 4.5), density=0.8)
 SMALL = dict(side=(3.0, 3.5), density=0.6)

@@ -3,10 +3,16 @@
 import numpy as np
 import pytest
 
-from networks.data.rooms import (PathConfig, RoomConfig, generate_room, hand_held_path,
-                                 random_view, render)
-from networks.errors import ConfigError
-from optim.camera import PinholeCamera
+from scenecode.core.errors import ConfigError
+from scenecode.networks.data.rooms import (
+    PathConfig,
+    RoomConfig,
+    generate_room,
+    hand_held_path,
+    random_view,
+    render,
+)
+from scenecode.optim.geometry.camera import PinholeCamera
 
 CAMERA = PinholeCamera(44.0, 44.0, 23.5, 17.5, 48, 36)
 FPS = 30.0

@@ -4,11 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from networks.classes import NYU13
-from networks.data.rooms import (EffectsConfig, RoomConfig, RoomsImages, ViewsConfig,
-                                 camera_effects)
-from networks.data.rooms.shards import RoomsShards, main, write_shards
-from networks.errors import DataError
+from scenecode.core.errors import DataError
+from scenecode.networks.classes import NYU13
+from scenecode.networks.data.rooms import (
+    EffectsConfig,
+    RoomConfig,
+    RoomsImages,
+    ViewsConfig,
+    camera_effects,
+)
+from scenecode.networks.data.rooms.shards import RoomsShards, main, write_shards
 
 ROOM = RoomConfig(side=(3.0, 3.4), density=0.4)
 VIEWS = ViewsConfig(rooms=2, views_per_room=2, width=64, height=48)

@@ -3,16 +3,22 @@
 import cv2
 import numpy as np
 import pytest
-import scenenet_set
 import torch
+from support import scenenet_set
 
-from networks.classes import NYU13, VOID
-from networks.data.scenenet import (FULL_CAMERA, SceneNet, find_trajectory, look_at,
-                                    trajectory_from_message, z_from_ray_length)
-from networks.data.scenenet_classes import NYU13_OF_WORDNET
-from networks.data.scenenet_proto import read_trajectories
-from networks.errors import DataError
-from optim import se3
+from scenecode.core.errors import DataError
+from scenecode.networks.classes import NYU13, VOID
+from scenecode.networks.data.scenenet.classes import NYU13_OF_WORDNET
+from scenecode.networks.data.scenenet.protobuf import read_trajectories
+from scenecode.networks.data.scenenet.trajectories import (
+    FULL_CAMERA,
+    SceneNet,
+    find_trajectory,
+    look_at,
+    trajectory_from_message,
+    z_from_ray_length,
+)
+from scenecode.optim.geometry import se3
 
 
 @pytest.fixture

@@ -1,0 +1,51 @@
+"""Opening a data set by name, for training and evaluation."""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from scenecode.core.errors import DataError
+from scenecode.networks.data.base.sample import LabelledImages
+from scenecode.networks.data.folder import FolderImages
+from scenecode.networks.data.nyuv2 import NYUv2
+from scenecode.networks.data.rooms.images import FIRST_TRAINING_SEED, RoomsImages, ViewsConfig
+
+DatasetName = Literal["nyuv2", "rooms", "folder"]
+
+#: Environment variable that says where data sets and ImageNet weights lie.
+DATA_VARIABLE = "SCENECODE_DATA"
+
+#: First room of each split; training rooms start far above the held-out ones.
+ROOMS_SPLITS = {"test": 5_000, "val": 7_000, "train": FIRST_TRAINING_SEED}
+ROOMS_EVALUATED = 40
+VIEWS_EVALUATED = 2
+
+
+def data_path(text: str) -> Path:
+    """A path as it is, or below ``$SCENECODE_DATA`` when it is relative and not found here."""
+    path = Path(text)
+    base = os.environ.get(DATA_VARIABLE)
+    if path.is_absolute() or path.exists() or base is None:
+        return path
+    return Path(base) / path
+
+
+def open_dataset(name: DatasetName, root: str, split: str, width: int,
+                 height: int) -> LabelledImages:
+    """A data set at one image size; rooms need no ``root``.
+
+    Raises ``DataError`` for an unknown split, and when ``root`` does not hold the data.
+    """
+    if name == "rooms":
+        if split not in ROOMS_SPLITS:
+            raise DataError(f"rooms split {split!r} is unknown; choose one of "
+                            f"{', '.join(ROOMS_SPLITS)}")
+        views = ViewsConfig(ROOMS_EVALUATED, VIEWS_EVALUATED, ROOMS_SPLITS[split], width, height)
+        return RoomsImages(views)
+    path = data_path(root)
+    if not path.exists():
+        raise DataError(f"{path}: no such folder; give --root, or set {DATA_VARIABLE} to the "
+                        "folder that holds it")
+    if name == "folder":
+        return FolderImages(path, split, width, height)
+    return NYUv2(path, split, width, height)

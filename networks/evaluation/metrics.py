@@ -1,0 +1,98 @@
+"""Scores of depth and labels, pooled over all pixels of a set."""
+
+from dataclasses import dataclass
+from math import log
+
+import torch
+from torch import Tensor
+
+from scenecode.networks.classes import VOID
+
+#: A depth counts as right when it is within this ratio of the truth (Eigen et al. 2014), or
+#: within these powers of it.
+DELTA = 1.25
+DELTA_POWERS = (1, 2, 3)
+
+
+class Confusion:
+    """Counts of (true class, predicted class); void pixels never count."""
+
+    def __init__(self, classes: int):
+        self.counts = torch.zeros(classes, classes, dtype=torch.int64)
+
+    def add(self, predicted: Tensor, truth: Tensor) -> None:
+        """Label maps of any equal shape; ``truth`` may hold ``VOID``."""
+        known = truth != VOID
+        C = len(self.counts)
+        pairs = truth[known].long().cpu() * C + predicted[known].long().cpu()
+        self.counts += torch.bincount(pairs, minlength=C * C).reshape(C, C)
+
+    def scores(self) -> dict[str, float]:
+        """``miou``, ``pixel_accuracy`` and ``class_accuracy`` in [0, 1].
+
+        Means are over the classes that occur in the truth; NaN when none does.
+        """
+        iou, accuracy = self.by_class()
+        occurs = self.counts.sum(1) > 0
+        right = self.counts.diagonal().sum() / self.counts.sum()
+        return {"miou": iou[occurs].mean().item(), "pixel_accuracy": right.item(),
+                "class_accuracy": accuracy[occurs].mean().item()}
+
+    def by_class(self) -> tuple[Tensor, Tensor]:
+        """Intersection over union, and accuracy, of each class (C,), float64; NaN for a class
+        that does not occur in the truth."""
+        counts = self.counts.double()
+        right, true, said = counts.diagonal(), counts.sum(1), counts.sum(0)
+        absent = true == 0
+        iou = (right / (true + said - right)).masked_fill(absent, torch.nan)
+        return iou, right / true
+
+
+@dataclass
+class DepthErrors:
+    """Running sums over pixels with known depth, and over images."""
+
+    pixels: int = 0
+    relative: float = 0.0
+    squared_relative: float = 0.0
+    within_delta: tuple[int, ...] = (0,) * len(DELTA_POWERS)
+    squared: float = 0.0
+    squared_log: float = 0.0
+    proximity: float = 0.0
+    images: int = 0
+    log_spread: float = 0.0
+
+    def add(self, depth: Tensor, truth: Tensor, prox: Tensor, prox_truth: Tensor) -> None:
+        """One image: depth in metres (0 unknown in ``truth``) and proximity, all of one shape."""
+        known = truth > 0
+        d, t = depth[known].double(), truth[known].double()
+        if not d.numel():
+            return
+        error, log_error = d - t, torch.log(d / t)
+        self.pixels += d.numel()
+        self.relative += (error.abs() / t).sum().item()
+        self.squared_relative += (error.square() / t).sum().item()
+        self.squared += error.square().sum().item()
+        self.squared_log += log_error.square().sum().item()
+        self.within_delta = tuple(
+            count + int((log_error.abs() < power * log(DELTA)).sum())
+            for count, power in zip(self.within_delta, DELTA_POWERS))
+        self.proximity += (prox[known] - prox_truth[known]).double().abs().sum().item()
+        self.images += 1
+        self.log_spread += log_error.std(correction=0).item()
+
+    def scores(self) -> dict[str, float]:
+        """In metres or without unit; NaN when no depth was known.
+
+        ``abs_rel``, ``sq_rel`` (squared error over true depth), ``rmse_m``, ``rmse_log``,
+        ``delta1`` to ``delta3`` (parts within 1.25, 1.25^2 and 1.25^3) and
+        ``proximity_error`` (mean absolute; the paper's figure 4) are over pixels; ``si_log``
+        is the standard deviation of the log error in an image (Eigen et al. 2014, equation 1,
+        its root), which no scale of the depth changes, mean over images.
+        """
+        n, images = self.pixels or float("nan"), self.images or float("nan")
+        deltas = {f"delta{power}": count / n
+                  for power, count in zip(DELTA_POWERS, self.within_delta)}
+        return {"abs_rel": self.relative / n, "sq_rel": self.squared_relative / n,
+                "rmse_m": (self.squared / n) ** 0.5, "rmse_log": (self.squared_log / n) ** 0.5,
+                "si_log": self.log_spread / images, "proximity_error": self.proximity / n} | deltas

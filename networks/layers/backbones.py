@@ -1,0 +1,275 @@
+"""Image encoders in plain torch: ResNet-18/34/50, MobileNetV2 and EfficientNet-Lite1.
+
+Parameter names are torchvision's (``layer1.0.conv1.weight``, ``features.2.conv.0.0.weight``;
+EfficientNet-Lite1 has MobileNetV2's), so published ImageNet weights load by name
+(``scenecode.networks.layers.imagenet``).  A backbone takes images in
+[0, 1], normalises them itself and returns features at strides 4, 8, 16 and 32.
+"""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+BackboneName = Literal["mobilenetv2", "efficientnet_lite1", "resnet18", "resnet34", "resnet50"]
+#: ``keras`` pads more right and below than left and above at stride 2, as Keras' MobileNetV2 and
+#: every EfficientNet-Lite were trained.
+Padding = Literal["torch", "keras"]
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+def make_backbone(name: BackboneName, padding: Padding = "torch",
+                  frozen_norm: bool = False) -> "Backbone":
+    """A backbone with random weights; ``frozen_norm`` keeps batch norm at its loaded statistics."""
+    if name == "mobilenetv2":
+        return MobileNetV2(padding, frozen_norm)
+    if name == "efficientnet_lite1":
+        return EfficientNetLite1(padding, frozen_norm)
+    if padding != "torch":
+        raise ValueError(f"padding '{padding}' exists for mobilenetv2 and efficientnet_lite1 "
+                         f"only, not for {name}")
+    block, counts = _RESNETS[name]
+    return ResNet(block, counts, frozen_norm)
+
+
+def conv_norm(x: Tensor, conv: nn.Conv2d, norm: nn.BatchNorm2d | nn.Identity) -> Tensor:
+    """Convolution then batch norm; one convolution when the norm does not follow the batch,
+    or was folded for good (``scenecode.networks.inference.preparation``).
+
+    Folding on the fly saves a pass over memory and lets gradients reach every parameter.
+    """
+    if norm.training or isinstance(norm, nn.Identity):
+        return norm(conv(x))
+    weight, bias = folded(conv, norm)
+    return F.conv2d(x, weight, bias, conv.stride, conv.padding, conv.dilation, conv.groups)
+
+
+def folded(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    """Weight and bias of the one convolution that does what ``conv`` and then ``norm``, at its
+    running statistics, do."""
+    scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+    bias = norm.bias - norm.running_mean * scale
+    if conv.bias is not None:
+        bias = bias + conv.bias * scale
+    return conv.weight * scale[:, None, None, None], bias
+
+
+class Backbone(nn.Module):
+    """Base of the encoders: input normalisation, frozen blocks and frozen batch norm."""
+
+    #: feature channels at strides 4, 8, 16, 32
+    channels: tuple[int, int, int, int]
+
+    def __init__(self, frozen_norm: bool):
+        super().__init__()
+        self.frozen_norm = frozen_norm
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN)[:, None, None])
+        self.register_buffer("std", torch.tensor(IMAGENET_STD)[:, None, None])
+
+    def blocks(self) -> list[nn.Module]:
+        """The trunk in order, as units that can be frozen."""
+        raise NotImplementedError
+
+    def freeze(self, count: int) -> None:
+        """Stop learning in the first ``count`` blocks; nothing is back-propagated there.
+
+        Raises ``ValueError`` when there are fewer blocks.
+        """
+        blocks = self.blocks()
+        if not 0 <= count <= len(blocks):
+            raise ValueError(f"can freeze 0 to {len(blocks)} blocks, not {count}")
+        for block in blocks[:count]:
+            block.requires_grad_(False)
+
+    def normalise(self, image: Tensor) -> Tensor:
+        """The image as ImageNet weights expect it, in the precision of the convolutions."""
+        dtype = next(self.parameters()).dtype
+        return ((image - self.mean) / self.std).to(dtype)
+
+    def train(self, mode: bool = True) -> "Backbone":
+        super().train(mode)
+        if self.frozen_norm:
+            for module in self.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
+        return self
+
+
+class _ConvNormReLU6(nn.Sequential):
+    """Convolution, batch norm and ReLU6; odd kernels keep the size up to their stride."""
+
+    def __init__(self, c_in: int, c_out: int, kernel: int, eps: float, stride: int = 1,
+                 groups: int = 1, padding: Padding = "torch"):
+        self.pads_unevenly = padding == "keras" and stride == 2
+        pad = 0 if self.pads_unevenly else kernel // 2
+        super().__init__(
+            nn.Conv2d(c_in, c_out, kernel, stride, pad, groups=groups, bias=False),
+            nn.BatchNorm2d(c_out, eps), nn.ReLU6(inplace=True))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.pads_unevenly:  # of an image of even size
+            before, after = (self[0].kernel_size[0] - 2) // 2, self[0].kernel_size[0] // 2
+            x = F.pad(x, (before, after, before, after))
+        return self[2](conv_norm(x, self[0], self[1]))
+
+
+class _InvertedResidual(nn.Module):
+    """Expand, depthwise, project (Sandler et al. 2018, figure 4)."""
+
+    def __init__(self, c_in: int, c_out: int, stride: int, expansion: int, kernel: int,
+                 eps: float, padding: Padding):
+        super().__init__()
+        hidden = c_in * expansion
+        layers = [] if expansion == 1 else [_ConvNormReLU6(c_in, hidden, 1, eps)]
+        layers += [_ConvNormReLU6(hidden, hidden, kernel, eps, stride, hidden, padding),
+                   nn.Conv2d(hidden, c_out, 1, bias=False), nn.BatchNorm2d(c_out, eps)]
+        self.conv = nn.Sequential(*layers)
+        self.is_residual = stride == 1 and c_in == c_out
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = x
+        for layer in self.conv[:-2]:
+            y = layer(y)
+        y = conv_norm(y, self.conv[-2], self.conv[-1])
+        return x + y if self.is_residual else y
+
+
+class MobileNetV2(Backbone):
+    """MobileNetV2 1.0 without its classifier (Sandler et al. 2018, table 2)."""
+
+    channels = (24, 32, 96, 320)
+    #: (expansion, channels, repeats, first stride, depthwise kernel)
+    _STAGES = ((1, 16, 1, 1, 3), (6, 24, 2, 2, 3), (6, 32, 3, 2, 3), (6, 64, 4, 2, 3),
+               (6, 96, 3, 1, 3), (6, 160, 3, 2, 3), (6, 320, 1, 1, 3))
+    #: the last block at strides 4, 8, 16 and 32
+    _TAPS = (3, 6, 13, 17)
+    #: what batch norm adds to a variance
+    _EPS = 1e-5
+
+    def __init__(self, padding: Padding = "torch", frozen_norm: bool = False):
+        super().__init__(frozen_norm)
+        self.padding = padding
+        layers: list[nn.Module] = [_ConvNormReLU6(3, 32, 3, self._EPS, 2, padding=padding)]
+        c_in = 32
+        for expansion, c_out, repeats, first_stride, kernel in self._STAGES:
+            for i in range(repeats):
+                stride = first_stride if i == 0 else 1
+                layers.append(_InvertedResidual(c_in, c_out, stride, expansion, kernel,
+                                                self._EPS, padding))
+                c_in = c_out
+        self.features = nn.Sequential(*layers)
+        self.train()
+
+    def blocks(self) -> list[nn.Module]:
+        return list(self.features)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """(B, 3, H, W) in [0, 1] to features at strides 4, 8, 16, 32."""
+        x, taps = self.normalise(image), []
+        for i, block in enumerate(self.features):
+            x = block(x)
+            if i in self._TAPS:
+                taps.append(x)
+        return tuple(taps)
+
+
+class EfficientNetLite1(MobileNetV2):
+    """EfficientNet-Lite1 without its classifier: EfficientNet-B1 (Tan and Le 2019, table 1) with
+    ReLU6 and without squeeze-and-excitation, and so a MobileNetV2 of other stages."""
+
+    channels = (24, 40, 112, 320)
+    _STAGES = ((1, 16, 1, 1, 3), (6, 24, 3, 2, 3), (6, 40, 3, 2, 5), (6, 80, 4, 2, 3),
+               (6, 112, 4, 1, 5), (6, 192, 5, 2, 5), (6, 320, 1, 1, 3))
+    _TAPS = (4, 7, 15, 21)
+    _EPS = 1e-3
+
+
+class _BasicBlock(nn.Module):
+    expansion = 1
+
+    def __init__(self, c_in: int, c_mid: int, stride: int):
+        super().__init__()
+        self.conv1 = nn.Conv2d(c_in, c_mid, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(c_mid)
+        self.conv2 = nn.Conv2d(c_mid, c_mid, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(c_mid)
+        self.downsample = _shortcut(c_in, c_mid, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu(conv_norm(x, self.conv1, self.bn1))
+        y = conv_norm(y, self.conv2, self.bn2)
+        return F.relu(y + _shortcut_of(self, x))
+
+
+class _Bottleneck(nn.Module):
+    """1x1, 3x3 (with the stride, as torchvision), 1x1."""
+
+    expansion = 4
+
+    def __init__(self, c_in: int, c_mid: int, stride: int):
+        super().__init__()
+        c_out = c_mid * self.expansion
+        self.conv1 = nn.Conv2d(c_in, c_mid, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(c_mid)
+        self.conv2 = nn.Conv2d(c_mid, c_mid, 3, stride, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(c_mid)
+        self.conv3 = nn.Conv2d(c_mid, c_out, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(c_out)
+        self.downsample = _shortcut(c_in, c_out, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu(conv_norm(x, self.conv1, self.bn1))
+        y = F.relu(conv_norm(y, self.conv2, self.bn2))
+        y = conv_norm(y, self.conv3, self.bn3)
+        return F.relu(y + _shortcut_of(self, x))
+
+
+def _shortcut(c_in: int, c_out: int, stride: int) -> nn.Sequential | None:
+    if stride == 1 and c_in == c_out:
+        return None
+    return nn.Sequential(nn.Conv2d(c_in, c_out, 1, stride, bias=False), nn.BatchNorm2d(c_out))
+
+
+def _shortcut_of(block: nn.Module, x: Tensor) -> Tensor:
+    if block.downsample is None:
+        return x
+    return conv_norm(x, block.downsample[0], block.downsample[1])
+
+
+class ResNet(Backbone):
+    """ResNet without its classifier (He et al. 2015, table 1)."""
+
+    def __init__(self, block, counts: tuple[int, int, int, int], frozen_norm: bool = False):
+        super().__init__(frozen_norm)
+        self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(64)
+        c_in = 64
+        for stage, (width, count) in enumerate(zip((64, 128, 256, 512), counts), start=1):
+            layers = []
+            for i in range(count):
+                layers.append(block(c_in, width, 2 if i == 0 and stage > 1 else 1))
+                c_in = width * block.expansion
+            self.add_module(f"layer{stage}", nn.Sequential(*layers))
+        self.channels = tuple(width * block.expansion for width in (64, 128, 256, 512))
+        self.train()
+
+    def blocks(self) -> list[nn.Module]:
+        stem = nn.ModuleList([self.conv1, self.bn1])
+        return [stem, *self.layer1, *self.layer2, *self.layer3, *self.layer4]
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """(B, 3, H, W) in [0, 1] to features at strides 4, 8, 16, 32."""
+        x = F.relu(conv_norm(self.normalise(image), self.conv1, self.bn1))
+        x = F.max_pool2d(x, 3, 2, 1)
+        taps = []
+        for layer in (self.layer1, self.layer2, self.layer3, self.layer4):
+            x = layer(x)
+            taps.append(x)
+        return tuple(taps)
+
+
+_RESNETS = {"resnet18": (_BasicBlock, (2, 2, 2, 2)), "resnet34": (_BasicBlock, (3, 4, 6, 3)),
+            "resnet50": (_Bottleneck, (3, 4, 6, 3))}

@@ -1,0 +1,73 @@
+"""The record of a training run, ``log.jsonl``, and the curves drawn from it."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from scenecode.core.errors import DataError
+
+#: Parts of the training loss that are drawn, at zero code and encoded, in one panel each.
+_LOSSES = {"proximity error": ("depth_zero", "depth_coded"),
+           "cross-entropy": ("semantic_zero", "semantic_coded")}
+#: Held-out scores that are drawn.
+_SCORES = {"mIoU": "miou", "proximity error": "proximity_error", "AbsRel": "abs_rel"}
+
+
+class TrainingLog:
+    """A line of JSON for every finished epoch: ``epoch``, ``train`` and ``val``."""
+
+    def __init__(self, path: Path, finished: int):
+        """The log of a run of which ``finished`` epochs are done: later ones, which a run
+        that was killed may have left, are dropped.  Raises ``DataError`` for a log that
+        cannot be read."""
+        self.path = path
+        self.records = [r for r in _read(path) if r["epoch"] <= finished] if finished else []
+        text = "".join(json.dumps(record) + "\n" for record in self.records)
+        path.write_text(text, encoding="utf-8")
+
+    def add(self, epoch: int, train: dict, val: dict) -> None:
+        """One more line."""
+        record = {"epoch": epoch, "train": train, "val": val}
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+        self.records.append(record)
+
+
+def _read(path: Path) -> list[dict]:
+    if not path.exists():
+        return []
+    try:
+        records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        return [{key: record[key] for key in ("epoch", "train", "val")} for record in records]
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: not a training log ({error}); delete it to go on "
+                        "without the curves of earlier epochs") from error
+
+
+def save_curves(path: Path, records: Sequence[dict]) -> None:
+    """A PNG: training losses above, held-out scores below, over epochs."""
+    epochs = [record["epoch"] for record in records]
+    figure = Figure(figsize=(11, 6), layout="constrained")
+    above, below = figure.subplots(2, 3)
+    _draw(above[0], epochs, "loss", {"total": [r["train"].get("loss") for r in records]})
+    parts = records[-1]["train"]
+    for axes, (title, names) in zip(above[1:], _LOSSES.items()):
+        _draw(axes, epochs, f"training {title}", {
+            label: [r["train"][name] for r in records]
+            for label, name in zip(("zero code", "encoded"), names) if name in parts})
+    for axes, (title, name) in zip(below, _SCORES.items()):
+        _draw(axes, epochs, f"held-out {title}", {
+            label: [r["val"][kind][name] for r in records]
+            for label, kind in (("zero code", "zero_code"), ("encoded", "encoded"))})
+    figure.savefig(path, dpi=90)
+
+
+def _draw(axes, epochs: list[int], title: str, lines: dict[str, list[float]]) -> None:
+    for label, values in lines.items():
+        axes.plot(epochs, values, marker=".", label=label)
+    axes.set(title=title, xlabel="epoch")
+    axes.grid(alpha=0.3)
+    if len(lines) > 1:
+        axes.legend()

@@ -1,0 +1,1 @@
+"""Real-time monocular dense semantic SLAM."""

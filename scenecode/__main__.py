@@ -1,0 +1,5 @@
+"""``python -m scenecode``: the command line."""
+
+from scenecode.cli.main import main
+
+raise SystemExit(main())

@@ -1,0 +1,76 @@
+"""Variants of the system that lack stages of mapping, or one of its residuals."""
+
+from dataclasses import replace
+
+from scenecode.slam.config.slam_config import SlamConfig, StageConfig, Term
+
+#: Stages run, by the name of the row.  Without any, poses are tracking's, codes are zero and every
+#: keyframe has the scale that the network gives it.
+#: In these a keyframe's labels are its own, in the row after them all that see a surface label it.
+STAGES = {"zero code, tracking alone": (),
+          "geometry + poses": ("geometry",),
+          "+ semantics": ("geometry", "semantics"),
+          "+ joint": ("geometry", "semantics", "joint")}
+ALL = "+ labels of several views"
+#: Cosine below which a surface weighs less, where it is not to weigh less at all.
+_ANY_COSINE = 1e-6
+
+
+def stage_variants(config: SlamConfig) -> dict[str, SlamConfig]:
+    """By the name of the row, ``config`` with its schedule cut off after each stage, and whole."""
+    own_labels = replace(config, fusion=replace(config.fusion, labels="none"))
+    rows = {name: _scheduled(own_labels, tuple(s for s in config.mapping.schedule
+                                               if s.stage in stages))
+            for name, stages in STAGES.items()}
+    return rows | {ALL: config}
+
+
+def residual_variants(config: SlamConfig) -> dict[str, SlamConfig]:
+    """By the name of the row, ``config`` as it is, then with one residual of mapping left out, or
+    what else depth rests on.
+
+    Tracking is photometric in every row.  Without corners there is nothing to find loops by.
+    """
+    matching = replace(config.mapping.matching, points=0)
+    return {"all": config,
+            "no photometric": _without(config, "photometric"),
+            "no geometric": _without(config, "geometric"),
+            "no semantic in the joint stage": _scheduled(config, _geometry_for_joint(config)),
+            "no semantic": _without(config, "semantic"),
+            "no corners (nor loops)": replace(config, mapping=replace(config.mapping,
+                                                                      matching=matching)),
+            "no code prior": _without(config, "code"),
+            "no visibility weights": _weighed_alike(config),
+            "no scale from neighbours": replace(config, mapping=replace(config.mapping,
+                                                                        scale_share=0.0))}
+
+
+def _scheduled(config: SlamConfig, schedule: tuple[StageConfig, ...]) -> SlamConfig:
+    # where no stage moves corners, none has been triangulated that depth could be refined by
+    refinement = replace(config.fusion.refinement,
+                         enabled=config.fusion.refinement.enabled and bool(schedule))
+    mapping = replace(config.mapping, schedule=schedule,
+                      scale_share=config.mapping.scale_share if schedule else 0.0)
+    return replace(config, mapping=mapping, fusion=replace(config.fusion, refinement=refinement))
+
+
+def _geometry_for_joint(config: SlamConfig) -> tuple[StageConfig, ...]:
+    """The schedule with the same steps of poses and depth, labels left as they are."""
+    return tuple(replace(s, stage="geometry") if s.stage == "joint" else s
+                 for s in config.mapping.schedule)
+
+
+def _with_residuals(config: SlamConfig, **changes) -> SlamConfig:
+    residuals = replace(config.mapping.residuals, **changes)
+    return replace(config, mapping=replace(config.mapping, residuals=residuals))
+
+
+def _without(config: SlamConfig, term: Term) -> SlamConfig:
+    used = tuple(name for name in config.mapping.residuals.used if name != term)
+    return _with_residuals(config, used=used)
+
+
+def _weighed_alike(config: SlamConfig) -> SlamConfig:
+    """Slanted, occluding and hidden surfaces count as much as any."""
+    return _with_residuals(config, slant_cosine=_ANY_COSINE, edge_tolerance=float("inf"),
+                           occlusion=float("inf"))

@@ -1,0 +1,54 @@
+"""Pictures of label fusion as in the paper's figures 7 and 8: labels and entropy, before and
+after."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from scenecode.networks.classes import ClassSet
+from scenecode.networks.prediction import Predictor
+from scenecode.slam.benchmarks.fusion_scenes import Group
+from scenecode.slam.fusion.label_fusion import LabelFusion, LabelFusionConfig
+
+#: Pictures written, of the first references.
+COUNT = 24
+#: Methods whose labels are shown, in order; the first and the last also with their entropy.
+SHOWN = ("none", "multiplication", "average", "code_alone", "code")
+
+
+class Gallery:
+    """A folder of pictures, one for each of the first ``COUNT`` references."""
+
+    def __init__(self, folder: Path, classes: ClassSet):
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder, self._classes, self._written = folder, classes, 0
+
+    def show(self, group: Group, predictor: Predictor, views: int,
+             config: LabelFusionConfig) -> None:
+        """Write a picture with a column for each view, the others in turn as reference."""
+        if self._written >= COUNT:
+            return
+        seen = group.views(predictor)[:views]
+        columns = []
+        for n, frame in enumerate(group.frames[:views]):
+            ordered = [seen[n], *seen[:n], *seen[n + 1:]]
+            fusion = LabelFusion(ordered, config)
+            fused = {method: fusion.fuse(method) for method in SHOWN}
+            image = (frame.image.permute(1, 2, 0) * 255).round().byte().numpy()
+            columns.append(np.vstack([
+                image, self._classes.paint(frame.truth.labels),
+                *(self._classes.paint(fused[method].argmax(0)) for method in SHOWN),
+                *(entropy_picture(fused[method]) for method in (SHOWN[0], SHOWN[-1]))]))
+        path = self._folder / f"{self._written:03d}.png"
+        cv2.imwrite(str(path), np.hstack(columns)[..., ::-1])
+        self._written += 1
+
+
+def entropy_picture(probabilities: Tensor) -> np.ndarray:
+    """Class probabilities (C, H, W) to (H, W, 3) uint8: dark is certain, bright undecided."""
+    entropy = torch.special.entr(probabilities).sum(0) / np.log(len(probabilities))
+    grey = (entropy.clamp(0, 1) * 255).round().byte().numpy()
+    return cv2.cvtColor(cv2.applyColorMap(grey, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)

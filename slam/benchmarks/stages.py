@@ -1,0 +1,173 @@
+"""What each mapping stage and each residual adds: the same sequences without it."""
+
+import argparse
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from scenecode.core.errors import ConfigError
+from scenecode.networks.prediction import Predictor
+from scenecode.slam.benchmarks.ablation import residual_variants, stage_variants
+from scenecode.slam.benchmarks.score_table import cells, markdown_table, write_results
+from scenecode.slam.benchmarks.sequences import (
+    SequenceConfig,
+    SuiteConfig,
+    add_sequence_arguments,
+    add_system_arguments,
+    listed_sequences,
+    load_system,
+    run_source,
+)
+from scenecode.slam.benchmarks.suite import COLUMNS as SUITE_COLUMNS
+from scenecode.slam.config.slam_config import SlamConfig
+from scenecode.slam.sources.base.source import Source
+
+#: Columns of the tables, all against truth, see ``scenecode.slam.benchmarks.score_table.Column``.
+COLUMNS = (("ate_percent", "ATE / path %", 1, 2),
+           *(column for column in SUITE_COLUMNS if column[0] in (
+               "rotation_deg", "coverage", "depth_within_10", "abs_rel", "miou")))
+#: Rooms that are walked through when nothing is asked for.
+_DEFAULT_SEEDS = (11, 12, 13, 14)
+
+#: ``sequence`` -> row -> scores; what is not known is absent.
+Found = dict[str, dict[str, dict[str, float]]]
+
+
+def run_variants(sequences: Sequence[SequenceConfig], variants: Mapping[str, SlamConfig],
+                 predictor: Predictor, report: Callable[[str], None] = lambda text: None
+                 ) -> Iterator[tuple[str, str, dict[str, float]]]:
+    """Run each sequence in each variant; gives sequence, variant and scores after every run.
+
+    A sequence is opened once for all its variants, which take images of one size.  ``report``
+    hears what is going on.  Raises ``ConfigError`` for a camera, which shows nothing twice, and
+    ``ResultError`` for a source without true poses.
+    """
+    first = next(iter(variants.values()))
+    for number, sequence in enumerate(sequences, 1):
+        place = f"{sequence.title} ({number} of {len(sequences)})"
+        report(f"{place}: opening")
+        with closing(_repeatable(sequence.open(first.width, first.height))) as source:
+            for name, config in variants.items():
+                run = run_source(sequence.title, source, config, predictor,
+                                 lambda frame: report(f"{place}, {name}: frame {frame}"))
+                yield sequence.title, name, run.scores | _relative(run.scores)
+
+
+def _relative(scores: Mapping[str, float]) -> dict[str, float]:
+    """The position error in percent of the path, where it is known."""
+    if not scores.get("path_length_m"):
+        return {}
+    return {"ate_percent": 100 * scores["ate_m"] / scores["path_length_m"]}
+
+
+def _repeatable(source: Source) -> Source:
+    if source.is_live:
+        source.close()
+        raise ConfigError(f"{source.name}: a camera cannot be run several times; give a "
+                          "recording with ground truth, or --seeds")
+    return source if source.original is not None else _Made(source)
+
+
+class _Made:
+    """The frames of a source that renders them, rendered once for all runs."""
+
+    is_live, unreadable, original = False, 0, None
+
+    def __init__(self, source: Source):
+        self.name, self.fps, self.length = source.name, source.fps, source.length
+        self._frames = list(source)
+
+    def __iter__(self):
+        return iter(self._frames)
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+def mean_scores(found: Found, rows: Sequence[str]
+                ) -> tuple[dict[str, dict[str, float]], dict[str, int]]:
+    """The mean of each row over sequences, and over how many by score.
+
+    Rows are compared on the same sequences: a score counts only those for which every row has
+    it, and is absent where there is none.
+    """
+    complete = [by_row for by_row in found.values() if set(rows) <= by_row.keys()]
+    means: dict[str, dict[str, float]] = {row: {} for row in rows}
+    counts = {}
+    for key, *_ in COLUMNS:
+        known = [by_row for by_row in complete if all(key in by_row[row] for row in rows)]
+        counts[key] = len(known)
+        if known:
+            for row in rows:
+                means[row][key] = float(np.mean([by_row[row][key] for by_row in known]))
+    return means, counts
+
+
+def markdown(found: Found, rows: Sequence[str]) -> str:
+    """A table for each sequence, and one of the means with the numbers of sequences in them."""
+    means, counts = mean_scores(found, rows)
+    titles = ["", *(title for _, title, _, _ in COLUMNS)]
+    tables = {sequence: [[row, *cells(scores, COLUMNS)] for row, scores in by_row.items()]
+              for sequence, by_row in found.items()}
+    tables["mean"] = [*([row, *cells(means[row], COLUMNS)] for row in rows),
+                      ["sequences", *(str(counts[key]) for key, *_ in COLUMNS)]]
+    return "\n".join(f"### {title}\n\n{markdown_table(titles, lines)}"
+                     for title, lines in tables.items())
+
+
+def results(found: Found, rows: Sequence[str]) -> dict:
+    """What ``--json`` prints: all scores by sequence and row, the means, and over how many
+    sequences each is taken."""
+    means, counts = mean_scores(found, rows)
+    return {"sequences": found, "mean": means, "averaged": counts}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``scenecode evaluate stages``."""
+    add_sequence_arguments(parser)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[], metavar="SEED",
+                        help="rooms to walk through (default, where no other sequence is given: "
+                        f"{' '.join(map(str, _DEFAULT_SEEDS))})")
+    parser.add_argument("--frames", type=int, default=90,
+                        help="frames of each of these walks (default %(default)s)")
+    parser.add_argument("--residuals", action="store_true",
+                        help="leave out one residual after the other, not one stage")
+    parser.add_argument("--out", metavar="DIR", help="gets stages.md and stages.json, or "
+                        "residuals.md and residuals.json, after every run")
+    add_system_arguments(parser)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run ``scenecode evaluate stages``; Ctrl-C prints what there is.  Returns the status."""
+    suite = _suite(args)
+    config, predictor = load_system(args)
+    variants = residual_variants(config) if args.residuals else stage_variants(config)
+    rows = list(variants)
+    stem = "residuals" if args.residuals else "stages"
+    found: Found = {}
+    console = Console(stderr=True)
+    try:
+        with console.status("") as status:
+            for sequence, row, scores in run_variants(suite.sequences, variants, predictor,
+                                                      status.update):
+                found.setdefault(sequence, {})[row] = scores
+                if args.out:
+                    texts = {f"{stem}.md": markdown(found, rows),
+                             f"{stem}.json": json.dumps(results(found, rows), indent=1)}
+                    write_results(Path(args.out), texts, config)
+    except KeyboardInterrupt:
+        console.print(f"interrupted after {sum(map(len, found.values()))} of "
+                      f"{len(suite.sequences) * len(rows)} runs")
+    print(json.dumps(results(found, rows)) if args.json else markdown(found, rows))
+    return 0
+
+
+def _suite(args: argparse.Namespace) -> SuiteConfig:
+    seeds = args.seeds or (() if args.suite or args.sources else _DEFAULT_SEEDS)
+    frames = args.frames if args.max_frames is None else min(args.frames, args.max_frames)
+    return listed_sequences(args, more=tuple(SequenceConfig(f"rooms:{seed}:{frames}",
+                                                            f"room {seed}") for seed in seeds))

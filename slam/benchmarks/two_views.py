@@ -1,0 +1,195 @@
+"""Structure from motion of two images, both starting at the identity pose (paper, figures 1 and 9).
+
+Nothing but the two images and the camera is known: depth and labels start at the zero code,
+the motion at none, and the same schedule as in mapping moves all of it together.  A camera that
+only turns is no special case, since the network has an idea of depth without parallax.
+"""
+
+import argparse
+import json
+from dataclasses import dataclass, replace
+from math import degrees
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from rich.console import Console
+from torch import Tensor
+
+from scenecode.core.colours import amount_colours, depth_colours
+from scenecode.core.device import choose_device
+from scenecode.core.errors import ResultError, SourceError
+from scenecode.core.strict_config import override
+from scenecode.networks.classes import ClassSet
+from scenecode.networks.evaluation.pictures import rgb, titles, write_rgb
+from scenecode.networks.inference.checkpoint import load_predictor
+from scenecode.networks.prediction import Predictor
+from scenecode.optim.geometry import se3
+from scenecode.optim.imaging import image as imaging
+from scenecode.slam.config.slam_config import SlamConfig
+from scenecode.slam.evaluation.evaluate import keyframe_depth_scores
+from scenecode.slam.map.graph import KeyframeGraph
+from scenecode.slam.mapping.mapper import Mapper
+from scenecode.slam.records.frame import Frame
+from scenecode.slam.sources import open_source
+from scenecode.slam.sources.base.options import SourceOptions
+from scenecode.slam.sources.calibration.files import parse_intrinsics
+
+#: Brightness differences from this on are shown alike.
+_LARGE_DIFFERENCE = 0.3
+
+
+@dataclass(frozen=True)
+class TwoViews:
+    """Two images before and after optimisation; keyframe 0 is the first image."""
+
+    before: KeyframeGraph
+    after: KeyframeGraph
+
+    @property
+    def T_first_second(self) -> Tensor:
+        """(4, 4), metres as far as the network knows them."""
+        return self.after.relative(1, 0)
+
+    def difference(self, graph: KeyframeGraph) -> tuple[Tensor, Tensor]:
+        """Brightness of the second image as the first sees it, and how far it is from the first
+        one's; both (H, W), 0 where the second image does not reach."""
+        first, second = (keyframe.pyramid[0] for keyframe in graph.keyframes)
+        pixels, _, seen = graph.seen_in(0, 1)
+        found = imaging.sample(second[..., None], pixels)[:, 0]
+        warped = (found * seen).view_as(first)
+        return warped, (warped - first).abs() * seen.view_as(first)
+
+    def scores(self) -> dict[str, float]:
+        """``difference_before`` and ``difference``: mean brightness error of the warped second
+        image.  With true poses also ``rotation_error_deg`` and, where the camera moved,
+        ``direction_error_deg`` of the translation and ``scale``; with true depth
+        ``depth_within_10_before``, ``depth_within_10``."""
+        scores = {"difference_before": float(self.difference(self.before)[1].mean()),
+                  "difference": float(self.difference(self.after)[1].mean()),
+                  "rotation_deg": degrees(se3.rotation_angle(self.T_first_second)),
+                  "translation_m": float(self.T_first_second[:3, 3].norm())}
+        first, second = (keyframe.frame.truth for keyframe in self.after.keyframes)
+        if first is not None and second is not None and None not in (first.T_world_cam,
+                                                                     second.T_world_cam):
+            true = se3.inverse(first.T_world_cam.double()) @ second.T_world_cam.double()
+            scores |= self._pose_scores(true)
+        if first is not None and first.depth is not None:
+            for name, graph in (("depth_within_10_before", self.before),
+                                ("depth_within_10", self.after)):
+                depth = graph.keyframes[0].depth(graph.states[0].code_depth)
+                found = keyframe_depth_scores(depth.cpu().numpy(), first.depth.cpu().numpy())
+                scores |= {} if found is None else {name: found[0]}
+        return scores
+
+    def _pose_scores(self, true: Tensor) -> dict[str, float]:
+        found = self.T_first_second.double().cpu()
+        error = se3.inverse(true) @ found
+        scores = {"rotation_error_deg": degrees(se3.rotation_angle(error)),
+                  "translation_error_m": float(error[:3, 3].norm())}
+        t, u = found[:3, 3], true[:3, 3]
+        if float(u.norm()) > 0:
+            angle = torch.atan2(torch.linalg.cross(t, u).norm(), t @ u)
+            scores |= {"direction_error_deg": degrees(angle),
+                       "scale": float(t.norm() / u.norm())}
+        return scores
+
+    def picture(self, classes: ClassSet) -> np.ndarray:
+        """(H, W, 3) uint8: both images, then before and after: the second warped onto the first,
+        their difference, depth and labels of the first."""
+        first, second = self.after.keyframes
+        gap = np.zeros_like(rgb(first.frame.image))
+        rows = [[rgb(first.frame.image), rgb(second.frame.image), gap, gap]]
+        for graph in (self.before, self.after):
+            keyframe, state = graph.keyframes[0], graph.states[0]
+            warped, difference = self.difference(graph)
+            grey = rgb(warped.expand(3, -1, -1))
+            labels = keyframe.probabilities(state.code_semantic).argmax(0)
+            rows.append([grey, amount_colours(difference.cpu().numpy() / _LARGE_DIFFERENCE),
+                         depth_colours(keyframe.depth(state.code_depth).cpu().numpy()),
+                         classes.paint(labels.cpu().numpy())])
+        names = ("second on first", "difference", "depth", "labels")
+        width = gap.shape[1]
+        return np.vstack([np.hstack(rows[0]), titles(names, width),
+                          *(np.hstack(row) for row in rows[1:])])
+
+
+def reconstruct(first: Frame, second: Frame, predictor: Predictor,
+                config: SlamConfig) -> TwoViews:
+    """Depth, labels and motion of two images, by mapping's own schedule from the identity."""
+    identity = se3.identity(device=first.image.device)
+    # where the second view is from is not known, nor then what it sees of the first one's surfaces
+    mapping = replace(config.mapping, scale_share=0.0)
+    mapper = Mapper(mapping, predictor, len(config.tracking.lucas_kanade.iterations))
+    mapper.insert(first, identity)
+    mapper.insert(second, identity, seen_from=0)
+    before = mapper.graph.frozen()
+    while mapper.has_work:
+        mapper.step()
+    return TwoViews(before, mapper.graph.frozen())
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``scenecode twoview``."""
+    parser.add_argument("source", metavar="SOURCE", help="what 'scenecode run' takes")
+    parser.add_argument("--frames", type=int, nargs=2, default=(0, 10), metavar=("FIRST", "SECOND"),
+                        help="which two of its images, counted from 0 (default 0 10)")
+    parser.add_argument("--intrinsics", metavar="fx,fy,cx,cy[,...]",
+                        help="of the original images, in pixels")
+    parser.add_argument("--calib", metavar="FILE", help="calibration file")
+    parser.add_argument("--out", metavar="FILE", default="two_views.png",
+                        help="picture of images, warps, depth and labels (default %(default)s)")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
+                        help="change one setting, for example mapping.matching.points=0")
+    parser.add_argument("--model", metavar="NAME", help="weights: a shipped name or a file")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run ``scenecode twoview``; returns the exit status."""
+    config = override(SlamConfig(), f"device={choose_device(args.device)}")
+    for assignment in args.set:
+        config = override(config, assignment)
+    predictor = load_predictor(args.model, config.device)
+    intrinsics = None if args.intrinsics is None else parse_intrinsics(args.intrinsics)
+    options = SourceOptions(intrinsics, args.calib, None, predictor.width, predictor.height)
+    frames = _pick(args.source, options, tuple(args.frames))
+    frames = [replace(frame, image=frame.image.to(config.device)) for frame in frames]
+    found = reconstruct(*frames, predictor, config)
+    try:
+        write_rgb(Path(args.out), found.picture(predictor.classes))
+    except (OSError, cv2.error) as error:
+        raise ResultError(f"{args.out}: cannot write the picture ({error}); choose another --out "
+                          "that ends in .png or .jpg") from error
+    scores = found.scores()
+    if args.json:
+        print(json.dumps(scores | {"T_first_second": found.T_first_second.tolist()}))
+        return 0
+    console = Console()
+    for name, value in scores.items():
+        console.print(f"{name:24s} {value:.4f}")
+    console.print(f"picture: {args.out}")
+    return 0
+
+
+def _pick(name: str, options: SourceOptions, numbers: tuple[int, int]) -> list[Frame]:
+    """The two images of a source.  Raises ``SourceError`` when it has fewer, or the same image
+    is asked for twice."""
+    if numbers[0] == numbers[1] or min(numbers) < 0:
+        raise SourceError(f"--frames {numbers[0]} {numbers[1]}: name two different images, "
+                          "counted from 0")
+    found: dict[int, Frame] = {}
+    source = open_source(name, options)
+    try:
+        for count, frame in enumerate(source):
+            if count in numbers:
+                found[count] = frame
+            if count >= max(numbers):
+                break
+    finally:
+        source.close()
+    if len(found) < 2:
+        raise SourceError(f"{name}: no image number {max(numbers)}; choose smaller --frames")
+    return [found[number] for number in numbers]

@@ -1,0 +1,181 @@
+"""Code-based label fusion (paper sections 4 and 6.3): the semantic codes of several views,
+optimised jointly so that their class probabilities agree, at known depth and poses.
+
+``pairwise`` is the paper's formulation: the first view against every other.  ``with_consensus``
+compares every view with what all of them together say of the first view's pixels: for the
+Euclidean distance, differences among all pairs and deviations from the mean are the same up
+to a factor, and a consensus can be made smooth along surfaces before codes have to follow it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from scenecode.networks.prediction import resize_maps
+from scenecode.optim.imaging import image
+from scenecode.optim.residuals import code_prior, softmax_chain
+from scenecode.optim.robust import huber_cost, huber_weight
+from scenecode.optim.solvers.gauss_newton import GaussNewtonConfig, Solution, minimise
+from scenecode.optim.solvers.normal_equations import NormalEquations
+from scenecode.slam.fusion.label_views import LabelView, project_view
+
+
+@dataclass(frozen=True)
+class CodeFusionConfig:
+    """A comparison counts as ``effective_pixels`` measurements, times the share of pixels that
+    it is made at; each has the deviation ``sigma`` (probability)."""
+
+    #: pixels at which views are compared: every so many of each row and column
+    step: int = 8
+    effective_pixels: float = 600.0
+    sigma: float = 1.4
+    #: Huber's threshold, in deviations
+    huber: float = 1.0
+    #: deviation of the zero-code prior; 0 does without
+    prior_sigma: float = 1.0
+    #: views that share less than this part of their pixels are not compared
+    least_overlap: float = 0.02
+    gauss_newton: GaussNewtonConfig = field(
+        default_factory=lambda: GaussNewtonConfig(iterations=10, tolerance=1e-3))
+
+
+@dataclass(frozen=True)
+class _Side:
+    """What one view says at the N pixels that a pair shares."""
+
+    view: int
+    #: (N, C) and (N, C, K)
+    logits_zero: Tensor
+    logits_J_code: Tensor
+
+    def compare(self, code: Tensor) -> tuple[Tensor, Tensor]:
+        """Probabilities (N, C) and their derivative by the code (N, C, K)."""
+        prob = torch.softmax(self.logits_zero + self.logits_J_code @ code, -1)
+        return prob, softmax_chain(prob, self.logits_J_code)
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """Of one view's probabilities with another's, or with some that are given (N, C)."""
+
+    a: _Side
+    b: _Side | Tensor
+    #: share of the pixels that it is made at
+    share: float
+
+
+class SemanticAgreement:
+    """The least-squares problem: semantic residuals (equation 8) and the zero-code prior.
+
+    Depth and poses are fixed, so pixels keep their partners and only the codes move; the
+    residual is that of ``scenecode.optim.residuals.semantic``.
+    """
+
+    def __init__(self, comparisons: Sequence[_Comparison], views: int, size: int,
+                 config: CodeFusionConfig):
+        self._comparisons = [c for c in comparisons if c.share >= config.least_overlap]
+        self._views, self._size, self._config = views, size, config
+
+    @staticmethod
+    def pairwise(views: Sequence[LabelView], config: CodeFusionConfig,
+                 tolerance: float) -> "SemanticAgreement":
+        """The first view with every other, both ways; ``tolerance`` as in
+        ``scenecode.slam.fusion.label_views.project_visible``."""
+        small = [_thinned(view, config.step) for view in views]
+        maps = [_maps(view) for view in small]
+        ordered = [pair for n in range(1, len(views)) for pair in ((0, n), (n, 0))]
+        comparisons = [_compare(small, maps, a, b, tolerance) for a, b in ordered]
+        return SemanticAgreement(comparisons, len(views),
+                                 views[0].prediction.semantic_code_size, config)
+
+    @staticmethod
+    def with_consensus(views: Sequence[LabelView], consensus: Tensor, config: CodeFusionConfig,
+                       tolerance: float) -> "SemanticAgreement":
+        """Every view with ``consensus`` (C, H, W) on the first view's pixels."""
+        small = [_thinned(view, config.step) for view in views]
+        first = small[0].camera
+        target = resize_maps(consensus, first.width, first.height).flatten(1).T
+        comparisons = []
+        for n, view in enumerate(small):
+            seen = project_view(small[0], view, tolerance)
+            visible = seen.visible if n else torch.ones_like(seen.visible)
+            side = _side(n, image.sample(_maps(view), seen.pixels[visible]) if n
+                         else _maps(view).flatten(0, 1), len(consensus))
+            comparisons.append(_Comparison(side, target[visible], float(visible.float().mean())))
+        return SemanticAgreement(comparisons, len(views),
+                                 views[0].prediction.semantic_code_size, config)
+
+    def retract(self, codes: Tensor, step: Tensor) -> Tensor:
+        """Codes (V, K) moved by a step (V * K,)."""
+        return codes + step.reshape(codes.shape).to(codes.dtype)
+
+    def linearise(self, codes: Tensor) -> NormalEquations:
+        """Cost and normal equations at codes (V, K)."""
+        equations = NormalEquations(self._views * self._size, codes.device)
+        for comparison in self._comparisons:
+            self._add(equations, comparison, codes)
+        if self._config.prior_sigma:
+            value, jacobian = code_prior(codes, self._config.prior_sigma)
+            columns = torch.arange(codes.numel(), device=codes.device).view(codes.shape)
+            equations.add_groups(columns, jacobian, value, torch.ones_like(value),
+                                 0.5 * float(value.square().sum()))
+        return equations
+
+    def _add(self, equations: NormalEquations, comparison: _Comparison, codes: Tensor) -> None:
+        c, a, b = self._config, comparison.a, comparison.b
+        prob, J = a.compare(codes[a.view])
+        blocks = [(_columns(a.view, self._size), J.flatten(0, 1))]
+        if isinstance(b, _Side):
+            other, J = b.compare(codes[b.view])
+            blocks.append((_columns(b.view, self._size), -J.flatten(0, 1)))
+        else:
+            other = b
+        value = prob - other
+        error = value.norm(dim=1) / c.sigma
+        scale = c.effective_pixels * comparison.share / len(value)
+        weight = scale * huber_weight(error, c.huber) / (c.sigma * c.sigma)
+        equations.add(blocks, value.flatten(), weight.repeat_interleave(value.shape[1]),
+                      scale * float(huber_cost(error, c.huber).sum()))
+
+
+def optimise_codes(views: Sequence[LabelView], config: CodeFusionConfig, tolerance: float,
+                   consensus: Tensor | None = None) -> Solution[Tensor]:
+    """Codes (V, K) that make the views agree with each other, or with a consensus (C, H, W) on
+    the first view's pixels; from the codes that the views start with."""
+    problem = SemanticAgreement.pairwise(views, config, tolerance) if consensus is None else \
+        SemanticAgreement.with_consensus(views, consensus, config, tolerance)
+    start = torch.stack([view.start_code() for view in views])
+    return minimise(start, problem.linearise, problem.retract, config.gauss_newton)
+
+
+def _columns(view: int, size: int) -> slice:
+    return slice(view * size, (view + 1) * size)
+
+
+def _thinned(view: LabelView, step: int) -> LabelView:
+    return view.resized(view.camera.width // step, view.camera.height // step)
+
+
+def _maps(view: LabelView) -> Tensor:
+    """(H, W, C * (1 + K)): logits at zero code, then their derivatives, at the view's size."""
+    prediction = view.prediction
+    stacked = torch.cat([prediction.logits_zero[:, None], prediction.logits_J_code], 1)
+    resized = resize_maps(stacked.flatten(0, 1), view.camera.width, view.camera.height)
+    return resized.permute(1, 2, 0).contiguous()
+
+
+def _compare(views: Sequence[LabelView], maps: Sequence[Tensor], a: int, b: int,
+             tolerance: float) -> _Comparison:
+    seen = project_view(views[a], views[b], tolerance)
+    ours = maps[a].flatten(0, 1)[seen.visible]
+    theirs = image.sample(maps[b], seen.pixels[seen.visible])
+    classes = len(views[a].prediction.classes)
+    return _Comparison(_side(a, ours, classes), _side(b, theirs, classes),
+                       float(seen.visible.float().mean()))
+
+
+def _side(view: int, values: Tensor, classes: int) -> _Side:
+    columns = values.unflatten(1, (classes, -1))
+    return _Side(view, columns[..., 0].contiguous(), columns[..., 1:].contiguous())

@@ -1,0 +1,123 @@
+"""A keyframe: an image, what the network said of it, and that at every resolution."""
+
+from dataclasses import dataclass, field, replace
+from math import exp
+
+import torch
+from torch import Tensor
+
+from scenecode.networks.prediction import Prediction, Predictor, resize_maps
+from scenecode.optim.geometry.camera import PinholeCamera
+from scenecode.optim.geometry.proximity import depth_from_proximity
+from scenecode.optim.imaging import image as imaging
+from scenecode.optim.imaging.lookup import sample_view
+from scenecode.optim.warp import ViewState
+from scenecode.slam.config.slam_config import MatchingConfig
+from scenecode.slam.features.orb import Features, detect, grey
+from scenecode.slam.records.frame import Frame
+
+
+@dataclass(frozen=True)
+class Keyframe:
+    """Constant facts; poses and codes, which change, are kept in the graph."""
+
+    frame: Frame
+    #: (4, 4) where tracking put it when it became a keyframe
+    T_world_cam_inserted: Tensor
+    prediction: Prediction
+    #: intensity (H, W), full resolution first
+    pyramid: tuple[Tensor, ...]
+    #: by which its place is recognised
+    features: Features
+    #: what depth has been multiplied by since; the prediction holds it
+    scale: float = 1.0
+    #: logits with their Jacobians at pyramid levels where they were asked for; emptied when
+    #: the keyframe rests.  Owned by the mapping thread.
+    _logits: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict, repr=False)
+
+    @property
+    def camera(self) -> PinholeCamera:
+        return self.frame.camera
+
+    def camera_at(self, level: int) -> PinholeCamera:
+        """The camera of a pyramid level."""
+        height, width = self.pyramid[level].shape
+        return self.camera.resized(width, height)
+
+    def proximity_maps(self, level: int) -> tuple[Tensor, Tensor]:
+        """Zero-code proximity (H, W, 1) and its derivative (H, W, Kd) at a pyramid level."""
+        height, width = self.pyramid[level].shape
+        p = self.prediction
+        maps = resize_maps(torch.cat([p.prox_zero[None], p.prox_J_code]), width, height)
+        maps = maps.permute(1, 2, 0)
+        return maps[..., :1].contiguous(), maps[..., 1:].contiguous()
+
+    def logit_maps(self, level: int) -> tuple[Tensor, Tensor]:
+        """Zero-code logits (H, W, C) and their derivative (H, W, C * Ks) at a level."""
+        if level not in self._logits:
+            height, width = self.pyramid[level].shape
+            p = self.prediction
+            self._logits[level] = tuple(
+                resize_maps(maps, width, height).permute(1, 2, 0).contiguous()
+                for maps in (p.logits_zero, p.logits_J_code.flatten(0, 1)))
+        return self._logits[level]
+
+    def at_pixels(self, pixels: Tensor, level: int = 0) -> tuple[Tensor, Tensor, Tensor]:
+        """Zero-code proximity (N,), its derivative (N, Kd) and its Laplace scale (N,) at pixels
+        (N, 2) of a pyramid level."""
+        p = self.prediction
+        h, w = p.prox_zero.shape
+        height, width = self.pyramid[level].shape
+        scale = pixels.new_tensor([w / width, h / height])
+        maps = torch.cat([p.prox_zero[None], p.prox_b[None], p.prox_J_code]).permute(1, 2, 0)
+        found = sample_view(maps, (pixels + 0.5) * scale - 0.5)
+        return found[:, 0], found[:, 2:].contiguous(), found[:, 1]
+
+    def rescaled(self, change: float) -> "Keyframe":
+        """The same with depth multiplied by ``exp(change)`` at every code."""
+        factor = exp(change)
+        prediction = replace(self.prediction, average_depth=self.prediction.average_depth * factor)
+        return replace(self, prediction=prediction, scale=self.scale * factor)
+
+    def drop_caches(self) -> None:
+        """Drop what can be made again."""
+        self._logits.clear()
+
+    def initial_state(self) -> ViewState:
+        """The tracked pose, and the most likely codes before anything else is seen: zero."""
+        p = self.prediction
+        return ViewState(self.T_world_cam_inserted, p.prox_zero.new_zeros(p.depth_code_size),
+                         p.prox_zero.new_zeros(p.semantic_code_size))
+
+    def depth(self, code_depth: Tensor, level: int = 0) -> Tensor:
+        """(H, W) metres at a pyramid level."""
+        height, width = self.pyramid[level].shape
+        prox = resize_maps(self.prediction.proximity(code_depth)[None], width, height)[0]
+        return depth_from_proximity(prox, self.prediction.average_depth)
+
+    def depth_std(self, depth: Tensor) -> Tensor:
+        """(H, W) standard deviation of ``depth`` in metres, from the predicted Laplace scale
+        of proximity: sqrt(2) b |dD/dp|."""
+        height, width = depth.shape
+        b = resize_maps(self.prediction.prox_b[None], width, height)[0]
+        a = self.prediction.average_depth
+        return (2 ** 0.5) * b * (a + depth) ** 2 / a
+
+    def probabilities(self, code_semantic: Tensor, level: int = 0) -> Tensor:
+        """(C, H, W) class probabilities at a pyramid level."""
+        height, width = self.pyramid[level].shape
+        logits = resize_maps(self.prediction.logits(code_semantic), width, height)
+        return torch.softmax(logits, 0)
+
+
+def make_keyframe(frame: Frame, T_world_cam: Tensor, predictor: Predictor, levels: int,
+                  features: int = MatchingConfig.features) -> Keyframe:
+    """Run the network on a frame at a pose, prepare ``levels`` of its intensity pyramid and find
+    at most so many ``features``."""
+    with torch.inference_mode():
+        prediction = predictor.predict(frame.image, frame.camera)
+    # inference tensors may not be mixed into later in-place work; clones may
+    prediction = prediction.detached()
+    pyramid = imaging.pyramid(imaging.intensity(frame.image), levels)
+    return Keyframe(frame, T_world_cam, prediction, tuple(pyramid),
+                    detect(grey(pyramid[0]), features))

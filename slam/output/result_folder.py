@@ -1,0 +1,188 @@
+"""The result folder: complete and readable after every keyframe, and read back from disk.
+
+    trajectory.txt        every tracked frame, final (TUM)
+    trajectory_live.txt   the same frames as known at the time
+    keyframes.txt         poses of the keyframes (TUM)
+    keyframes/NNNNNN/     rgb, depth, labels, uncertainty, confidence images and camera.json
+    map.ply               fused labelled points
+    classes.json          id, name and colour of each class
+    config.yaml           the resolved configuration
+    report.json           what was measured
+    overview.png          the map and some keyframes at a glance, at the end of a run
+
+``depth.png`` and ``uncertainty.png`` are 16-bit millimetres (0 unknown), ``labels.png``
+class ids (255 void), ``confidence.png`` probability times 255.
+"""
+
+import json
+import logging
+import math
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from scenecode.core.atomic_write import PART_SUFFIX, write_bytes, write_text
+from scenecode.core.errors import DataError, ResultError, ScenecodeError
+from scenecode.networks.classes import ClassSet
+from scenecode.slam.output.formats.ply import read_ply, write_ply
+from scenecode.slam.output.keyframe_files import read_keyframe, write_keyframe
+from scenecode.slam.records.snapshot import KeyframeView, PointCloud, Snapshot
+from scenecode.slam.records.trajectory import Trajectory, read_tum, write_tum
+
+TRAJECTORY = "trajectory.txt"
+TRAJECTORY_LIVE = "trajectory_live.txt"
+KEYFRAMES = "keyframes.txt"
+KEYFRAME_FOLDER = "keyframes"
+MAP = "map.ply"
+CLASSES = "classes.json"
+CONFIG = "config.yaml"
+REPORT = "report.json"
+OVERVIEW = "overview.png"
+
+#: In the order of clearing.  A class list marks a folder as ours: it is written first and
+#: removed last, so that an interrupted clearing can be resumed.
+_FILES = (TRAJECTORY, TRAJECTORY_LIVE, KEYFRAMES, MAP, REPORT, OVERVIEW, CONFIG, CLASSES)
+#: Stamps are written with 6 decimals.
+_STAMP_TOLERANCE = 1e-6
+
+_log = logging.getLogger(__name__)
+
+
+class ResultFolder:
+    """Writes a run's results; every file is replaced whole.  Used by one thread at a time."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self._keyframes: dict[int, KeyframeView] = {}
+        self._cloud: PointCloud | None = None
+
+    @staticmethod
+    def create(path: str | Path, classes: ClassSet, config_text: str) -> "ResultFolder":
+        """Start a result in ``path``, made when absent; an earlier result there is cleared.
+
+        Raises ``ResultError`` when the folder holds something else, or cannot be made.
+        """
+        path = Path(path)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            _clear(path)
+            (path / KEYFRAME_FOLDER).mkdir(exist_ok=True)
+        except OSError as error:
+            raise ResultError(f"cannot make the result folder {path}: "
+                              f"{error.strerror or error}; give another --out") from error
+        write_text(path / CLASSES, json.dumps(classes.to_json(), indent=1) + "\n")
+        write_text(path / CONFIG, config_text)
+        result = ResultFolder(path)
+        result.write_trajectories(Trajectory(), Trajectory())
+        result.write_map(Snapshot(0, classes))
+        return result
+
+    def write_map(self, snapshot: Snapshot) -> None:
+        """Write the keyframes and the cloud that are not on disk yet.
+
+        An array counts as changed when it is another object than the one last written.
+        """
+        for view in snapshot.keyframes:
+            write_keyframe(self._keyframe_folder(view.frame_index), view,
+                           self._keyframes.get(view.frame_index))
+        poses = Trajectory(np.array([v.timestamp for v in snapshot.keyframes]),
+                           np.array([v.T_world_cam for v in snapshot.keyframes]).reshape(-1, 4, 4))
+        write_tum(self.path / KEYFRAMES, poses)
+        current = {view.frame_index: view for view in snapshot.keyframes}
+        for frame_index in self._keyframes.keys() - current.keys():
+            shutil.rmtree(self._keyframe_folder(frame_index), ignore_errors=True)
+        self._keyframes = current
+        if snapshot.cloud is not self._cloud:
+            write_ply(self.path / MAP, snapshot.cloud)
+            self._cloud = snapshot.cloud
+
+    def write_trajectories(self, final: Trajectory, live: Trajectory) -> None:
+        """Write ``trajectory.txt`` (as known now) and ``trajectory_live.txt`` (as known then)."""
+        write_tum(self.path / TRAJECTORY, final)
+        write_tum(self.path / TRAJECTORY_LIVE, live)
+
+    def write_report(self, report: dict) -> None:
+        """Write ``report.json``; numbers that are not finite become null."""
+        text = json.dumps(_jsonable(report), indent=1, allow_nan=False)
+        write_text(self.path / REPORT, text + "\n")
+
+    def write_overview(self, picture: np.ndarray) -> None:
+        """Write ``overview.png`` from (H, W, 3) uint8."""
+        bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+        write_bytes(self.path / OVERVIEW, cv2.imencode(".png", bgr)[1].tobytes())
+
+    def _keyframe_folder(self, frame_index: int) -> Path:
+        return self.path / KEYFRAME_FOLDER / f"{frame_index:06d}"
+
+
+def load_result(path: str | Path) -> Snapshot:
+    """A result folder as a snapshot; a damaged keyframe is skipped with a warning.
+
+    Raises ``ResultError`` when the folder, its classes, trajectory or map are missing or
+    damaged.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise ResultError(f"{path}: no such folder; give the --out folder of a run")
+    if not (path / CLASSES).is_file():
+        raise ResultError(f"{path}: not a result folder, it has no {CLASSES}; give the --out "
+                          "folder of a run")
+    classes = _read_classes(path / CLASSES)
+    keyframes = tuple(_read_keyframes(path))
+    return Snapshot(version=1, classes=classes, keyframes=keyframes, cloud=read_ply(path / MAP),
+                    trajectory=read_tum(path / TRAJECTORY).T_world_cam)
+
+
+def _clear(path: Path) -> None:
+    """Remove an earlier result; nothing that a result does not consist of is touched."""
+    present = [p for p in path.iterdir() if not p.name.endswith(PART_SUFFIX)]
+    if present and not (path / CLASSES).is_file():
+        raise ResultError(f"{path} is not empty and not an earlier result (it holds "
+                          f"{present[0].name}); give an empty or a new folder")
+    if present:
+        _read_classes(path / CLASSES)   # a class list in our form, or an error
+    if (path / KEYFRAME_FOLDER).is_dir():
+        shutil.rmtree(path / KEYFRAME_FOLDER)
+    for name in _FILES:
+        (path / name).unlink(missing_ok=True)
+
+
+def _read_classes(path: Path) -> ClassSet:
+    try:
+        return ClassSet.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, DataError) as error:
+        raise ResultError(f"{path}: must be a list of classes with id, name and colour "
+                          f"({error}); give the --out folder of a run, or for a new run "
+                          "another folder") from error
+
+
+def _read_keyframes(path: Path):
+    """The keyframes that have a folder and a pose, in time order."""
+    poses = read_tum(path / KEYFRAMES)
+
+    def pose_at(timestamp: float) -> np.ndarray | None:
+        found = np.abs(poses.timestamps - timestamp) <= _STAMP_TOLERANCE
+        return poses.T_world_cam[int(found.argmax())] if found.any() else None
+
+    folder = path / KEYFRAME_FOLDER
+    names = sorted(p for p in folder.iterdir() if p.name.isdecimal()) if folder.is_dir() else []
+    for name in names:
+        try:
+            yield read_keyframe(name, pose_at)
+        except ScenecodeError as error:
+            _log.warning("skipping a keyframe: %s", error)
+
+
+def _jsonable(value):
+    """Plain JSON types: numpy scalars and arrays unpacked, non-finite numbers to None."""
+    if isinstance(value, dict):
+        return {str(k): _jsonable(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_jsonable(v) for v in value]
+    if isinstance(value, (np.ndarray, np.generic)):
+        return _jsonable(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

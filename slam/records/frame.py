@@ -1,0 +1,34 @@
+"""One image on its way into the system, with whatever truth is known about it."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from scenecode.optim.geometry.camera import PinholeCamera
+
+
+@dataclass(frozen=True)
+class GroundTruth:
+    """Known facts about a frame; any may be absent.  Used by evaluation only."""
+
+    #: (4, 4) float64
+    T_world_cam: Tensor | None = None
+    #: (H, W) float32, z in metres, 0 where unknown
+    depth: Tensor | None = None
+    #: (H, W) uint8 class ids, ``scenecode.networks.classes.VOID`` where unknown
+    labels: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Frame:
+    """An undistorted image at network size with the camera that fits it."""
+
+    #: position in the source, from 0; a skipped image leaves a gap
+    index: int
+    #: seconds
+    timestamp: float
+    #: (3, H, W) float32 in [0, 1]
+    image: Tensor
+    #: ideal pinhole of this very image
+    camera: PinholeCamera
+    truth: GroundTruth | None = None

@@ -1,0 +1,78 @@
+"""What a user may ask of a source, and the camera that follows from it."""
+
+import logging
+from dataclasses import dataclass
+from math import radians, tan
+from pathlib import Path
+
+from scenecode.core.errors import SourceError
+from scenecode.optim.geometry.camera import PinholeCamera
+from scenecode.slam.sources.calibration.files import (
+    camera_from_values,
+    check_plausible,
+    read_calibration,
+    rescaled,
+)
+
+#: Frames per second of images that carry no time.
+DEFAULT_FPS = 30.0
+#: Horizontal field of view that is assumed when nothing is known: a typical webcam's.
+GUESSED_FIELD_OF_VIEW_DEG = 60.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SourceOptions:
+    """Raises ``SourceError`` for values that no source can follow."""
+
+    #: fx, fy, cx, cy[, k1, k2, p1, p2[, k3]] in pixels of the original image
+    intrinsics: tuple[float, ...] | None = None
+    #: calibration file, see ``scenecode.slam.sources.calibration.files``
+    calib: str | Path | None = None
+    #: frames per second of a source without stamps; None for what a video states, or 30
+    fps: float | None = None
+    #: size of the frames given out, the network's
+    width: int = 256
+    height: int = 192
+    #: at most so many frames are given out
+    max_frames: int | None = None
+    #: every how many-th image is taken
+    stride: int = 1
+    #: whether ``scenecode.slam.calibration.lens_distortion`` may measure a distortion that nobody states
+    measure_lens: bool = True
+
+    def __post_init__(self):
+        if self.intrinsics is not None and self.calib is not None:
+            raise SourceError("intrinsics and a calibration file were both given; give one of them")
+        if self.fps is not None and not 0 < self.fps < 10_000:
+            raise SourceError(f"fps must be above 0 and below 10000, got {self.fps:g}")
+        if self.max_frames is not None and self.max_frames < 1:
+            raise SourceError(f"max_frames must be at least 1, got {self.max_frames}")
+        if self.stride < 1:
+            raise SourceError(f"stride must be at least 1, got {self.stride}")
+
+
+def choose_camera(options: SourceOptions, width: int, height: int, name: str,
+                  known: PinholeCamera | None = None) -> PinholeCamera:
+    """The camera of the original ``width`` x ``height`` images of source ``name``.
+
+    In order: the numbers the user gave, the user's calibration file, the camera that the
+    data set is ``known`` to have, and a guess, which is announced.  Raises ``SourceError``
+    when the numbers do not fit the image.
+    """
+    if options.intrinsics is not None:
+        return camera_from_values(options.intrinsics, width, height,
+                                  f"intrinsics {options.intrinsics} for {name}")
+    if options.calib is not None:
+        return read_calibration(options.calib, width, height)
+    if known is not None:
+        origin = f"the known camera of {name}"
+        camera = rescaled(known, width, height, origin)
+        check_plausible(camera, origin)
+        return camera
+    focal = 0.5 * width / tan(radians(0.5 * GUESSED_FIELD_OF_VIEW_DEG))
+    _log.warning("%s: no intrinsics given, guessing a field of view of %g degrees (focal length "
+                 "%.0f px at %dx%d); give --intrinsics fx,fy,cx,cy or --calib FILE for a map of "
+                 "the right shape", name, GUESSED_FIELD_OF_VIEW_DEG, focal, width, height)
+    return PinholeCamera(focal, focal, 0.5 * (width - 1), 0.5 * (height - 1), width, height)

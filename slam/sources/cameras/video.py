@@ -1,0 +1,128 @@
+"""Video files, through OpenCV."""
+
+import logging
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from scenecode.core.errors import SourceError
+from scenecode.optim.geometry.camera import PinholeCamera
+from scenecode.slam.records.frame import Frame
+from scenecode.slam.sources.base.options import DEFAULT_FPS, SourceOptions, choose_camera
+from scenecode.slam.sources.base.prefetch import prefetch
+from scenecode.slam.sources.base.rectifier import Rectifier
+
+#: So many frames in a row that cannot be decoded are the end of the file.
+MAX_BROKEN_FRAMES = 10
+#: Frame rates outside are nonsense of the container.
+_PLAUSIBLE_FPS = (1.0, 1000.0)
+
+_log = logging.getLogger(__name__)
+
+
+class VideoFile:
+    """A ``Source`` of the frames of one file, stamped frame number / fps.
+
+    Raises ``SourceError`` when the file cannot be opened or holds no frame.
+    """
+
+    is_live = False
+
+    def __init__(self, path: Path, options: SourceOptions):
+        self.name = str(path)
+        self.unreadable = 0     # written by the decoding thread
+        self._path = path
+        self._options = options
+        self._closed = threading.Event()
+        capture = _open(path)
+        try:
+            self.fps = options.fps or _stated_fps(capture, self.name)
+            #: as stated by the container, which may be a little wrong
+            self.length = _stated_length(capture, options)
+            readable, first = capture.read()
+        finally:
+            capture.release()
+        if not readable:
+            raise SourceError(f"{path}: no frame can be decoded; check that the file is complete, "
+                              "or convert it to mp4 (H.264)")
+        height, width = first.shape[:2]
+        camera = choose_camera(options, width, height, self.name)
+        self._rectifier = Rectifier.for_camera(camera, options.width, options.height)
+
+    @property
+    def original(self) -> PinholeCamera:
+        return self._rectifier.original
+
+    def __iter__(self) -> Iterator[Frame]:
+        return prefetch(self._frames())
+
+    def close(self) -> None:
+        """End a running iteration after the frames that are already decoded."""
+        self._closed.set()
+
+    def _frames(self) -> Iterator[Frame]:
+        self.unreadable = 0
+        capture = _open(self._path)
+        given = index = broken = 0
+        try:
+            while not self._closed.is_set() and given != self._options.max_frames:
+                wanted = index % self._options.stride == 0
+                bgr = _next(capture, wanted)
+                if bgr is None:
+                    broken += 1
+                    if broken > MAX_BROKEN_FRAMES:
+                        return
+                else:
+                    self._count_unreadable(broken, index)
+                    broken = 0
+                if wanted and bgr is not None:
+                    yield self._rectifier.frame(index, index / self.fps,
+                                                  cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
+                    given += 1
+                index += 1
+        finally:
+            capture.release()
+
+    def _count_unreadable(self, broken: int, index: int) -> None:
+        """Failed reads are broken frames only when a good one follows; else they are the end."""
+        if broken:
+            self.unreadable += broken
+            _log.warning("%s: skipping %d frames before frame %d that cannot be decoded",
+                         self.name, broken, index)
+
+
+def _open(path: Path) -> cv2.VideoCapture:
+    capture = cv2.VideoCapture(str(path))
+    if not capture.isOpened():
+        raise SourceError(f"{path}: not a video that can be decoded here; give an mp4, avi, mov or "
+                          "mkv file, or a folder of images")
+    return capture
+
+
+def _next(capture: cv2.VideoCapture, wanted: bool) -> np.ndarray | None:
+    """The next frame; only stepped over (an empty array) when it is not wanted; None when
+    it cannot be decoded."""
+    if not wanted:
+        return np.zeros(0) if capture.grab() else None
+    readable, bgr = capture.read()
+    return bgr if readable else None
+
+
+def _stated_fps(capture: cv2.VideoCapture, name: str) -> float:
+    fps = capture.get(cv2.CAP_PROP_FPS)
+    if _PLAUSIBLE_FPS[0] <= fps <= _PLAUSIBLE_FPS[1]:
+        return fps
+    _log.warning("%s states %g frames per second; taking %g (change it with --fps)",
+                 name, fps, DEFAULT_FPS)
+    return DEFAULT_FPS
+
+
+def _stated_length(capture: cv2.VideoCapture, options: SourceOptions) -> int | None:
+    count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+    if count <= 0:
+        return None
+    given = -(-count // options.stride)
+    return given if options.max_frames is None else min(given, options.max_frames)

@@ -1,0 +1,103 @@
+"""What happened to every frame, and the trajectories that follow from it."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from scenecode.slam.map.graph import KeyframeGraph
+from scenecode.slam.records.frame import Frame, GroundTruth
+from scenecode.slam.records.trajectory import Trajectory
+from scenecode.slam.records.true_depth import MeasuredDepth, with_depth
+from scenecode.slam.tracking.tracker import TrackedFrame
+
+
+@dataclass
+class Recording:
+    """One entry for each frame that was looked at.  Owned by the tracking thread; others
+    read the lists up to a length they took once, and entries never change."""
+
+    tracked: list[TrackedFrame] = field(default_factory=list)
+    #: stamps and (4, 4) float64 true poses, where known
+    truth: list[tuple[float, np.ndarray]] = field(default_factory=list)
+    #: true depths of frames whose predecessor has none: where every frame has its own, no other's
+    #: is needed
+    depths: list[MeasuredDepth] = field(default_factory=list)
+    _last_had_depth: bool = field(default=False, init=False, repr=False)
+    #: by frame index, of those whose truth no later measurement can change; output thread
+    _settled: dict[int, GroundTruth | None] = field(default_factory=dict, init=False, repr=False)
+    #: indices of frames that nothing could be made of: before the map, or not numbers
+    unusable: list[int] = field(default_factory=list)
+
+    def note_truth(self, frame: Frame) -> None:
+        """Keep a frame's true pose, and a depth that others may need, for the report."""
+        truth = frame.truth
+        if truth is None or truth.T_world_cam is None:
+            return
+        self.truth.append((frame.timestamp, truth.T_world_cam.double().numpy()))
+        if truth.depth is not None and not self._last_had_depth:
+            self.depths.append(MeasuredDepth(frame.timestamp, frame.camera,
+                                             truth.T_world_cam.double(), truth.depth))
+        self._last_had_depth = truth.depth is not None
+
+    def truth_of(self, frame: Frame) -> GroundTruth | None:
+        """What is true of a frame, as ``scenecode.slam.records.true_depth.with_depth`` by all measurements so far.
+        To be called by one thread."""
+        if frame.index in self._settled:
+            return self._settled[frame.index]
+        measured = tuple(self.depths)
+        truth = with_depth(frame, measured)
+        # what is measured from now on is further away than the last one
+        if measured and measured[-1].timestamp >= frame.timestamp:
+            self._settled[frame.index] = truth
+        return truth
+
+    def reset(self) -> None:
+        """The map is given up, and with it what was tracked against it."""
+        self.unusable.extend(entry.frame_index for entry in self.tracked)
+        # replaced whole: a reader may be at it
+        self.tracked = []
+
+    @property
+    def frames(self) -> int:
+        return len(self.tracked) + len(self.unusable)
+
+    def lost_spans(self) -> list[list[int]]:
+        """[first, last] frame indices of each uninterrupted loss."""
+        spans: list[list[int]] = []
+        following = False
+        for entry in tuple(self.tracked):
+            if entry.lost and following:
+                spans[-1][1] = entry.frame_index
+            elif entry.lost:
+                spans.append([entry.frame_index, entry.frame_index])
+            following = entry.lost
+        return spans
+
+    def live(self) -> Trajectory:
+        """Poses as they were known at the time: causal."""
+        return _trajectory([(t.timestamp, t.T_world_cam.double().cpu().numpy())
+                            for t in tuple(self.tracked) if not t.lost])
+
+    def final(self, graph: KeyframeGraph) -> Trajectory:
+        """Every tracked frame, carried along by its keyframe's present pose."""
+        poses = [s.T_world_cam.double().cpu().numpy() for s in graph.states]
+        own = {k.frame.index: n for n, k in enumerate(graph.keyframes)}
+        rows = []
+        for entry in tuple(self.tracked):
+            if entry.frame_index in own:
+                rows.append((entry.timestamp, poses[own[entry.frame_index]]))
+            elif not entry.lost and entry.keyframe < len(poses):
+                T_key_cam = entry.T_key_cam.double().cpu().numpy().copy()
+                # as ``KeyframeGraph.pose_from_keyframe``, in NumPy: there are many frames
+                T_key_cam[:3, 3] *= graph.keyframes[entry.keyframe].scale / entry.key_scale
+                rows.append((entry.timestamp, poses[entry.keyframe] @ T_key_cam))
+        return _trajectory(rows)
+
+    def true_trajectory(self) -> Trajectory:
+        return _trajectory(list(self.truth))
+
+
+def _trajectory(rows: list[tuple[float, np.ndarray]]) -> Trajectory:
+    if not rows:
+        return Trajectory()
+    return Trajectory(np.array([stamp for stamp, _ in rows]), np.stack([T for _, T in rows]))

@@ -1,0 +1,117 @@
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pytest
+
+from scenecode.core.errors import ConfigError
+from scenecode.core.strict_config import from_mapping, load_yaml, override, to_mapping
+
+
+@dataclass(frozen=True)
+class Inner:
+    rate: float = 1e-3
+    size: tuple[int, int] = (256, 192)
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outer:
+    epochs: int = 3
+    mode: Literal["fast", "slow"] = "fast"
+    note: str | None = None
+    flip: bool = True
+    inner: Inner = field(default_factory=Inner)
+
+    def __post_init__(self):
+        if self.epochs < 0:
+            raise ValueError(f"epochs must not be negative, got {self.epochs}")
+
+
+def test_values_are_read_and_the_rest_keeps_its_default():
+    config = from_mapping(Outer, {"epochs": 7, "inner": {"rate": 2, "names": ["a", "b"]}})
+    assert config == Outer(epochs=7, inner=Inner(rate=2.0, names=("a", "b")))
+    assert isinstance(config.inner.rate, float)
+
+
+def test_unknown_key_names_file_key_and_nearest():
+    with pytest.raises(ConfigError, match=r"x\.yaml: unknown key 'epoch'; did you mean epochs"):
+        from_mapping(Outer, {"epoch": 7}, "x.yaml")
+    with pytest.raises(ConfigError, match=r"'inner\.zzzz'; valid: rate, size, names"):
+        from_mapping(Outer, {"inner": {"zzzz": 7}})
+
+
+@pytest.mark.parametrize("mapping, message", [
+    ({"epochs": "many"}, "'epochs' must be a whole number"),
+    ({"epochs": 1.5}, "'epochs' must be a whole number"),
+    ({"epochs": True}, "'epochs' must be a whole number"),
+    ({"flip": 1}, "'flip' must be true or false"),
+    ({"mode": "quick"}, "must be one of fast, slow"),
+    ({"inner": {"size": [1, 2, 3]}}, "'inner.size' needs 2 entries"),
+    ({"inner": {"size": [1, "x"]}}, r"'inner.size\[1\]' must be a whole number"),
+    ({"inner": 4}, "'inner' must hold keys"),
+    ({"epochs": -1}, "must not be negative"),
+])
+def test_a_wrong_value_is_named(mapping, message):
+    with pytest.raises(ConfigError, match=message):
+        from_mapping(Outer, mapping)
+
+
+def test_mapping_round_trip_through_a_file(tmp_path):
+    import yaml
+    config = Outer(epochs=9, note="x", inner=Inner(size=(4, 5)))
+    path = tmp_path / "c.yaml"
+    path.write_text(yaml.safe_dump(to_mapping(config)))
+    assert from_mapping(Outer, load_yaml(path), str(path)) == config
+
+
+def test_yaml_scientific_notation_is_a_number(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("inner:\n  rate: 1e-4\n")
+    assert from_mapping(Outer, load_yaml(path)).inner.rate == 1e-4
+
+
+def test_unreadable_files_are_named(tmp_path):
+    with pytest.raises(ConfigError, match="gone.yaml: cannot read"):
+        load_yaml(tmp_path / "gone.yaml")
+    (tmp_path / "bad.yaml").write_text("a: [1")
+    with pytest.raises(ConfigError, match="bad.yaml: not valid YAML"):
+        load_yaml(tmp_path / "bad.yaml")
+    (tmp_path / "list.yaml").write_text("- 1")
+    with pytest.raises(ConfigError, match="list.yaml: expected"):
+        load_yaml(tmp_path / "list.yaml")
+
+
+def test_a_file_may_change_a_few_keys_of_another(tmp_path):
+    (tmp_path / "base.yaml").write_text("epochs: 4\nnote: kept\ninner:\n  rate: 0.5\n")
+    (tmp_path / "more.yaml").write_text("extends: base.yaml\nepochs: 9\ninner:\n  size: [3, 2]\n")
+    config = from_mapping(Outer, load_yaml(tmp_path / "more.yaml"))
+    assert config == Outer(epochs=9, note="kept", inner=Inner(rate=0.5, size=(3, 2)))
+
+
+def test_a_file_that_cannot_be_extended_is_named(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("extends: gone.yaml\n")
+    with pytest.raises(ConfigError, match="gone.yaml: cannot read"):
+        load_yaml(path)
+    path.write_text("extends: c.yaml\n")
+    with pytest.raises(ConfigError, match="c.yaml: extends itself"):
+        load_yaml(path)
+    path.write_text("extends: 3\n")
+    with pytest.raises(ConfigError, match="'extends' must name a file; got a whole number"):
+        load_yaml(path)
+
+
+def test_override_changes_one_key():
+    assert override(Outer(), "inner.size=[8, 6]").inner.size == (8, 6)
+    assert override(Outer(), "note=hello") == Outer(note="hello")
+    assert override(Outer(note="x"), "note=").note is None
+
+
+@pytest.mark.parametrize("assignment, message", [
+    ("epochs", "expected key=value"), ("epoch=3", "did you mean epochs"),
+    ("inner.rat=3", r"'inner.rat'; did you mean rate"), ("epochs.x=3", "single value"),
+    ("epochs=abc", "whole number"), ("epochs=-2", "must not be negative"),
+])
+def test_override_rejects(assignment, message):
+    with pytest.raises(ConfigError, match=message):
+        override(Outer(), assignment)

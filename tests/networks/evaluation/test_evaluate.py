@@ -1,0 +1,196 @@
+"""``evaluate model``: what is counted, what is printed and the page of pictures."""
+
+import json
+import re
+from dataclasses import replace
+from math import isnan, log
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+import scenecode.networks.evaluation.evaluate
+from scenecode.cli.main import main
+from scenecode.core.errors import DataError
+from scenecode.networks.classes import NYU13, VOID
+from scenecode.networks.data.rooms.images import RoomsImages, ViewsConfig
+from scenecode.networks.evaluation.comparison import Comparison, Maps, compare
+from scenecode.networks.evaluation.evaluate import SCORES, Evaluation, evaluate, evaluate_model
+from scenecode.networks.evaluation.pictures import (
+    COLUMNS,
+    TITLE_HEIGHT,
+    entropy,
+    jacobian_sheet,
+    prediction_sheet,
+)
+from scenecode.networks.families.scenecode.model import ModelConfig, SceneCode
+from scenecode.networks.inference.checkpoint import save_checkpoint
+from scenecode.optim.geometry.proximity import depth_from_proximity, proximity_from_depth
+
+SIZE = 64
+
+
+@pytest.fixture(scope="module")
+def rooms():
+    return RoomsImages(ViewsConfig(2, 1, 7_000, SIZE, SIZE))
+
+
+def tiny_model(**changes) -> SceneCode:
+    torch.manual_seed(0)
+    values = dict(width=SIZE, height=SIZE, depth_code=3, semantic_code=2,
+                  decoder_channels=(8, 8, 8, 8), recognition_channels=(4, 4)) | changes
+    return SceneCode(ModelConfig(**values), NYU13).eval()
+
+
+@pytest.fixture
+def command(rooms, tmp_path, monkeypatch):
+    """``scenecode evaluate model`` with a tiny model on two rooms."""
+    monkeypatch.setattr(scenecode.networks.evaluation.evaluate, "open_dataset", lambda *_: rooms)
+
+    def call(*arguments, **model):
+        save_checkpoint(tmp_path / "m.safetensors", tiny_model(**model), {})
+        return main(["evaluate", "model", "--model", str(tmp_path / "m.safetensors"),
+                     "--device", "cpu", *map(str, arguments)])
+    return call
+
+
+def answer(depth, labels, a: float, sureness: float = 20.0) -> Maps:
+    one_hot = torch.nn.functional.one_hot(labels.long(), len(NYU13)).permute(2, 0, 1)
+    return Maps(proximity_from_depth(depth, a), depth, sureness * one_hot.float())
+
+
+def test_right_answers_score_right_and_wrong_ones_wrong(rooms):
+    comparison = compare(tiny_model(), rooms[0])
+    sample = comparison.sample
+    labels = sample.labels.clone().masked_fill(sample.labels == VOID, 0)
+    a = 2.0
+    prox_truth = proximity_from_depth(sample.depth, a)
+    zero_prox = prox_truth + 0.2
+    zero = Maps(zero_prox, depth_from_proximity(zero_prox, a),
+                answer(sample.depth, (labels + 1) % 13, a).logits)
+    evaluation = Evaluation(tiny_model())
+    evaluation.add(replace(comparison, prox_truth=prox_truth, zero=zero,
+                           encoded=answer(sample.depth, labels, a),
+                           prox_b=torch.full_like(prox_truth, 0.2)))
+    result = evaluation.to_json()
+    wrong, right = result["zero_code"], result["encoded"]
+    assert tuple(wrong) == tuple(right) == SCORES
+    for name in ("miou", "pixel_accuracy", "class_accuracy", "delta1", "delta2", "delta3"):
+        assert right[name] == 1 > wrong[name]
+    for name in ("abs_rel", "sq_rel", "rmse_m", "rmse_log", "si_log", "proximity_error"):
+        assert right[name] == pytest.approx(0, abs=1e-5) and wrong[name] > 0.02
+    present = {name for name, row in result["classes"].items() if row["share"]}
+    assert sum(row["share"] for row in result["classes"].values()) == pytest.approx(1)
+    for name, row in result["classes"].items():
+        expected = (1, 0) if name in present else (None, None)
+        assert (row["encoded"]["iou"], row["zero_code"]["accuracy"]) == expected
+    depth = result["calibration"]["zero_code"]["depth"]
+    assert depth["mean_scaled_error"] == pytest.approx(1, abs=0.02)
+    assert depth["coverage"]["0.5"] == 0 and depth["coverage"]["0.99"] == pytest.approx(1, abs=.02)
+    sure = {kind: result["calibration"][kind]["probabilities"] for kind in ("zero_code", "encoded")}
+    assert sure["encoded"]["ece"] < 1e-6 < 0.99 < sure["zero_code"]["ece"]
+    assert sure["zero_code"]["nll"] == pytest.approx(20, rel=0.01)
+
+
+def test_json_is_complete_and_alone_on_standard_output(command, capsys):
+    assert command("--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert list(result) == ["zero_code", "encoded", "classes", "calibration"]
+    assert {"miou", "pixel_accuracy", "class_accuracy", "abs_rel", "delta1", "rmse_m",
+            "proximity_error"} <= set(result["zero_code"]) == set(result["encoded"])
+    assert tuple(result["classes"]) == NYU13.names
+    assert set(result["calibration"]["zero_code"]) == {"depth", "probabilities"}
+    assert set(result["calibration"]["encoded"]) == {"probabilities"}
+
+
+def test_table_has_scores_classes_and_calibration(command, capsys):
+    assert command() == 0
+    out = capsys.readouterr().out
+    assert all(word in out for word in ("si_log", "furniture", "mean |error| / b", "encoded"))
+
+
+def test_both_functions_agree_and_lower_precision_hardly_matters(rooms, command, capsys):
+    model = tiny_model()
+    assert evaluate_model(model, rooms) == evaluate(model, rooms).scores()
+    assert command("--json", "--precision", "bfloat16") == 0
+    low = json.loads(capsys.readouterr().out)["zero_code"]
+    assert low["rmse_m"] == pytest.approx(evaluate_model(model, rooms)["zero_code"]["rmse_m"],
+                                          abs=0.02)
+
+
+def test_unfit_data_is_refused(rooms):
+    model = tiny_model(width=96)
+    with pytest.raises(DataError, match="the model takes 96x64"):
+        evaluate(model, rooms)
+
+    class Nothing:
+        classes = NYU13
+
+        def __len__(self):
+            return 0
+
+    with pytest.raises(DataError, match="no images"):
+        evaluate(model, Nothing())
+
+
+@pytest.mark.parametrize("changes, sheets", [
+    ({}, 4), ({"depth_code": 0}, 2), ({"depth_code": 0, "semantic_code": 0}, 0),
+    ({"decoder": "nonlinear"}, 0)])
+def test_page_shows_what_the_model_has(command, tmp_path, changes, sheets, capsys):
+    folder = tmp_path / "new" / "page"
+    assert command("--pictures", folder, "--json", **changes) == 0
+    assert "zero_code" in json.loads(capsys.readouterr().out)
+    page = (folder / "index.html").read_text()
+    pictures = re.findall(r'<img src="([^"]+)"', page)
+    assert {"predictions.png", "reliability.png"} <= set(pictures)
+    assert sum("jacobians" in name for name in pictures) == sheets
+    for name in pictures:
+        assert cv2.imread(str(folder / name)) is not None
+    assert {p.name for p in folder.iterdir()} == {*pictures, "index.html"}
+    assert "furniture" in page and "rmse_log" in page
+
+
+def test_pictures_need_a_folder(command, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert command("--pictures", tmp_path / "file") == 1
+    assert "give another --pictures DIR" in capsys.readouterr().err
+
+
+def test_sheet_shows_truth_beside_answers(rooms):
+    comparison = compare(tiny_model(), rooms[0])
+    sheet = prediction_sheet([comparison], NYU13)
+    assert sheet.shape == (TITLE_HEIGHT + SIZE, SIZE * len(COLUMNS), 3)
+
+    def column(name):
+        left = SIZE * COLUMNS.index(name)
+        return sheet[TITLE_HEIGHT:, left:left + SIZE]
+
+    assert np.array_equal(column("labels, true"), NYU13.paint(comparison.sample.labels))
+    assert np.array_equal(column("labels, encoded"), NYU13.paint(comparison.encoded.labels))
+    assert not np.array_equal(column("depth, true"), column("depth, zero code"))
+
+
+def test_entropy_is_a_part_of_the_largest():
+    logits = torch.zeros(4, 1, 3)
+    logits[0, 0, 1], logits[:2, 0, 2] = 100, 100
+    assert entropy(logits)[0].tolist() == pytest.approx([1, 0, log(2) / log(4)], abs=1e-5)
+
+
+def test_jacobians_are_red_where_they_raise():
+    J = torch.zeros(2, 4, 4)
+    J[0, :, :2], J[1, :, 2:] = 3.0, -1.5
+    sheet = jacobian_sheet(torch.zeros(3, 8, 8), ["raises", "lowers"], {"": J})
+    image, raises, lowers = np.split(sheet[TITLE_HEIGHT:], 3, axis=1)
+    assert not image.any()
+    assert raises[0, 0].tolist() == [255, 0, 0] and raises[0, 3].tolist() == [255, 255, 255]
+    assert lowers[0, 3].tolist() == [128, 128, 255]
+
+
+def test_nothing_labelled_is_not_perfect(rooms):
+    comparison: Comparison = compare(tiny_model(), rooms[0])
+    blank = replace(comparison.sample, labels=torch.full((SIZE, SIZE), VOID, dtype=torch.uint8))
+    evaluation = Evaluation(tiny_model())
+    evaluation.add(replace(comparison, sample=blank))
+    assert isnan(evaluation.scores()["zero_code"]["miou"])
+    assert all(row["zero_code"]["iou"] is None for row in evaluation.by_class().values())

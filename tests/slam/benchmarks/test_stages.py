@@ -1,0 +1,148 @@
+"""What a stage or a residual adds: the variants, their tables, and how sequences are run."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+from support.walks import Playback
+
+from scenecode.cli.main import main
+from scenecode.slam.benchmarks import sequences
+from scenecode.slam.benchmarks.ablation import residual_variants, stage_variants
+from scenecode.slam.benchmarks.sequences import SequenceConfig
+from scenecode.slam.benchmarks.stages import markdown, mean_scores
+from scenecode.slam.calibration.lens_distortion import Distortion
+from scenecode.slam.config.slam_config import SlamConfig
+from scenecode.slam.sources.rooms import RoomsSource
+
+STAGES, RESIDUALS = (list(variants(SlamConfig())) for variants in (stage_variants,
+                                                                   residual_variants))
+
+
+@pytest.fixture
+def evaluate(tiny_weights, capsys):
+    """``scenecode evaluate stages --json`` with the tiny network."""
+    def call(*arguments):
+        status = main(["evaluate", "stages", "--json", "--model", str(tiny_weights),
+                       *map(str, arguments)])
+        out, err = capsys.readouterr()
+        return status, json.loads(out) if out else None, "".join(err.splitlines())
+    return call
+
+
+def test_rows_of_the_stages_differ_in_the_schedule_and_last_in_the_labels():
+    rows = stage_variants(SlamConfig())
+    stages = {name: [s.stage for s in c.mapping.schedule] for name, c in rows.items()}
+    assert stages["zero code, tracking alone"] == []
+    assert set(stages["geometry + poses"]) == {"geometry"}
+    assert stages["+ semantics"] == stages["geometry + poses"] + ["semantics"]
+    assert rows["+ joint"].mapping == SlamConfig().mapping
+    assert {name for name, c in rows.items() if c.mapping.scale_share == 0} == {next(iter(rows))}
+    assert {c.fusion.labels for c in list(rows.values())[:-1]} == {"none"}
+    assert list(rows.values())[-1] == SlamConfig()
+
+
+def test_rows_of_the_residuals_lack_one_each():
+    rows = residual_variants(SlamConfig())
+    used = {name: set(c.mapping.residuals.used) for name, c in rows.items()}
+    assert rows["all"] == SlamConfig()
+    for name, term in (("no photometric", "photometric"), ("no geometric", "geometric"),
+                       ("no semantic", "semantic"), ("no code prior", "code")):
+        assert used["all"] - used[name] == {term}
+    assert rows["no corners (nor loops)"].mapping.matching.points == 0
+    assert rows["no scale from neighbours"].mapping.scale_share == 0
+    schedules = [rows[name].mapping.schedule for name in ("all", "no semantic in the joint stage")]
+    assert [s.stage for s in schedules[1]][-2:] == ["semantics", "geometry"]
+    assert [(s.level, s.iterations) for s in schedules[0]] \
+        == [(s.level, s.iterations) for s in schedules[1]]
+
+
+@pytest.mark.parametrize("options, stem, rows", [((), "stages", STAGES),
+                                                 (("--residuals",), "residuals", RESIDUALS)])
+def test_sequences_are_run_in_every_row_and_kept(evaluate, tmp_path, options, stem, rows):
+    suite = tmp_path / "mine.yaml"
+    suite.write_text("sequences:\n- {name: a room, source: 'rooms:1:40'}\n")
+    status, found, _ = evaluate("--suite", suite, "--seeds", "2", "--frames", "4",
+                                "--max-frames", "5", "--out", tmp_path, *options)
+    assert status == 0 and list(found["sequences"]) == ["a room", "room 2"]
+    assert all(list(by_row) == rows for by_row in found["sequences"].values())
+    assert [by_row[rows[0]]["frames"] for by_row in found["sequences"].values()] == [5, 4]
+    scores = found["sequences"]["room 2"][rows[-1]]
+    assert scores["ate_percent"] == pytest.approx(100 * scores["ate_m"] / scores["path_length_m"])
+    assert found["averaged"]["miou"] == 2
+    assert json.loads((tmp_path / f"{stem}.json").read_text()) == found
+    lines = (tmp_path / f"{stem}.md").read_text().splitlines()
+    assert [line for line in lines if line.startswith("###")] \
+        == ["### a room", "### room 2", "### mean"]
+    assert lines[-1] == "| sequences | 2 | 2 | 2 | 2 | 2 | 2 |"
+
+
+def test_means_compare_rows_on_the_same_sequences():
+    known, lost = {"ate_percent": 2.0, "coverage": 1.0}, {"coverage": 0.5}
+    found = {"a": {"x": known, "y": known | {"ate_percent": 4.0}},
+             "b": {"x": known | {"ate_percent": 6.0}, "y": lost},
+             "unfinished": {"x": known | {"coverage": 0.0}}}
+    means, counts = mean_scores(found, ["x", "y"])
+    assert means == {"x": known, "y": {"ate_percent": 4.0, "coverage": 0.75}}
+    assert counts["ate_percent"] == 1 and counts["coverage"] == 2 and counts["miou"] == 0
+    table = markdown(found, ["x", "y"])
+    assert "| y | - | - | 50.0 | - | - | - |" in table and "| x | 2.00 | - | 100.0 |" in table
+
+
+def test_poses_too_few_to_align_are_dashes(evaluate):
+    status, found, _ = evaluate("rooms:1:2", "rooms:1:4")
+    assert status == 0 and found["averaged"]["rotation_deg"] == 1
+    for row in found["sequences"]["rooms:1:2"].values():
+        assert "ate_percent" not in row and row["coverage"] == 1
+
+
+def test_an_interrupt_prints_what_there_is(evaluate, monkeypatch, tmp_path):
+    ran = []
+    run_source = sequences.run_source
+
+    def impatient(title, *arguments):
+        ran.append(title)
+        if len(ran) == 2:
+            raise KeyboardInterrupt
+        return run_source(title, *arguments)
+
+    monkeypatch.setattr("scenecode.slam.benchmarks.stages.run_source", impatient)
+    status, found, err = evaluate("--seeds", "1", "--frames", "3", "--out", tmp_path)
+    assert status == 0 and "after 1 of 5 runs" in err
+    assert list(found["sequences"]["room 1"]) == STAGES[:1] and found["averaged"]["coverage"] == 0
+    assert json.loads((tmp_path / "stages.json").read_text()) == found
+
+
+def test_a_recording_is_opened_and_its_lens_measured_once(evaluate, tmp_path, monkeypatch):
+    for frame in RoomsSource(1, 6, 64, 64):
+        name = f"frame-{frame.index:06d}"
+        pixels = (255 * frame.image.permute(1, 2, 0).numpy()).astype(np.uint8)[..., ::-1]
+        cv2.imwrite(str(tmp_path / f"{name}.color.png"), pixels)
+        np.savetxt(tmp_path / f"{name}.pose.txt", frame.truth.T_world_cam.numpy())
+    measured = []
+
+    def measure(recording):
+        measured.append(recording.name)
+        return Distortion(0.01, 0.0, 1.0, 0.1, 10)
+
+    monkeypatch.setattr("scenecode.slam.calibration.lens_distortion.measure_distortion", measure)
+    status, found, err = evaluate(tmp_path, "--intrinsics", "59,59,32,32")
+    assert status == 0 and len(measured) == 1 and "undoing that" in err
+    assert [row["frames"] for row in found["sequences"][tmp_path.name].values()] == [6] * len(STAGES)
+
+
+def test_a_camera_is_refused(evaluate, monkeypatch):
+    camera = Playback([])
+    camera.is_live = True
+    monkeypatch.setattr(SequenceConfig, "open", lambda *arguments: camera)
+    status, _, err = evaluate("0")
+    assert status == 1 and "cannot be run several times" in err
+
+
+def test_a_sequence_without_truth_is_refused(evaluate, tmp_path):
+    for n in range(4):
+        noise = np.random.default_rng(n).integers(0, 255, (64, 64, 3), np.uint8)
+        cv2.imwrite(str(tmp_path / f"{n}.png"), noise)
+    status, _, err = evaluate(tmp_path)
+    assert status == 1 and "no ground truth" in err

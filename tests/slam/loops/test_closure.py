@@ -1,0 +1,233 @@
+"""Loops: old places are found again, verified, and pull the map together; others do not."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from support.exact import ExactPredictor
+from support.walks import Playback, small_config, with_image
+
+from scenecode.optim.geometry import se3
+from scenecode.optim.imaging.image import intensity
+from scenecode.slam.config.slam_config import LoopClosureConfig, StageConfig
+from scenecode.slam.evaluation.report import make_report
+from scenecode.slam.features.orb import detect, grey, match
+from scenecode.slam.fusion.map_fusion import Fusion
+from scenecode.slam.loops.closure import LoopCloser, close
+from scenecode.slam.loops.place_recognition import PlaceIndex
+from scenecode.slam.loops.verification import verify
+from scenecode.slam.map.graph import Loop
+from scenecode.slam.mapping.mapper import Mapper
+from scenecode.slam.records.trajectory import align
+from scenecode.slam.system import System
+
+#: A walk of this many keyframes is long enough for loops.
+CONFIG = replace(small_config().mapping, loops=LoopClosureConfig(min_age=8))
+
+
+def exhaust(search):
+    """Run to the end; the number of pieces, and what it returns."""
+    pieces = 0
+    while True:
+        try:
+            next(search)
+            pieces += 1
+        except StopIteration as end:
+            return pieces, end.value
+
+
+@pytest.fixture(scope="module")
+def there_and_back(small_walk):
+    """24 frames that walk away and return along other frames of the same path."""
+    chosen = [*range(0, 60, 5), *range(57, 0, -5)]
+    return [replace(small_walk[i], index=n, timestamp=n / 30) for n, i in enumerate(chosen)]
+
+
+def mapper_of(frames, config=CONFIG):
+    """Keyframes at their true poses, nothing optimised."""
+    mapper = Mapper(config, ExactPredictor(frames), 4)
+    for frame in frames:
+        mapper.insert(frame, frame.truth.T_world_cam.float())
+    return mapper
+
+
+@pytest.fixture(scope="module")
+def drifted(there_and_back):
+    """The same with every step turned, shifted and rescaled a little the same way."""
+    graph = mapper_of(there_and_back).graph
+    poses = [graph.states[0].T_world_cam]
+    log_scales = 0.012 * torch.arange(len(graph))
+    slip = torch.tensor([0.004, 0.0, 0.004, 0.0, 0.004, 0.002])
+    for n in range(1, len(graph)):
+        step = se3.retract(graph.relative(n, n - 1), slip)
+        step[:3, 3] *= log_scales[n - 1].exp()
+        poses.append(poses[-1] @ step)
+    graph.correct(torch.stack(poses), log_scales)
+    return graph
+
+
+def features_of(frame):
+    return detect(grey(intensity(frame.image)), 500)
+
+
+def copy_of(graph):
+    copied = graph.frozen()
+    copied.points, copied.observations = dict(graph.landmarks), dict(graph.observations)
+    return copied
+
+
+def position_error(graph):
+    """Root mean square after the best similarity."""
+    true, ours = (np.stack([np.asarray(T, float)[:3, 3] for T in poses]) for poses in (
+        [k.frame.truth.T_world_cam for k in graph.keyframes],
+        [s.T_world_cam for s in graph.states]))
+    return float(np.sqrt(np.square(align(true, ours).apply(ours) - true).sum(1).mean()))
+
+
+def scale_drift(graph):
+    """Spread of ln depth over truth."""
+    ratios = [(k.depth(s.code_depth) / k.frame.truth.depth).log().median()
+              for k, s in zip(graph.keyframes, graph.states)]
+    return float(torch.stack(ratios).std())
+
+
+def test_a_walk_that_returns_is_pulled_together(drifted):
+    graph, closer = copy_of(drifted), LoopCloser(CONFIG)
+    before = position_error(graph), scale_drift(graph)
+    for number, keyframe in enumerate(graph.keyframes):
+        closer.note(keyframe)
+        exhaust(closer.search(graph, number))
+    assert before[0] > 0.05
+    assert len(graph.loops) >= 1
+    assert position_error(graph) < 0.5 * before[0]
+    assert scale_drift(graph) < 0.8 * before[1]
+    loop = graph.loops[0]
+    assert loop.newer - loop.older >= CONFIG.loops.min_age
+    assert {(loop.older, loop.newer), (loop.newer, loop.older)} <= graph.links
+    assert any(pair[1] == loop.newer and pair[0] <= loop.older for pair in graph.observations)
+    assert torch.equal(graph.states[0].T_world_cam, drifted.states[0].T_world_cam)
+
+
+def test_what_is_measured_of_a_loop_is_true(drifted):
+    graph, last = copy_of(drifted), len(drifted) - 1
+    pieces, found = exhaust(verify(graph, 1, last, CONFIG))
+    assert pieces > 5
+    T = [graph.keyframes[n].frame.truth.T_world_cam.float() for n in (1, last)]
+    true = se3.inverse(T[0]) @ T[1]
+    stretch = float(graph.keyframes[1].scale)
+    error = se3.inverse(true) @ found.loop.T_older_newer
+    assert float(se3.rotation_angle(error)) < 0.02
+    assert (found.loop.T_older_newer[:3, 3] / stretch - true[:3, 3]).norm() < 0.04
+    assert found.loop.log_scale == pytest.approx(-0.012 * (last - 1), abs=0.15)
+    # nothing is kept before the whole map has been asked
+    assert not graph.loops and (1, last) not in graph.links
+
+
+def test_the_same_textures_in_other_places_are_not_the_same_place(there_and_back):
+    """The picture of the first keyframe, its tiles in another order."""
+    first = there_and_back[0]
+    tiles = [part for row in first.image.split(32, 1) for part in row.split(32, 2)]
+    order = np.random.default_rng(0).permutation(len(tiles))
+    rows = [torch.cat([tiles[i] for i in order[r:r + 4]], 2) for r in range(0, 12, 4)]
+    shuffled = with_image(first, torch.cat(rows, 1))
+    frames = [*there_and_back[:12], replace(shuffled, index=12)]
+    graph = mapper_of(frames).graph
+    index = PlaceIndex(CONFIG.loops)
+    for keyframe in graph.keyframes:
+        index.add(keyframe.features)
+    alike = index.alike(12, set())
+    assert alike
+    for older in alike:
+        assert exhaust(verify(graph, older, 12, CONFIG))[1] is None
+
+
+def test_a_loop_that_the_map_cannot_have_drifted_by_is_refused(drifted):
+    graph = copy_of(drifted)
+    T = graph.relative(20, 2).clone()
+    T[:3, 3] += torch.tensor([4.0, 0.0, -5.0])
+    states, links = list(graph.states), set(graph.links)
+    assert not close(graph, Loop(2, 20, T, 0.0, 100), CONFIG.loops)
+    assert graph.states == states and graph.links == links and not graph.loops
+
+
+def test_nothing_is_searched_on_a_short_walk(small_walk):
+    frames = small_walk[0:40:5]
+    graph, closer = mapper_of(frames).graph, LoopCloser(CONFIG)
+    poses = [s.T_world_cam for s in graph.states]
+    for number, keyframe in enumerate(graph.keyframes):
+        closer.note(keyframe)
+        assert not closer.wants(graph, number)
+        assert exhaust(closer.search(graph, number)) == (0, None)
+    assert not graph.loops
+    assert all(s.T_world_cam is T for s, T in zip(graph.states, poses))
+
+
+def test_recent_and_linked_keyframes_are_no_candidates(there_and_back):
+    config = replace(CONFIG.loops, min_age=3, spacing=0, candidates=30, min_votes=1)
+    index = PlaceIndex(config)
+    for frame in there_and_back[:8]:
+        index.add(features_of(frame))
+    assert set(index.alike(7, set())) == {0, 1, 2, 3, 4}
+    assert set(index.alike(7, {1, 4})) == {0, 2, 3}
+
+
+def test_a_picture_without_features_is_like_nothing(there_and_back):
+    index = PlaceIndex(replace(CONFIG.loops, min_age=1))
+    blank = detect(np.full((96, 128), 80, np.uint8), 500)
+    scene = features_of(there_and_back[0])
+    for features in (blank, scene, blank):
+        index.add(features)
+    assert index.alike(2, set()) == []
+    index.add(scene)
+    assert index.alike(3, set()) == [1]
+    for a, b in ((blank, scene), (scene, blank)):
+        assert len(match(a.descriptors, b.descriptors, 0.8)[0]) == 0
+
+
+def test_what_is_left_of_a_search_comes_before_the_next_schedule(there_and_back):
+    config = replace(CONFIG, loops=replace(CONFIG.loops, min_age=1),
+                     schedule=(StageConfig("geometry", 2, 1),))
+    mapper = Mapper(config, ExactPredictor(there_and_back), 4)
+    for frame in there_and_back[:4]:
+        mapper.insert(frame, frame.truth.T_world_cam.float())
+    ran = []
+    while mapper.has_work:
+        ran.append(mapper.step() is not None)
+    # the search for the third, the stage, the search for the fourth
+    assert ran.count(True) == 1 and not ran[0] and not ran[-1]
+
+
+def test_searches_can_be_switched_off(there_and_back):
+    config = replace(CONFIG, loops=replace(CONFIG.loops, enabled=False, min_age=1), schedule=())
+    assert not mapper_of(there_and_back[:4], config).has_work
+
+
+def test_correcting_stretches_depth_at_every_code(drifted):
+    graph, change = copy_of(drifted), 0.2 * torch.ones(len(drifted))
+    code = torch.ones(32)
+    before = graph.keyframes[3].depth(code), graph.landmarks[3].log_depth
+    graph.loops = [Loop(1, 2, torch.eye(4), 0.0, 100)]
+    change[2] = 0.5
+    graph.correct(torch.stack([s.T_world_cam for s in graph.states]), change)
+    torch.testing.assert_close(graph.keyframes[3].depth(code), before[0] * np.exp(0.2))
+    torch.testing.assert_close(graph.landmarks[3].log_depth, before[1] + 0.2)
+    assert graph.loops[0].log_scale == pytest.approx(-0.3)
+    beside = graph.pose_from_keyframe(3, se3.exp(torch.tensor([0.1, 0, 0, 0, 0.2, 0])), scale=1.0)
+    step = se3.inverse(graph.states[3].T_world_cam) @ beside
+    assert float(step[:3, 3].norm()) == pytest.approx(0.1 * graph.keyframes[3].scale, rel=0.01)
+
+
+def test_the_running_system_closes_loops_and_says_so(there_and_back):
+    frames = there_and_back[::2]
+    config = small_config()
+    mapping = replace(config.mapping, schedule=(StageConfig("geometry", 2, 2),),
+                      loops=replace(CONFIG.loops, min_age=5))
+    config = replace(config, mapping=mapping,
+                     keyframes=replace(config.keyframes, min_interval=0.0, motion=0.01))
+    system = System(config, ExactPredictor(frames))
+    system.run_sequential(Playback(frames))
+    views = Fusion(config.fusion).keyframe_views(system.graph)
+    report = make_report(system.recording, system.timings, views, system.graph, 0)
+    assert report["loops"] == len(system.graph.loops) >= 1
+    assert report["ate_m"] < 0.03 and system.timings.loop

@@ -1,0 +1,114 @@
+"""Corners: spread, followed to where they truly are, and dropped where they mislead."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from support.exact import ExactPredictor
+from support.walks import SMALL, walk
+
+from scenecode.optim.geometry import se3
+from scenecode.optim.geometry.camera import PinholeCamera
+from scenecode.optim.imaging.image import intensity, sample
+from scenecode.slam.config.slam_config import MappingConfig, MatchingConfig
+from scenecode.slam.features.klt import corners, epipolar_inliers, follow
+from scenecode.slam.features.orb import grey
+from scenecode.slam.mapping.mapper import Mapper
+
+CONFIG = MatchingConfig()
+CAMERA = PinholeCamera(120.0, 120.0, 63.5, 47.5, 128, 96)
+
+
+@pytest.fixture(scope="module")
+def mapper(small_walk):
+    """Four keyframes at their true poses, whose depth is a little wrong."""
+    frames = small_walk[0:32:8]
+    made = Mapper(MappingConfig(), ExactPredictor(frames), 4)
+    for frame in frames:
+        made.insert(frame, frame.truth.T_world_cam.float())
+    return made
+
+
+def test_corners_keep_their_distance_from_each_other_and_from_those_that_are_there(small_walk):
+    picture = grey(intensity(small_walk[0].image))
+    found = corners(picture, torch.zeros(0, 2), CONFIG)
+    assert len(found) > 40
+    assert torch.pdist(found).min() >= CONFIG.distance
+    more = corners(picture, found[:20], CONFIG)
+    assert torch.cdist(found[:20], more).min() >= CONFIG.distance
+    assert len(more) <= CONFIG.points - 20
+
+
+def test_a_blank_image_has_no_corners():
+    assert corners(np.full((96, 128), 90, np.uint8), torch.zeros(0, 2), CONFIG).shape == (0, 2)
+
+
+def test_no_new_corners_once_there_are_enough(small_walk):
+    config = replace(CONFIG, points=10)
+    assert not len(corners(grey(intensity(small_walk[0].image)), torch.rand(10, 2) * 90, config))
+
+
+def test_a_shifted_image_is_followed_to_a_tenth_of_a_pixel(small_walk):
+    picture = grey(intensity(small_walk[0].image))
+    moved = np.roll(picture, (2, 5), (0, 1))
+    pixels = corners(picture, torch.zeros(0, 2), CONFIG)
+    pixels = pixels[(pixels[:, 0] < 110) & (pixels[:, 1] < 80)]
+    found, kept = follow(picture, moved, pixels, pixels + torch.tensor([4.0, 0.0]), CONFIG)
+    assert kept.float().mean() > 0.8
+    error = (found - pixels - torch.tensor([5.0, 2.0]))[kept].norm(dim=1)
+    assert error.quantile(0.9) < 0.1
+
+
+def test_what_does_not_lead_back_is_dropped(small_walk):
+    noise = np.random.default_rng(0).integers(0, 255, (96, 128)).astype(np.uint8)
+    pixels = corners(grey(intensity(small_walk[0].image)), torch.zeros(0, 2), CONFIG)
+    _, kept = follow(grey(intensity(small_walk[0].image)), noise, pixels, pixels, CONFIG)
+    assert kept.float().mean() < 0.3
+
+
+def test_wrong_matches_are_told_from_those_of_one_motion():
+    g = torch.Generator().manual_seed(5)
+    pixels = torch.rand(80, 2, generator=g) * torch.tensor([127.0, 95.0])
+    depth = 1.5 + 2 * torch.rand(80, 1, generator=g)
+    T_ba = se3.exp(torch.tensor([0.2, 0.05, -0.1, 0.02, -0.05, 0.03]))
+    found, _ = CAMERA.project(se3.act(T_ba, CAMERA.rays(pixels) * depth))
+    found[:20] += 15 * torch.randn(20, 2, generator=g)
+    kept = epipolar_inliers(CAMERA.rays(pixels), found, CAMERA, CONFIG)
+    assert kept[20:].float().mean() > 0.95 and kept[:20].float().mean() < 0.3
+
+
+def test_too_few_matches_are_none():
+    assert not epipolar_inliers(torch.rand(5, 3), torch.rand(5, 2), CAMERA, CONFIG).any()
+
+
+def test_observations_lie_where_the_truth_puts_the_points(mapper):
+    graph, errors = mapper.graph, []
+    for (a, b), seen in graph.observations.items():
+        truth = graph.keyframes[a].frame.truth
+        pixels = graph.landmarks[a].pixels[seen.index]
+        depth = sample(truth.depth[..., None], pixels)
+        T_world_b = graph.keyframes[b].frame.truth.T_world_cam.float()
+        T_ba = se3.inverse(T_world_b) @ truth.T_world_cam.float()
+        expected, _ = graph.keyframes[b].camera.project(
+            se3.act(T_ba, graph.landmarks[a].rays[seen.index] * depth))
+        errors.append((expected - seen.pixels).norm(dim=1))
+    assert {(0, 1), (0, 2), (0, 3), (1, 0), (2, 1)} <= set(graph.observations)
+    # textures of so small a picture flicker; at full size half are within a third of a pixel
+    assert torch.cat(errors).median() < 0.8
+
+
+def test_corners_are_shared_rather_than_found_again(mapper):
+    graph = mapper.graph
+    counts = [len(points.rays) for points in graph.landmarks.values()]
+    seen_in_1 = len(graph.observations[0, 1].index)
+    assert seen_in_1 > 30 and counts[1] <= CONFIG.points - seen_in_1
+    assert len(graph.landmarks) == len(graph)
+
+
+def test_points_can_be_switched_off(small_walk):
+    config = MappingConfig(matching=replace(CONFIG, points=0))
+    frames = walk(1, 1, *SMALL)
+    made = Mapper(config, ExactPredictor(frames), 4)
+    made.insert(frames[0], torch.eye(4))
+    assert not made.graph.landmarks and not made.graph.observations

@@ -1,0 +1,111 @@
+"""True depth brought to images that have none of their own."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from scenecode.optim.geometry import se3
+from scenecode.optim.geometry.camera import PinholeCamera
+from scenecode.slam.records.frame import Frame, GroundTruth
+from scenecode.slam.records.true_depth import NEAR, MeasuredDepth, seen_by, with_depth
+from scenecode.slam.tracking.recording import Recording
+
+CAMERA = PinholeCamera(60, 60, 31.5, 23.5, 64, 48)
+
+
+def ahead(metres: float) -> torch.Tensor:
+    """``T_world_cam`` of a camera that went forwards."""
+    T = se3.identity(dtype=torch.float64)
+    T[2, 3] = metres
+    return T
+
+
+def frame(number: int, T_world_cam=None, depth=None) -> Frame:
+    T = ahead(0.0) if T_world_cam is None else T_world_cam
+    return Frame(number, number / 30, torch.zeros(3, 48, 64), CAMERA, GroundTruth(T, depth))
+
+
+def test_a_wall_comes_nearer_as_the_camera_walks_towards_it():
+    seen = seen_by(torch.full((48, 64), 3.0), CAMERA, se3.inverse(ahead(1.0)), CAMERA)
+    assert seen[seen > 0].unique().tolist() == pytest.approx([2.0])
+    # the points spread over 1.5 times the width: most pixels get one, some none
+    assert 0.3 < float((seen > 0).float().mean()) < 1
+
+
+def test_another_focal_length_shows_the_same_rays_elsewhere():
+    """A longer lens sees an edge further from the centre; depth stays."""
+    depth = torch.full((48, 64), 2.0)
+    depth[:, 40:] = 1.0
+    wide = replace(CAMERA, fx=45.0, fy=45.0)
+    seen = seen_by(depth, CAMERA, se3.identity(), wide)
+    edge = wide.cx + (39.5 - CAMERA.cx) * 45 / 60
+    row = seen[24]
+    assert set(row.tolist()) == {0.0, 1.0, 2.0}
+    assert int((row == 1).nonzero()[0]) == round(edge)
+    assert int((row > 0).sum()) == pytest.approx(64 * 45 / 60, abs=1)
+
+
+def test_the_nearer_of_two_surfaces_hides_the_other():
+    depth = torch.full((48, 64), 4.0)
+    depth[20:28, 28:36] = 1.0
+    T_other_cam = se3.identity()
+    T_other_cam[0, 3] = 0.1
+    seen = seen_by(depth, CAMERA, T_other_cam, CAMERA)
+    # 6 pixels of parallax for the near square, 1.5 for what is behind it
+    assert (seen[20:28, 34:42] == 1.0).all()
+
+
+def test_a_lens_that_bends_sees_it_where_its_image_shows_it():
+    depth = torch.zeros(48, 64)
+    depth[24, 60] = 2.0
+    bent = replace(CAMERA, distortion=(-0.3, 0.0, 0.0, 0.0, 0.0))
+    seen = seen_by(depth, CAMERA, se3.identity(), bent)
+    column = 31.5 + 60 * (28.5 / 60) * (1 - 0.3 * (28.5 / 60) ** 2)
+    assert seen.nonzero().tolist() == [[24, round(column)]]
+
+
+def test_a_frame_takes_the_nearest_measurement_through_the_true_motion():
+    wall = torch.full((48, 64), 3.0)
+    measured = [MeasuredDepth(0.0, CAMERA, ahead(0.0), wall),
+                MeasuredDepth(10 / 30, CAMERA, ahead(1.0), wall - 1)]
+    seen = with_depth(frame(7, ahead(0.5)), measured).depth
+    assert seen[seen > 0].unique().tolist() == pytest.approx([2.5])
+    own = with_depth(frame(7, depth=wall), measured)
+    assert own.depth is wall
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_without_a_measurement_in_time_depth_stays_unknown(late):
+    measured = [MeasuredDepth(0.0, CAMERA, ahead(0.0), torch.ones(48, 64))] if late else []
+    assert with_depth(frame(int(30 * NEAR) + 2), measured).depth is None
+    assert with_depth(replace(frame(1), truth=None), measured) is None
+
+
+def test_a_recording_keeps_depth_only_where_others_lack_it():
+    """Every third frame has depth in one sequence, every frame in the other."""
+    sparse, dense = Recording(), Recording()
+    for n in range(7):
+        depth = torch.ones(48, 64)
+        sparse.note_truth(frame(n, depth=None if n % 3 else depth))
+        dense.note_truth(frame(n, depth=depth))
+    assert np.allclose([m.timestamp for m in sparse.depths], [0, 0.1, 0.2])
+    assert len(dense.depths) == 1
+
+
+def test_a_later_measurement_replaces_one_that_is_further_away():
+    recording = Recording()
+    depths = {0: 1.0, 7: 2.0, 9: 3.0}
+
+    def told():
+        seen = recording.truth_of(frame(5)).depth
+        return None if seen is None else seen[seen > 0].unique().tolist()
+
+    after = []
+    for n in range(12):
+        depth = torch.full((48, 64), depths[n]) if n in depths else None
+        recording.note_truth(frame(n, depth=depth))
+        after.append(told())
+    assert after[:7] == [[1.0]] * 7
+    assert after[7:] == [[2.0]] * 5

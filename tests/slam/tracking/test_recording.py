@@ -1,0 +1,109 @@
+"""What is remembered of every frame, and trajectories composed from it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from support.exact import ExactPredictor
+
+from scenecode.optim.geometry import se3
+from scenecode.optim.lucas_kanade import Alignment
+from scenecode.slam.map.graph import KeyframeGraph
+from scenecode.slam.map.keyframe import make_keyframe
+from scenecode.slam.tracking.recording import Recording
+from scenecode.slam.tracking.tracker import TrackedFrame
+
+
+def tracked(index, keyframe, T_key_cam, T_world_cam, lost=False):
+    return TrackedFrame(index, index / 30, keyframe, T_key_cam, T_world_cam,
+                        Alignment(T_key_cam, 1.0, 0.0, 0.0, 1.0, 1.0), lost, False)
+
+
+def motion(seed):
+    return se3.exp(0.2 * torch.randn(6, generator=torch.Generator().manual_seed(seed)))
+
+
+@pytest.fixture
+def graph(small_walk):
+    """Keyframes of frames 0 and 3."""
+    graph = KeyframeGraph()
+    predictor = ExactPredictor(small_walk)
+    for frame, T in ((small_walk[0], torch.eye(4)), (small_walk[3], motion(3))):
+        keyframe = make_keyframe(frame, T, predictor, 4)
+        graph.add(keyframe, keyframe.initial_state())
+    return graph
+
+
+@pytest.fixture
+def recording():
+    """Frames 0 to 6; 3 becomes a keyframe, 5 is lost."""
+    entries = [tracked(i, 0, motion(i), motion(i)) for i in range(4)]
+    entries[0] = tracked(0, 0, torch.eye(4), torch.eye(4))
+    entries.append(tracked(4, 1, motion(14), motion(3) @ motion(14)))
+    entries.append(tracked(5, 1, motion(14), motion(3) @ motion(14), lost=True))
+    entries.append(tracked(6, 1, motion(16), motion(3) @ motion(16)))
+    return Recording(entries)
+
+
+def test_motion_against_a_keyframe_grows_with_its_depth(recording, graph):
+    before = recording.final(graph)
+    graph.correct(torch.stack([s.T_world_cam for s in graph.states]), torch.tensor([0.0, 0.5]))
+    after = recording.final(graph)
+    assert np.array_equal(after.T_world_cam[:4], before.T_world_cam[:4])
+    origin = before.positions[3]
+    np.testing.assert_allclose(after.positions[4:] - origin,
+                               np.exp(0.5) * (before.positions[4:] - origin), rtol=1e-5)
+    np.testing.assert_allclose(after.rotations, before.rotations)
+
+
+def test_frames_follow_the_keyframe_they_were_tracked_against(recording, graph):
+    shift = se3.exp(torch.tensor([1.0, 2.0, 3.0, 0.1, 0.2, 0.3]))
+    before = recording.final(graph)
+    graph.states[1] = replace(graph.states[1], T_world_cam=shift @ motion(3))
+    after = recording.final(graph)
+    assert len(after) == 6 and after.timestamps == pytest.approx(np.array([0, 1, 2, 3, 4, 6]) / 30)
+    # of keyframe 0
+    assert np.array_equal(after.T_world_cam[:3], before.T_world_cam[:3])
+    # keyframe 1 itself, and the frames tracked against it
+    for i in (3, 4, 5):
+        np.testing.assert_allclose(after.T_world_cam[i], shift.numpy() @ before.T_world_cam[i],
+                                   atol=1e-5)
+
+
+def test_live_trajectory_keeps_what_was_known_at_the_time(recording, graph):
+    graph.states[1] = replace(graph.states[1], T_world_cam=torch.eye(4))
+    live = recording.live()
+    assert len(live) == 6
+    np.testing.assert_allclose(live.T_world_cam[3], motion(3).numpy(), atol=1e-6)
+    np.testing.assert_allclose(live.T_world_cam[4], (motion(3) @ motion(14)).numpy(), atol=1e-6)
+
+
+def test_keyframe_takes_its_own_final_pose(recording, graph):
+    """It was tracked against keyframe 0, but is one itself now."""
+    graph.states[1] = replace(graph.states[1], T_world_cam=torch.eye(4))
+    np.testing.assert_allclose(recording.final(graph).T_world_cam[3], np.eye(4), atol=1e-6)
+
+
+def test_losses_are_spans_of_frames():
+    lost = {2, 3, 4, 7, 9, 10}
+    T = torch.eye(4)
+    recording = Recording([tracked(i, 0, T, T, i in lost) for i in range(11)])
+    assert recording.lost_spans() == [[2, 4], [7, 7], [9, 10]]
+    assert Recording().lost_spans() == []
+
+
+def test_nothing_gives_empty_trajectories():
+    empty = Recording()
+    assert len(empty.live()) == len(empty.final(KeyframeGraph())) == 0
+    assert len(empty.true_trajectory()) == empty.frames == 0
+
+
+def test_truth_is_kept_of_frames_that_could_not_be_used(small_walk):
+    recording = Recording()
+    for frame in small_walk[:5]:
+        recording.note_truth(frame)
+    recording.note_truth(replace(small_walk[5], truth=None))
+    truth = recording.true_trajectory()
+    assert len(truth) == 5
+    np.testing.assert_array_equal(truth.T_world_cam[4], small_walk[4].truth.T_world_cam.numpy())

@@ -1,0 +1,202 @@
+"""Following one camera: keyframe decisions, losses, relocalisation, and a map that moves."""
+
+from dataclasses import replace
+from math import atan
+
+import pytest
+import torch
+from support.exact import ExactPredictor
+from support.trackers import CONFIG, LEVELS, pose_error, poses, reference_of, track, tracker_at
+from support.walks import walk, with_image
+
+from scenecode.optim.geometry import se3
+from scenecode.optim.imaging.image import intensity, pyramid
+from scenecode.slam.map.graph import KeyframeGraph
+from scenecode.slam.map.keyframe import make_keyframe
+from scenecode.slam.tracking.reference import make_reference
+from scenecode.slam.tracking.relocalisation import candidates
+from scenecode.slam.tracking.tracker import Tracker
+
+
+@pytest.fixture(scope="module")
+def references(small_walk):
+    """Frames 0, 25 and 50."""
+    return [reference_of(small_walk, 25 * n, n) for n in range(3)]
+
+
+def test_frames_are_followed_from_the_keyframe(small_walk, references):
+    tracker = tracker_at(references[0])
+    for frame in small_walk[:15]:
+        tracked = track(tracker, frame)
+        assert not tracked.lost and pose_error(tracked, frame) < 0.006
+        composed = references[0].T_world_cam @ tracked.T_key_cam
+        torch.testing.assert_close(composed, tracked.T_world_cam)
+
+
+def test_changed_exposure_is_followed(small_walk, references):
+    tracker = tracker_at(references[0])
+    for frame in small_walk[:8]:
+        gain = 1 - 0.04 * frame.index
+        tracked = track(tracker, with_image(frame, frame.image * gain + 0.02))
+    assert not tracked.lost and pose_error(tracked, frame) < 0.006
+    assert tracked.alignment.gain == pytest.approx(gain, abs=0.05)
+
+
+def test_keyframe_is_asked_for_when_the_camera_has_moved(small_walk, references):
+    tracker = tracker_at(references[0], overlap=0.0, inliers=0.0)
+    asked = [t for t in (track(tracker, f) for f in small_walk[:30])
+             if t.wants_keyframe]
+    limit = CONFIG.keyframes.motion * references[0].median_depth
+    assert asked and float(asked[0].T_key_cam[:3, 3].norm()) == pytest.approx(limit, rel=0.2)
+
+
+def test_keyframe_waits_for_the_smallest_gap(small_walk, references):
+    tracker = tracker_at(references[0], motion=1e-6, min_interval=3.5 / 30, urgent=1e9)
+    asked = [track(tracker, f).wants_keyframe for f in small_walk[1:7]]
+    assert asked == [False, False, False, True, True, True]
+
+
+def test_keyframe_that_is_needed_at_once_does_not_wait(small_walk, references):
+    tracker = tracker_at(references[0], motion=0.01, overlap=0.0, inliers=0.0, min_interval=10.0)
+    first = next(t for t in (track(tracker, f) for f in small_walk) if t.wants_keyframe)
+    limit = 0.01 * CONFIG.keyframes.urgent * references[0].median_depth
+    assert float(first.T_key_cam[:3, 3].norm()) == pytest.approx(limit, rel=0.35)
+
+
+@pytest.mark.parametrize("picture", ["black", "white", "noise", "grey noise"])
+def test_picture_without_the_scene_is_a_loss_and_moves_nothing(small_walk, references, picture):
+    g = torch.Generator().manual_seed(1)
+    noise = torch.rand(3, *small_walk[0].image.shape[1:], generator=g)
+    image = {"black": 0 * noise, "white": 0 * noise + 1, "noise": noise,
+             "grey noise": 0.5 + 0.02 * (noise - 0.5)}[picture]
+    tracker = tracker_at(references[0])
+    for frame in small_walk[:3]:
+        before = track(tracker, frame)
+    during = track(tracker, with_image(small_walk[3], image))
+    assert during.lost and not during.wants_keyframe
+    torch.testing.assert_close(during.T_world_cam, before.T_world_cam)
+    after = track(tracker, small_walk[4])
+    assert not after.lost and pose_error(after, small_walk[4]) < 0.006
+
+
+def test_lost_camera_is_found_at_the_keyframe_that_sees_it(small_walk, references):
+    tracker = tracker_at(*references)
+    track(tracker, small_walk[50])
+    track(tracker, with_image(small_walk[51], torch.zeros_like(small_walk[51].image)))
+    assert tracker.is_lost
+    found = track(tracker, small_walk[2])
+    assert not found.lost and found.keyframe == 0 and pose_error(found, small_walk[2]) < 0.006
+
+
+@pytest.fixture(scope="module")
+def wrong_depth():
+    """Frames of a large walk, and a keyframe of the first whose depth is wrong."""
+    frames = walk(3, 111, 256, 192)
+    keyframe = make_keyframe(frames[0], frames[0].truth.T_world_cam.float(),
+                             ExactPredictor(frames[:1], depth_error=0.05), LEVELS)
+    return frames, make_reference(0, keyframe, keyframe.initial_state(), CONFIG.tracking)
+
+
+@pytest.mark.parametrize("index", [100, 110])
+def test_camera_that_was_carried_far_between_two_images_is_found(wrong_depth, index):
+    """Photometric alignment alone ends up metres away; features tell the pose, and a keyframe is
+    due at once."""
+    frames, reference = wrong_depth
+    found = track(tracker_at(reference), frames[index])
+    assert not found.lost and found.wants_keyframe
+    moved = (frames[index].truth.T_world_cam - frames[0].truth.T_world_cam)[:3, 3].norm()
+    assert pose_error(found, frames[index]) < 0.25 * float(moved)
+
+
+def test_features_of_wrong_depth_do_not_overrule_an_alignment_that_they_allow(wrong_depth):
+    """Perspective from points alone would be far worse here than the aligned image."""
+    frames, reference = wrong_depth
+    found = track(tracker_at(reference), frames[60])
+    assert found.alignment.inliers < CONFIG.tracking.relocalisation.doubt
+    assert not found.lost and pose_error(found, frames[60]) < 0.1
+
+
+def test_camera_found_elsewhere_stays_there_until_the_next_keyframe(small_walk, references):
+    tracker = tracker_at(*references)
+    track(tracker, with_image(small_walk[51], torch.zeros_like(small_walk[51].image)))
+    for frame in small_walk[1:6]:
+        tracker.set_map(references[2], poses(references))
+        tracked = track(tracker, frame)
+        assert tracked.keyframe == 0 and pose_error(tracked, frame) < 0.006
+    newest = reference_of(small_walk, 5, number=3)
+    tracker.set_map(newest, poses([*references, newest]))
+    assert track(tracker, small_walk[6]).keyframe == 3
+
+
+def test_camera_found_at_an_old_keyframe_moves_with_that_one(small_walk, references):
+    """Mapping corrected the old keyframe while it was not the newest."""
+    tracker = tracker_at(*references)
+    track(tracker, with_image(small_walk[51], torch.zeros_like(small_walk[51].image)))
+    shift = se3.exp(torch.tensor([0.5, 0.2, -0.3, 0.1, 0.0, 0.4]))
+    moved = poses(references)
+    moved[0] = shift @ moved[0]
+    before = track(tracker, small_walk[2])
+    tracker.set_map(references[2], moved)
+    after = track(tracker, small_walk[2])
+    assert before.keyframe == after.keyframe == 0
+    torch.testing.assert_close(after.T_world_cam, shift @ before.T_world_cam, atol=3e-3, rtol=0)
+
+
+def test_few_of_many_keyframes_are_tried_after_a_loss(small_walk):
+    """The cost of a loss must not grow with the map."""
+    known = [reference_of(small_walk, n, n) for n in range(0, 60, 4)]
+    known = [replace(r, keyframe=n) for n, r in enumerate(known)]
+    config = replace(CONFIG.tracking,
+                     relocalisation=replace(CONFIG.tracking.relocalisation, trials=2))
+    tracker = Tracker(config, CONFIG.keyframes)
+    for n, reference in enumerate(known):
+        tracker.set_map(reference, poses(known[:n + 1]))
+    track(tracker, with_image(small_walk[59], torch.zeros_like(small_walk[59].image)))
+    coarsest = pyramid(intensity(small_walk[17].image), LEVELS)[-1]
+    tried = candidates(coarsest, known, known[3], trials=2)
+    assert len(tried) <= 4, "two that look alike, the one that was followed, and the newest"
+    assert {3, len(known) - 1} <= {reference.keyframe for reference in tried}
+    found = track(tracker, small_walk[17])
+    assert not found.lost and pose_error(found, small_walk[17]) < 0.006
+
+
+def test_camera_moves_along_when_the_map_moves_its_keyframe(small_walk, references):
+    tracker = tracker_at(references[0])
+    before = track(tracker, small_walk[5])
+    shift = se3.exp(torch.tensor([0.5, 0.2, -0.3, 0.1, 0.0, 0.4]))
+    moved = reference_of(small_walk, 0, 0, shift @ references[0].T_world_cam)
+    tracker.set_map(moved, poses([moved]))
+    after = track(tracker, small_walk[5])
+    assert not after.lost
+    torch.testing.assert_close(after.T_key_cam, before.T_key_cam, atol=2e-3, rtol=0)
+    torch.testing.assert_close(after.T_world_cam, shift @ before.T_world_cam, atol=3e-3, rtol=0)
+
+
+def test_new_keyframe_takes_over_where_the_camera_was(small_walk, references):
+    """The new keyframe was tracked at a wrong place and put right by mapping: the camera's
+    pose must follow, or the next alignment starts from a wrong guess."""
+    tracker = tracker_at(references[0])
+    for frame in small_walk[:11]:
+        track(tracker, frame)
+    shift = se3.exp(torch.tensor([1.0, 0.0, 0.0, 0.0, 0.3, 0.0]))
+    T_true = small_walk[10].truth.T_world_cam.float()
+    newest = reference_of(small_walk, 10, 1, shift @ T_true)
+    tracker.set_map(newest, poses([references[0], newest]))
+    tracked = track(tracker, small_walk[11])
+    assert not tracked.lost
+    expected = shift @ small_walk[11].truth.T_world_cam.float()
+    assert float((tracked.T_world_cam - expected)[:3, 3].norm()) < 0.006
+
+
+@pytest.mark.parametrize("turn, expected", [(0.0, 1.0), (0.5, 0.5), (1.0, 0.0), (-2.0, 0.0)])
+def test_overlap_of_keyframes_is_the_share_in_view(small_walk, turn, expected):
+    """``turn`` in horizontal fields of view."""
+    camera = small_walk[0].camera
+    angle = turn * 2 * atan(0.5 * camera.width / camera.fx)
+    keyframe = make_keyframe(small_walk[0], torch.eye(4),
+                             ExactPredictor(small_walk[:1], depth_error=0.0), LEVELS)
+    graph = KeyframeGraph()
+    graph.add(keyframe, keyframe.initial_state())
+    T = se3.exp(torch.tensor([0.0, 0.0, 0.0, 0.0, angle, 0.0]))
+    graph.add(keyframe, replace(keyframe.initial_state(), T_world_cam=T))
+    assert graph.overlap(0, 1, 0) == pytest.approx(expected, abs=0.1)

@@ -1,0 +1,47 @@
+"""Trackers beside keyframes of true depth."""
+
+from dataclasses import replace
+
+import torch
+from support.exact import ExactPredictor
+from support.walks import small_config
+
+from scenecode.optim.imaging.image import intensity
+from scenecode.slam.map.keyframe import make_keyframe
+from scenecode.slam.tracking.reference import make_reference
+from scenecode.slam.tracking.tracker import Tracker
+
+CONFIG = small_config()
+LEVELS = len(CONFIG.tracking.lucas_kanade.iterations)
+
+
+def reference_of(frames, index, number=0, T_world_cam=None):
+    """A reference with true depth, where the frame truly was unless told otherwise."""
+    predictor = ExactPredictor(frames, depth_error=0.0)
+    T = frames[index].truth.T_world_cam.float()
+    keyframe = make_keyframe(frames[index], T, predictor, LEVELS)
+    state = keyframe.initial_state()
+    if T_world_cam is not None:
+        state = replace(state, T_world_cam=T_world_cam)
+    return make_reference(number, keyframe, state, CONFIG.tracking)
+
+
+def tracker_at(*references, **keyframes):
+    """A tracker that saw the keyframes one after the other."""
+    tracker = Tracker(CONFIG.tracking, replace(CONFIG.keyframes, **keyframes))
+    for n, reference in enumerate(references):
+        tracker.set_map(reference, poses(references[:n + 1]))
+    return tracker
+
+
+def poses(references):
+    return torch.stack([r.T_world_cam for r in references])
+
+
+def track(tracker, frame):
+    return tracker.track(frame.index, frame.timestamp, intensity(frame.image))
+
+
+def pose_error(tracked, frame):
+    """Metres."""
+    return float((tracked.T_world_cam[:3, 3] - frame.truth.T_world_cam[:3, 3].float()).norm())

@@ -1,0 +1,49 @@
+"""Walks through rooms for tests of the running system, and how they are played back."""
+
+import time
+from dataclasses import replace
+
+import torch
+
+from scenecode.slam.config.slam_config import MappingConfig, SlamConfig, StageConfig
+from scenecode.slam.records.frame import Frame
+from scenecode.slam.sources.rooms import RoomsSource
+
+#: A size at which a frame is tracked in milliseconds.
+SMALL = (128, 96)
+
+
+class Playback:
+    """A ``Source`` of frames that are at hand; ``delay`` seconds pass before each."""
+
+    name, is_live, unreadable, original = "playback", False, 0, None
+
+    def __init__(self, frames: list[Frame], fps: float = 30.0, delay: float = 0.0):
+        self.frames, self.fps, self.length, self._delay = frames, fps, len(frames), delay
+
+    def __iter__(self):
+        for frame in self.frames:
+            if self._delay:
+                time.sleep(self._delay)
+            yield frame
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+def walk(seed: int, frames: int, width: int, height: int) -> list[Frame]:
+    """The first ``frames`` frames, at 30 a second, of the walk of a room."""
+    return list(RoomsSource(seed, frames, width, height))
+
+
+def small_config() -> SlamConfig:
+    """A short schedule for small images, where speed matters more than the last percent."""
+    schedule = (StageConfig("geometry", 2, 3), StageConfig("geometry", 1, 3),
+                StageConfig("semantics", 2, 2), StageConfig("joint", 1, 2))
+    mapping = MappingConfig(schedule=schedule, geometric_level=1, semantic_level=2)
+    return SlamConfig(width=SMALL[0], height=SMALL[1], device="cpu", mapping=mapping)
+
+
+def with_image(frame: Frame, image: torch.Tensor) -> Frame:
+    """The frame with other pixels (3, H, W) and the same truth."""
+    return replace(frame, image=image)
