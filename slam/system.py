@@ -19,7 +19,6 @@ from torch import Tensor
 
 from scenecode.networks.prediction import Predictor
 from scenecode.optim.geometry import se3
-from scenecode.optim.imaging import image as imaging
 from scenecode.optim.lucas_kanade import Alignment
 from scenecode.slam.config.slam_config import SlamConfig
 from scenecode.slam.map.graph import KeyframeGraph
@@ -72,7 +71,6 @@ class System:
     def __init__(self, config: SlamConfig, predictor: Predictor,
                  on_map: Callable[[MapUpdate], None] = lambda update: None,
                  on_frame: Callable[[Frame, TrackedFrame], None] = lambda frame, t: None):
-        levels = len(config.tracking.lucas_kanade.iterations)
         self.config = config
         self.recording = Recording()
         self.timings = Timings()
@@ -80,7 +78,7 @@ class System:
         self._device = torch.device(config.device)
         self._on_map = on_map
         self._on_frame = on_frame
-        self._mapper = Mapper(config.mapping, predictor, levels)     # mapping thread
+        self._mapper = Mapper(config.mapping, predictor)     # mapping thread
         #: what tracking was last told; tracking thread
         self._known_to_tracking: PublishedMap | None = None
         self._version = 0                                            # mapping thread
@@ -227,7 +225,7 @@ class System:
             self._started.clear()
             self._published = published = None
         if published is None:
-            if float(imaging.intensity(frame.image).std()) < self.config.tracking.min_contrast:
+            if float(frame.pyramid[0].std()) < self.config.tracking.min_contrast:
                 self.recording.unusable.append(frame.index)
                 return None
             tracked = _origin(frame)
@@ -236,7 +234,7 @@ class System:
             if published is not self._known_to_tracking:
                 tracker.set_map(published.reference, published.T_world_keyframes)
                 self._known_to_tracking = published
-            tracked = tracker.track(frame.index, frame.timestamp, imaging.intensity(frame.image))
+            tracked = tracker.track(frame.index, frame.timestamp, frame.pyramid)
             self.timings.tracking.append(time.perf_counter() - started)
         self.recording.tracked.append(tracked)
         self._on_frame(frame, tracked)

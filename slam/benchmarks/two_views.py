@@ -121,7 +121,7 @@ def reconstruct(first: Frame, second: Frame, predictor: Predictor,
     identity = se3.identity(device=first.image.device)
     # where the second view is from is not known, nor then what it sees of the first one's surfaces
     mapping = replace(config.mapping, scale_share=0.0)
-    mapper = Mapper(mapping, predictor, len(config.tracking.lucas_kanade.iterations))
+    mapper = Mapper(mapping, predictor)
     mapper.insert(first, identity)
     mapper.insert(second, identity, seen_from=0)
     before = mapper.graph.frozen()

@@ -9,7 +9,6 @@ from torch import Tensor
 from scenecode.networks.prediction import Prediction, Predictor, resize_maps
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.optim.geometry.proximity import depth_from_proximity
-from scenecode.optim.imaging import image as imaging
 from scenecode.optim.imaging.lookup import sample_view
 from scenecode.optim.warp import ViewState
 from scenecode.slam.config.slam_config import MatchingConfig
@@ -25,8 +24,6 @@ class Keyframe:
     #: (4, 4) where tracking put it when it became a keyframe
     T_world_cam_inserted: Tensor
     prediction: Prediction
-    #: intensity (H, W), full resolution first
-    pyramid: tuple[Tensor, ...]
     #: by which its place is recognised
     features: Features
     #: what depth has been multiplied by since; the prediction holds it
@@ -34,6 +31,11 @@ class Keyframe:
     #: logits with their Jacobians at pyramid levels where they were asked for; emptied when
     #: the keyframe rests.  Owned by the mapping thread.
     _logits: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict, repr=False)
+
+    @property
+    def pyramid(self) -> tuple[Tensor, ...]:
+        """Intensity (H, W), full resolution first."""
+        return self.frame.pyramid
 
     @property
     def camera(self) -> PinholeCamera:
@@ -110,14 +112,12 @@ class Keyframe:
         return torch.softmax(logits, 0)
 
 
-def make_keyframe(frame: Frame, T_world_cam: Tensor, predictor: Predictor, levels: int,
+def make_keyframe(frame: Frame, T_world_cam: Tensor, predictor: Predictor,
                   features: int = MatchingConfig.features) -> Keyframe:
-    """Run the network on a frame at a pose, prepare ``levels`` of its intensity pyramid and find
-    at most so many ``features``."""
+    """Run the network on a frame at a pose, and detect at most ``features`` ORB features."""
     with torch.inference_mode():
         prediction = predictor.predict(frame.image, frame.camera)
     # inference tensors may not be mixed into later in-place work; clones may
     prediction = prediction.detached()
-    pyramid = imaging.pyramid(imaging.intensity(frame.image), levels)
-    return Keyframe(frame, T_world_cam, prediction, tuple(pyramid),
-                    detect(grey(pyramid[0]), features))
+    return Keyframe(frame=frame, T_world_cam_inserted=T_world_cam, prediction=prediction,
+                    features=detect(grey(frame.pyramid[0]), features))

@@ -15,16 +15,15 @@ from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.map.keyframe import make_keyframe
 from scenecode.slam.mapping.matching import match_keyframe
 from scenecode.slam.mapping.scale import log_scale_to_neighbours
-from scenecode.slam.records.frame import Frame
+from scenecode.slam.records.frame import PYRAMID_LEVELS, Frame
 
 
 class Mapper:
     """Adds keyframes and improves the window.  Owned by the mapping thread."""
 
-    def __init__(self, config: MappingConfig, predictor: Predictor, levels: int):
+    def __init__(self, config: MappingConfig, predictor: Predictor):
         self._config = config
         self._predictor = predictor
-        self._levels = levels
         self.reset()
 
     def insert(self, frame: Frame, T_world_cam: Tensor, seen_from: int | None = None) -> int:
@@ -34,12 +33,12 @@ class Mapper:
         that it was ``seen_from``, by default the one before: after a loss an older one.  Its
         depth is brought nearer to theirs.
         """
-        keyframe = make_keyframe(frame, T_world_cam, self._predictor, self._levels,
+        keyframe = make_keyframe(frame, T_world_cam, self._predictor,
                                  self._config.matching.features)
         graph = self.graph
         self._marginalise_old()
         number = graph.add(keyframe, keyframe.initial_state())
-        coarsest = self._levels - 1
+        coarsest = PYRAMID_LEVELS - 1
         seen_from = number - 1 if seen_from is None else seen_from
         for earlier in range(max(0, number - self._config.links), number):
             overlap = min(graph.overlap(number, earlier, coarsest),

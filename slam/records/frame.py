@@ -1,10 +1,15 @@
 """One image on its way into the system, with whatever truth is known about it."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from torch import Tensor
 
 from scenecode.optim.geometry.camera import PinholeCamera
+from scenecode.optim.imaging import image as imaging
+
+#: Resolutions at which a frame is tracked and mapped, each half of the one before.
+PYRAMID_LEVELS = 4
 
 
 @dataclass(frozen=True)
@@ -32,3 +37,9 @@ class Frame:
     #: ideal pinhole of this very image
     camera: PinholeCamera
     truth: GroundTruth | None = None
+
+    @cached_property
+    def pyramid(self) -> tuple[Tensor, ...]:
+        """Intensity (H, W) in [0, 1] at ``PYRAMID_LEVELS`` resolutions, full resolution first;
+        made when it is first asked for, and shared by tracking and mapping."""
+        return tuple(imaging.pyramid(imaging.intensity(self.image), PYRAMID_LEVELS))

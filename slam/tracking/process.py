@@ -9,8 +9,9 @@ import io
 import multiprocessing
 import pickle
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 import cv2
@@ -25,6 +26,38 @@ from scenecode.slam.tracking.tracker import TrackedFrame, Tracker
 
 #: Seconds within which an idle process ends after it was told to.
 GRACE = 5.0
+
+
+@dataclass(frozen=True)
+class SetMap:
+    """Asks for ``Tracker.set_map``; not answered."""
+
+    newest: Reference
+    #: (K, 4, 4)
+    T_world_keyframes: Tensor
+
+
+@dataclass(frozen=True)
+class TrackImage:
+    """Asks for ``Tracker.track``; answered by a ``TrackedFrame`` or the exception it raised."""
+
+    frame_index: int
+    timestamp: float
+    #: as ``Frame.pyramid``
+    pyramid: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class GetPeakMemory:
+    """Answered by the largest resident size of the process in megabytes."""
+
+
+@dataclass(frozen=True)
+class Ready:
+    """Sent by the process, once, when it can be asked."""
+
+
+Request = SetMap | TrackImage | GetPeakMemory
 
 
 class TrackingProcessError(ScenecodeError):
@@ -59,20 +92,21 @@ class TrackingProcess:
 
     def set_map(self, newest: Reference, T_world_keyframes: Tensor) -> None:
         """As ``Tracker.set_map``; does not wait for it."""
-        self._tell((newest, T_world_keyframes))
+        self._tell(SetMap(newest, T_world_keyframes))
 
-    def track(self, index: int, timestamp: float, intensity: Tensor) -> TrackedFrame:
+    def track(self, frame_index: int, timestamp: float,
+              pyramid: Sequence[Tensor]) -> TrackedFrame:
         """As ``Tracker.track``; the poses come back on the CPU.
 
         Raises ``TrackingProcessError`` when the process was killed, and whatever tracking
         itself raised there.
         """
-        self._tell((index, timestamp, intensity))
+        self._tell(TrackImage(frame_index, timestamp, tuple(pyramid)))
         return self._answer()
 
     def peak_memory_mb(self) -> float:
         """The largest resident size of the process.  Raises as ``track`` does."""
-        self._tell(())
+        self._tell(GetPeakMemory())
         return self._answer()
 
     def close(self) -> None:
@@ -83,7 +117,7 @@ class TrackingProcess:
             self._process.kill()
             self._process.join()
 
-    def _tell(self, message: tuple) -> None:
+    def _tell(self, message: Request) -> None:
         try:
             _send(self._pipe, message)
         except OSError as error:
@@ -126,17 +160,21 @@ def _serve(pipe: Connection, config: TrackingConfig, keyframes: KeyframeConfig) 
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     tracker = Tracker(config, keyframes)
-    _send(pipe, "ready")
+    _send(pipe, Ready())
     while True:
         try:
             message = _receive(pipe)
         except (EOFError, OSError):
             return
         try:
-            if len(message) == 2:
-                tracker.set_map(*message)
-                continue
-            answer = tracker.track(*message) if message else peak_memory_mb()
+            match message:
+                case SetMap(newest, T_world_keyframes):
+                    tracker.set_map(newest, T_world_keyframes)
+                    continue
+                case TrackImage(frame_index, timestamp, pyramid):
+                    answer = tracker.track(frame_index, timestamp, pyramid)
+                case GetPeakMemory():
+                    answer = peak_memory_mb()
         except Exception as error:  # handed to the caller, whatever it is
             answer = error
         _send(pipe, answer)

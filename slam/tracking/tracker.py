@@ -1,11 +1,12 @@
 """Tracking: every frame is aligned photometrically to the last keyframe."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from torch import Tensor
 
+from scenecode.core.errors import ScenecodeError
 from scenecode.optim.geometry import se3
-from scenecode.optim.imaging import image as imaging
 from scenecode.optim.lucas_kanade import Alignment, align, assess
 from scenecode.slam.config.slam_config import KeyframeConfig, TrackingConfig
 from scenecode.slam.tracking.reference import Reference
@@ -30,6 +31,10 @@ class TrackedFrame:
     begins_map: bool = False
     #: of the keyframe's depth, at the time
     key_scale: float = 1.0
+
+
+class TrackingError(ScenecodeError):
+    """Tracking was asked for what it cannot do."""
 
 
 class Tracker:
@@ -77,25 +82,30 @@ class Tracker:
                 self._brightness = (1.0, 0.0)
         self._reference = self._newest if followed is None else self._known[followed.keyframe]
 
-    def track(self, index: int, timestamp: float, intensity: Tensor) -> TrackedFrame:
-        """The pose of the next frame, given its intensity (H, W); when lost, all keyframes
-        that were ever the newest are searched."""
+    def track(self, frame_index: int, timestamp: float,
+              pyramid: Sequence[Tensor]) -> TrackedFrame:
+        """The pose of the next frame, given its intensity ``pyramid`` (``Frame.pyramid``); when
+        lost, all keyframes that were ever the newest are searched.
+
+        Raises ``TrackingError`` before the first ``set_map``.
+        """
         reference = self._reference
-        pyramid = imaging.pyramid(intensity, len(reference.levels))
+        if reference is None:
+            raise TrackingError("there is no map to track against yet; call set_map first")
         if float(pyramid[0].std()) < self._config.min_contrast:
             # nothing can be found in the dark; a search of all keyframes would take long
             nothing = se3.identity(dtype=pyramid[0].dtype, device=pyramid[0].device)
             found = Alignment(nothing, 1.0, 0.0, float("inf"), 0.0, 0.0)
-            return self._conclude(index, timestamp, reference, found, lost=True)
+            return self._conclude(frame_index, timestamp, reference, found, lost=True)
         followed = None if self.is_lost else self._follow(reference, pyramid)
         if followed is not None and not is_loss(followed, self._config) \
                 and followed.inliers >= self._config.relocalisation.doubt:
-            return self._conclude(index, timestamp, reference, followed, lost=False)
+            return self._conclude(frame_index, timestamp, reference, followed, lost=False)
         reference, found, believed = relocalise(pyramid, list(self._known.values()), reference,
                                                 followed, self._config)
-        return self._conclude(index, timestamp, reference, found, not believed)
+        return self._conclude(frame_index, timestamp, reference, found, not believed)
 
-    def _follow(self, reference: Reference, pyramid: list[Tensor]) -> Alignment:
+    def _follow(self, reference: Reference, pyramid: Sequence[Tensor]) -> Alignment:
         T_key_world = se3.inverse(reference.T_world_cam)
         guess = se3.inverse(T_key_world @ self._last_pose())
         config = self._config.lucas_kanade
@@ -110,7 +120,7 @@ class Tracker:
     def _last_pose(self) -> Tensor:
         return self._reference.T_world_cam if self._T_world_cam is None else self._T_world_cam
 
-    def _conclude(self, index: int, timestamp: float, reference: Reference, found: Alignment,
+    def _conclude(self, frame_index: int, timestamp: float, reference: Reference, found: Alignment,
                   lost: bool) -> TrackedFrame:
         if lost:
             T_world_cam = self._last_pose()
@@ -125,9 +135,11 @@ class Tracker:
             self._brightness = (found.gain, found.offset)
             self._reference = reference
         self.is_lost = lost
-        return TrackedFrame(index, timestamp, reference.keyframe, T_key_cam, T_world_cam, found,
-                            lost, not lost and self._wants_keyframe(timestamp, reference, found),
-                            key_scale=reference.scale)
+        wants_keyframe = not lost and self._wants_keyframe(timestamp, reference, found)
+        return TrackedFrame(
+            frame_index=frame_index, timestamp=timestamp, keyframe=reference.keyframe,
+            T_key_cam=T_key_cam, T_world_cam=T_world_cam, alignment=found, lost=lost,
+            wants_keyframe=wants_keyframe, key_scale=reference.scale)
 
     def _wants_keyframe(self, timestamp: float, reference: Reference, found: Alignment) -> bool:
         c = self._keyframes

@@ -19,7 +19,7 @@ def reference_of(frames, index, number=0, T_world_cam=None):
     """A reference with true depth, where the frame truly was unless told otherwise."""
     predictor = ExactPredictor(frames, depth_error=0.0)
     T = frames[index].truth.T_world_cam.float()
-    keyframe = make_keyframe(frames[index], T, predictor, LEVELS)
+    keyframe = make_keyframe(frames[index], T, predictor)
     state = keyframe.initial_state()
     if T_world_cam is not None:
         state = replace(state, T_world_cam=T_world_cam)
@@ -39,7 +39,7 @@ def poses(references):
 
 
 def track(tracker, frame):
-    return tracker.track(frame.index, frame.timestamp, intensity(frame.image))
+    return tracker.track(frame.index, frame.timestamp, frame.pyramid)
 
 
 def pose_error(tracked, frame):

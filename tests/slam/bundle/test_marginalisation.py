@@ -27,7 +27,7 @@ def settings(window):
 def settled_at(walk):
     """Four keyframes that agree as well as they can, with an imperfect network."""
     frames = walk[0:48:12]
-    mapper = Mapper(settings(4), ExactPredictor(frames, depth_error=0.1), 4)
+    mapper = Mapper(settings(4), ExactPredictor(frames, depth_error=0.1))
     for frame in frames:
         mapper.insert(frame, frame.truth.T_world_cam.float())
     mapper.optimise(JOINT)
@@ -94,7 +94,7 @@ def test_poses_are_certain_after_the_first_one_has_left(settled):
 
 def test_priors_are_handed_on_from_keyframe_to_keyframe(small_walk):
     frames = small_walk[0:60:10]
-    mapper = Mapper(settings(3), ExactPredictor(frames), 4)
+    mapper = Mapper(settings(3), ExactPredictor(frames))
     seen = []
     for frame in frames:
         mapper.insert(frame, frame.truth.T_world_cam.float())
@@ -131,7 +131,7 @@ def test_a_corrected_map_takes_its_prior_along(settled):
 
 def test_without_marginal_priors_older_keyframes_go_on_being_compared(small_walk):
     frames = small_walk[0:48:12]
-    mapper = Mapper(replace(settings(2), marginal_priors=False), ExactPredictor(frames), 4)
+    mapper = Mapper(replace(settings(2), marginal_priors=False), ExactPredictor(frames))
     for frame in frames:
         mapper.insert(frame, frame.truth.T_world_cam.float())
     assert mapper.graph.prior is None

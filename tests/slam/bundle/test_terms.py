@@ -23,7 +23,7 @@ def graph(small_walk):
     """Two keyframes without corners, away from the optimum."""
     config = small_config().mapping
     mapper = Mapper(replace(config, matching=replace(config.matching, points=0)),
-                    ExactPredictor(small_walk[:16:15]), 4)
+                    ExactPredictor(small_walk[:16:15]))
     for frame in small_walk[:16:15]:
         number = mapper.insert(frame, frame.truth.T_world_cam.float())
         state = mapper.graph.states[number]
@@ -60,7 +60,7 @@ def test_images_that_do_not_show_the_same_pull_at_nothing(small_walk):
                                                               points=0))
     pull = {}
     for name, frames in (("same", (first, second)), ("elsewhere", (first, elsewhere))):
-        mapper = Mapper(config, ExactPredictor(frames), 4)
+        mapper = Mapper(config, ExactPredictor(frames))
         for frame in frames:
             mapper.insert(frame, frame.truth.T_world_cam.float())
         pull[name] = equations(mapper.graph, "geometry", ("photometric",))

@@ -44,7 +44,7 @@ def graph_of(distance=0.3):
         T = se3.identity()
         T[0, 3] = n * distance
         picture = torch.full((3, 48, 64), 0.25)
-        keyframe = make_keyframe(Frame(n, n / 30, picture, CAMERA), T, Known, 2)
+        keyframe = make_keyframe(Frame(n, n / 30, picture, CAMERA), T, Known)
         graph.add(keyframe, keyframe.initial_state())
     return graph
 

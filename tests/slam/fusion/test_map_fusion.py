@@ -67,7 +67,7 @@ def graph_of(*poses, wrong_depth=None, wrong_labels=None, b=0.005, confidence=4.
                 return prediction
 
         picture = torch.full((3, *prox.shape), 0.25)
-        keyframe = make_keyframe(Frame(10 * n, n / 3, picture, CAMERA), T, Known, 2)
+        keyframe = make_keyframe(Frame(10 * n, n / 3, picture, CAMERA), T, Known)
         graph.add(keyframe, keyframe.initial_state())
         for other in range(n):
             graph.link(n, other)

@@ -46,7 +46,7 @@ def there_and_back(small_walk):
 
 def mapper_of(frames, config=CONFIG):
     """Keyframes at their true poses, nothing optimised."""
-    mapper = Mapper(config, ExactPredictor(frames), 4)
+    mapper = Mapper(config, ExactPredictor(frames))
     for frame in frames:
         mapper.insert(frame, frame.truth.T_world_cam.float())
     return mapper
@@ -188,7 +188,7 @@ def test_a_picture_without_features_is_like_nothing(there_and_back):
 def test_what_is_left_of_a_search_comes_before_the_next_schedule(there_and_back):
     config = replace(CONFIG, loops=replace(CONFIG.loops, min_age=1),
                      schedule=(StageConfig("geometry", 2, 1),))
-    mapper = Mapper(config, ExactPredictor(there_and_back), 4)
+    mapper = Mapper(config, ExactPredictor(there_and_back))
     for frame in there_and_back[:4]:
         mapper.insert(frame, frame.truth.T_world_cam.float())
     ran = []

@@ -22,7 +22,7 @@ LEVELS = 4
 
 def mapper_of(frames, config, **errors):
     """Keyframes at their true poses, nothing optimised yet."""
-    mapper = Mapper(config, ExactPredictor(frames, **errors), LEVELS)
+    mapper = Mapper(config, ExactPredictor(frames, **errors))
     for frame in frames:
         mapper.insert(frame, frame.truth.T_world_cam.float())
     return mapper

@@ -24,7 +24,7 @@ CAMERA = PinholeCamera(120.0, 120.0, 63.5, 47.5, 128, 96)
 def mapper(small_walk):
     """Four keyframes at their true poses, whose depth is a little wrong."""
     frames = small_walk[0:32:8]
-    made = Mapper(MappingConfig(), ExactPredictor(frames), 4)
+    made = Mapper(MappingConfig(), ExactPredictor(frames))
     for frame in frames:
         made.insert(frame, frame.truth.T_world_cam.float())
     return made
@@ -109,6 +109,6 @@ def test_corners_are_shared_rather_than_found_again(mapper):
 def test_points_can_be_switched_off(small_walk):
     config = MappingConfig(matching=replace(CONFIG, points=0))
     frames = walk(1, 1, *SMALL)
-    made = Mapper(config, ExactPredictor(frames), 4)
+    made = Mapper(config, ExactPredictor(frames))
     made.insert(frames[0], torch.eye(4))
     assert not made.graph.landmarks and not made.graph.observations

@@ -31,7 +31,7 @@ class Unsure(ExactPredictor):
 
 def mapper_of(frames, factors, share=1.0):
     config = replace(small_config().mapping, scale_share=share)
-    mapper = Mapper(config, Unsure(frames, factors, depth_error=0.0), LEVELS)
+    mapper = Mapper(config, Unsure(frames, factors, depth_error=0.0))
     for frame in frames:
         mapper.insert(frame, frame.truth.T_world_cam.float())
     return mapper

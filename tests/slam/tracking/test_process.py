@@ -9,6 +9,7 @@ import torch
 from support.trackers import CONFIG, poses, reference_of, track, tracker_at
 
 from scenecode.slam.tracking.process import TrackingProcess, TrackingProcessError
+from scenecode.slam.tracking.tracker import TrackingError
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def test_same_poses_as_in_this_process(small_walk, process):
 
 def test_failure_inside_is_raised_here(small_walk, process):
     """Without a map there is nothing to track against."""
-    with pytest.raises(AttributeError):
+    with pytest.raises(TrackingError, match="call set_map first"):
         track(process, small_walk[0])
 
 

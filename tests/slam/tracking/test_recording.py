@@ -30,7 +30,7 @@ def graph(small_walk):
     graph = KeyframeGraph()
     predictor = ExactPredictor(small_walk)
     for frame, T in ((small_walk[0], torch.eye(4)), (small_walk[3], motion(3))):
-        keyframe = make_keyframe(frame, T, predictor, 4)
+        keyframe = make_keyframe(frame, T, predictor)
         graph.add(keyframe, keyframe.initial_state())
     return graph
 

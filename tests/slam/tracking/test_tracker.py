@@ -93,7 +93,7 @@ def wrong_depth():
     """Frames of a large walk, and a keyframe of the first whose depth is wrong."""
     frames = walk(3, 111, 256, 192)
     keyframe = make_keyframe(frames[0], frames[0].truth.T_world_cam.float(),
-                             ExactPredictor(frames[:1], depth_error=0.05), LEVELS)
+                             ExactPredictor(frames[:1], depth_error=0.05))
     return frames, make_reference(0, keyframe, keyframe.initial_state(), CONFIG.tracking)
 
 
@@ -194,7 +194,7 @@ def test_overlap_of_keyframes_is_the_share_in_view(small_walk, turn, expected):
     camera = small_walk[0].camera
     angle = turn * 2 * atan(0.5 * camera.width / camera.fx)
     keyframe = make_keyframe(small_walk[0], torch.eye(4),
-                             ExactPredictor(small_walk[:1], depth_error=0.0), LEVELS)
+                             ExactPredictor(small_walk[:1], depth_error=0.0))
     graph = KeyframeGraph()
     graph.add(keyframe, keyframe.initial_state())
     T = se3.exp(torch.tensor([0.0, 0.0, 0.0, 0.0, angle, 0.0]))
