@@ -1,16 +1,19 @@
 """Strict configurations: frozen dataclasses filled from YAML, where every key must be known.
 
 A configuration is a frozen dataclass with a default for every field.  Fields may be
-``bool int float str``, ``T | None``, ``tuple[...]``, ``Literal[...]`` or another such
-dataclass.  ``from_mapping`` reads one, ``to_mapping`` writes it back, ``override`` changes
-one key of it (the command line's ``--set key.sub=value``).
+``bool int float str``, an ``Enum`` (written as its value), ``T | None``, ``tuple[...]``,
+``Literal[...]`` or another such dataclass; their metadata is nobody's business here.
+``from_mapping`` reads one, ``to_mapping`` writes it back, ``override`` changes one key of it
+(the command line's ``--set key.sub=value``).  Both take ``renamed``, the keys of earlier
+versions, so that an old file is answered with the key to write instead.
 """
 
-from collections.abc import Mapping
-from dataclasses import fields, is_dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
 from difflib import get_close_matches
+from enum import Enum
 from pathlib import Path
-from types import NoneType, UnionType
+from types import MappingProxyType, NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import yaml
@@ -21,6 +24,18 @@ T = TypeVar("T")
 
 #: Key of a file whose mapping this one changes.
 EXTENDS = "extends"
+
+
+@dataclass(frozen=True)
+class Removed:
+    """A key that has no successor, and why: a whole sentence without its full stop."""
+
+    reason: str
+
+
+#: Dotted keys of earlier versions (single keys or whole groups): the dotted key that replaces
+#: each, or why there is none.
+Renamed = Mapping[str, str | Removed]
 
 
 def load_yaml(path: str | Path) -> dict:
@@ -68,12 +83,16 @@ def _read_mapping(path: Path) -> dict:
     return data
 
 
-def from_mapping(cls: type[T], mapping: Mapping, where: str = "configuration") -> T:
+def from_mapping(cls: type[T], mapping: Mapping, where: str = "configuration",
+                 renamed: Renamed = MappingProxyType({})) -> T:
     """A ``cls`` with the values of ``mapping`` and its own defaults for the rest.
 
-    ``where`` (a file name) opens every message.  Raises ``ConfigError`` for an unknown
-    key, with the nearest valid ones, and for a value of the wrong type.
+    ``where`` (a file name) opens every message.  Raises ``ConfigError`` for keys of an earlier
+    version, with those that replace them, for an unknown key, with the nearest valid ones, and
+    for a value of the wrong type.
     """
+    if isinstance(mapping, Mapping):
+        _check_renamed(_leaves(mapping, ""), where, renamed)
     return _build(cls, mapping, where, "")
 
 
@@ -83,10 +102,10 @@ def to_mapping(config: Any) -> Any:
         return {f.name: to_mapping(getattr(config, f.name)) for f in fields(config)}
     if isinstance(config, tuple):
         return [to_mapping(item) for item in config]
-    return config
+    return config.value if isinstance(config, Enum) else config
 
 
-def override(config: T, assignment: str) -> T:
+def override(config: T, assignment: str, renamed: Renamed = MappingProxyType({})) -> T:
     """``config`` with one key changed by ``key.sub=value``; the value is read as YAML.
 
     Raises ``ConfigError`` as ``from_mapping`` does, or when there is no ``=``.
@@ -98,7 +117,37 @@ def override(config: T, assignment: str) -> T:
         value = yaml.safe_load(text) if text.strip() else None
     except yaml.YAMLError as error:
         raise ConfigError(f"--set {assignment}: the value is not valid YAML") from error
+    _check_renamed([key.strip()], f"--set {assignment}", renamed)
     return _override(config, key.strip().split("."), value, f"--set {assignment}", "")
+
+
+def _leaves(mapping: Mapping, prefix: str) -> Iterator[str]:
+    """Dotted keys of everything in a mapping that is not itself a mapping with content."""
+    for key, value in mapping.items():
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}"
+
+
+def _check_renamed(keys: Iterable[str], where: str, renamed: Renamed) -> None:
+    """Raise ``ConfigError`` that lists every key of an earlier version with its successor."""
+    messages = [message for key in keys if (message := _renaming(key, renamed))]
+    if messages:
+        raise ConfigError(f"{where}: {'; '.join(messages)}")
+
+
+def _renaming(key: str, renamed: Renamed) -> str | None:
+    """What became of ``key``: by the longest entry that is the key itself or a group of it."""
+    parts = key.split(".")
+    for length in range(len(parts), 0, -1):
+        old = ".".join(parts[:length])
+        if old in renamed:
+            new = renamed[old]
+            if isinstance(new, Removed):
+                return f"'{key}' no longer exists: {new.reason}"
+            return f"'{key}' is now '{'.'.join([new, *parts[length:]])}'"
+    return None
 
 
 def _override(config, parts: list[str], value, where: str, prefix: str):
@@ -158,6 +207,8 @@ def _convert(hint, value, where: str, path: str):
             choices = ", ".join(map(str, get_args(hint)))
             raise ConfigError(f"{where}: '{path}' must be one of {choices}; got {value!r}")
         return value
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return _convert_enum(hint, value, where, path)
     if origin is tuple:
         return _convert_tuple(hint, value, where, path)
     if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -176,6 +227,15 @@ def _convert_optional(hint, value, where: str, path: str):
         return None
     rest = [option for option in options if option is not NoneType]
     return _convert(rest[0] if len(rest) == 1 else type(value), value, where, path)
+
+
+def _convert_enum(hint: type[Enum], value, where: str, path: str) -> Enum:
+    try:
+        return hint(value)
+    except ValueError as error:
+        choices = ", ".join(str(member.value) for member in hint)
+        raise ConfigError(f"{where}: '{path}' must be one of {choices}; "
+                          f"got {value!r}") from error
 
 
 def _convert_tuple(hint, value, where: str, path: str):
@@ -204,6 +264,8 @@ _NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: 
 def _kind(value) -> str:
     if value is None:
         return "nothing"
-    if isinstance(value, (dict, list, tuple)):
-        return {dict: "a mapping"}.get(type(value), "a list")
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, (list, tuple)):
+        return "a list"
     return f"{_NAMES.get(type(value), type(value).__name__)} ({value!r})"

@@ -1,17 +1,30 @@
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Literal
 
 import pytest
 
 from scenecode.core.errors import ConfigError
-from scenecode.core.strict_config import from_mapping, load_yaml, override, to_mapping
+from scenecode.core.strict_config import (
+    Removed,
+    from_mapping,
+    load_yaml,
+    override,
+    to_mapping,
+)
+
+
+class Shape(Enum):
+    ROUND = "round"
+    FLAT = "flat"
 
 
 @dataclass(frozen=True)
 class Inner:
-    rate: float = 1e-3
+    rate: float = field(default=1e-3, metadata={"unit": "1/s", "basic": True})
     size: tuple[int, int] = (256, 192)
     names: tuple[str, ...] = ()
+    shape: Shape = Shape.ROUND
 
 
 @dataclass(frozen=True)
@@ -36,7 +49,7 @@ def test_values_are_read_and_the_rest_keeps_its_default():
 def test_unknown_key_names_file_key_and_nearest():
     with pytest.raises(ConfigError, match=r"x\.yaml: unknown key 'epoch'; did you mean epochs"):
         from_mapping(Outer, {"epoch": 7}, "x.yaml")
-    with pytest.raises(ConfigError, match=r"'inner\.zzzz'; valid: rate, size, names"):
+    with pytest.raises(ConfigError, match=r"'inner\.zzzz'; valid: rate, size, names, shape"):
         from_mapping(Outer, {"inner": {"zzzz": 7}})
 
 
@@ -48,6 +61,7 @@ def test_unknown_key_names_file_key_and_nearest():
     ({"mode": "quick"}, "must be one of fast, slow"),
     ({"inner": {"size": [1, 2, 3]}}, "'inner.size' needs 2 entries"),
     ({"inner": {"size": [1, "x"]}}, r"'inner.size\[1\]' must be a whole number"),
+    ({"inner": {"shape": "square"}}, "'inner.shape' must be one of round, flat; got 'square'"),
     ({"inner": 4}, "'inner' must hold keys"),
     ({"epochs": -1}, "must not be negative"),
 ])
@@ -58,7 +72,7 @@ def test_a_wrong_value_is_named(mapping, message):
 
 def test_mapping_round_trip_through_a_file(tmp_path):
     import yaml
-    config = Outer(epochs=9, note="x", inner=Inner(size=(4, 5)))
+    config = Outer(epochs=9, note="x", inner=Inner(size=(4, 5), shape=Shape.FLAT))
     path = tmp_path / "c.yaml"
     path.write_text(yaml.safe_dump(to_mapping(config)))
     assert from_mapping(Outer, load_yaml(path), str(path)) == config
@@ -115,3 +129,36 @@ def test_override_changes_one_key():
 def test_override_rejects(assignment, message):
     with pytest.raises(ConfigError, match=message):
         override(Outer(), assignment)
+
+
+#: A key that moved, a group that was renamed, a key of it with a name of its own, a key that left.
+RENAMED = {"turns": "epochs", "inside": "inner", "inside.pace": "inner.rate",
+           "inner.colour": Removed("the colours are fixed")}
+
+
+def test_keys_of_an_earlier_version_are_answered_with_the_new_ones_all_at_once():
+    old = {"turns": 3, "flip": False, "inside": {"pace": 2, "size": [4, 3]},
+           "inner": {"colour": "red"}}
+    with pytest.raises(ConfigError) as error:
+        from_mapping(Outer, old, "old.yaml", RENAMED)
+    assert str(error.value) == (
+        "old.yaml: 'turns' is now 'epochs'; 'inside.pace' is now 'inner.rate'; "
+        "'inside.size' is now 'inner.size'; "
+        "'inner.colour' no longer exists: the colours are fixed")
+
+
+@pytest.mark.parametrize("assignment, message", [
+    ("turns=3", "--set turns=3: 'turns' is now 'epochs'"),
+    ("inside.pace=3", "'inside.pace' is now 'inner.rate'"),
+    ("inside.size=[4, 3]", "'inside.size' is now 'inner.size'"),
+    ("inner.colour=red", "no longer exists: the colours are fixed"),
+])
+def test_an_override_of_an_old_key_is_answered_with_the_new_one(assignment, message):
+    with pytest.raises(ConfigError, match=message):
+        override(Outer(), assignment, RENAMED)
+
+
+def test_new_keys_are_read_as_ever_beside_renamed_ones():
+    config = from_mapping(Outer, {"epochs": 4, "inner": {"rate": 2}}, "new.yaml", RENAMED)
+    assert override(config, "inner.shape=flat", RENAMED) == Outer(
+        epochs=4, inner=Inner(rate=2.0, shape=Shape.FLAT))
