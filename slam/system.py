@@ -15,7 +15,6 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
 
 from scenecode.networks.prediction import Predictor
 from scenecode.optim.geometry import se3
@@ -23,13 +22,14 @@ from scenecode.optim.lucas_kanade import Alignment
 from scenecode.slam.config.slam_config import SlamConfig
 from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.mapping.mapper import Mapper
+from scenecode.slam.mapping.published_map import PublishedMap, publish
+from scenecode.slam.mapping.work import StageOptimised
 from scenecode.slam.records.frame import Frame
 from scenecode.slam.records.snapshot import Mailbox
 from scenecode.slam.runtime.worker import Worker, single_threaded_operations
 from scenecode.slam.sources.base.source import Source
 from scenecode.slam.tracking.process import TrackingProcess
 from scenecode.slam.tracking.recording import Recording
-from scenecode.slam.tracking.reference import Reference, make_reference
 from scenecode.slam.tracking.timings import Timings
 from scenecode.slam.tracking.tracker import TrackedFrame, Tracker
 
@@ -38,17 +38,6 @@ from scenecode.slam.tracking.tracker import TrackedFrame, Tracker
 MAPPING_NICENESS, OUTPUT_NICENESS = 5, 10
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class PublishedMap:
-    """What mapping hands to tracking."""
-
-    graph: KeyframeGraph
-    #: the newest keyframe
-    reference: Reference
-    #: (K, 4, 4)
-    T_world_keyframes: Tensor
 
 
 @dataclass(frozen=True)
@@ -248,35 +237,22 @@ class System:
 
     def _insert(self, frame: Frame, tracked: TrackedFrame) -> None:
         started = time.perf_counter()
-        if tracked.begins_map:
-            self._mapper.reset()
-        graph, T_world_cam = self._mapper.graph, tracked.T_world_cam.to(self._device)
-        if len(graph):
-            # mapping may have moved its keyframe since
-            T_world_cam = graph.pose_from_keyframe(tracked.keyframe, tracked.T_key_cam,
-                                            tracked.key_scale)
-        self._mapper.insert(frame, T_world_cam, tracked.keyframe)
+        self._mapper.insert_tracked(frame, tracked)
         self.timings.keyframe.append(time.perf_counter() - started)
 
     def _improve(self, should_stop: Callable[[], bool] = lambda: False) -> bool:
         """Do the next piece of work; whether it may have changed the map."""
-        loops = len(self.graph.loops)
         started = time.perf_counter()
-        solution = self._mapper.step(should_stop)
+        result = self._mapper.step(should_stop)
         spent = time.perf_counter() - started
-        if solution is None:
-            self.timings.loop.append(spent)
+        if isinstance(result, StageOptimised):
+            self.timings.iteration.append(spent / max(result.solution.iterations, 1))
         else:
-            self.timings.iteration.append(spent / max(solution.iterations, 1))
-        return solution is not None or len(self.graph.loops) > loops
+            self.timings.loop.append(spent)
+        return result is not None and result.changed_map
 
     def _publish(self) -> None:
-        graph = self._mapper.graph.frozen()
-        newest = len(graph) - 1
-        reference = make_reference(newest, graph.keyframes[newest], graph.states[newest],
-                                   self.config.tracking)
-        poses = torch.stack([state.T_world_cam for state in graph.states])
-        self._published = PublishedMap(graph, reference, poses)
+        self._published = publish(self._mapper.graph, self.config.tracking)
         self._started.set()
 
     def _update(self) -> MapUpdate:

@@ -123,7 +123,7 @@ def reconstruct(first: Frame, second: Frame, predictor: Predictor,
     mapping = replace(config.mapping, scale_share=0.0)
     mapper = Mapper(mapping, predictor)
     mapper.insert(first, identity)
-    mapper.insert(second, identity, seen_from=0)
+    mapper.insert(second, identity, tracked_against=0)
     before = mapper.graph.frozen()
     while mapper.has_work:
         mapper.step()

@@ -11,11 +11,13 @@ from support.walks import SMALL, small_config
 from scenecode.core.strict_config import override
 from scenecode.networks.evaluation.metrics import Confusion
 from scenecode.optim.geometry import se3
+from scenecode.optim.lucas_kanade import Alignment
 from scenecode.optim.solvers.gauss_newton import Stop
 from scenecode.slam.bundle.window import Window
 from scenecode.slam.config.slam_config import MappingConfig, SlamConfig, StageConfig
 from scenecode.slam.mapping.mapper import Mapper
 from scenecode.slam.sources.rooms import RoomsSource
+from scenecode.slam.tracking.tracker import TrackedFrame
 
 LEVELS = 4
 
@@ -145,19 +147,49 @@ def test_links_go_both_ways_and_need_overlap(views, small_walk):
     assert strict.graph.links == {(0, 1), (1, 0), (1, 2), (2, 1)}
 
 
-def test_keyframe_seen_from_an_older_one_is_linked_to_that(views):
+def test_keyframe_tracked_against_an_older_one_is_linked_to_that(views):
     config = replace(small_config().mapping, links=1, link_overlap=0.999)
     mapper = mapper_of(views, config)
-    mapper.insert(views[0], views[0].truth.T_world_cam.float(), seen_from=0)
+    mapper.insert(views[0], views[0].truth.T_world_cam.float(), tracked_against=0)
     assert mapper.graph.neighbours(3) == [0]
+
+
+def tracked_against(frame, number, T_key_cam, **changes):
+    identity = torch.eye(4)
+    return TrackedFrame(
+        frame_index=frame.index, timestamp=frame.timestamp, keyframe=number, T_key_cam=T_key_cam,
+        T_world_cam=identity, lost=False, wants_keyframe=True, **changes,
+        alignment=Alignment(T_ba=identity, gain=1.0, offset=0.0, error=0.0, overlap=1.0,
+                            inliers=1.0))
+
+
+def test_tracked_frame_is_inserted_where_its_keyframe_is_by_now(views):
+    mapper = mapper_of(views, small_config().mapping)
+    mapper.graph.states[1] = replace(mapper.graph.states[1],
+                                     T_world_cam=se3.exp(0.3 * torch.ones(6)))
+    T_key_cam = se3.exp(torch.tensor([0.1, 0.0, 0.0, 0.0, 0.2, 0.0]))
+    half = mapper.graph.keyframes[1].scale / 2
+    number = mapper.insert_tracked(views[2], tracked_against(views[2], 1, T_key_cam,
+                                                             key_scale=half))
+    expected = T_key_cam.clone()
+    expected[:3, 3] *= 2
+    assert number == 3 and (3, 1) in mapper.graph.links
+    assert torch.allclose(mapper.graph.relative(3, 1), expected, atol=1e-5)
+
+
+def test_frame_that_begins_a_map_discards_the_one_before(views):
+    mapper = mapper_of(views, small_config().mapping)
+    begins = tracked_against(views[2], 0, torch.eye(4), begins_map=True)
+    assert mapper.insert_tracked(views[2], begins) == 0
+    assert len(mapper.graph) == 1 and not mapper.graph.links and not mapper.has_work
 
 
 def test_schedule_runs_in_order_and_interruption_keeps_what_was_reached(mapper):
     ran = []
     while mapper.has_work:
         before = list(mapper.graph.states)
-        solution = mapper.step(lambda: len(ran) == 1)
-        ran.append((solution.stop, moved(before, mapper.graph.states)))
+        result = mapper.step(lambda: len(ran) == 1)
+        ran.append((result.solution.stop, moved(before, mapper.graph.states)))
     assert len(ran) == len(small_config().mapping.schedule)
     assert ran[1] == (Stop.INTERRUPTED, set())
     assert ran[0][1] == {"T_world_cam", "code_depth"} and ran[2][1] == {"code_semantic"}

@@ -1,0 +1,55 @@
+"""The work that mapping has pending, and what one step of it came to."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from scenecode.optim.solvers.gauss_newton import Solution
+from scenecode.slam.config.slam_config import StageConfig
+
+
+@dataclass(frozen=True)
+class OptimiseStage:
+    """To run one stage of the schedule on the window; one step."""
+
+    stage: StageConfig
+
+
+@dataclass(frozen=True)
+class SearchLoops:
+    """To find and close the loop that ends at a keyframe; a step for each of its ``pieces``."""
+
+    keyframe: int
+    pieces: Iterator[None]
+
+
+Work = OptimiseStage | SearchLoops
+
+
+@dataclass(frozen=True)
+class StageOptimised:
+    """A stage was run."""
+
+    stage: StageConfig
+    solution: Solution
+
+    @property
+    def changed_map(self) -> bool:
+        """Whether poses, codes or landmarks may have moved."""
+        return True
+
+
+@dataclass(frozen=True)
+class LoopsSearched:
+    """A piece of the search for loops was done."""
+
+    keyframe: int
+    #: number of loops that it closed
+    closed: int
+
+    @property
+    def changed_map(self) -> bool:
+        """Whether poses, codes or landmarks may have moved."""
+        return self.closed > 0
+
+
+StepResult = StageOptimised | LoopsSearched
