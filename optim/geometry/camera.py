@@ -1,21 +1,25 @@
-"""Pinhole camera: projection and back-projection with Jacobians, resize, crop, distortion."""
+"""Pinhole camera: projection and back-projection with Jacobians, resize, crop, turn."""
 
 from dataclasses import dataclass, replace
-from math import isfinite
+from math import atan, degrees, isfinite
 
 import torch
 from torch import Tensor
 
-#: Landmarks nearer than this (metres) to the image plane are not projected.
+from scenecode.optim.geometry.distortion import BrownConrady, DistortionModel
+
+#: Points nearer than this (metres) to the image plane are not projected.
 MIN_DEPTH = 1e-3
+#: Samples of the angle between the optical axis and the edge of the image.
+_ANGLES = 4096
 
 
 @dataclass(frozen=True)
 class PinholeCamera:
     """``u = fx x/z + cx``, ``v = fy y/z + cy``; pixel centres at integers.
 
-    ``distortion`` is OpenCV's (k1, k2, p1, p2, k3), zeros for an ideal camera;
-    projection here is ideal, and images are undistorted once, at the source.
+    ``distortion`` is that of the lens, none by default.  ``project``, ``rays`` and
+    ``backproject`` are ideal: images are undistorted once, at the source, by ``distort``.
 
     Raises ``ValueError`` for a focal length or a size that no camera has.
     """
@@ -26,10 +30,10 @@ class PinholeCamera:
     cy: float
     width: int
     height: int
-    distortion: tuple[float, float, float, float, float] = (0.0, 0.0, 0.0, 0.0, 0.0)
+    distortion: DistortionModel = BrownConrady()
 
     def __post_init__(self):
-        if not all(isfinite(v) for v in (self.fx, self.fy, self.cx, self.cy, *self.distortion)):
+        if not all(isfinite(v) for v in (self.fx, self.fy, self.cx, self.cy)):
             raise ValueError(f"camera parameters must be finite numbers, got {self}")
         if self.width < 2 or self.height < 2:
             raise ValueError(f"image size must be at least 2x2, got {self.width}x{self.height}")
@@ -38,8 +42,6 @@ class PinholeCamera:
             raise ValueError(
                 f"focal length {self.fx:g}, {self.fy:g} px is impossible for a "
                 f"{self.width}x{self.height} image; expected 0.1 to 20 times its longer side")
-        if len(self.distortion) != 5:
-            raise ValueError(f"distortion needs k1, k2, p1, p2, k3; got {self.distortion}")
 
     @property
     def focal(self) -> float:
@@ -48,7 +50,22 @@ class PinholeCamera:
 
     @property
     def is_distorted(self) -> bool:
-        return any(k != 0 for k in self.distortion)
+        return not self.distortion.is_identity
+
+    @property
+    def horizontal_view_deg(self) -> float:
+        """Degrees between the rays of the outermost pixel centres in the principal point's row,
+        through the lens."""
+        return self._view_deg(self.cx) + self._view_deg(self.width - 1 - self.cx)
+
+    def _view_deg(self, pixels: float) -> float:
+        """Degrees from the optical axis to a point so many pixels beside the principal point."""
+        if not self.is_distorted:
+            return degrees(atan(pixels / self.fx))
+        angle = torch.linspace(0, self.distortion.largest_angle, _ANGLES, dtype=torch.float64)
+        rays = torch.stack([angle.sin(), torch.zeros_like(angle), angle.cos()], -1)
+        inside = self.fx * self.distortion.distort(rays)[:, 0] <= pixels
+        return degrees(float(angle[inside][-1]))
 
     def resized(self, width: int, height: int) -> "PinholeCamera":
         """The camera of the same view resampled to another size (pixel areas kept)."""
@@ -63,9 +80,18 @@ class PinholeCamera:
                              f"{self.width}x{self.height} image")
         return replace(self, cx=self.cx - left, cy=self.cy - top, width=width, height=height)
 
+    def turned(self, quarter_turns: int) -> "PinholeCamera":
+        """The camera of the image turned clockwise so many times by 90 degrees."""
+        camera = self
+        for _ in range(quarter_turns % 4):
+            camera = replace(camera, fx=camera.fy, fy=camera.fx, cx=camera.height - 1 - camera.cy,
+                             cy=camera.cx, width=camera.height, height=camera.width,
+                             distortion=camera.distortion.turned(1))
+        return camera
+
     def undistorted(self) -> "PinholeCamera":
         """The ideal camera with the same matrix."""
-        return replace(self, distortion=(0.0,) * 5)
+        return replace(self, distortion=BrownConrady())
 
     def pixel_grid(self, dtype=torch.float32, device=None) -> Tensor:
         """All pixel centres (H*W, 2) as (u, v), row by row."""
@@ -74,7 +100,7 @@ class PinholeCamera:
         return torch.stack([u, v], -1).reshape(-1, 2)
 
     def rays(self, pixels: Tensor) -> Tensor:
-        """Landmarks (..., 3) at depth 1 behind pixels (..., 2)."""
+        """Points (..., 3) at depth 1 behind pixels (..., 2)."""
         x = (pixels[..., 0] - self.cx) / self.fx
         y = (pixels[..., 1] - self.cy) / self.fy
         return torch.stack([x, y, torch.ones_like(x)], -1)
@@ -82,7 +108,7 @@ class PinholeCamera:
     def project(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Camera points (..., 3) to pixels (..., 2), and ``pixel_J_x`` (..., 2, 3).
 
-        Landmarks at or behind the image plane are divided by ``MIN_DEPTH`` instead of
+        Points at or behind the image plane are divided by ``MIN_DEPTH`` instead of
         their depth: finite, and masked out by the caller through their z.
         """
         z = x[..., 2].clamp(min=MIN_DEPTH)
@@ -101,17 +127,6 @@ class PinholeCamera:
         return rays * depth.unsqueeze(-1), rays
 
     def distort(self, rays: Tensor) -> Tensor:
-        """Ideal rays (..., 3) to the pixels (..., 2) where the real lens images them
-        (Brown-Conrady, as in OpenCV)."""
-        k1, k2, p1, p2, k3 = self.distortion
-        x, y = rays[..., 0] / rays[..., 2], rays[..., 1] / rays[..., 2]
-        r2 = x * x + y * y
-        radial = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
-        xd = x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x)
-        yd = y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y
-        return torch.stack([self.fx * xd + self.cx, self.fy * yd + self.cy], -1)
-
-    def undistortion_map(self) -> Tensor:
-        """For each pixel of the ideal image, where to look in the real one: (H, W, 2)."""
-        grid = self.pixel_grid(dtype=torch.float64)
-        return self.distort(self.rays(grid)).reshape(self.height, self.width, 2)
+        """Rays (..., 3) to the pixels (..., 2) where the real lens images them."""
+        x, y = self.distortion.distort(rays).unbind(-1)
+        return torch.stack([self.fx * x + self.cx, self.fy * y + self.cy], -1)

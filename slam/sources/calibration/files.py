@@ -7,6 +7,7 @@ import yaml
 
 from scenecode.core.errors import SourceError
 from scenecode.optim.geometry.camera import PinholeCamera
+from scenecode.optim.geometry.distortion import BrownConrady
 
 #: Where the principal point of a real camera lies, as fractions of the image size.  The
 #: range is wide, yet numbers made for an image of twice or half the size fall outside.
@@ -42,7 +43,7 @@ def camera_from_values(values: tuple[float, ...], width: int, height: int,
     _check_count(values, origin)
     distortion = tuple(values[4:]) + (0.0,) * (9 - len(values))
     try:
-        camera = PinholeCamera(*values[:4], width, height, distortion)
+        camera = PinholeCamera(*values[:4], width, height, BrownConrady(*distortion))
     except ValueError as error:
         raise SourceError(f"{origin}: {error}; give them in pixels of the original "
                           "image") from error

@@ -11,6 +11,7 @@ import numpy as np
 
 from scenecode.core.errors import SourceError
 from scenecode.optim.geometry.camera import PinholeCamera
+from scenecode.optim.geometry.distortion import BrownConrady
 from scenecode.slam.records.trajectory import MAX_DIFFERENCE, Trajectory, nearest_stamps, read_tum
 from scenecode.slam.sources.base.image_sequence import ImageItem, ImageSequence, pose_and_depth
 from scenecode.slam.sources.base.options import DEFAULT_FPS, SourceOptions
@@ -22,11 +23,13 @@ _NAME = re.compile(r"(?:freiburg|fr)([123])")
 
 #: The published calibrations of the three colour cameras, 640x480.
 _CAMERAS = {
-    "1": PinholeCamera(517.306408, 516.469215, 318.643040, 255.313989, 640, 480,
-                       (0.262383, -0.953104, -0.005358, 0.002628, 1.163314)),
-    "2": PinholeCamera(520.908620, 521.007327, 325.141442, 249.701764, 640, 480,
-                       (0.231222, -0.784899, -0.003257, -0.000105, 0.917205)),
-    "3": PinholeCamera(535.4, 539.2, 320.1, 247.6, 640, 480),
+    "1": PinholeCamera(fx=517.306408, fy=516.469215, cx=318.643040, cy=255.313989,
+                       width=640, height=480, distortion=BrownConrady(
+                           k1=0.262383, k2=-0.953104, p1=-0.005358, p2=0.002628, k3=1.163314)),
+    "2": PinholeCamera(fx=520.908620, fy=521.007327, cx=325.141442, cy=249.701764,
+                       width=640, height=480, distortion=BrownConrady(
+                           k1=0.231222, k2=-0.784899, p1=-0.003257, p2=-0.000105, k3=0.917205)),
+    "3": PinholeCamera(fx=535.4, fy=539.2, cx=320.1, cy=247.6, width=640, height=480),
 }
 
 

@@ -7,6 +7,7 @@ import torch
 from support.difference import assert_jacobian
 
 from scenecode.optim.geometry.camera import PinholeCamera
+from scenecode.optim.geometry.distortion import BrownConrady
 from scenecode.optim.geometry.proximity import (
     depth_from_proximity,
     depth_with_jacobian,
@@ -48,11 +49,13 @@ def test_crop_moves_the_principal_point():
 
 
 def test_distortion_is_opencvs():
-    lens = PinholeCamera(300.0, 310.0, 160.0, 118.0, 320, 240, (-0.3, 0.1, 1e-3, -2e-3, 0.02))
+    coefficients = (-0.3, 0.1, 1e-3, -2e-3, 0.02)
+    lens = PinholeCamera(300.0, 310.0, 160.0, 118.0, 320, 240, BrownConrady(*coefficients))
     matrix = np.array([[lens.fx, 0, lens.cx], [0, lens.fy, lens.cy], [0, 0, 1]])
-    expected = cv2.initUndistortRectifyMap(matrix, np.array(lens.distortion), None, matrix,
+    expected = cv2.initUndistortRectifyMap(matrix, np.array(coefficients), None, matrix,
                                            (320, 240), cv2.CV_32FC2)[0]
-    np.testing.assert_allclose(lens.undistortion_map().numpy(), expected, atol=1e-3)
+    where = lens.distort(lens.rays(lens.pixel_grid(torch.float64))).reshape(240, 320, 2)
+    np.testing.assert_allclose(where.numpy(), expected, atol=1e-3)
 
 
 @pytest.mark.parametrize("fx, width", [(float("nan"), 256), (0.0, 256), (1e6, 256), (200.0, 1)])

@@ -8,6 +8,7 @@ import torch
 
 from scenecode.optim.geometry import se3
 from scenecode.optim.geometry.camera import PinholeCamera
+from scenecode.optim.geometry.distortion import BrownConrady
 from scenecode.slam.records.frame import Frame, GroundTruth
 from scenecode.slam.records.true_depth import NEAR, MeasuredDepth, seen_by, with_depth
 from scenecode.slam.tracking.recording import Recording
@@ -60,7 +61,7 @@ def test_the_nearer_of_two_surfaces_hides_the_other():
 def test_a_lens_that_bends_sees_it_where_its_image_shows_it():
     depth = torch.zeros(48, 64)
     depth[24, 60] = 2.0
-    bent = replace(CAMERA, distortion=(-0.3, 0.0, 0.0, 0.0, 0.0))
+    bent = replace(CAMERA, distortion=BrownConrady(k1=-0.3))
     seen = seen_by(depth, CAMERA, se3.identity(), bent)
     column = 31.5 + 60 * (28.5 / 60) * (1 - 0.3 * (28.5 / 60) ** 2)
     assert seen.nonzero().tolist() == [[24, round(column)]]

@@ -10,11 +10,9 @@ import pytest
 import torch
 
 from scenecode.core.errors import SourceError
-from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.slam.records.trajectory import Trajectory, write_tum
 from scenecode.slam.sources import SourceOptions, open_source
 from scenecode.slam.sources.base.prefetch import AHEAD, prefetch
-from scenecode.slam.sources.base.rectifier import Rectifier
 from scenecode.slam.sources.cameras.webcam import MAX_FAILED_READS, Webcam
 
 W, H = 64, 48
@@ -187,53 +185,6 @@ def test_a_calibration_file_is_used(tmp_path):
     (tmp_path / "camera.txt").write_text("70 70 31.5 23.5")
     options = small(intrinsics=None, calib=tmp_path / "camera.txt")
     assert next(iter(open_source(str(tmp_path), options))).camera.fx == 35
-
-
-def test_a_wider_image_is_cropped_in_the_middle_and_the_camera_with_it():
-    """A point projects onto the same scene content before and after preparation."""
-    original = PinholeCamera(100.0, 100.0, 60.0, 20.0, 120, 48)
-    preparation = Rectifier.for_camera(original, 32, 24)
-    assert preparation.box == (28, 0, 64, 48)
-    # steps of two, so that means of neighbours are whole numbers
-    ramp = np.tile(2 * np.arange(120, dtype=np.uint8)[None, :, None], (48, 1, 3))
-    image = preparation.image(ramp)
-    x = torch.tensor([[0.1, 0.05, 1.0]])
-    u_original, u_network = original.project(x)[0][0, 0], preparation.camera.project(x)[0][0, 0]
-    left = int(u_network.floor())
-    sampled = torch.lerp(image[0, 12, left], image[0, 12, left + 1], u_network - left) * 255
-    assert sampled.item() / 2 == pytest.approx(u_original.item(), abs=1e-3)
-
-
-def test_distorted_images_are_straightened_and_never_show_the_unseen():
-    """An image painted with the ideal ray of each of its pixels shows, when prepared, the
-    ideal ray of the new camera; a lens that sees less than its ideal one is cropped more."""
-    lens = (-0.25, 0.05, 0.001, -0.001, 0.0)
-    for distortion in (lens, (0.25, 0.0, 0.0, 0.0, 0.0)):
-        original = PinholeCamera(160.0, 160.0, 160.0, 119.0, 320, 240, distortion)
-        preparation = Rectifier.for_camera(original, 160, 120)
-        points = original.pixel_grid(torch.float64).numpy()
-        matrix = np.array([[160.0, 0, 160.0], [0, 160.0, 119.0], [0, 0, 1]])
-        ideal = cv2.undistortPoints(points[:, None], matrix, np.array(distortion))
-        x = ideal.reshape(240, 320, 2)[..., 0]
-        painted = np.clip(np.rint(128 + 100 * x), 1, 255).astype(np.uint8)
-        image = preparation.image(np.repeat(painted[..., None], 3, 2))[0] * 255
-        rays = preparation.camera.rays(preparation.camera.pixel_grid())[:, 0].reshape(120, 160)
-        assert (image - (128 + 100 * rays)).abs().max() < 1.5
-        assert not preparation.camera.is_distorted
-
-
-def test_hopeless_distortion_is_refused():
-    with pytest.raises(SourceError, match="distortion"):
-        Rectifier.for_camera(PinholeCamera(60, 60, 32, 24, W, H, (50.0, 0, 0, 0, 0)), 32, 24)
-
-
-def test_labels_and_depth_are_never_mixed():
-    preparation = Rectifier.for_camera(PinholeCamera(*K, W, H), 40, 30)
-    values = np.random.default_rng(0).choice(np.array([3, 200], np.uint8), (H, W))
-    assert set(preparation.nearest(values).unique().tolist()) == {3, 200}
-    small_map = np.array([[1.0, 2.0]], np.float32)
-    halves = preparation.nearest(small_map)
-    assert (halves[:, :20] == 1).all() and (halves[:, 20:] == 2).all()
 
 
 # -- data sets --------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import pytest
 
 from scenecode.core.errors import SourceError
+from scenecode.optim.geometry.distortion import BrownConrady
 from scenecode.slam.sources.calibration.files import (
     camera_from_values,
     parse_intrinsics,
@@ -56,13 +57,13 @@ def write(tmp_path, text):
 def test_opencv_yaml_gives_matrix_and_lens(tmp_path, text):
     camera = read_calibration(write(tmp_path, text), 640, 480)
     assert (camera.fx, camera.fy, camera.cx, camera.cy) == (525, 526, 319.5, 239.5)
-    assert camera.distortion == (0.1, -0.2, 0.001, 0.002, 0.05)
+    assert camera.distortion == BrownConrady(0.1, -0.2, 0.001, 0.002, 0.05)
 
 
 def test_orb_slam_yaml(tmp_path):
     camera = read_calibration(write(tmp_path, ORB_SLAM), 640, 480)
     assert (camera.fx, camera.fy, camera.cx, camera.cy) == (535.4, 539.2, 320.1, 247.6)
-    assert camera.distortion == (0.25, 0, 0, 0, 0)
+    assert camera.distortion == BrownConrady(k1=0.25)
 
 
 def test_a_stated_size_rescales_the_camera(tmp_path):
@@ -71,7 +72,7 @@ def test_a_stated_size_rescales_the_camera(tmp_path):
     assert camera.fx == pytest.approx(500)
     # the middle of the image stays the middle
     assert (camera.cx, camera.cy) == pytest.approx((319.5, 179.5))
-    assert camera.distortion[0] == 0.1
+    assert camera.distortion.k1 == 0.1
 
 
 def test_a_stated_size_of_another_shape_is_refused(tmp_path):
@@ -85,7 +86,7 @@ def test_a_stated_size_of_another_shape_is_refused(tmp_path):
 def test_one_line_of_numbers(tmp_path, text, k1):
     camera = read_calibration(write(tmp_path, text), 640, 480)
     assert (camera.fx, camera.cx) == (525, 319.5)
-    assert camera.distortion[0] == k1
+    assert camera.distortion.k1 == k1
 
 
 @pytest.mark.parametrize("first", [
