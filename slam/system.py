@@ -1,268 +1,261 @@
-"""The whole system: frames in, poses and map out; in two threads or in one.
+"""The whole system: frames in, poses and map out.
 
-The caller's thread reads frames and has them tracked by a process of its own, mapping runs
-in another thread, and a third thread hands the map to files and viewers.  They share three
-things, each replaced whole: the newest keyframe request (tracking to mapping), the published
-map (mapping to tracking), and the newest map update (mapping to output).  The sequential mode
-makes the same calls in one thread, in a fixed order.
+    source -> track -> keyframe -> optimise -> publish -> output
+
+``System`` is the only place that knows all parts.  The front end (``frontend``) tracks every
+frame; frames that it wants as keyframes go to the back end (``backend``), which optimises the
+map, publishes it to the front end, and hands it to the output (``output``): files, viewer, and
+whoever asks for a snapshot.  With ``threaded`` the three work beside each other.
 """
 
 import logging
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import closing
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
 
-import torch
+import numpy as np
 
+from scenecode.core.device import choose_device
+from scenecode.core.errors import ConfigError, ScenecodeError, SourceError
+from scenecode.core.strict_config import to_yaml
+from scenecode.networks.inference.checkpoint import load_predictor
 from scenecode.networks.prediction import Predictor
-from scenecode.optim.geometry import se3
-from scenecode.optim.lucas_kanade import Alignment
+from scenecode.optim.geometry.camera import PinholeCamera
+from scenecode.slam.backend import Backend, ThreadedBackend
 from scenecode.slam.config.slam_config import SlamConfig
+from scenecode.slam.frontend import Frontend
 from scenecode.slam.map.graph import KeyframeGraph
-from scenecode.slam.mapping.mapper import Mapper
-from scenecode.slam.mapping.published_map import PublishedMap, publish
-from scenecode.slam.mapping.work import StageOptimised
+from scenecode.slam.output.output import Output, OutputSink
+from scenecode.slam.output.result_folder import ResultFolder
 from scenecode.slam.records.frame import Frame
-from scenecode.slam.records.snapshot import Mailbox
-from scenecode.slam.runtime.worker import Worker, single_threaded_operations
+from scenecode.slam.records.snapshot import Mailbox, Snapshot
+from scenecode.slam.runtime.playback import paced
+from scenecode.slam.runtime.worker import single_threaded_operations
+from scenecode.slam.sources.base.rectifier import Rectifier
 from scenecode.slam.sources.base.source import Source
-from scenecode.slam.tracking.process import TrackingProcess
+from scenecode.slam.tracking.process import TrackingProcess, TrackingProcessError
 from scenecode.slam.tracking.recording import Recording
 from scenecode.slam.tracking.timings import Timings
 from scenecode.slam.tracking.tracker import TrackedFrame, Tracker
 
-#: Niceness of the threads beside tracking: a late map is better than a late pose, and late
-#: files are better than a late map.
-MAPPING_NICENESS, OUTPUT_NICENESS = 5, 10
-
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class MapUpdate:
-    """What mapping hands to the output."""
-
-    version: int
-    graph: KeyframeGraph
-    recording: Recording
-    timings: Timings
-
-
 class System:
-    """Runs a source to its end, or until ``stop`` is set.
+    """Monocular dense semantic SLAM of one camera: ``run`` a source, or ``track`` images.
 
-    ``on_map`` is called with every ``MapUpdate`` that the output has time for, and
-    always with the last; ``on_frame`` with every tracked frame.
+    A context manager; without ``with``, call ``close`` at the end.
     """
 
-    def __init__(self, config: SlamConfig, predictor: Predictor,
-                 on_map: Callable[[MapUpdate], None] = lambda update: None,
-                 on_frame: Callable[[Frame, TrackedFrame], None] = lambda frame, t: None):
-        self.config = config
+    def __init__(self, config: SlamConfig | None = None, predictor: Predictor | None = None, *,
+                 camera: PinholeCamera | None = None, out: str | Path | None = None,
+                 on_map: Callable[[Snapshot], None] | None = None,
+                 on_frame: Callable[[Frame, TrackedFrame], None] | None = None,
+                 threaded: bool = False, mailbox: Mailbox | None = None,
+                 output: OutputSink | None = None):
+        """Loads the network; nothing runs yet.
+
+        * ``config``: settings; ``predictor``: the network, by default the one it names.
+        * ``camera``: of the images given to ``track``, in pixels of the original image.
+        * ``out``: a folder for the results, complete after every keyframe; cleared if it holds
+          an earlier result.
+        * ``on_map`` is called with every new ``Snapshot``, ``on_frame`` with every frame and its
+          ``TrackedFrame``; when ``threaded``, the former in another thread.
+        * ``threaded``: whether mapping and output run beside tracking, which then takes a
+          process of its own.
+        * ``mailbox``: gets every new snapshot, for the thread of a viewer.
+        * ``output``: where map and frames go instead of an ``Output`` of ``out`` and ``on_map``.
+
+        Raises ``ConfigError`` when the network takes images of another size than ``config``
+        states, ``ResultError`` for an ``out`` that cannot be used.
+        """
+        config = SlamConfig() if config is None else config
+        self.config = config = replace(config, device=str(choose_device(config.device)))
+        self.predictor = _loaded(config) if predictor is None else predictor
+        _require_size(self.predictor, config)
         self.recording = Recording()
         self.timings = Timings()
+        #: set it to end a run after the present frame
         self.stop = threading.Event()
-        self._device = torch.device(config.device)
-        self._on_map = on_map
+        self.output = output if output is not None else \
+            self._make_output(out, on_map, mailbox)
         self._on_frame = on_frame
-        self._mapper = Mapper(config.mapping, predictor)     # mapping thread
-        #: what tracking was last told; tracking thread
-        self._known_to_tracking: PublishedMap | None = None
-        self._version = 0                                            # mapping thread
-        #: set when there is something to track against, or when there never will be
-        self._started = threading.Event()
-        #: written by mapping, read by tracking, replaced whole
-        self._published: PublishedMap | None = None
+        self._threaded = threaded
+        self._camera = camera
+        self._rectifier: Rectifier | None = None
+        self._last_timestamp: float | None = None
+        #: given to ``track`` so far
+        self._images = 0
+        self._resources = ExitStack()
+        self._frontend: Frontend | None = None
+        self._backend: Backend | None = None
+        self._tracking_process: TrackingProcess | None = None
+        self._closed = False
+
+    # --- the road --------------------------------------------------------------------
+
+    def run(self, source: Source, realtime: bool | None = None) -> None:
+        """Process a source to its end, or until ``stop`` is set, and close.
+
+        ``realtime`` plays a recording at its own speed, as a camera would deliver it; by default
+        when ``threaded``.  An exception in any thread ends the run and is raised here.
+        """
+        frames = iter(source)
+        if (self._threaded if realtime is None else realtime) and not source.is_live:
+            frames = paced(frames, self.stop)
+        with self:
+            for frame in frames:
+                if self.stop.is_set():
+                    break
+                self.process(frame)
+                self.recording.unreadable = source.unreadable
+            self.recording.unreadable = source.unreadable
+
+    def process(self, frame: Frame) -> TrackedFrame | None:
+        """Track a frame, and map it where it is wanted as a keyframe; None for a frame that no
+        map can be started from."""
+        frontend, backend = self._started()
+        if not frontend.is_usable(frame):
+            return None
+        frame = replace(frame, image=frame.image.to(self.config.device))
+        tracked = frontend.track(frame, backend.published)
+        if tracked is not None:
+            self.output.on_frame(frame, tracked)
+            if self._on_frame is not None:
+                self._on_frame(frame, tracked)
+            if tracked.wants_keyframe:
+                backend.request(frame, tracked)
+        return tracked
+
+    def track(self, image: np.ndarray, timestamp: float) -> np.ndarray | None:
+        """The pose of the next image of the ``camera``, for callers that have images of their own.
+
+        ``image``: (H, W, 3) RGB or (H, W) grey, uint8, as the camera took it (its distortion is
+        undone here); ``timestamp`` in seconds, rising.  Returns ``T_world_cam`` (4, 4) float64 in
+        metres as known now, None while the camera is lost or no map was started.  The world
+        frame is the camera of the first keyframe.
+
+        Raises ``ConfigError`` without a camera, and ``SourceError`` for an image that does not
+        fit it or a timestamp that does not rise.
+        """
+        frame = self._frame(image, timestamp)
+        tracked = self.process(frame)
+        if tracked is None or tracked.lost:
+            return None
+        return tracked.T_world_cam.double().cpu().numpy()
+
+    def close(self) -> None:
+        """Finish mapping and output.  Raises what a thread raised; a second call does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        with self._resources:
+            if self._backend is not None:
+                self._note_tracking_memory()
+                self._backend.close()
+                self.output.finish()
+
+    # --- what came of it -------------------------------------------------------------
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The newest map for those who look at it; its ``version`` grows with every change."""
+        return self.output.snapshot
+
+    @property
+    def report(self) -> dict:
+        """What was measured so far, as in ``report.json``."""
+        return self.output.report
 
     @property
     def graph(self) -> KeyframeGraph:
-        """The live graph; to be read when nothing runs."""
-        return self._mapper.graph
+        """The keyframe graph, which mapping changes; to be read when nothing runs."""
+        return KeyframeGraph() if self._backend is None else self._backend.graph
 
-    # --- one thread -----------------------------------------------------------------
+    # --- parts -----------------------------------------------------------------------
 
-    def run_sequential(self, source: Source) -> None:
-        """Track and map in turn: deterministic, waits for nothing, drops nothing."""
-        tracker = Tracker(self.config.tracking, self.config.keyframes)
-        for frame in self._usable(source):
-            tracked = self._process(frame, self._published, tracker)
-            if tracked is not None and tracked.wants_keyframe:
-                self._insert(frame, tracked)
-                while self._mapper.has_work:
-                    self._improve()
-                self._publish()
-                self._on_map(self._update())
-        self._on_map(self._update())
+    def __enter__(self) -> "System":
+        self._started()
+        return self
 
-    # --- tracking beside mapping ----------------------------------------------------
-
-    def run_threaded(self, source: Source, realtime: bool = True) -> None:
-        """Track in a process of its own while a thread maps and another writes.
-
-        ``realtime`` plays a recording at its own speed, as a camera would deliver it.
-        An exception in any thread ends the run and is raised here.
-        """
-        requests, outbox = Mailbox(), Mailbox()
-        tracker = TrackingProcess(self.config.tracking, self.config.keyframes)
-        with closing(tracker), single_threaded_operations():
-            tracker.wait_until_ready()
-            workers = [Worker("mapping", MAPPING_NICENESS, self._abort,
-                               lambda: self._map_loop(requests, outbox)),
-                       Worker("output", OUTPUT_NICENESS, self._abort,
-                               lambda: self._output_loop(outbox))]
-            try:
-                frames = self._usable(source)
-                if realtime and not source.is_live:
-                    frames = self._paced(frames)
-                self._track_loop(frames, tracker, requests)
-                self.timings.tracking_memory_mb = tracker.peak_memory_mb()
-            finally:
-                requests.close()
-                for worker in workers:
-                    worker.join()
-        for worker in workers:
-            if worker.failure is not None:
-                raise worker.failure
-
-    def _track_loop(self, frames: Iterator[Frame], tracker: TrackingProcess,
-                    requests: Mailbox) -> None:
-        keyframes_at_request = -1
-        for frame in frames:
-            published = self._published
-            tracked = self._process(frame, published, tracker)
-            keyframes = 0 if published is None else len(published.graph)
-            if tracked is None:
-                continue
-            # one request at a time: the next one when tracking has seen its keyframe
-            if tracked.begins_map or tracked.wants_keyframe and keyframes > keyframes_at_request:
-                keyframes_at_request = 0 if tracked.begins_map else keyframes
-                requests.put((frame, tracked, time.monotonic()))
-            if tracked.begins_map:
-                # nothing can be tracked before the first keyframe
-                self._started.wait()
-
-    def _paced(self, frames: Iterator[Frame]) -> Iterator[Frame]:
-        """Hold every frame back until a camera would have delivered it."""
-        offset = None
-        for frame in frames:
-            if offset is None:
-                offset = time.monotonic() - frame.timestamp
-            ahead = frame.timestamp + offset - time.monotonic()
-            if ahead > 0 and self.stop.wait(ahead):
-                return
-            yield frame
-
-    def _map_loop(self, requests: Mailbox, outbox: Mailbox) -> None:
-        requested = 0.0
-        try:
-            while True:
-                request = requests.get(0 if self._mapper.has_work else None)
-                if request is not None:
-                    frame, tracked, requested = request
-                    self._insert(frame, tracked)
-                    # even a first guess of its depth serves tracking better than looking away
-                    self._publish()
-                elif not self._mapper.has_work:
-                    break  # closed, and all is done
-                if self._mapper.has_work and self._improve(lambda: requests.has_item):
-                    self._publish()
-                # a keyframe that cuts the work on the one before must not keep it from files
-                if not self._mapper.has_work or requests.has_item:
-                    self.timings.lag.append(time.monotonic() - requested)
-                    outbox.put(self._update())
-            # with the frames that came after the last keyframe
-            outbox.put(self._update())
-        finally:
-            outbox.close()
-
-    def _output_loop(self, outbox: Mailbox) -> None:
-        while (update := outbox.get()) is not None:
-            self._on_map(update)
-
-    def _abort(self) -> None:
-        """A thread failed: end the others."""
+    def __exit__(self, error_type: type[BaseException] | None, error: BaseException | None,
+                 traceback: TracebackType | None) -> None:
+        if error_type is None:
+            self.close()
+            return
         self.stop.set()
-        self._started.set()
+        try:
+            self.close()
+        except Exception as second:  # the body's own error comes first
+            _log.warning("while ending after an error: %s", second)
 
-    # --- the steps, common to both ------------------------------------------------------
+    def _started(self) -> tuple[Frontend, Backend]:
+        """Front end and back end; started when first asked for."""
+        if self._closed:
+            raise ScenecodeError("this System is closed; make a new one for another run")
+        if self._frontend is None or self._backend is None:
+            tracker = self._tracker()
+            self._frontend = Frontend(self.config.tracking, tracker, self.recording, self.timings)
+            parts = (self.config, self.predictor, self.recording, self.timings, self.output.on_map)
+            self._backend = ThreadedBackend(*parts, on_failure=self.stop.set) \
+                if self._threaded else Backend(*parts)
+        return self._frontend, self._backend
 
-    def _usable(self, source: Source) -> Iterator[Frame]:
-        for frame in source:
-            if self.stop.is_set():
-                return
-            self.recording.note_truth(frame)
-            if not bool(frame.image.isfinite().all()):
-                _log.warning("frame %d of %s holds pixels that are not numbers; skipped",
-                             frame.index, source.name)
-                self.recording.unusable.append(frame.index)
-                continue
-            yield replace(frame, image=frame.image.to(self._device))
+    def _make_output(self, out: str | Path | None,
+                     on_map: Callable[[Snapshot], None] | None,
+                     mailbox: Mailbox | None) -> Output:
+        classes = self.predictor.classes
+        folder = None if out is None else ResultFolder.create(out, classes,
+                                                              to_yaml(self.config))
+        return Output(self.config.fusion, classes, folder=folder, mailbox=mailbox,
+                      on_snapshot=on_map)
 
-    def _process(self, frame: Frame, published: PublishedMap | None,
-                 tracker: Tracker | TrackingProcess) -> TrackedFrame | None:
-        """Track a frame against the map as published.
+    def _note_tracking_memory(self) -> None:
+        if self._tracking_process is not None:
+            try:
+                self.timings.tracking_memory_mb = self._tracking_process.peak_memory_mb()
+            except TrackingProcessError as error:  # it may be why the run ends
+                _log.warning("%s", error)
 
-        Before there is one, or when it came to nothing, the first frame with enough contrast
-        founds it; None for those without.
-        """
-        if published is not None and self._initialisation_failed(published):
-            _log.warning("nothing could be tracked against the first keyframe, frame %d; the map "
-                         "begins anew at frame %d", published.reference.frame_index, frame.index)
-            self.recording.reset()
-            self._started.clear()
-            self._published = published = None
-        if published is None:
-            if float(frame.pyramid[0].std()) < self.config.tracking.min_contrast:
-                self.recording.unusable.append(frame.index)
-                return None
-            tracked = _origin(frame)
-        else:
-            started = time.perf_counter()
-            if published is not self._known_to_tracking:
-                tracker.set_map(published.reference, published.T_world_keyframes)
-                self._known_to_tracking = published
-            tracked = tracker.track(frame.index, frame.timestamp, frame.pyramid)
-            self.timings.tracking.append(time.perf_counter() - started)
-        self.recording.tracked.append(tracked)
-        self._on_frame(frame, tracked)
-        return tracked
+    def _tracker(self) -> Tracker | TrackingProcess:
+        if not self._threaded:
+            return Tracker(self.config.tracking, self.config.keyframes)
+        process = TrackingProcess(self.config.tracking, self.config.keyframes)
+        self._resources.callback(process.close)
+        self._resources.enter_context(single_threaded_operations())
+        process.wait_until_ready()
+        self._tracking_process = process
+        return process
 
-    def _initialisation_failed(self, published: PublishedMap) -> bool:
-        """Whether the first keyframe was noise, or a picture that has gone for good."""
-        tracked = self.recording.tracked
-        return len(published.graph) == 1 and len(tracked) > self.config.tracking.give_up_after \
-            and all(entry.lost for entry in tracked[1:])
-
-    def _insert(self, frame: Frame, tracked: TrackedFrame) -> None:
-        started = time.perf_counter()
-        self._mapper.insert_tracked(frame, tracked)
-        self.timings.keyframe.append(time.perf_counter() - started)
-
-    def _improve(self, should_stop: Callable[[], bool] = lambda: False) -> bool:
-        """Do the next piece of work; whether it may have changed the map."""
-        started = time.perf_counter()
-        result = self._mapper.step(should_stop)
-        spent = time.perf_counter() - started
-        if isinstance(result, StageOptimised):
-            self.timings.iteration.append(spent / max(result.solution.iterations, 1))
-        else:
-            self.timings.loop.append(spent)
-        return result is not None and result.changed_map
-
-    def _publish(self) -> None:
-        self._published = publish(self._mapper.graph, self.config.tracking)
-        self._started.set()
-
-    def _update(self) -> MapUpdate:
-        self._version += 1
-        return MapUpdate(self._version, self._mapper.graph.frozen(), self.recording, self.timings)
+    def _frame(self, image: np.ndarray, timestamp: float) -> Frame:
+        if self._camera is None:
+            raise ConfigError("track() needs to know the camera of its images; make the system by "
+                              "System(camera=PinholeCamera(fx, fy, cx, cy, width, height))")
+        if self._last_timestamp is not None and timestamp <= self._last_timestamp:
+            raise SourceError(f"timestamp {timestamp:.6f} s does not rise, the one before was "
+                              f"{self._last_timestamp:.6f} s; give images in time order")
+        if self._rectifier is None:
+            self._rectifier = Rectifier.for_camera(self._camera, self.config.width,
+                                                   self.config.height)
+        rgb = np.repeat(image[..., None], 3, -1) if image.ndim == 2 else image
+        if rgb.dtype != np.uint8 or rgb.shape[2:] != (3,) or not self._rectifier.fits(rgb):
+            raise SourceError(f"an image of shape {image.shape} and type {image.dtype}; the camera "
+                              f"needs ({self._camera.height}, {self._camera.width}, 3) uint8")
+        self._last_timestamp = timestamp
+        self._images += 1
+        return self._rectifier.frame(self._images - 1, timestamp, rgb)
 
 
-def _origin(frame: Frame) -> TrackedFrame:
-    """The first frame: it is where the world begins."""
-    T = se3.identity(device=frame.image.device)
-    return TrackedFrame(frame.index, frame.timestamp, 0, T, T,
-                        Alignment(T, 1.0, 0.0, 0.0, 1.0, 1.0), lost=False, wants_keyframe=True,
-                        begins_map=True)
+def _loaded(config: SlamConfig) -> Predictor:
+    name = None if config.model == "default" else config.model
+    return load_predictor(name, config.device, config.precision)
+
+
+def _require_size(predictor: Predictor, config: SlamConfig) -> None:
+    if (predictor.width, predictor.height) != (config.width, config.height):
+        raise ConfigError(f"the model takes {predictor.width}x{predictor.height} images, the "
+                          f"configuration says {config.width}x{config.height}; add --set "
+                          f"width={predictor.width} --set height={predictor.height}")

@@ -8,6 +8,10 @@ from scenecode.slam.output.result_folder import load_result
 from scenecode.viewer.web import WebViewer
 
 
+EXAMPLES = """example:
+  scenecode view result"""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``scenecode view``."""
     parser.add_argument("result", metavar="DIR", help="folder written by --out")

@@ -67,6 +67,10 @@ def _wait_for(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
+EXAMPLES = """example:
+  scenecode bench network --threads 2"""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``bench network``."""
     parser.add_argument("--model", metavar="NAME_OR_FILE", default=None,

@@ -125,6 +125,13 @@ def evaluate(model: SceneCode, data: LabelledImages, progress: Callable = iter,
     return evaluation
 
 
+EXAMPLES = """examples:
+  scenecode evaluate model                                          on built-in rooms
+  scenecode evaluate model --data nyuv2 --root ~/data/nyuv2 --json
+  scenecode evaluate model --model mine.safetensors --data folder --root mine --split val
+  scenecode evaluate model --pictures page          page/index.html: pictures and plots"""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``evaluate model``."""
     parser.add_argument("--model", metavar="NAME_OR_FILE", default=None,

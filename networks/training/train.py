@@ -152,6 +152,18 @@ def _interrupt_flag() -> Iterator[threading.Event]:
         signal.signal(signal.SIGINT, previous)
 
 
+EXAMPLES = """examples:
+  export SCENECODE_DATA=~/data
+  scenecode train configs/train/nyuv2_rooms_mobilenetv2.yaml --out runs/a
+  scenecode train CONFIG --out runs/a --resume            go on after Ctrl-C, or a crash
+  scenecode train CONFIG --set precision=bfloat16 --set batch_size=32
+  scenecode train CONFIG --set data.folder=mine --set data.rooms=0     your own images
+  torchrun --nproc-per-node 4 --no-python scenecode train CONFIG       four GPUs; add
+      --nnodes 2 --rdzv-backend c10d --rdzv-endpoint HOST:29500 for two machines
+DIR gets curves.png, samples.png, log.jsonl and model.safetensors after every epoch.
+docs/training.md tells the layout of your own images and label sets."""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``train``."""
     parser.add_argument("config", metavar="CONFIG", help="YAML file, see configs/train")

@@ -122,6 +122,12 @@ def score_trajectories(data: Trajectories, score: Callable[[Group], FusionScores
         total.merge(found)
 
 
+EXAMPLES = """examples:
+  scenecode evaluate fusion --references 100             labels of several views, on built-in rooms
+  scenecode evaluate fusion --views 2 --pictures pages   with pictures before and after
+  scenecode evaluate fusion --data scenenet/data/val --json"""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``scenecode evaluate fusion``."""
     parser.add_argument("--data", default="rooms", metavar="rooms|DIR",

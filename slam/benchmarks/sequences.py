@@ -20,6 +20,7 @@ from scenecode.slam.config.slam_config import SlamConfig
 from scenecode.slam.evaluation.evaluate import evaluate_trajectory
 from scenecode.slam.evaluation.report import truth_scores
 from scenecode.slam.fusion.map_fusion import Fusion
+from scenecode.slam.output.output import NoOutput
 from scenecode.slam.records.trajectory import Trajectory, read_tum
 from scenecode.slam.sources.base.options import SourceOptions
 from scenecode.slam.sources.base.source import Source
@@ -102,9 +103,10 @@ def run_source(title: str, source: Source, config: SlamConfig, predictor: Predic
     Raises ``ResultError`` for a source without true poses.
     """
     torch.manual_seed(SEED)
-    system = System(config, predictor, on_frame=lambda frame, _: advance(frame.index))
+    system = System(config, predictor, output=NoOutput(predictor.classes),
+                    on_frame=lambda frame, _: advance(frame.index))
     started = time.perf_counter()
-    system.run_sequential(source)
+    system.run(source)
     seconds = time.perf_counter() - started
     recording, graph = system.recording, system.graph
     truth, path = recording.true_trajectory(), recording.final(graph)

@@ -126,6 +126,12 @@ def results(found: Found, rows: Sequence[str]) -> dict:
     return {"sequences": found, "mean": means, "averaged": counts}
 
 
+EXAMPLES = """examples:
+  scenecode evaluate stages --seeds 11 12 13 --frames 120   the schedule cut off after each stage
+  scenecode evaluate stages --suite real --out tables       shipped list; below SCENECODE_DATA
+  scenecode evaluate stages --suite real --residuals --out tables    without each residual"""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``scenecode evaluate stages``."""
     add_sequence_arguments(parser)

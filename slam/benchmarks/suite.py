@@ -78,6 +78,12 @@ def results(rows: Sequence[Row]) -> dict:
     return found
 
 
+EXAMPLES = """examples:
+  scenecode evaluate sequence rooms:21 rooms:22 --out results
+  scenecode evaluate sequence --suite real --out results    shipped list; below SCENECODE_DATA
+  scenecode evaluate sequence desk/ --compare ORB-SLAM3=orb.txt --out results"""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``scenecode evaluate sequence``."""
     add_sequence_arguments(parser)

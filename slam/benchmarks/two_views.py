@@ -130,6 +130,11 @@ def reconstruct(first: Frame, second: Frame, predictor: Predictor,
     return TwoViews(before, mapper.graph.frozen())
 
 
+EXAMPLES = """examples:
+  scenecode twoview rooms:7 --frames 0 12           two images of a built-in room
+  scenecode twoview frames/ --intrinsics 525,525,320,240 --frames 100 115 --out pair.png"""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``scenecode twoview``."""
     parser.add_argument("source", metavar="SOURCE", help="what 'scenecode run' takes")

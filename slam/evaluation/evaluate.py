@@ -100,6 +100,10 @@ def keyframe_depth_scores(depth: np.ndarray, truth: np.ndarray) -> tuple[float, 
     return float((error <= RIGHT_WITHIN).mean()), float(error.mean())
 
 
+EXAMPLES = """example:
+  scenecode evaluate trajectory groundtruth.txt result --json"""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``scenecode evaluate trajectory``."""
     parser.add_argument("gt", metavar="GT",

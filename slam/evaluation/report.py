@@ -17,7 +17,7 @@ _TRAJECTORY_SCORES = ("ate_m", "rotation_deg", "zero_motion_ate_m", "path_length
 
 
 def make_report(recording: Recording, timings: Timings, keyframes: Sequence[KeyframeView],
-                graph: KeyframeGraph, unreadable: int) -> dict:
+                graph: KeyframeGraph) -> dict:
     """The contents of ``report.json``.
 
     ``coverage`` is the share of the source's frames, readable or not, that were tracked;
@@ -26,7 +26,7 @@ def make_report(recording: Recording, timings: Timings, keyframes: Sequence[Keyf
     keyframe to the end of the work on it, with tracking going on beside.
     """
     tracked = sum(not entry.lost for entry in recording.tracked)
-    frames = recording.frames + unreadable
+    frames = recording.frames + recording.unreadable
     report = {
         "frames": frames,
         "tracked": tracked,
@@ -34,7 +34,7 @@ def make_report(recording: Recording, timings: Timings, keyframes: Sequence[Keyf
         "keyframes": len(graph),
         "loops": len(graph.loops),
         "lost_spans": recording.lost_spans(),
-        "unreadable": unreadable,
+        "unreadable": recording.unreadable,
         "unusable": list(recording.unusable),
         "tracking_fps": 1 / np.mean(timings.tracking) if timings.tracking else None,
         "keyframe_ms": _median_ms(timings.keyframe),

@@ -20,6 +20,11 @@ class PublishedMap:
     #: (K, 4, 4)
     T_world_keyframes: Tensor
 
+    @property
+    def first_frame_index(self) -> int:
+        """The frame that the map was started from: tells one map from the next."""
+        return self.graph.keyframes[0].frame.index
+
 
 def publish(graph: KeyframeGraph, config: TrackingConfig) -> PublishedMap:
     """A copy of a graph with at least one keyframe, the newest one prepared for tracking."""

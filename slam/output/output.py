@@ -2,7 +2,9 @@
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 
@@ -10,28 +12,58 @@ from scenecode.networks.classes import VOID, ClassSet
 from scenecode.slam.config.slam_config import FusionConfig
 from scenecode.slam.evaluation.report import make_report
 from scenecode.slam.fusion.map_fusion import Fusion, splat
+from scenecode.slam.mapping.map_update import MapUpdate
 from scenecode.slam.output.overview import overview
 from scenecode.slam.output.result_folder import ResultFolder
 from scenecode.slam.records.frame import Frame
 from scenecode.slam.records.snapshot import KeyframeView, LiveView, Mailbox, Snapshot
-from scenecode.slam.sources.base.source import Source
-from scenecode.slam.system import MapUpdate
 from scenecode.slam.tracking.tracker import TrackedFrame
 
 #: Seconds between two pictures of the current frame.
 LIVE_PERIOD = 0.2
 
 
+class OutputSink(Protocol):
+    """Where the system puts map and frames.  ``on_map`` and ``finish`` are called by the output
+    thread, or after it ended; ``on_frame`` by the thread that tracks."""
+
+    @property
+    def snapshot(self) -> Snapshot: ...
+
+    @property
+    def report(self) -> dict: ...
+
+    def on_map(self, update: MapUpdate) -> None: ...
+
+    def on_frame(self, frame: Frame, tracked: TrackedFrame) -> None: ...
+
+    def finish(self) -> None: ...
+
+
+class NoOutput:
+    """For runs of which only poses and keyframes are wanted: nothing is fused or written."""
+
+    report: dict = {}
+
+    def __init__(self, classes: ClassSet):
+        self.snapshot = Snapshot(0, classes)
+
+    def on_map(self, update: MapUpdate) -> None: ...
+
+    def on_frame(self, frame: Frame, tracked: TrackedFrame) -> None: ...
+
+    def finish(self) -> None: ...
+
+
 class Output:
-    """``on_map`` runs in the output thread, ``on_frame`` in the tracking thread.
+    """Fuses every map update and keeps it as a snapshot; writes it to a ``folder``, shows it by
+    a viewer's ``mailbox``, and calls ``on_snapshot``, where these are given."""
 
-    ``folder`` and ``mailbox`` may each be absent.
-    """
-
-    def __init__(self, config: FusionConfig, classes: ClassSet, source: Source,
-                 folder: ResultFolder | None = None, mailbox: Mailbox | None = None):
+    def __init__(self, config: FusionConfig, classes: ClassSet,
+                 folder: ResultFolder | None = None, mailbox: Mailbox | None = None,
+                 on_snapshot: Callable[[Snapshot], None] | None = None):
         self._fusion = Fusion(config)       # output thread
-        self._source = source
+        self._on_snapshot = on_snapshot
         self._folder = folder               # output thread
         self._mailbox = mailbox
         self._next_live = 0.0               # tracking thread
@@ -57,14 +89,15 @@ class Output:
             self._snapshot = replace(self._snapshot, version=update.version, keyframes=views,
                                      cloud=cloud, trajectory=final.T_world_cam)
             snapshot = self._snapshot
-        self.report = make_report(update.recording, update.timings, views, graph,
-                                  self._source.unreadable)
+        self.report = make_report(update.recording, update.timings, views, graph)
         if self._folder is not None:
             self._folder.write_map(snapshot)
             self._folder.write_trajectories(final, update.recording.live())
             self._folder.write_report(self.report)
         if self._mailbox is not None:
             self._mailbox.put(snapshot)
+        if self._on_snapshot is not None:
+            self._on_snapshot(snapshot)
 
     def finish(self) -> None:
         """Draw the picture of the whole result."""

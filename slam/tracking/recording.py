@@ -25,6 +25,8 @@ class Recording:
     _last_had_depth: bool = field(default=False, init=False, repr=False)
     #: by frame index, of those whose truth no later measurement can change; output thread
     _settled: dict[int, GroundTruth | None] = field(default_factory=dict, init=False, repr=False)
+    #: images that the source could not read
+    unreadable: int = 0
     #: indices of frames that nothing could be made of: before the map, or not numbers
     unusable: list[int] = field(default_factory=list)
 

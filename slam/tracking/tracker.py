@@ -31,6 +31,8 @@ class TrackedFrame:
     begins_map: bool = False
     #: of the keyframe's depth, at the time
     key_scale: float = 1.0
+    #: the newest keyframe that the tracker knew
+    newest_keyframe: int = 0
 
 
 class TrackingError(ScenecodeError):
@@ -139,7 +141,8 @@ class Tracker:
         return TrackedFrame(
             frame_index=frame_index, timestamp=timestamp, keyframe=reference.keyframe,
             T_key_cam=T_key_cam, T_world_cam=T_world_cam, alignment=found, lost=lost,
-            wants_keyframe=wants_keyframe, key_scale=reference.scale)
+            wants_keyframe=wants_keyframe, key_scale=reference.scale,
+            newest_keyframe=reference.keyframe if self._newest is None else self._newest.keyframe)
 
     def _wants_keyframe(self, timestamp: float, reference: Reference, found: Alignment) -> bool:
         c = self._keyframes

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import yaml
 
-import scenecode.cli.main
+import scenecode.slam.system
 from scenecode.cli.main import INTERRUPTED, main
 from scenecode.slam.config.slam_config import SlamConfig
 from scenecode.slam.output.result_folder import load_result
@@ -195,7 +195,7 @@ def test_precision_reaches_the_network(run, pictures, monkeypatch, capsys):
         asked.append(precision)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(scenecode.cli.main, "load_predictor", load)
+    monkeypatch.setattr(scenecode.slam.system, "load_predictor", load)
     assert run("run", pictures, "--set", "precision=bfloat16")[0] == INTERRUPTED
     assert run("run", pictures)[0] == INTERRUPTED
     assert asked == ["bfloat16", "float32"]
@@ -243,7 +243,7 @@ def test_interrupt_before_there_is_anything_to_save(run, pictures, monkeypatch):
     def impatient(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(scenecode.cli.main, "load_predictor", impatient)
+    monkeypatch.setattr(scenecode.slam.system, "load_predictor", impatient)
     status, _, err = run("run", pictures)
     assert status == INTERRUPTED and "interrupted" in err and "Traceback" not in err
 

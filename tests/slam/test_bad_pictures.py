@@ -11,7 +11,6 @@ from support.walks import Playback, small_config, with_image
 from scenecode.networks.classes import NYU13
 from scenecode.networks.prediction import Prediction
 from scenecode.slam.evaluation.evaluate import evaluate_trajectory
-from scenecode.slam.output.output import Output
 from scenecode.slam.system import System
 
 BLACK_FRAMES = 60
@@ -32,15 +31,9 @@ def in_sequence(frames):
 
 
 def run(frames, predictor, threaded=False):
-    source = Playback(frames)
-    config = small_config()
-    output = Output(config.fusion, predictor.classes, source)
-    system = System(config, predictor, output.on_map, output.on_frame)
-    if threaded:
-        system.run_threaded(source, realtime=False)
-    else:
-        system.run_sequential(source)
-    return system, output.report
+    system = System(small_config(), predictor, threaded=threaded)
+    system.run(Playback(frames), realtime=False)
+    return system, system.report
 
 
 @pytest.mark.parametrize("threaded", [False, True])
@@ -74,7 +67,7 @@ def test_map_begun_at_a_picture_of_nothing_begins_anew(small_walk, threaded, cap
     """As a webcam does that needs some frames to wake up."""
     frames = in_sequence([noise(small_walk[0]), *small_walk])
     system, report = run(frames, ExactPredictor(frames), threaded)
-    assert "begins anew" in caplog.text
+    assert "a new map is started" in caplog.text
     began = system.graph.keyframes[0].frame.index
     limit = system.config.tracking.give_up_after
     assert limit <= began <= limit + 2 and report["unusable"] == list(range(began))
@@ -97,7 +90,7 @@ def test_pixels_that_are_no_numbers_cost_one_frame(small_walk, value, caplog):
     frames[9] = with_image(frames[9], image)
     system, report = run(frames, ExactPredictor(frames))
     assert report["unusable"] == [9] and report["tracked"] == 19 and report["lost_spans"] == []
-    assert "frame 9 of playback holds pixels that are not numbers" in caplog.text
+    assert "frame 9 holds pixels that are not finite numbers" in caplog.text
 
 
 def test_map_starts_with_the_first_picture_that_shows_something(small_walk):

@@ -33,18 +33,24 @@ class Run:
         return [k.frame.truth for k in self.system.graph.keyframes]
 
 
+class Counted(Output):
+    """Notes how many keyframes each map update has."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.updates = []
+
+    def on_map(self, update):
+        self.updates.append(len(update.graph))
+        super().on_map(update)
+
+
 def run(frames, config, predictor=None):
     predictor = predictor or ExactPredictor(frames)
-    source = Playback(frames)
-    output, updates = Output(config.fusion, predictor.classes, source), []
-
-    def on_map(update):
-        updates.append(len(update.graph))
-        output.on_map(update)
-
-    system = System(config, predictor, on_map, output.on_frame)
-    system.run_sequential(source)
-    return Run(system, output, updates)
+    output = Counted(config.fusion, predictor.classes)
+    system = System(config, predictor, output=output)
+    system.run(Playback(frames))
+    return Run(system, output, output.updates)
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +172,7 @@ def test_stop_ends_after_the_present_frame(small_walk):
             system.stop.set()
 
     system = System(small_config(), predictor, on_frame=on_frame)
-    system.run_sequential(Playback(small_walk))
+    system.run(Playback(small_walk))
     assert seen == list(range(8))
     assert len(system.recording.final(system.graph)) == 8
 

@@ -8,13 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-import yaml
 from support.exact import ExactPredictor
 from support.walks import Playback, small_config
 
-from scenecode.core.strict_config import to_mapping
-from scenecode.slam.output.output import Output
-from scenecode.slam.output.result_folder import ResultFolder, load_result
+from scenecode.slam.output.result_folder import load_result
 from scenecode.slam.records.trajectory import read_tum
 from scenecode.slam.system import System
 
@@ -28,7 +25,7 @@ def finish(system, source, realtime=False):
 
     def work():
         try:
-            system.run_threaded(source, realtime)
+            system.run(source, realtime)
             outcome.append(None)
         except Exception as error:  # handed to the test below, whatever it is
             outcome.append(error)
@@ -43,14 +40,10 @@ def finish(system, source, realtime=False):
         raise outcome[0]
 
 
-def with_folder(path, frames, source=None):
+def with_folder(path, frames, source=None, threaded=True):
     """A system that writes a result folder, and its output."""
-    config, predictor = small_config(), ExactPredictor(frames)
-    source = source or Playback(frames)
-    text = yaml.safe_dump(to_mapping(config))
-    output = Output(config.fusion, predictor.classes, source,
-                    ResultFolder.create(path, predictor.classes, text))
-    return System(config, predictor, output.on_map, output.on_frame), output, source
+    system = System(small_config(), ExactPredictor(frames), out=path, threaded=threaded)
+    return system, system.output, source or Playback(frames)
 
 
 @pytest.mark.parametrize("realtime", [False, True])
@@ -79,7 +72,7 @@ def test_frames_after_the_last_keyframe_are_written(small_walk, tmp_path):
 
 def test_repeated_runs_never_hang(small_walk):
     for frames in (small_walk[:1], small_walk[:2], *(small_walk[:20:2],) * 4):
-        system = System(small_config(), ExactPredictor(frames))
+        system = System(small_config(), ExactPredictor(frames), threaded=True)
         finish(system, Playback(frames))
         assert len(system.recording.tracked) == len(frames) and len(system.graph) >= 1
 
@@ -89,7 +82,8 @@ def test_map_is_handed_out_while_keyframes_come_faster_than_mapping_ends(small_w
     config = replace(config, keyframes=replace(config.keyframes, motion=0.0),
                      mapping=replace(config.mapping, schedule=config.mapping.schedule * 2))
     counts = []
-    system = System(config, ExactPredictor(small_walk), lambda u: counts.append(len(u.graph)))
+    system = System(config, ExactPredictor(small_walk), threaded=True,
+                    on_map=lambda snapshot: counts.append(len(snapshot.keyframes)))
     finish(system, Playback(small_walk[:40]), realtime=True)
     assert len(system.graph) >= 4
     assert len(set(counts)) >= 3, f"updates came with {counts} keyframes"
@@ -100,8 +94,8 @@ def test_threaded_and_sequential_write_the_same_files(small_walk, tmp_path):
         return {str(p.relative_to(path)) for p in path.rglob("*") if p.parent.name != "keyframes"
                 and p.parent.parent.name != "keyframes"}
 
-    sequential, _, source = with_folder(tmp_path / "a", small_walk[:20])
-    sequential.run_sequential(source)
+    sequential, _, source = with_folder(tmp_path / "a", small_walk[:20], threaded=False)
+    sequential.run(source)
     threaded, _, source = with_folder(tmp_path / "b", small_walk[:20])
     finish(threaded, source)
     assert names(tmp_path / "a") == names(tmp_path / "b")
@@ -142,7 +136,7 @@ def test_failure_of_the_network_surfaces(small_walk):
             return exact.predict(image, camera)
 
     with pytest.raises(Refusal, match="second keyframe"):
-        finish(System(small_config(), Failing()), Playback(small_walk))
+        finish(System(small_config(), Failing(), threaded=True), Playback(small_walk))
 
 
 def test_failure_before_the_first_keyframe_surfaces(small_walk):
@@ -154,14 +148,14 @@ def test_failure_before_the_first_keyframe_surfaces(small_walk):
             raise Refusal("first keyframe")
 
     with pytest.raises(Refusal, match="first keyframe"):
-        finish(System(small_config(), Failing()), Playback(small_walk), realtime=True)
+        finish(System(small_config(), Failing(), threaded=True), Playback(small_walk), realtime=True)
 
 
 def test_failure_of_the_output_surfaces_and_ends_the_run(small_walk):
-    def on_map(update):
+    def on_map(snapshot):
         raise Refusal("disk full")
 
-    system = System(small_config(), ExactPredictor(small_walk), on_map)
+    system = System(small_config(), ExactPredictor(small_walk), on_map=on_map, threaded=True)
     with pytest.raises(Refusal, match="disk full"):
         finish(system, Playback(small_walk, delay=0.05))
     assert len(system.recording.tracked) < len(small_walk)
@@ -178,15 +172,15 @@ def test_failure_of_source_or_display_surfaces(small_walk):
             raise Refusal("display")
 
     with pytest.raises(Refusal, match="cable"):
-        finish(System(small_config(), ExactPredictor(small_walk)), Torn(small_walk))
+        finish(System(small_config(), ExactPredictor(small_walk), threaded=True), Torn(small_walk))
     with pytest.raises(Refusal, match="display"):
-        finish(System(small_config(), ExactPredictor(small_walk), on_frame=on_frame),
+        finish(System(small_config(), ExactPredictor(small_walk), on_frame=on_frame, threaded=True),
                Playback(small_walk))
 
 
 def test_recording_is_played_at_its_own_speed(small_walk):
     stamps = []
-    system = System(small_config(), ExactPredictor(small_walk[:20]),
+    system = System(small_config(), ExactPredictor(small_walk[:20]), threaded=True,
                     on_frame=lambda f, t: stamps.append((f.timestamp, time.monotonic())))
     finish(system, Playback(small_walk[:20]), realtime=True)
     recorded, played = np.array(stamps).T
@@ -197,7 +191,7 @@ def test_recording_is_played_at_its_own_speed(small_walk):
 def test_number_of_torch_threads_is_given_back(small_walk):
     before = torch.get_num_threads()
     inside = []
-    System(small_config(), ExactPredictor(small_walk[:3]),
+    System(small_config(), ExactPredictor(small_walk[:3]), threaded=True,
            on_frame=lambda f, t: inside.append(torch.get_num_threads())
-           ).run_threaded(Playback(small_walk[:3]), realtime=False)
+           ).run(Playback(small_walk[:3]), realtime=False)
     assert inside == [1, 1, 1] and torch.get_num_threads() == before

@@ -227,8 +227,8 @@ def test_the_running_system_closes_loops_and_says_so(there_and_back):
     config = replace(config, mapping=mapping,
                      keyframes=replace(config.keyframes, min_interval=0.0, motion=0.01))
     system = System(config, ExactPredictor(frames))
-    system.run_sequential(Playback(frames))
+    system.run(Playback(frames))
     views = Fusion(config.fusion).keyframe_views(system.graph)
-    report = make_report(system.recording, system.timings, views, system.graph, 0)
+    report = make_report(system.recording, system.timings, views, system.graph)
     assert report["loops"] == len(system.graph.loops) >= 1
     assert report["ate_m"] < 0.03 and system.timings.loop

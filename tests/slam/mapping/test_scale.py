@@ -85,7 +85,7 @@ def test_a_map_of_one_scale_comes_of_images_of_many(small_walk):
         config = small_config()
         config = replace(config, mapping=replace(config.mapping, scale_share=share))
         system = System(config, Unsure(frames, factors, depth_error=0.0))
-        system.run_sequential(Playback(frames))
+        system.run(Playback(frames))
         assert len(system.graph) >= 3
         return float(torch.tensor(ratios(system.graph)).log().std())
 

@@ -13,7 +13,7 @@ from scenecode.networks.classes import NYU13, VOID
 from scenecode.slam.evaluation.report import make_report
 from scenecode.slam.map.graph import KeyframeGraph, Loop
 from scenecode.slam.output import output as output_module
-from scenecode.slam.output.output import Output, live_view
+from scenecode.slam.output.output import NoOutput, Output, live_view
 from scenecode.slam.output.result_folder import ResultFolder
 from scenecode.slam.records.snapshot import Mailbox
 from scenecode.slam.system import System
@@ -21,22 +21,34 @@ from scenecode.slam.tracking.recording import Recording
 from scenecode.slam.tracking.timings import Timings
 
 
+class Recorded(NoOutput):
+    """Keeps the map updates."""
+
+    def __init__(self, classes):
+        super().__init__(classes)
+        self.updates = []
+
+    def on_map(self, update):
+        self.updates.append(update)
+
+
 @pytest.fixture(scope="module")
 def updates(small_walk):
     """A short run: its map updates, and (frame, tracked) of every frame."""
-    predictor, updates, frames = ExactPredictor(small_walk), [], []
-    System(small_config(), predictor, updates.append,
-           lambda *pair: frames.append(pair)).run_sequential(Playback(small_walk[:25]))
-    return updates, frames
+    predictor, frames = ExactPredictor(small_walk), []
+    output = Recorded(predictor.classes)
+    System(small_config(), predictor, output=output,
+           on_frame=lambda *pair: frames.append(pair)).run(Playback(small_walk[:25]))
+    return output.updates, frames
 
 
-def make_output(frames, folder=None, mailbox=None):
-    return Output(small_config().fusion, NYU13, Playback(frames), folder, mailbox)
+def make_output(folder=None, mailbox=None):
+    return Output(small_config().fusion, NYU13, folder, mailbox)
 
 
 def test_every_update_reaches_the_viewer_and_the_folder(updates, small_walk, tmp_path):
     mailbox = Mailbox()
-    output = make_output(small_walk, ResultFolder.create(tmp_path, NYU13, ""), mailbox)
+    output = make_output(ResultFolder.create(tmp_path, NYU13, ""), mailbox)
     for update in updates[0]:
         output.on_map(update)
         shown = mailbox.get(0)
@@ -49,7 +61,7 @@ def test_every_update_reaches_the_viewer_and_the_folder(updates, small_walk, tmp
 
 def test_loops_are_counted_in_the_report(updates, small_walk, tmp_path):
     """A published graph keeps every field of the one that is being built."""
-    output = make_output(small_walk, ResultFolder.create(tmp_path, NYU13, ""))
+    output = make_output(ResultFolder.create(tmp_path, NYU13, ""))
     update = updates[0][-1]
     graph = replace(update.graph, prior=None, absorbed_links={(0, 1)}, loops=[
         Loop(older=0, newer=len(update.graph) - 1, T_older_newer=torch.eye(4), log_scale=0.0,
@@ -67,7 +79,7 @@ def test_live_picture_is_refreshed_now_and_then(updates, small_walk, monkeypatch
     clock = [100.0]
     monkeypatch.setattr(output_module.time, "monotonic", lambda: clock[0])
     mailbox = Mailbox()
-    output = make_output(small_walk, mailbox=mailbox)
+    output = make_output(mailbox=mailbox)
     output.on_map(updates[0][-1])
     mailbox.get(0)
     shown = []
@@ -85,7 +97,7 @@ def test_live_picture_is_refreshed_now_and_then(updates, small_walk, monkeypatch
 
 
 def test_live_view_shows_the_depth_and_labels_of_the_map(updates, small_walk):
-    output = make_output(small_walk)
+    output = make_output()
     output.on_map(updates[0][-1])
     frame, tracked = updates[1][-1]
     live = live_view(frame, tracked, output.snapshot.keyframes[tracked.keyframe])
@@ -108,7 +120,8 @@ def test_live_view_of_a_lost_camera_without_a_map(small_walk, updates):
 def test_report_counts_frames_that_were_not_tracked(updates):
     update = updates[0][-1]
     recording = Recording(list(update.recording.tracked), [], unusable=[3, 9])
-    report = make_report(recording, update.timings, (), update.graph, unreadable=3)
+    recording.unreadable = 3
+    report = make_report(recording, update.timings, (), update.graph)
     assert report["frames"] == 30 and report["tracked"] == 25
     assert report["coverage"] == pytest.approx(25 / 30)
     assert report["unusable"] == [3, 9] and report["unreadable"] == 3
@@ -116,7 +129,7 @@ def test_report_counts_frames_that_were_not_tracked(updates):
 
 def test_speed_in_the_report():
     timings = Timings(tracking=[0.01, 0.03], keyframe=[0.2, 0.3, 0.1], iteration=[0.05])
-    report = make_report(Recording(), timings, (), KeyframeGraph(), 0)
+    report = make_report(Recording(), timings, (), KeyframeGraph())
     assert report["tracking_fps"] == pytest.approx(50)
     assert report["keyframe_ms"] == pytest.approx(200)
     assert report["window_iteration_ms"] == pytest.approx(50)
@@ -124,22 +137,21 @@ def test_speed_in_the_report():
 
 
 def test_report_of_nothing_has_no_times_and_no_errors():
-    report = make_report(Recording(), Timings(), (), KeyframeGraph(), 0)
+    report = make_report(Recording(), Timings(), (), KeyframeGraph())
     assert report["coverage"] == 0 and report["tracking_fps"] is None and "ate_m" not in report
 
 
 def test_report_without_truth_has_no_errors(small_walk):
     frames = [replace(f, truth=None) for f in small_walk[:6]]
     config = small_config()
-    output = Output(config.fusion, NYU13, Playback(frames))
-    predictor = ExactPredictor(small_walk)
-    System(config, predictor, output.on_map).run_sequential(Playback(frames))
-    assert output.report["tracked"] == 6
-    assert not output.report.keys() & {"ate_m", "depth_within_10", "miou"}
+    system = System(config, ExactPredictor(small_walk))
+    system.run(Playback(frames))
+    assert system.report["tracked"] == 6
+    assert not system.report.keys() & {"ate_m", "depth_within_10", "miou"}
 
 
 def test_views_are_not_tied_to_the_running_system(updates, small_walk):
-    output = make_output(small_walk)
+    output = make_output()
     output.on_map(updates[0][0])
     view = output.snapshot.keyframes[0]
     before = view.depth.copy()

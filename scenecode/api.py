@@ -1,0 +1,103 @@
+"""Single calls for those who want a part of the system: NumPy arrays in, NumPy arrays out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from scenecode.core.errors import DataError
+from scenecode.networks.classes import ClassSet
+from scenecode.networks.inference.checkpoint import load_predictor
+from scenecode.networks.prediction import Predictor
+from scenecode.optim.geometry.camera import PinholeCamera
+from scenecode.slam.fusion.label_fusion import LabelFusion
+from scenecode.slam.fusion.label_views import LabelView
+from scenecode.slam.sources.base.rectifier import Rectifier
+
+
+@dataclass(frozen=True)
+class ImagePrediction:
+    """What a network says of one image, at the size that it takes: (H, W)."""
+
+    #: (H, W, 3) uint8, the image as the network saw it: undistorted, cropped and resized
+    image: np.ndarray
+    #: the ideal pinhole camera of ``image``
+    camera: PinholeCamera
+    #: (H, W) float32, z in metres
+    depth: np.ndarray
+    #: (H, W) float32, standard deviation of depth in metres
+    depth_std: np.ndarray
+    #: (H, W) uint8 class ids
+    labels: np.ndarray
+    #: (C, H, W) float32
+    probabilities: np.ndarray
+    #: names and colours of the C classes
+    classes: ClassSet
+
+
+def predict(image: np.ndarray, camera: PinholeCamera,
+            predictor: Predictor | None = None) -> ImagePrediction:
+    """Depth and labels of one image, without any other.
+
+    ``image`` (H, W, 3) uint8 RGB as ``camera`` took it; ``predictor`` is the shipped network by
+    default, loaded anew at every call: give one of ``load_predictor`` for many images.  Raises
+    ``DataError`` for an image that does not fit the camera.
+    """
+    predictor = load_predictor() if predictor is None else predictor
+    rectifier = Rectifier.for_camera(camera, predictor.width, predictor.height)
+    _require_fit(image, camera)
+    frame = rectifier.frame(0, 0.0, image)
+    size = predictor.width, predictor.height
+    prediction = predictor.predict(frame.image, frame.camera)
+    maps = prediction.resized(*size)
+    depth = maps.depth()
+    probabilities = torch.softmax(maps.logits(), 0)
+    return ImagePrediction(
+        image=(frame.image * 255).round().byte().permute(1, 2, 0).contiguous().cpu().numpy(),
+        camera=frame.camera, depth=depth.cpu().numpy(),
+        depth_std=_depth_std(depth, maps.prox_b, maps.average_depth).cpu().numpy(),
+        labels=probabilities.argmax(0).byte().cpu().numpy(),
+        probabilities=probabilities.cpu().numpy(), classes=prediction.classes)
+
+
+def make_label_view(image: np.ndarray, depth: np.ndarray, T_world_cam: np.ndarray,
+                    camera: PinholeCamera, predictor: Predictor) -> LabelView:
+    """A view of any RGB-D or other system, labelled by a network, for ``fuse_labels``.
+
+    ``image`` (H, W, 3) uint8 RGB and ``depth`` (H, W) z in metres (0 unknown), both as
+    ``camera`` took them; ``T_world_cam`` (4, 4).  The view has the size that the network takes.
+    Raises ``DataError`` for arrays that do not fit the camera.
+    """
+    _require_fit(image, camera)
+    if depth.shape != (camera.height, camera.width):
+        raise DataError(f"depth of shape {depth.shape}; the camera needs "
+                        f"({camera.height}, {camera.width}), z in metres")
+    rectifier = Rectifier.for_camera(camera, predictor.width, predictor.height)
+    frame = rectifier.frame(0, 0.0, image)
+    return LabelView(camera=frame.camera,
+                     T_world_cam=torch.from_numpy(np.asarray(T_world_cam, np.float32)),
+                     image=frame.image, depth=rectifier.nearest(depth.astype(np.float32)),
+                     prediction=predictor.predict(frame.image, frame.camera))
+
+
+def fuse_labels(views: Sequence[LabelView], method: str = "multiplication") -> np.ndarray:
+    """(C, H, W) float32 class probabilities of the first view's pixels, given all views.
+
+    ``method``: ``none`` (the first view alone), ``multiplication`` or ``average`` element by
+    element, ``average_along_surfaces``, ``code`` or ``code_alone`` through the network's
+    semantic codes; see ``scenecode.slam.fusion.label_fusion``.  Raises ``ConfigError`` for
+    another method or no views.
+    """
+    return LabelFusion(views).fuse(method).cpu().numpy()
+
+
+def _require_fit(image: np.ndarray, camera: PinholeCamera) -> None:
+    if image.dtype != np.uint8 or image.shape != (camera.height, camera.width, 3):
+        raise DataError(f"an image of shape {image.shape} and type {image.dtype}; the camera "
+                        f"needs ({camera.height}, {camera.width}, 3) uint8 RGB")
+
+
+def _depth_std(depth: torch.Tensor, prox_b: torch.Tensor, average_depth: float) -> torch.Tensor:
+    """sqrt(2) b |dD/dp|, as ``Keyframe.depth_std``."""
+    return (2 ** 0.5) * prox_b * (average_depth + depth) ** 2 / average_depth

@@ -1,0 +1,177 @@
+"""``scenecode run`` and ``scenecode demo``: the system on a source, with progress and a report."""
+
+import argparse
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from scenecode.cli.config import add_arguments as add_config_arguments
+from scenecode.cli.config import resolved_config
+from scenecode.core.console import escape, make_console
+from scenecode.core.errors import ScenecodeError, SourceError
+from scenecode.slam.calibration.lens_distortion import open_undistorted
+from scenecode.slam.config.slam_config import SlamConfig
+from scenecode.slam.records.frame import Frame
+from scenecode.slam.records.snapshot import Mailbox
+from scenecode.slam.sources import SourceOptions, open_source
+from scenecode.slam.sources.base.source import Source
+from scenecode.slam.sources.calibration.files import parse_intrinsics
+from scenecode.slam.system import System
+from scenecode.slam.tracking.tracker import TrackedFrame
+
+DEMO_EXAMPLES = """examples:
+  scenecode demo                      a walk through a built-in room, with errors against truth
+  scenecode demo --view               the same, live in the browser
+  scenecode demo --seed 5 --out out   another room, results kept in out/"""
+RUN_EXAMPLES = """examples:
+  scenecode run 0 --view                                  webcam, live in the browser
+  scenecode run video.mp4 --intrinsics 525,525,320,240 --out result
+  scenecode run frames/ --calib camera.yaml --out result  folder of images
+  scenecode run rgbd_dataset_freiburg1_desk --sequential  TUM RGB-D folder
+  scenecode run rooms:7 --out result                      built-in room number 7"""
+
+#: Rows of the printed report that are lists: their length is shown.
+_COUNTED = ("lost_spans", "unusable")
+
+
+def add_demo_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``scenecode demo``."""
+    parser.add_argument("--seed", type=int, default=7, help="room number (default %(default)s)")
+    parser.add_argument("--frames", type=int, default=150,
+                        help="length of the walk at 30 frames a second (default %(default)s)")
+    _add_common_arguments(parser)
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``scenecode run``."""
+    parser.add_argument("source", metavar="SOURCE", help="webcam index, video file, folder of "
+                        "images, a data set's folder, or rooms:SEED[:FRAMES]")
+    parser.add_argument("--intrinsics", type=_intrinsics, metavar="fx,fy,cx,cy[,k1,k2,p1,p2[,k3]]",
+                        help="of the original images, in pixels")
+    parser.add_argument("--calib", metavar="FILE", help="calibration file")
+    parser.add_argument("--lens", choices=("measure", "as-given"), default="measure",
+                        help="whether a recording's distortion is measured first where only "
+                        "fx,fy,cx,cy are known (default %(default)s)")
+    parser.add_argument("--fps", type=float, help="frames per second of images without stamps")
+    parser.add_argument("--stride", type=int, default=1, metavar="N", help="take every N-th image")
+    _add_common_arguments(parser)
+
+
+def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", metavar="DIR", help="keep the results in this folder")
+    parser.add_argument("--view", action="store_true", help="show the map live in the browser")
+    parser.add_argument("--host", default="127.0.0.1",
+                        help="address of the live page (default: this machine only)")
+    parser.add_argument("--port", type=int, default=8080, help="port of the live page")
+    parser.add_argument("--sequential", action="store_true",
+                        help="track and map in turn: every frame, reproducible, not live")
+    parser.add_argument("--max-frames", type=int, metavar="N", help="stop after N frames")
+    add_config_arguments(parser)
+
+
+def _intrinsics(text: str) -> tuple[float, ...]:
+    try:
+        return parse_intrinsics(text)
+    except ScenecodeError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def demo(args: argparse.Namespace) -> int:
+    """Run ``scenecode demo``; returns the exit status."""
+    config = resolved_config(args)
+    options = SourceOptions(width=config.width, height=config.height, max_frames=args.max_frames)
+    if not args.view:
+        args.sequential = True
+    return _execute(args, config, open_source(f"rooms:{args.seed}:{args.frames}", options))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run ``scenecode run``; returns the exit status."""
+    config = resolved_config(args)
+    options = SourceOptions(
+        intrinsics=args.intrinsics, calib=args.calib, fps=args.fps, width=config.width,
+        height=config.height, max_frames=args.max_frames, stride=args.stride,
+        measure_lens=args.lens == "measure")
+    with make_console(stderr=True).status("opening the source, measuring its lens if unknown"):
+        source = open_undistorted(args.source, options)
+    return _execute(args, config, source)
+
+
+def _execute(args: argparse.Namespace, config: SlamConfig, source: Source) -> int:
+    """Run the system on a source with the outputs that were asked for; print the report."""
+    with ExitStack() as stack:
+        stack.callback(source.close)
+        page = mailbox = None
+        if args.view:
+            # the web server is needed for this only
+            from scenecode.viewer.live import serve
+            from scenecode.viewer.web import WebViewer
+            page, mailbox = WebViewer(args.host, args.port), Mailbox()
+            stack.callback(page.close)
+            stack.enter_context(serve(mailbox, page))
+            print(f"live at {page.url}", flush=True)
+        with _progress(source) as advance:
+            system = System(config, out=args.out, mailbox=mailbox, on_frame=advance,
+                            threaded=not args.sequential)
+            with _stopping_on_interrupt(system):
+                system.run(source)
+        report = system.report
+        if not report["keyframes"] and not system.stop.is_set():
+            raise SourceError("no frame had enough contrast to start a map from; check the "
+                              "camera's cover and exposure, or lower tracking.min_contrast")
+        _print_report(report, args.out)
+        if page is not None and not system.stop.is_set():
+            _linger(page.url)
+    return 0
+
+
+@contextmanager
+def _progress(source: Source) -> Iterator[Callable[[Frame, TrackedFrame], None]]:
+    """A bar on a terminal; gives a function to be called with every tracked frame."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+               TimeElapsedColumn(), TextColumn("{task.fields[state]}"))
+    with Progress(*columns, console=make_console(stderr=True)) as progress:
+        task = progress.add_task(escape(source.name), total=source.length, state="")
+
+        def advance(frame: Frame, tracked: TrackedFrame) -> None:
+            state = "[red]lost" if tracked.lost else f"keyframe {tracked.keyframe}"
+            progress.update(task, completed=frame.index + 1, state=state)
+
+        yield advance
+
+
+@contextmanager
+def _stopping_on_interrupt(system: System) -> Iterator[None]:
+    """Ctrl-C ends the run after the present frame, so that everything is saved; a second one
+    gives up at once."""
+    def stop(number: int, frame: object) -> None:
+        if system.stop.is_set():
+            raise KeyboardInterrupt
+        system.stop.set()
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _print_report(report: dict, out: str | None) -> None:
+    table = Table(show_header=False, title="result" if out is None else f"result in {out}")
+    for name, value in report.items():
+        value = len(value) if name in _COUNTED else value
+        table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
+    make_console().print(table)
+
+
+def _linger(url: str) -> None:
+    """Keep the page open until Ctrl-C."""
+    print(f"finished; the map stays at {url} (Ctrl-C to end)", flush=True)
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        pass

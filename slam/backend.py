@@ -1,0 +1,181 @@
+"""The back end: keyframes are inserted, optimised, published and handed to the output.
+
+``Backend`` does that in the caller's thread, ``ThreadedBackend`` by the same steps in a thread
+of its own, with the output in another.  Both own a ``Mapper``; nobody else changes the map.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from scenecode.networks.prediction import Predictor
+from scenecode.slam.config.slam_config import SlamConfig
+from scenecode.slam.map.graph import KeyframeGraph
+from scenecode.slam.mapping.map_update import MapUpdate
+from scenecode.slam.mapping.mapper import Mapper
+from scenecode.slam.mapping.published_map import PublishedMap, publish
+from scenecode.slam.mapping.work import StageOptimised
+from scenecode.slam.records.frame import Frame
+from scenecode.slam.records.snapshot import Mailbox
+from scenecode.slam.runtime.worker import Worker
+from scenecode.slam.tracking.recording import Recording
+from scenecode.slam.tracking.timings import Timings
+from scenecode.slam.tracking.tracker import TrackedFrame
+
+#: Niceness of the threads beside tracking: a late map is better than a late pose, and late
+#: files are better than a late map.
+MAPPING_NICENESS, OUTPUT_NICENESS = 5, 10
+
+
+@dataclass(frozen=True)
+class KeyframeRequest:
+    """From tracking to mapping: this frame is to become a keyframe."""
+
+    frame: Frame
+    tracked: TrackedFrame
+    #: ``time.monotonic()`` of the request
+    requested_at: float
+
+
+class Backend:
+    """Maps in the caller's thread: deterministic, and nothing is dropped."""
+
+    def __init__(self, config: SlamConfig, predictor: Predictor, recording: Recording,
+                 timings: Timings, on_map: Callable[[MapUpdate], None]):
+        self._config = config
+        self._recording = recording
+        self._timings = timings
+        self._on_map = on_map
+        self._mapper = Mapper(config.mapping, predictor)
+        self._version = 0
+        #: what tracking works with; written by mapping only, replaced whole
+        self.published: PublishedMap | None = None
+
+    @property
+    def graph(self) -> KeyframeGraph:
+        """The live graph; to be read when nothing runs."""
+        return self._mapper.graph
+
+    def request(self, frame: Frame, tracked: TrackedFrame) -> None:
+        """Make a keyframe and optimise the map to the end."""
+        self._insert(frame, tracked)
+        while self._mapper.has_work:
+            self._optimise()
+        self._publish()
+        self._on_map(self._update())
+
+    def close(self) -> None:
+        """Hand out the final map, with the frames after the last keyframe."""
+        self._on_map(self._update())
+
+    def _insert(self, frame: Frame, tracked: TrackedFrame) -> None:
+        started = time.perf_counter()
+        self._mapper.insert_tracked(frame, tracked)
+        self._timings.keyframe.append(time.perf_counter() - started)
+
+    def _optimise(self, should_stop: Callable[[], bool] = lambda: False) -> bool:
+        """Do the next piece of mapping's work; whether it may have changed the map."""
+        started = time.perf_counter()
+        result = self._mapper.step(should_stop)
+        spent = time.perf_counter() - started
+        if isinstance(result, StageOptimised):
+            self._timings.iteration.append(spent / max(result.solution.iterations, 1))
+        else:
+            self._timings.loop.append(spent)
+        return result is not None and result.changed_map
+
+    def _publish(self) -> None:
+        self.published = publish(self._mapper.graph, self._config.tracking)
+
+    def _update(self) -> MapUpdate:
+        self._version += 1
+        return MapUpdate(version=self._version, graph=self._mapper.graph.frozen(),
+                         recording=self._recording, timings=self._timings)
+
+
+class ThreadedBackend(Backend):
+    """Maps in one thread and writes in another, beside the caller's, which tracks.
+
+    The threads share the newest keyframe request (tracking to mapping), the published map
+    (mapping to tracking) and the newest map update (mapping to output), each replaced whole.
+    """
+
+    def __init__(self, config: SlamConfig, predictor: Predictor, recording: Recording,
+                 timings: Timings, on_map: Callable[[MapUpdate], None],
+                 on_failure: Callable[[], None]):
+        super().__init__(config, predictor, recording, timings, on_map)
+        self._requests, self._updates = Mailbox(), Mailbox()
+        #: keyframes of the map when tracking last made a request; tracking thread
+        self._keyframes_at_request = -1
+        self._failed = False                        # guarded by _changed
+        #: notified when a map is published and when a thread fails
+        self._changed = threading.Condition()
+        self._on_failure = on_failure
+        self._workers = [Worker("mapping", MAPPING_NICENESS, self._fail, self._map_loop),
+                         Worker("output", OUTPUT_NICENESS, self._fail, self._output_loop)]
+
+    def request(self, frame: Frame, tracked: TrackedFrame) -> None:
+        """Ask for a keyframe; waits only for the first keyframe of a map.
+
+        One request at a time: another is made when tracking has worked with the keyframe of
+        the one before.
+        """
+        if not tracked.begins_map and tracked.newest_keyframe < self._keyframes_at_request:
+            return
+        self._keyframes_at_request = 0 if tracked.begins_map else tracked.newest_keyframe + 1
+        self._requests.put(KeyframeRequest(frame, tracked, time.monotonic()))
+        if tracked.begins_map:
+            with self._changed:
+                self._changed.wait_for(lambda: self._failed or self._is_published(frame.index))
+
+    def close(self) -> None:
+        """Wait until everything is mapped and written; raises what a thread raised."""
+        self._requests.close()
+        for worker in self._workers:
+            worker.join()
+        for worker in self._workers:
+            if worker.failure is not None:
+                raise worker.failure
+
+    def _is_published(self, first_frame_index: int) -> bool:
+        return self.published is not None \
+            and self.published.first_frame_index == first_frame_index
+
+    def _publish(self) -> None:
+        super()._publish()
+        with self._changed:
+            self._changed.notify_all()
+
+    def _map_loop(self) -> None:
+        requested_at = 0.0
+        try:
+            while True:
+                request = self._requests.get(0 if self._mapper.has_work else None)
+                if request is not None:
+                    requested_at = request.requested_at
+                    self._insert(request.frame, request.tracked)
+                    # tracking against unoptimised depth is better than against an older keyframe
+                    self._publish()
+                elif not self._mapper.has_work:
+                    break  # closed, and all is done
+                if self._mapper.has_work and self._optimise(lambda: self._requests.has_item):
+                    self._publish()
+                # a new request must not keep the keyframe before it from the output
+                if not self._mapper.has_work or self._requests.has_item:
+                    self._timings.lag.append(time.monotonic() - requested_at)
+                    self._updates.put(self._update())
+            # with the frames that came after the last keyframe
+            self._updates.put(self._update())
+        finally:
+            self._updates.close()
+
+    def _output_loop(self) -> None:
+        while (update := self._updates.get()) is not None:
+            self._on_map(update)
+
+    def _fail(self) -> None:
+        with self._changed:
+            self._failed = True
+            self._changed.notify_all()
+        self._on_failure()

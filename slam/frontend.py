@@ -1,0 +1,88 @@
+"""The front end: what becomes of each frame.  Owned by the thread that tracks."""
+
+import logging
+import time
+
+from scenecode.optim.geometry import se3
+from scenecode.optim.lucas_kanade import Alignment
+from scenecode.slam.config.slam_config import TrackingConfig
+from scenecode.slam.mapping.published_map import PublishedMap
+from scenecode.slam.records.frame import Frame
+from scenecode.slam.tracking.process import TrackingProcess
+from scenecode.slam.tracking.recording import Recording
+from scenecode.slam.tracking.timings import Timings
+from scenecode.slam.tracking.tracker import TrackedFrame, Tracker
+
+_log = logging.getLogger(__name__)
+
+
+class Frontend:
+    """Starts a map, tracks frames against it, and gives up a map that nothing can be tracked
+    against."""
+
+    def __init__(self, config: TrackingConfig, tracker: Tracker | TrackingProcess,
+                 recording: Recording, timings: Timings):
+        self._config = config
+        self._tracker = tracker
+        self._recording = recording
+        self._timings = timings
+        #: what the tracker was given last
+        self._current: PublishedMap | None = None
+        #: first frames of maps that were given up
+        self._given_up: set[int] = set()
+
+    def is_usable(self, frame: Frame) -> bool:
+        """Whether all pixels are numbers; notes the frame's truth, and the frame if it is not."""
+        self._recording.note_truth(frame)
+        usable = bool(frame.image.isfinite().all())
+        if not usable:
+            _log.warning("frame %d holds pixels that are not finite numbers; skipped", frame.index)
+            self._recording.unusable.append(frame.index)
+        return usable
+
+    def track(self, frame: Frame, published: PublishedMap | None) -> TrackedFrame | None:
+        """Track a frame against the map as published, or start a map from it; None for a frame
+        with too little contrast to start one."""
+        if published is not None and not self._is_given_up(published):
+            tracked = self._follow(frame, published)
+        elif float(frame.pyramid[0].std()) >= self._config.min_contrast:
+            tracked = _first_frame(frame)
+        else:
+            self._recording.unusable.append(frame.index)
+            return None
+        self._recording.tracked.append(tracked)
+        return tracked
+
+    def _follow(self, frame: Frame, published: PublishedMap) -> TrackedFrame:
+        started = time.perf_counter()
+        if published is not self._current:
+            self._tracker.set_map(published.reference, published.T_world_keyframes)
+            self._current = published
+        tracked = self._tracker.track(frame.index, frame.timestamp, frame.pyramid)
+        self._timings.tracking.append(time.perf_counter() - started)
+        return tracked
+
+    def _is_given_up(self, published: PublishedMap) -> bool:
+        """Whether the map came to nothing: its first keyframe was noise, or of something that
+        was never seen again."""
+        first = published.first_frame_index
+        if first not in self._given_up and self._initialisation_failed(published):
+            _log.warning("no frame could be tracked against the first keyframe, frame %d; a new "
+                         "map is started", first)
+            self._recording.reset()
+            self._given_up.add(first)
+        return first in self._given_up
+
+    def _initialisation_failed(self, published: PublishedMap) -> bool:
+        tracked = self._recording.tracked
+        return len(published.graph) == 1 and len(tracked) > self._config.give_up_after \
+            and all(entry.lost for entry in tracked[1:])
+
+
+def _first_frame(frame: Frame) -> TrackedFrame:
+    """The frame that a map starts from defines the world frame."""
+    T = se3.identity(device=frame.image.device)
+    return TrackedFrame(
+        frame_index=frame.index, timestamp=frame.timestamp, keyframe=0, T_key_cam=T, T_world_cam=T,
+        alignment=Alignment(T_ba=T, gain=1.0, offset=0.0, error=0.0, overlap=1.0, inliers=1.0),
+        lost=False, wants_keyframe=True, begins_map=True)

@@ -1,0 +1,18 @@
+"""What mapping hands to the output."""
+
+from dataclasses import dataclass
+
+from scenecode.slam.map.graph import KeyframeGraph
+from scenecode.slam.tracking.recording import Recording
+from scenecode.slam.tracking.timings import Timings
+
+
+@dataclass(frozen=True)
+class MapUpdate:
+    """The map at one moment, and what happened until then."""
+
+    #: grows with every update
+    version: int
+    graph: KeyframeGraph
+    recording: Recording
+    timings: Timings
