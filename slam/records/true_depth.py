@@ -9,6 +9,7 @@ from torch import Tensor
 
 from scenecode.optim.geometry import se3
 from scenecode.optim.geometry.camera import MIN_DEPTH, PinholeCamera
+from scenecode.optim.geometry.visibility import nearest_points
 from scenecode.slam.records.frame import Frame, GroundTruth
 
 #: Seconds within which a measurement serves another image: little is hidden from either.
@@ -38,11 +39,9 @@ def seen_by(depth: Tensor, camera: PinholeCamera, T_other_cam: Tensor,
                               depth.reshape(-1)[known].double())
     x = se3.act(T_other_cam.double(), x)
     x = x[x[:, 2] > MIN_DEPTH]
-    column, row = other.distort(x).round().long().unbind(1)
-    inside = (column >= 0) & (column < other.width) & (row >= 0) & (row < other.height)
-    z = depth.new_full((other.height * other.width,), torch.inf)
-    z.scatter_reduce_(0, (row * other.width + column)[inside], x[inside, 2].to(z), "amin")
-    return torch.where(z.isfinite(), z, 0.0).reshape(other.height, other.width)
+    z = x[:, 2].to(depth)
+    index = nearest_points(other.distort(x), z, other.width, other.height)
+    return torch.cat([z, z.new_zeros(1)])[index]   # -1, where none falls, is the last
 
 
 def with_depth(frame: Frame, measured: Sequence[MeasuredDepth]) -> GroundTruth | None:
