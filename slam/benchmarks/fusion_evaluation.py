@@ -1,20 +1,20 @@
-"""Label fusion compared method by method, for growing numbers of views (paper, table 2)."""
+"""``scenecode evaluate fusion``: methods of label fusion by number of views (paper, table 2)."""
 
 import argparse
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import torch
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 from scenecode.core.atomic_write import write_text
+from scenecode.core.console import make_console
 from scenecode.core.device import choose_device
 from scenecode.core.errors import ConfigError, DataError
 from scenecode.core.strict_config import override, to_mapping
@@ -23,7 +23,7 @@ from scenecode.networks.data.rooms import RoomConfig
 from scenecode.networks.evaluation.metrics import Confusion
 from scenecode.networks.inference.checkpoint import find_weights, load_predictor
 from scenecode.networks.prediction import Predictor
-from scenecode.slam.benchmarks.fusion_pictures import Gallery
+from scenecode.slam.benchmarks.fusion_pictures import PictureFolder
 from scenecode.slam.benchmarks.fusion_scenes import (
     REPORTED_SEED,
     FolderTrajectories,
@@ -49,7 +49,7 @@ class Trajectories(Protocol):
 
 @dataclass
 class FusionScores:
-    """Counts by number of views and method, and the poses that were seen."""
+    """Counts by number of views and method, and the poses of the views."""
 
     classes: int
     counts: dict[tuple[int, str], Confusion] = field(default_factory=dict)
@@ -60,14 +60,15 @@ class FusionScores:
         return self.counts.setdefault((views, method), Confusion(self.classes))
 
     def merge(self, other: "FusionScores") -> None:
-        """Add what another has counted."""
+        """Add the counts of another."""
         for key, confusion in other.counts.items():
             self.confusion(*key).counts += confusion.counts
         self.poses += other.poses
         self.trajectories += other.trajectories
 
     def result(self) -> dict:
-        """What ``--json`` prints: ``views`` -> number -> method -> scores, and what was seen."""
+        """What ``--json`` prints: ``views`` -> number -> method -> scores; and the data's size and
+        motion."""
         views: dict[str, dict] = {}
         for (count, method), confusion in sorted(self.counts.items(), key=lambda kv: kv[0][0]):
             scores = confusion.scores()
@@ -93,9 +94,9 @@ def score_group(group: Group, predictor: Predictor, views: Sequence[int],
                 methods: Sequence[str], config: LabelFusionConfig) -> FusionScores:
     """All methods on one reference, seen with each number of views."""
     scores = FusionScores(len(predictor.classes), poses=[group.poses()])
-    seen = group.views(predictor)
+    label_views = group.views(predictor)
     for count in views:
-        fusion = LabelFusion(seen[:count], config)
+        fusion = LabelFusion(label_views[:count], config)
         for method in methods:
             labels = fusion.fuse(method).argmax(0)
             scores.confusion(count, method).add(labels, group.labels())
@@ -103,7 +104,7 @@ def score_group(group: Group, predictor: Predictor, views: Sequence[int],
 
 
 def score_trajectories(data: Trajectories, score: Callable[[Group], FusionScores], classes: int,
-                       cache: Path | None, indices: Iterator[int],
+                       cache: Path | None, indices: Iterable[int],
                        total: FusionScores) -> None:
     """Add to ``total`` trajectory by trajectory, so that an interrupt leaves what is done.
 
@@ -114,12 +115,12 @@ def score_trajectories(data: Trajectories, score: Callable[[Group], FusionScores
         if file is not None and file.is_file():
             total.merge(FusionScores.from_json(json.loads(file.read_text()), classes))
             continue
-        found = FusionScores(classes, trajectories=1)
+        scores = FusionScores(classes, trajectories=1)
         for group in data.groups(index):
-            found.merge(score(group))
+            scores.merge(score(group))
         if file is not None:
-            write_text(file, json.dumps(found.to_json()))
-        total.merge(found)
+            write_text(file, json.dumps(scores.to_json()))
+        total.merge(scores)
 
 
 EXAMPLES = """examples:
@@ -166,16 +167,17 @@ def main(args: argparse.Namespace) -> int:
     weights = find_weights(args.model)
     predictor = load_predictor(weights, choose_device(args.device))
     data = _open(args, predictor)
-    gallery = None if args.pictures is None else Gallery(Path(args.pictures), predictor.classes)
+    pictures = None if args.pictures is None else \
+        PictureFolder(Path(args.pictures), predictor.classes)
     views = sorted(set(args.views))
 
     def score(group: Group) -> FusionScores:
-        if gallery is not None:
-            gallery.show(group, predictor, views[-1], config)
+        if pictures is not None:
+            pictures.write(group, predictor, views[-1], config)
         return score_group(group, predictor, views, args.methods, config)
 
     total = FusionScores(len(predictor.classes))
-    console = Console(stderr=True)
+    console = make_console(stderr=True)
     indices = track(range(len(data)), "fusing labels", console=console)
     try:
         score_trajectories(data, score, len(predictor.classes),
@@ -196,8 +198,7 @@ _REFERENCES_EACH = 2
 def _open(args: argparse.Namespace, predictor: Predictor) -> Trajectories:
     size = predictor.width, predictor.height
     if args.data == "rooms":
-        room = RoomConfig(**{name: str(data_path(folder)) for name, folder in (
-            ("textures", args.textures), ("meshes", args.meshes)) if folder})
+        room = RoomConfig(textures=_data_folder(args.textures), meshes=_data_folder(args.meshes))
         each = min(_REFERENCES_EACH, args.references)
         return RoomTrajectories(-(-args.references // each), max(args.views), each,
                                 args.first_seed, *size, room)
@@ -206,8 +207,12 @@ def _open(args: argparse.Namespace, predictor: Predictor) -> Trajectories:
     return FolderTrajectories(data_path(args.data), max(args.views), each, args.stride, *size)
 
 
+def _data_folder(name: str | None) -> str | None:
+    return str(data_path(name)) if name else None
+
+
 def _cache(args: argparse.Namespace, config: LabelFusionConfig, weights: Path) -> Path | None:
-    """The folder for exactly these settings, below the one asked for."""
+    """The folder for exactly these settings, below ``--cache``."""
     if args.cache is None:
         return None
     settings = [args.data, sorted(set(args.views)), args.methods, args.first_seed, args.stride,
@@ -228,7 +233,7 @@ def _print(result: dict) -> None:
         for method, scores in methods.items():
             table.add_row(count, method, *(f"{100 * scores[name]:.2f}" for name in SCORES))
         table.add_section()
-    console = Console()
+    console = make_console()
     console.print(table)
     for name, of in result["motion"].items():
         console.print(f"{name} views: {of['mean_m']:.3f} m (largest {of['max_m']:.3f}), "

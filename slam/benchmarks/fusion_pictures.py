@@ -1,5 +1,4 @@
-"""Pictures of label fusion as in the paper's figures 7 and 8: labels and entropy, before and
-after."""
+"""Pictures of label fusion (paper, figures 7 and 8): labels and entropy, before and after."""
 
 from pathlib import Path
 
@@ -8,10 +7,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from scenecode.core.atomic_write import write_bytes
 from scenecode.networks.classes import ClassSet
 from scenecode.networks.prediction import Predictor
 from scenecode.slam.benchmarks.fusion_scenes import Group
 from scenecode.slam.fusion.label_fusion import LabelFusion, LabelFusionConfig
+from scenecode.slam.records.snapshot import uint8_image
 
 #: Pictures written, of the first references.
 COUNT = 24
@@ -19,31 +20,31 @@ COUNT = 24
 SHOWN = ("none", "multiplication", "average", "code_alone", "code")
 
 
-class Gallery:
+class PictureFolder:
     """A folder of pictures, one for each of the first ``COUNT`` references."""
 
     def __init__(self, folder: Path, classes: ClassSet):
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._classes, self._written = folder, classes, 0
 
-    def show(self, group: Group, predictor: Predictor, views: int,
+    def write(self, group: Group, predictor: Predictor, views: int,
              config: LabelFusionConfig) -> None:
         """Write a picture with a column for each view, the others in turn as reference."""
         if self._written >= COUNT:
             return
-        seen = group.views(predictor)[:views]
+        label_views = group.views(predictor)[:views]
         columns = []
         for n, frame in enumerate(group.frames[:views]):
-            ordered = [seen[n], *seen[:n], *seen[n + 1:]]
+            ordered = [label_views[n], *label_views[:n], *label_views[n + 1:]]
             fusion = LabelFusion(ordered, config)
             fused = {method: fusion.fuse(method) for method in SHOWN}
-            image = (frame.image.permute(1, 2, 0) * 255).round().byte().numpy()
             columns.append(np.vstack([
-                image, self._classes.paint(frame.truth.labels),
+                uint8_image(frame.image), self._classes.paint(frame.labels),
                 *(self._classes.paint(fused[method].argmax(0)) for method in SHOWN),
                 *(entropy_picture(fused[method]) for method in (SHOWN[0], SHOWN[-1]))]))
-        path = self._folder / f"{self._written:03d}.png"
-        cv2.imwrite(str(path), np.hstack(columns)[..., ::-1])
+        # through bytes, since cv2.imwrite fails on names that are not ASCII on Windows
+        _, data = cv2.imencode(".png", np.hstack(columns)[..., ::-1])
+        write_bytes(self._folder / f"{self._written:03d}.png", data.tobytes())
         self._written += 1
 
 

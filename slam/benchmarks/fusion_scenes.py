@@ -1,7 +1,7 @@
 """Short groups of labelled views for the evaluation of label fusion: a reference and the views
 that follow it, with true depth, poses and labels."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import degrees
 from pathlib import Path
@@ -14,6 +14,7 @@ from scenecode.core.errors import DataError
 from scenecode.networks.data.rooms import EffectsConfig, PathConfig, RoomConfig
 from scenecode.networks.prediction import Predictor
 from scenecode.optim.geometry import se3
+from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.slam.fusion.label_views import LabelView
 from scenecode.slam.records.frame import Frame
 from scenecode.slam.sources import SourceOptions, open_source
@@ -33,29 +34,58 @@ SUPERSAMPLE = 2
 
 
 @dataclass(frozen=True)
+class LabelledFrame:
+    """A frame whose pose, depth and labels are known, as ``scenecode.slam.records.frame``."""
+
+    index: int
+    camera: PinholeCamera
+    #: (3, H, W) float32 in [0, 1]
+    image: Tensor
+    #: (4, 4)
+    T_world_cam: Tensor
+    #: (H, W) metres, 0 where unknown
+    depth: Tensor
+    #: (H, W) uint8 class ids
+    labels: Tensor
+
+    @staticmethod
+    def of(frame: Frame, name: str) -> "LabelledFrame":
+        """Raises ``DataError``, which names the data set, where any of these is unknown."""
+        truth = frame.truth
+        if truth is None or truth.T_world_cam is None or truth.depth is None \
+                or truth.labels is None:
+            raise DataError(f"{name}: image {frame.index} lacks pose, depth or labels; label "
+                            "fusion needs them for every image")
+        return LabelledFrame(index=frame.index, camera=frame.camera, image=frame.image,
+                             T_world_cam=truth.T_world_cam, depth=truth.depth,
+                             labels=truth.labels)
+
+
+@dataclass(frozen=True)
 class Group:
     """A reference, first, and the views after it."""
 
     #: of the trajectory, unique in a data set
     trajectory: str
-    frames: tuple[Frame, ...]
+    frames: tuple[LabelledFrame, ...]
 
     def poses(self) -> np.ndarray:
         """(V, 4, 4) ``T_world_cam``."""
-        return np.stack([frame.truth.T_world_cam.double().numpy() for frame in self.frames])
+        return np.stack([frame.T_world_cam.double().numpy() for frame in self.frames])
 
     def labels(self) -> Tensor:
         """(H, W) true class ids of the reference."""
-        return self.frames[0].truth.labels
+        return self.frames[0].labels
 
     def views(self, predictor: Predictor) -> list[LabelView]:
-        """With what the network says of each image."""
+        """The views with the network's prediction of each image."""
         found = []
         for frame in self.frames:
             with torch.inference_mode():
                 prediction = predictor.predict(frame.image, frame.camera)
-            found.append(LabelView(frame.camera, frame.truth.T_world_cam.float(), frame.image,
-                                   frame.truth.depth, prediction.detached().to("cpu")))
+            found.append(LabelView(camera=frame.camera, T_world_cam=frame.T_world_cam.float(),
+                                   image=frame.image, depth=frame.depth,
+                                   prediction=prediction.detached().to("cpu")))
         return found
 
 
@@ -89,7 +119,9 @@ class RoomTrajectories:
             chosen = np.concatenate([[0], np.cumsum(steps)])
             first = start + int(rng.integers(max(1, part - chosen[-1])))
             chosen = np.minimum(first + chosen, WALK_FRAMES - 1)
-            groups.append(Group(self.name(index), tuple(map(source.frame, chosen.tolist()))))
+            frames = [LabelledFrame.of(source.frame(n), self.name(index))
+                      for n in chosen.tolist()]
+            groups.append(Group(self.name(index), tuple(frames)))
         return groups
 
 
@@ -125,7 +157,7 @@ class FolderTrajectories:
         frames = {}
         for frame in source:
             if frame.index in wanted:
-                frames[frame.index] = _with_truth(frame, self.name(index))
+                frames[frame.index] = LabelledFrame.of(frame, self.name(index))
             if frame.index >= max(wanted):
                 break
         source.close()
@@ -140,40 +172,34 @@ def motion_statistics(poses: Sequence[np.ndarray]) -> dict[str, dict[str, float]
     view against its ``reference``; mean, deviation and largest of metres and degrees."""
     pairs = {"consecutive": list(_pairs(poses, lambda k: k - 1)),
              "reference": list(_pairs(poses, lambda k: 0))}
-    return {name: _spread(np.array(values)) for name, values in pairs.items() if values}
+    return {name: _statistics(np.array(values)) for name, values in pairs.items() if values}
 
 
-def _pairs(poses: Sequence[np.ndarray], other) -> Iterator[tuple[float, float]]:
+def _pairs(poses: Sequence[np.ndarray],
+           other: Callable[[int], int]) -> Iterator[tuple[float, float]]:
+    """Metres and degrees from view ``other(k)`` to view k of each group."""
     for group in poses:
         for k in range(1, len(group)):
             T = torch.from_numpy(np.linalg.inv(group[other(k)]) @ group[k])
             yield float(T[:3, 3].norm()), degrees(float(se3.rotation_angle(T)))
 
 
-def _spread(values: np.ndarray) -> dict[str, float]:
-    found = {}
-    for column, unit in enumerate(("m", "deg")):
-        of = values[:, column]
-        found |= {f"mean_{unit}": float(of.mean()), f"std_{unit}": float(of.std()),
-                  f"max_{unit}": float(of.max())}
-    return found
+def _statistics(values: np.ndarray) -> dict[str, float]:
+    """Mean, deviation and largest of the columns metres and degrees (N, 2)."""
+    statistics: dict[str, float] = {}
+    for unit, column in zip(("m", "deg"), values.T):
+        statistics |= {f"mean_{unit}": float(column.mean()), f"std_{unit}": float(column.std()),
+                       f"max_{unit}": float(column.max())}
+    return statistics
 
 
 def _sequences(root: Path) -> list[Path]:
     if not root.is_dir():
-        raise DataError(f"{root}: no such folder; give rooms, or a folder of sequences with poses, "
-                        "depth and labels")
+        raise DataError(f"{root}: no such folder; give rooms, or a folder of sequences with "
+                        "poses, depth and labels")
     found = [p for p in (root, *sorted(root.glob("*")), *sorted(root.glob("*/*")))
              if (p / "photo").is_dir()]
     if not found:
         raise DataError(f"{root}: no SceneNet RGB-D trajectory (photo, depth, instance) in it or "
                         "in the folders inside; label fusion needs labels of every image")
     return found
-
-
-def _with_truth(frame: Frame, name: str) -> Frame:
-    truth = frame.truth
-    if truth is None or any(v is None for v in (truth.T_world_cam, truth.depth, truth.labels)):
-        raise DataError(f"{name}: image {frame.index} lacks pose, depth or labels; label fusion "
-                        "needs them for every image")
-    return frame

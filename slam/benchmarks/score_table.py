@@ -16,8 +16,11 @@ Column = tuple[str, str, float, int]
 
 def cells(scores: Mapping[str, float | None], columns: Sequence[Column]) -> list[str]:
     """The texts of a row; a dash where a score is unknown."""
-    return [f"{scores[key] * factor:.{decimals}f}" if scores.get(key) is not None else "-"
-            for key, _, factor, decimals in columns]
+    return [_cell(scores.get(key), factor, decimals) for key, _, factor, decimals in columns]
+
+
+def _cell(score: float | None, factor: float, decimals: int) -> str:
+    return "-" if score is None else f"{score * factor:.{decimals}f}"
 
 
 def markdown_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

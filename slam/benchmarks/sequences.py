@@ -17,8 +17,8 @@ from scenecode.networks.inference.checkpoint import load_predictor
 from scenecode.networks.prediction import Predictor
 from scenecode.slam.calibration.lens_distortion import open_undistorted
 from scenecode.slam.config.slam_config import SlamConfig
-from scenecode.slam.evaluation.evaluate import evaluate_trajectory
 from scenecode.slam.evaluation.report import truth_scores
+from scenecode.slam.evaluation.scores import trajectory_errors
 from scenecode.slam.fusion.map_fusion import Fusion
 from scenecode.slam.output.output import NoOutput
 from scenecode.slam.records.trajectory import Trajectory, read_tum
@@ -120,9 +120,9 @@ def run_source(title: str, source: Source, config: SlamConfig, predictor: Predic
 
 
 def path_scores(truth: Trajectory, path: Trajectory) -> dict[str, float]:
-    """The scores of ``evaluate_trajectory``; the coverage alone where too few poses match."""
+    """The scores of ``trajectory_errors``; the coverage alone where too few poses match."""
     try:
-        return evaluate_trajectory(truth, path)
+        return trajectory_errors(truth, path)
     except ResultError:
         # too few poses for an alignment: a system that lost nearly all of it
         return {"coverage": len(path) / len(truth)}

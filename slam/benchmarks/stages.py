@@ -1,16 +1,18 @@
-"""What each mapping stage and each residual adds: the same sequences without it."""
+"""``scenecode evaluate stages``: the same sequences without single mapping stages or residuals."""
 
 import argparse
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 
+from scenecode.core.console import escape, make_console
 from scenecode.core.errors import ConfigError
 from scenecode.networks.prediction import Predictor
+from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.slam.benchmarks.ablation import residual_variants, stage_variants
 from scenecode.slam.benchmarks.score_table import cells, markdown_table, write_results
 from scenecode.slam.benchmarks.sequences import (
@@ -24,17 +26,18 @@ from scenecode.slam.benchmarks.sequences import (
 )
 from scenecode.slam.benchmarks.suite import COLUMNS as SUITE_COLUMNS
 from scenecode.slam.config.slam_config import SlamConfig
+from scenecode.slam.records.frame import Frame
 from scenecode.slam.sources.base.source import Source
 
 #: Columns of the tables, all against truth, see ``scenecode.slam.benchmarks.score_table.Column``.
 COLUMNS = (("ate_percent", "ATE / path %", 1, 2),
            *(column for column in SUITE_COLUMNS if column[0] in (
                "rotation_deg", "coverage", "depth_within_10", "abs_rel", "miou")))
-#: Rooms that are walked through when nothing is asked for.
+#: Rooms that are run when no sequence is given.
 _DEFAULT_SEEDS = (11, 12, 13, 14)
 
 #: ``sequence`` -> row -> scores; what is not known is absent.
-Found = dict[str, dict[str, dict[str, float]]]
+Scores = dict[str, dict[str, dict[str, float]]]
 
 
 def run_variants(sequences: Sequence[SequenceConfig], variants: Mapping[str, SlamConfig],
@@ -43,8 +46,8 @@ def run_variants(sequences: Sequence[SequenceConfig], variants: Mapping[str, Sla
     """Run each sequence in each variant; gives sequence, variant and scores after every run.
 
     A sequence is opened once for all its variants, which take images of one size.  ``report``
-    hears what is going on.  Raises ``ConfigError`` for a camera, which shows nothing twice, and
-    ``ResultError`` for a source without true poses.
+    is called with a line of progress.  Raises ``ConfigError`` for a camera, which cannot be run
+    twice, and ``ResultError`` for a source without true poses.
     """
     first = next(iter(variants.values()))
     for number, sequence in enumerate(sequences, 1):
@@ -53,11 +56,15 @@ def run_variants(sequences: Sequence[SequenceConfig], variants: Mapping[str, Sla
         with closing(_repeatable(sequence.open(first.width, first.height))) as source:
             for name, config in variants.items():
                 run = run_source(sequence.title, source, config, predictor,
-                                 lambda frame: report(f"{place}, {name}: frame {frame}"))
-                yield sequence.title, name, run.scores | _relative(run.scores)
+                                 partial(_report_frame, report, f"{place}, {name}"))
+                yield sequence.title, name, run.scores | _relative_error(run.scores)
 
 
-def _relative(scores: Mapping[str, float]) -> dict[str, float]:
+def _report_frame(report: Callable[[str], None], run: str, frame: int) -> None:
+    report(f"{run}: frame {frame}")
+
+
+def _relative_error(scores: Mapping[str, float]) -> dict[str, float]:
     """The position error in percent of the path, where it is known."""
     if not scores.get("path_length_m"):
         return {}
@@ -65,30 +72,32 @@ def _relative(scores: Mapping[str, float]) -> dict[str, float]:
 
 
 def _repeatable(source: Source) -> Source:
+    """A source that can be run several times; raises ``ConfigError`` for a camera."""
     if source.is_live:
         source.close()
         raise ConfigError(f"{source.name}: a camera cannot be run several times; give a "
                           "recording with ground truth, or --seeds")
-    return source if source.original is not None else _Made(source)
+    return source if source.original is not None else _RenderedFrames(source)
 
 
-class _Made:
+class _RenderedFrames:
     """The frames of a source that renders them, rendered once for all runs."""
-
-    is_live, unreadable, original = False, 0, None
 
     def __init__(self, source: Source):
         self.name, self.fps, self.length = source.name, source.fps, source.length
+        self.is_live = False
+        self.original: PinholeCamera | None = None
         self._frames = list(source)
+        self.unreadable = source.unreadable
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Frame]:
         return iter(self._frames)
 
     def close(self) -> None:
         """Nothing to release."""
 
 
-def mean_scores(found: Found, rows: Sequence[str]
+def mean_scores(found: Scores, rows: Sequence[str]
                 ) -> tuple[dict[str, dict[str, float]], dict[str, int]]:
     """The mean of each row over sequences, and over how many by score.
 
@@ -107,7 +116,7 @@ def mean_scores(found: Found, rows: Sequence[str]
     return means, counts
 
 
-def markdown(found: Found, rows: Sequence[str]) -> str:
+def markdown(found: Scores, rows: Sequence[str]) -> str:
     """A table for each sequence, and one of the means with the numbers of sequences in them."""
     means, counts = mean_scores(found, rows)
     titles = ["", *(title for _, title, _, _ in COLUMNS)]
@@ -119,7 +128,7 @@ def markdown(found: Found, rows: Sequence[str]) -> str:
                      for title, lines in tables.items())
 
 
-def results(found: Found, rows: Sequence[str]) -> dict:
+def results(found: Scores, rows: Sequence[str]) -> dict:
     """What ``--json`` prints: all scores by sequence and row, the means, and over how many
     sequences each is taken."""
     means, counts = mean_scores(found, rows)
@@ -154,12 +163,13 @@ def main(args: argparse.Namespace) -> int:
     variants = residual_variants(config) if args.residuals else stage_variants(config)
     rows = list(variants)
     stem = "residuals" if args.residuals else "stages"
-    found: Found = {}
-    console = Console(stderr=True)
+    found: Scores = {}
+    console = make_console(stderr=True)
     try:
         with console.status("") as status:
-            for sequence, row, scores in run_variants(suite.sequences, variants, predictor,
-                                                      status.update):
+            for sequence, row, scores in run_variants(
+                    suite.sequences, variants, predictor,
+                    lambda text: status.update(escape(text))):
                 found.setdefault(sequence, {})[row] = scores
                 if args.out:
                     texts = {f"{stem}.md": markdown(found, rows),

@@ -1,14 +1,16 @@
-"""Sequences with ground truth, one after the other: one table of errors, with other systems'."""
+"""``scenecode evaluate sequence``: one table of errors of our own and of other systems."""
 
 import argparse
 import json
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from rich.console import Console
+from rich.status import Status
 
+from scenecode.core.console import escape, make_console
 from scenecode.core.errors import ConfigError
 from scenecode.networks.prediction import Predictor
 from scenecode.slam.benchmarks.score_table import cells, markdown_table, write_results
@@ -25,7 +27,7 @@ from scenecode.slam.config.slam_config import SlamConfig
 from scenecode.slam.evaluation.trajectory_plot import plot_trajectories
 from scenecode.slam.records.trajectory import Trajectory, write_tum
 
-#: Our own rows are called so.
+#: System name of our own rows.
 OURS = "scenecode"
 #: Columns of the table, see ``scenecode.slam.benchmarks.score_table.Column``.
 COLUMNS = (("ate_m", "ATE m", 1, 3), ("zero_motion_ate_m", "never moves m", 1, 3),
@@ -33,7 +35,7 @@ COLUMNS = (("ate_m", "ATE m", 1, 3), ("zero_motion_ate_m", "never moves m", 1, 3
            ("rotation_deg", "rotation deg", 1, 2), ("coverage", "coverage %", 100, 1),
            ("depth_within_10", "depth within 10 %", 100, 1), ("abs_rel", "AbsRel", 1, 3),
            ("miou", "mIoU", 1, 3), ("fps", "frames/s", 1, 1))
-#: Files written beside the plots.
+#: Files written together with the plots.
 RESULTS, TABLE = "results.json", "table.md"
 
 
@@ -50,7 +52,7 @@ def run_sequence(sequence: SequenceConfig, config: SlamConfig, predictor: Predic
                  advance: Callable[[int], None] = lambda frame: None
                  ) -> tuple[list[Row], dict[str, Trajectory]]:
     """Run one sequence and score it, with the others' trajectories; also returns the paths, the
-    truth under ``truth``.  ``advance`` hears of every frame.
+    truth under ``truth``.  ``advance`` is called with the index of every frame.
 
     Raises ``ResultError`` for a source without true poses.
     """
@@ -90,26 +92,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--compare", action="append", default=[], metavar="NAME=TUMFILE",
                         help="another system's path through the one SOURCE; may be repeated")
     parser.add_argument("--out", metavar="DIR", required=True,
-                        help=f"gets {TABLE}, {RESULTS}, and a plot and the paths of each sequence")
+                        help=f"gets {TABLE}, {RESULTS}, and a plot and the paths of each "
+                        "sequence")
     add_system_arguments(parser)
 
 
 def main(args: argparse.Namespace) -> int:
     """Run ``scenecode evaluate sequence``; Ctrl-C prints what there is.  Returns the status."""
     if args.compare and len(args.sources) != 1:
-        raise ConfigError("--compare belongs to one SOURCE; for several, list them in a suite file "
-                          "with 'compare: [NAME=FILE]' each")
+        raise ConfigError("--compare belongs to one SOURCE; for several, list them in a suite "
+                          "file with 'compare: [NAME=FILE]' each")
     suite = listed_sequences(args, tuple(args.compare))
     config, predictor = load_system(args)
     out = Path(args.out)
     rows: list[Row] = []
-    console = Console(stderr=True)
+    console = make_console(stderr=True)
     try:
         for sequence in suite.sequences:
-            with console.status(sequence.title) as status:
-                found, paths = run_sequence(
-                    sequence, config, predictor,
-                    lambda frame: status.update(f"{sequence.title}: frame {frame}"))
+            with console.status(escape(sequence.title)) as status:
+                found, paths = run_sequence(sequence, config, predictor,
+                                            partial(_show_frame, status, sequence.title))
             rows += found
             # complete after every sequence
             _write(out, rows, found[0].sequence, paths, config)
@@ -118,6 +120,10 @@ def main(args: argparse.Namespace) -> int:
                       f"{len(suite.sequences)} sequences")
     print(json.dumps(results(rows)) if args.json else markdown(rows))
     return 0
+
+
+def _show_frame(status: Status, title: str, frame: int) -> None:
+    status.update(escape(f"{title}: frame {frame}"))
 
 
 def _write(out: Path, rows: Sequence[Row], title: str, paths: dict[str, Trajectory],

@@ -1,12 +1,13 @@
-"""Structure from motion of two images, both starting at the identity pose (paper, figures 1 and 9).
+"""``scenecode twoview``: structure from motion of two images (paper, figures 1 and 9).
 
-Nothing but the two images and the camera is known: depth and labels start at the zero code,
-the motion at none, and the same schedule as in mapping moves all of it together.  A camera that
-only turns is no special case, since the network has an idea of depth without parallax.
+Only the two images and the camera are known: depth and labels start at the zero code, both poses
+at the identity, and mapping's own schedule optimises all of it together.  Pure rotation is no
+special case, since the network predicts depth without parallax.
 """
 
 import argparse
 import json
+from contextlib import closing
 from dataclasses import dataclass, replace
 from math import degrees
 from pathlib import Path
@@ -14,10 +15,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from rich.console import Console
 from torch import Tensor
 
 from scenecode.core.colours import amount_colours, depth_colours
+from scenecode.core.console import make_console
 from scenecode.core.device import choose_device
 from scenecode.core.errors import ResultError, SourceError
 from scenecode.core.strict_config import override
@@ -28,7 +29,7 @@ from scenecode.networks.prediction import Predictor
 from scenecode.optim.geometry import se3
 from scenecode.optim.imaging import image as imaging
 from scenecode.slam.config.slam_config import SlamConfig
-from scenecode.slam.evaluation.evaluate import keyframe_depth_scores
+from scenecode.slam.evaluation.scores import keyframe_depth_scores
 from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.mapping.mapper import Mapper
 from scenecode.slam.records.frame import Frame
@@ -36,7 +37,7 @@ from scenecode.slam.sources import open_source
 from scenecode.slam.sources.base.options import SourceOptions
 from scenecode.slam.sources.calibration.files import parse_intrinsics
 
-#: Brightness differences from this on are shown alike.
+#: Intensity difference at which the picture's colours saturate.
 _LARGE_DIFFERENCE = 0.3
 
 
@@ -49,20 +50,20 @@ class TwoViews:
 
     @property
     def T_first_second(self) -> Tensor:
-        """(4, 4), metres as far as the network knows them."""
+        """(4, 4); the translation has the scale of the network's depth."""
         return self.after.relative(1, 0)
 
     def difference(self, graph: KeyframeGraph) -> tuple[Tensor, Tensor]:
-        """Brightness of the second image as the first sees it, and how far it is from the first
-        one's; both (H, W), 0 where the second image does not reach."""
+        """Intensity of the second image warped onto the first, and its absolute difference from
+        the first; both (H, W), 0 outside the second image."""
         first, second = (keyframe.pyramid[0] for keyframe in graph.keyframes)
         pixels, _, seen = graph.seen_in(0, 1)
-        found = imaging.sample(second[..., None], pixels)[:, 0]
-        warped = (found * seen).view_as(first)
+        warped = imaging.sample(second[..., None], pixels)[:, 0]
+        warped = (warped * seen).view_as(first)
         return warped, (warped - first).abs() * seen.view_as(first)
 
     def scores(self) -> dict[str, float]:
-        """``difference_before`` and ``difference``: mean brightness error of the warped second
+        """``difference_before`` and ``difference``: mean intensity error of the warped second
         image.  With true poses also ``rotation_error_deg`` and, where the camera moved,
         ``direction_error_deg`` of the translation and ``scale``; with true depth
         ``depth_within_10_before``, ``depth_within_10``."""
@@ -71,8 +72,8 @@ class TwoViews:
                   "rotation_deg": degrees(se3.rotation_angle(self.T_first_second)),
                   "translation_m": float(self.T_first_second[:3, 3].norm())}
         first, second = (keyframe.frame.truth for keyframe in self.after.keyframes)
-        if first is not None and second is not None and None not in (first.T_world_cam,
-                                                                     second.T_world_cam):
+        if first is not None and first.T_world_cam is not None \
+                and second is not None and second.T_world_cam is not None:
             true = se3.inverse(first.T_world_cam.double()) @ second.T_world_cam.double()
             scores |= self._pose_scores(true)
         if first is not None and first.depth is not None:
@@ -119,7 +120,7 @@ def reconstruct(first: Frame, second: Frame, predictor: Predictor,
                 config: SlamConfig) -> TwoViews:
     """Depth, labels and motion of two images, by mapping's own schedule from the identity."""
     identity = se3.identity(device=first.image.device)
-    # where the second view is from is not known, nor then what it sees of the first one's surfaces
+    # the second pose is unknown, so the first view's depth cannot tell the second one's scale
     mapping = replace(config.mapping, scale_share=0.0)
     mapper = Mapper(mapping, predictor)
     mapper.insert(first, identity)
@@ -138,7 +139,8 @@ EXAMPLES = """examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``scenecode twoview``."""
     parser.add_argument("source", metavar="SOURCE", help="what 'scenecode run' takes")
-    parser.add_argument("--frames", type=int, nargs=2, default=(0, 10), metavar=("FIRST", "SECOND"),
+    parser.add_argument("--frames", type=int, nargs=2, default=(0, 10),
+                        metavar=("FIRST", "SECOND"),
                         help="which two of its images, counted from 0 (default 0 10)")
     parser.add_argument("--intrinsics", metavar="fx,fy,cx,cy[,...]",
                         help="of the original images, in pixels")
@@ -160,9 +162,9 @@ def main(args: argparse.Namespace) -> int:
     predictor = load_predictor(args.model, config.device)
     intrinsics = None if args.intrinsics is None else parse_intrinsics(args.intrinsics)
     options = SourceOptions(intrinsics, args.calib, None, predictor.width, predictor.height)
-    frames = _pick(args.source, options, tuple(args.frames))
-    frames = [replace(frame, image=frame.image.to(config.device)) for frame in frames]
-    found = reconstruct(*frames, predictor, config)
+    first, second = (replace(frame, image=frame.image.to(config.device))
+                     for frame in _pick(args.source, options, *args.frames))
+    found = reconstruct(first, second, predictor, config)
     try:
         write_rgb(Path(args.out), found.picture(predictor.classes))
     except (OSError, cv2.error) as error:
@@ -172,29 +174,22 @@ def main(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(scores | {"T_first_second": found.T_first_second.tolist()}))
         return 0
-    console = Console()
+    console = make_console()
     for name, value in scores.items():
         console.print(f"{name:24s} {value:.4f}")
     console.print(f"picture: {args.out}")
     return 0
 
 
-def _pick(name: str, options: SourceOptions, numbers: tuple[int, int]) -> list[Frame]:
-    """The two images of a source.  Raises ``SourceError`` when it has fewer, or the same image
-    is asked for twice."""
-    if numbers[0] == numbers[1] or min(numbers) < 0:
-        raise SourceError(f"--frames {numbers[0]} {numbers[1]}: name two different images, "
-                          "counted from 0")
-    found: dict[int, Frame] = {}
-    source = open_source(name, options)
-    try:
-        for count, frame in enumerate(source):
-            if count in numbers:
-                found[count] = frame
-            if count >= max(numbers):
-                break
-    finally:
-        source.close()
-    if len(found) < 2:
-        raise SourceError(f"{name}: no image number {max(numbers)}; choose smaller --frames")
-    return [found[number] for number in numbers]
+def _pick(name: str, options: SourceOptions, first: int, second: int) -> tuple[Frame, Frame]:
+    """Two images of a source by number.  Raises ``SourceError`` when it has fewer, or for the same
+    image twice."""
+    if first == second or min(first, second) < 0:
+        raise SourceError(f"--frames {first} {second}: name two different images, counted from 0")
+    last = max(first, second)
+    with closing(open_source(name, options)) as source:
+        frames = {number: frame for number, frame in zip(range(last + 1), source)
+                  if number in (first, second)}
+    if len(frames) < 2:
+        raise SourceError(f"{name}: no image number {last}; choose smaller --frames")
+    return frames[first], frames[second]

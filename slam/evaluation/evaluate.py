@@ -1,33 +1,19 @@
-"""Scores against ground truth: of a trajectory, and of the keyframes' depth and labels."""
+"""``scenecode evaluate trajectory``: a camera path in files or folders against the true one."""
 
 import argparse
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-import torch
-from rich.console import Console
 from rich.table import Table
 
+from scenecode.core.console import make_console
 from scenecode.core.errors import ResultError
-from scenecode.networks.classes import VOID
-from scenecode.networks.evaluation.metrics import Confusion
-from scenecode.slam.records.frame import GroundTruth
-from scenecode.slam.records.snapshot import KeyframeView
-from scenecode.slam.records.trajectory import (
-    MAX_DIFFERENCE,
-    Trajectory,
-    read_tum,
-    trajectory_errors,
-)
+from scenecode.slam.evaluation.scores import trajectory_errors
+from scenecode.slam.records.trajectory import MAX_DIFFERENCE, Trajectory, read_tum
 from scenecode.slam.sources.base.options import DEFAULT_FPS
 from scenecode.slam.sources.datasets.posed import is_posed, read_line_poses
 from scenecode.slam.sources.datasets.seven_scenes import is_seven_scenes, read_poses
 from scenecode.slam.sources.datasets.tum import has_truth, is_tum, read_image_poses
-
-#: A depth counts as right when it is off by less than this part of the truth.
-RIGHT_WITHIN = 0.10
 
 #: How the table shows each score: title, unit, factor, decimals.
 _ROWS = {
@@ -44,7 +30,7 @@ _ROWS = {
 def evaluate_trajectory(gt: str | Path | Trajectory, est: str | Path | Trajectory,
                         max_difference: float = MAX_DIFFERENCE,
                         fps: float = DEFAULT_FPS) -> dict[str, float]:
-    """The scores of ``scenecode.slam.records.trajectory.trajectory_errors``.
+    """The scores of ``scenecode.slam.evaluation.scores.trajectory_errors``.
 
     ``gt`` is a TUM file, a 7-Scenes folder (poses stamped frame number / ``fps``), a TUM
     RGB-D folder (its ground truth at the moments of its images), or a trajectory; ``est`` is
@@ -53,51 +39,6 @@ def evaluate_trajectory(gt: str | Path | Trajectory, est: str | Path | Trajector
     Raises ``ResultError`` for files that cannot be read or do not match in time.
     """
     return trajectory_errors(_ground_truth(gt, fps), _estimate(est), max_difference)
-
-
-def evaluate_maps(keyframes: Sequence[KeyframeView], truths: Sequence[GroundTruth | None],
-                  scale: float, class_count: int) -> dict[str, float]:
-    """Scores of keyframes against the truth of their frames, where there is truth.
-
-    ``scale`` multiplies every estimated depth: the one global scale of the trajectory's
-    alignment, never a scale per image.
-
-    * ``depth_within_10``: fraction of pixels with known depth that are within 10 % of it,
-      mean over keyframes.
-    * ``abs_rel``: mean of |depth - truth| / truth, mean over keyframes.
-    * ``miou``: mean intersection over union of the classes that occur, all keyframes pooled;
-      pixels without a label of either kind are left out.
-
-    Keys whose truth is unknown for every keyframe are absent.
-    """
-    depth_scores, confusion, labelled = [], Confusion(class_count), False
-    for view, truth in zip(keyframes, truths, strict=True):
-        if truth is not None and truth.depth is not None:
-            score = keyframe_depth_scores(view.depth * scale, truth.depth.cpu().numpy())
-            if score is not None:
-                depth_scores.append(score)
-        if truth is not None and truth.labels is not None:
-            said = torch.from_numpy(view.labels)
-            true = torch.where(said == VOID, VOID, truth.labels.cpu())
-            labelled |= bool((true != VOID).any())
-            confusion.add(said, true)
-    scores = {}
-    if depth_scores:
-        within, relative = np.mean(depth_scores, 0)
-        scores.update(depth_within_10=float(within), abs_rel=float(relative))
-    if labelled:
-        scores["miou"] = confusion.scores()["miou"]
-    return scores
-
-
-def keyframe_depth_scores(depth: np.ndarray, truth: np.ndarray) -> tuple[float, float] | None:
-    """``depth_within_10`` and ``abs_rel`` of one depth map (H, W) in metres, where ``truth``
-    is above 0; None when it nowhere is."""
-    known = truth > 0
-    if not known.any():
-        return None
-    error = np.abs(depth[known].astype(np.float64) - truth[known]) / truth[known]
-    return float((error <= RIGHT_WITHIN).mean()), float(error.mean())
 
 
 EXAMPLES = """example:
@@ -127,7 +68,7 @@ def main(args: argparse.Namespace) -> int:
     table = Table(title=f"{args.est} against {args.gt}", show_header=False)
     for key, (title, unit, factor, decimals) in _ROWS.items():
         table.add_row(key, f"{scores[key] * factor:.{decimals}f} {unit}", title)
-    Console().print(table)
+    make_console().print(table)
     return 0
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from scenecode.core.errors import ResultError
-from scenecode.slam.evaluation.evaluate import evaluate_maps, evaluate_trajectory
+from scenecode.slam.evaluation.scores import evaluate_maps, trajectory_errors
 from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.records.snapshot import KeyframeView
 from scenecode.slam.runtime.memory import peak_memory_mb
@@ -51,7 +51,7 @@ def truth_scores(recording: Recording, keyframes: Sequence[KeyframeView],
     if not recording.truth:
         return {}
     try:
-        scores = evaluate_trajectory(recording.true_trajectory(), recording.final(graph))
+        scores = trajectory_errors(recording.true_trajectory(), recording.final(graph))
     except ResultError:
         # fewer common poses than a similarity needs
         return {}

@@ -2,18 +2,13 @@
 
 from pathlib import Path
 
-import matplotlib
 import numpy as np
-from matplotlib.figure import Figure
 
+from scenecode.core.atomic_write import replacing
 from scenecode.core.errors import ResultError
-from scenecode.slam.records.trajectory import (
-    MAX_DIFFERENCE,
-    MIN_MATCHES,
-    Trajectory,
-    align,
-    associate,
-)
+from scenecode.slam.evaluation.alignment import align, matched_poses
+from scenecode.slam.records.ground import ground_axes
+from scenecode.slam.records.trajectory import Trajectory
 
 #: Inches and dots per inch of the picture.
 _SIZE, _DPI = (6.0, 5.0), 110
@@ -24,8 +19,12 @@ def plot_trajectories(path: Path, title: str, paths: dict[str, Trajectory]) -> N
 
     A path with too few matching poses is named in the legend as lost.
     """
+    # only drawing needs it, and importing it takes longer than most commands
+    import matplotlib
+    from matplotlib.figure import Figure
+
     truth = paths["truth"]
-    right, ahead = ground_axes(truth)
+    right, _, ahead = ground_axes(truth.T_world_cam)
     # a figure of its own, without the state of pyplot
     figure = Figure(figsize=_SIZE, dpi=_DPI)
     axes = figure.add_subplot()
@@ -34,38 +33,28 @@ def plot_trajectories(path: Path, title: str, paths: dict[str, Trajectory]) -> N
         if name == "truth":
             continue
         try:
-            seen = aligned_positions(truth, estimate)
+            positions = aligned_positions(truth, estimate)
         except ResultError:
-            axes.plot([], [], label=f"{name} (lost)")
+            axes.plot([], [], label=_plain(f"{name} (lost)"))
             continue
-        axes.plot(seen @ right, seen @ ahead, linewidth=1.2, label=name)
+        axes.plot(positions @ right, positions @ ahead, linewidth=1.2, label=_plain(name))
     axes.set_aspect("equal", adjustable="datalim")
     axes.set_xlabel("metres to the right")
     axes.set_ylabel("metres ahead")
-    axes.set_title(title)
+    axes.set_title(title, parse_math=False)
     axes.legend()
-    with matplotlib.rc_context({"savefig.bbox": "tight"}):
-        figure.savefig(path)
+    with matplotlib.rc_context({"savefig.bbox": "tight"}), replacing(path) as temporary:
+        figure.savefig(temporary, format="png")
 
 
 def aligned_positions(truth: Trajectory, estimate: Trajectory) -> np.ndarray:
     """(N, 3) positions of an estimate in the frame of the truth; raises ``ResultError`` when
     too few poses match to align them."""
-    i, j = associate(truth, estimate, MAX_DIFFERENCE)
-    if len(i) < MIN_MATCHES:
-        raise ResultError(f"only {len(i)} poses match the truth, {MIN_MATCHES} are needed")
-    return align(truth.positions[i], estimate.positions[j]).apply(estimate.positions)
+    true, ours = matched_poses(truth, estimate)
+    return align(true.positions, ours.positions).apply(estimate.positions)
 
 
-def ground_axes(truth: Trajectory) -> tuple[np.ndarray, np.ndarray]:
-    """Unit vectors (3,) to the right and ahead on the ground, by how the camera is held on
-    average, which a hand does upright."""
-    down = truth.rotations[:, :, 1].mean(0)
-    down /= max(np.linalg.norm(down), 1e-9)
-    ahead = truth.rotations[0, :, 2]
-    ahead = ahead - down * (ahead @ down)
-    if np.linalg.norm(ahead) < 1e-3:
-        # looking straight down: any direction will do
-        ahead = truth.rotations[0, :, 0] - down * (truth.rotations[0, :, 0] @ down)
-    ahead /= np.linalg.norm(ahead)
-    return np.cross(down, ahead), ahead
+def _plain(label: str) -> str:
+    """A legend entry that is shown as it is: no formula, and not left out for its first sign."""
+    label = label.replace("$", r"\$")
+    return f" {label}" if label.startswith("_") else label

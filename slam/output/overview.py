@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 
 from scenecode.core.colours import depth_colours
+from scenecode.slam.records.ground import ground_axes
 from scenecode.slam.records.snapshot import KeyframeView, Snapshot
 
 #: Size of each of the two map panels, and the number of keyframes below them.
@@ -11,7 +12,7 @@ PANEL_WIDTH, PANEL_HEIGHT = 720, 560
 SHOWN_KEYFRAMES = 5
 #: How steeply the map is looked down upon, degrees.
 ELEVATION_DEG = 40.0
-#: Landmarks outside this share of the coordinates, to each side, do not set the picture's scale.
+#: Percent of the points, at either end of each coordinate, that do not set the picture's scale.
 _OUTLIERS = 1.5
 _BACKGROUND = 24
 _PATH_COLOUR = (255, 255, 255)
@@ -49,7 +50,7 @@ def _map_panel(snapshot: Snapshot, colours: np.ndarray) -> np.ndarray:
     far_to_near = np.argsort(-seen[:, 2])
     for down, right in ((0, 0), (0, 1), (1, 0), (1, 1)):
         at = pixels + (right, down)
-        inside = ((at >= 0) & (at < (PANEL_WIDTH, PANEL_HEIGHT))).all(1)
+        inside = np.logical_and(at >= 0, at < (PANEL_WIDTH, PANEL_HEIGHT)).all(1)
         order = far_to_near[inside[far_to_near]]
         panel[at[order, 1], at[order, 0]] = colours[order]
     cv2.polylines(panel, [place(path).reshape(-1, 1, 2)], False, _PATH_COLOUR, 2, cv2.LINE_AA)
@@ -57,13 +58,8 @@ def _map_panel(snapshot: Snapshot, colours: np.ndarray) -> np.ndarray:
 
 
 def _view_rotation(keyframes: tuple[KeyframeView, ...]) -> np.ndarray:
-    """(3, 3) world to picture (right, down, away): upright as the cameras were on average."""
-    down = np.mean([view.T_world_cam[:3, 1] for view in keyframes], 0)
-    down /= np.linalg.norm(down)
-    ahead = keyframes[0].T_world_cam[:3, 2]
-    ahead = ahead - down * (ahead @ down)
-    ahead /= np.linalg.norm(ahead)
-    right = np.cross(down, ahead)
+    """(3, 3) world to picture (right, down, away), looking down by ``ELEVATION_DEG``."""
+    right, down, ahead = ground_axes(np.stack([view.T_world_cam for view in keyframes]))
     tilt = np.radians(ELEVATION_DEG)
     away = np.cos(tilt) * ahead + np.sin(tilt) * down
     return np.stack([right, np.cross(away, right), away])

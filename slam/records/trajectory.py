@@ -1,10 +1,9 @@
-"""Camera paths: the TUM file format, association in time, alignment, and errors against truth.
+"""Camera paths and their files in the TUM format.
 
 Positions are metres, orientations ``T_world_cam``; timestamps are seconds.
 """
 
 from dataclasses import dataclass, field
-from math import degrees
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +15,6 @@ from scenecode.optim.geometry import se3
 
 #: Two stamps that differ by more (seconds) are not the same moment.
 MAX_DIFFERENCE = 0.02
-#: Fewest matched poses that determine a similarity.
-MIN_MATCHES = 3
 #: How far from 1 the length of a quaternion in a file may be.
 QUATERNION_TOLERANCE = 0.02
 
@@ -69,21 +66,6 @@ class Trajectory:
     def at(self, indices: np.ndarray) -> "Trajectory":
         """The poses at increasing ``indices``."""
         return Trajectory(self.timestamps[indices], self.T_world_cam[indices])
-
-
-@dataclass(frozen=True)
-class Similarity:
-    """``x_gt = scale * rotation @ x_est + translation``."""
-
-    scale: float
-    #: (3, 3)
-    rotation: np.ndarray
-    #: (3,)
-    translation: np.ndarray
-
-    def apply(self, points: np.ndarray) -> np.ndarray:
-        """Landmarks (N, 3) moved."""
-        return self.scale * points @ self.rotation.T + self.translation
 
 
 def write_tum(path: str | Path, trajectory: Trajectory) -> None:
@@ -145,108 +127,3 @@ def nearest_stamps(stamps: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     left = right - 1
     right = right.clip(max=len(stamps) - 1)
     return np.where(wanted - stamps[left] <= stamps[right] - wanted, left, right)
-
-
-def associate(gt: Trajectory, est: Trajectory,
-              max_difference: float = MAX_DIFFERENCE) -> tuple[np.ndarray, np.ndarray]:
-    """Indices (M,) into ``gt`` and into ``est`` of poses of the same moment, one to one.
-
-    Every estimated pose looks for the nearest truth within ``max_difference`` seconds; a
-    truth that several choose goes to the nearest of them.
-    """
-    if not len(gt) or not len(est):
-        return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    chosen = nearest_stamps(gt.timestamps, est.timestamps)
-    distance = np.abs(gt.timestamps[chosen] - est.timestamps)
-    # sorted by truth, then by distance: the first of each truth is its best
-    order = np.lexsort((distance, chosen))
-    order = order[distance[order] <= max_difference]
-    gt_indices, first = np.unique(chosen[order], return_index=True)
-    return gt_indices, order[first]
-
-
-def align(gt: np.ndarray, est: np.ndarray, with_scale: bool = True) -> Similarity:
-    """Least-squares similarity (Sim(3), or SE(3) without scale) from ``est`` (N, 3) to
-    ``gt`` (N, 3): Umeyama 1991, equations 40 to 42.  Landmarks that never move keep scale 1."""
-    mean_gt, mean_est = gt.mean(0), est.mean(0)
-    a, b = gt - mean_gt, est - mean_est
-    U, S, Vt = np.linalg.svd(a.T @ b / len(gt))
-    sign = np.array([1.0, 1.0, np.sign(np.linalg.det(U) * np.linalg.det(Vt))])
-    R = (U * sign) @ Vt
-    variance = (b * b).sum() / len(est)
-    scale = float((S * sign).sum() / variance) if with_scale and variance > 0 else 1.0
-    return Similarity(scale, R, mean_gt - scale * R @ mean_est)
-
-
-def trajectory_errors(gt: Trajectory, est: Trajectory,
-                      max_difference: float = MAX_DIFFERENCE) -> dict[str, float]:
-    """Errors of ``est`` against ``gt``, over the poses that ``associate`` matches.
-
-    * ``ate_m``: RMSE of positions after the best similarity (Sim(3)).
-    * ``rotation_deg``: RMSE of orientation errors after the best constant rotation of the
-      world (chordal mean).  It is fitted to the orientations, because the rotation that
-      fits the positions is undetermined on a straight path.
-    * ``rpe_m``: RMSE of the translation between neighbouring matched poses (frame to frame),
-      after scaling.
-    * ``coverage``: fraction of the true poses that have an estimate.
-    * ``zero_motion_ate_m``: ``ate_m`` of a camera that never moves: the spread of the true
-      positions about their mean.
-    * ``path_length_m``: length of the true path through the matched poses.
-    * ``scale``: of the similarity, true metres per estimated metre.
-
-    Raises ``ResultError`` when fewer than ``MIN_MATCHES`` poses match.
-    """
-    i, j = associate(gt, est, max_difference)
-    if len(i) < MIN_MATCHES:
-        raise ResultError(_too_few_message(gt, est, len(i), max_difference))
-    true, ours = gt.at(i), est.at(j)
-    similarity = align(true.positions, ours.positions)
-    error = similarity.apply(ours.positions) - true.positions
-    spread = true.positions - true.positions.mean(0)
-    steps = np.diff(true.positions, axis=0)
-    return {
-        "ate_m": _rms(error),
-        "rotation_deg": _rotation_rmse_deg(true.rotations, ours.rotations),
-        "rpe_m": _relative_error(true, ours, similarity.scale),
-        "coverage": len(i) / len(gt),
-        "zero_motion_ate_m": _rms(spread),
-        "path_length_m": float(np.linalg.norm(steps, axis=1).sum()),
-        "scale": similarity.scale,
-    }
-
-
-def _rms(vectors: np.ndarray) -> float:
-    """Root of the mean squared length of (N, 3)."""
-    return float(np.sqrt((vectors * vectors).sum(-1).mean()))
-
-
-def _rotation_rmse_deg(gt: np.ndarray, est: np.ndarray) -> float:
-    """RMSE angle between (N, 3, 3) after the best constant rotation on the world's side."""
-    U, _, Vt = np.linalg.svd(np.einsum("nij,nkj->ik", gt, est))
-    best = (U * [1.0, 1.0, np.sign(np.linalg.det(U) * np.linalg.det(Vt))]) @ Vt
-    T = np.tile(np.eye(4), (len(gt), 1, 1))
-    T[:, :3, :3] = np.einsum("nji,jk,nkl->nil", gt, best, est)
-    angles = se3.rotation_angle(torch.from_numpy(T)).numpy()
-    return degrees(np.sqrt((angles * angles).mean()))
-
-
-def _relative_error(gt: Trajectory, est: Trajectory, scale: float) -> float:
-    """RMSE of the translation by which relative motions differ (Sturm et al. 2012, eq. 2)."""
-    true, ours = _relative_motions(gt.T_world_cam, 1.0), _relative_motions(est.T_world_cam, scale)
-    return _rms((np.linalg.inv(true) @ ours)[:, :3, 3])
-
-
-def _relative_motions(T_world_cam: np.ndarray, scale: float) -> np.ndarray:
-    """(N - 1, 4, 4) from each pose to the next, positions scaled."""
-    T = T_world_cam.copy()
-    T[:, :3, 3] *= scale
-    return np.linalg.inv(T[:-1]) @ T[1:]
-
-
-def _too_few_message(gt: Trajectory, est: Trajectory, count: int, max_difference: float) -> str:
-    spans = " and ".join(
-        f"{name} has {len(t)} poses" + (f" from {t.timestamps[0]:.3f} to {t.timestamps[-1]:.3f} s"
-                                        if len(t) else "")
-        for name, t in (("the truth", gt), ("the estimate", est)))
-    return (f"only {count} poses match within {max_difference:g} s, at least {MIN_MATCHES} are "
-            f"needed; {spans}; check that both use the same clock")

@@ -10,7 +10,7 @@ from support.walks import Playback, small_config, with_image
 
 from scenecode.networks.classes import NYU13
 from scenecode.networks.prediction import Prediction
-from scenecode.slam.evaluation.evaluate import evaluate_trajectory
+from scenecode.slam.evaluation.scores import trajectory_errors
 from scenecode.slam.system import System
 
 BLACK_FRAMES = 60
@@ -106,7 +106,7 @@ def test_noise_in_between_is_a_loss_and_makes_no_keyframe(small_walk):
     system, report = run(frames, ExactPredictor(frames))
     assert report["lost_spans"] == [[12, 15]] and report["tracked"] == 22
     assert not [k for k in system.graph.keyframes if 12 <= k.frame.index < 16]
-    scores = evaluate_trajectory(system.recording.true_trajectory(),
+    scores = trajectory_errors(system.recording.true_trajectory(),
                                  system.recording.final(system.graph))
     assert scores["ate_m"] < 0.02 * scores["path_length_m"]
 

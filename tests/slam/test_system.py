@@ -9,7 +9,7 @@ from support.exact import ExactPredictor
 from support.walks import Playback, small_config, walk
 
 from scenecode.slam.config.slam_config import SlamConfig
-from scenecode.slam.evaluation.evaluate import evaluate_maps, evaluate_trajectory
+from scenecode.slam.evaluation.scores import evaluate_maps, trajectory_errors
 from scenecode.slam.fusion.map_fusion import keyframe_view
 from scenecode.slam.output.output import Output
 from scenecode.slam.system import System
@@ -179,6 +179,6 @@ def test_stop_ends_after_the_present_frame(small_walk):
 
 def test_trajectory_errors_of_the_run_agree_with_the_evaluation(finished):
     recording = finished.system.recording
-    scores = evaluate_trajectory(recording.true_trajectory(),
+    scores = trajectory_errors(recording.true_trajectory(),
                                  recording.final(finished.system.graph))
     assert scores["ate_m"] == finished.output.report["ate_m"] and scores["coverage"] == 1

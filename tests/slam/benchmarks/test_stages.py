@@ -129,7 +129,8 @@ def test_a_recording_is_opened_and_its_lens_measured_once(evaluate, tmp_path, mo
     monkeypatch.setattr("scenecode.slam.calibration.lens_distortion.measure_distortion", measure)
     status, found, err = evaluate(tmp_path, "--intrinsics", "59,59,32,32")
     assert status == 0 and len(measured) == 1 and "undoing that" in err
-    assert [row["frames"] for row in found["sequences"][tmp_path.name].values()] == [6] * len(STAGES)
+    rows = found["sequences"][tmp_path.name]
+    assert [row["frames"] for row in rows.values()] == [6] * len(STAGES)
 
 
 def test_a_camera_is_refused(evaluate, monkeypatch):

@@ -12,11 +12,8 @@ from scenecode.core.shipped import CONFIGS
 from scenecode.core.strict_config import from_mapping, load_yaml
 from scenecode.slam.benchmarks.sequences import SequenceConfig, SuiteConfig
 from scenecode.slam.benchmarks.suite import OURS, Row, markdown, results
-from scenecode.slam.evaluation.trajectory_plot import (
-    aligned_positions,
-    ground_axes,
-    plot_trajectories,
-)
+from scenecode.slam.evaluation.trajectory_plot import aligned_positions, plot_trajectories
+from scenecode.slam.records.ground import ground_axes
 from scenecode.slam.records.trajectory import Trajectory, read_tum, write_tum
 from scenecode.slam.sources.rooms import RoomsSource
 
@@ -147,11 +144,12 @@ def test_paths_are_aligned_and_seen_from_above(tmp_path):
     moved[:, :3, 3] = 0.5 * moved[:, :3, 3] + (1, 2, 3)
     smaller = Trajectory(truth.timestamps, moved)
     np.testing.assert_allclose(aligned_positions(truth, smaller), truth.positions, atol=1e-9)
-    right, ahead = ground_axes(truth)
+    right, _, ahead = ground_axes(truth.T_world_cam)
     # the rooms' z points up, and a hand holds the camera about upright
     assert abs(right[2]) < 0.3 and abs(ahead[2]) < 0.5 and abs(right @ ahead) < 1e-9
     with pytest.raises(ResultError, match="2 poses match"):
         aligned_positions(truth, truth.at(np.arange(2)))
-    plot_trajectories(tmp_path / "a.png", "a", {"truth": truth, "b": smaller,
-                                                "c": truth.at(np.arange(2))})
+    # names that matplotlib would read as formulas, or leave out of the legend
+    plot_trajectories(tmp_path / "a.png", "a $\\frac{", {
+        "truth": truth, "b": smaller, "_c $x^{": truth.at(np.arange(2))})
     assert cv2.imread(str(tmp_path / "a.png")).std() > 5

@@ -11,11 +11,13 @@ from scenecode.core.errors import ResultError, SourceError
 from scenecode.networks.classes import VOID
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.slam.evaluation import evaluate
+from scenecode.slam.evaluation.scores import evaluate_maps
 from scenecode.slam.records.frame import GroundTruth
 from scenecode.slam.records.snapshot import KeyframeView
 from scenecode.slam.records.trajectory import Trajectory, write_tum
 
-KEYS = ["ate_m", "rotation_deg", "rpe_m", "coverage", "zero_motion_ate_m", "path_length_m", "scale"]
+KEYS = ["ate_m", "rotation_deg", "rpe_m", "coverage", "zero_motion_ate_m", "path_length_m",
+        "scale"]
 
 
 def circle(n=30, rate=30.0):
@@ -109,7 +111,7 @@ def test_map_scores_on_hand_values():
     depth = torch.full((4, 4), 2.0)
     depth[0] = 0
     labels = torch.tensor([[0, 1, 1, 1], [0, 1, 1, 1]] + [[VOID] * 4] * 2, dtype=torch.uint8)
-    scores = evaluate.evaluate_maps([view], [GroundTruth(depth=depth, labels=labels)], 2.0, 3)
+    scores = evaluate_maps([view], [GroundTruth(depth=depth, labels=labels)], 2.0, 3)
     assert scores["depth_within_10"] == pytest.approx(0.5)
     assert scores["abs_rel"] == pytest.approx(0.125, rel=1e-5)
     # class 0: 2 of 4; class 1: 4 of 6; class 2 does not occur
@@ -118,6 +120,6 @@ def test_map_scores_on_hand_values():
 
 def test_without_truth_there_are_no_map_scores():
     view = keyframe(np.ones((4, 4), np.float32), np.zeros((4, 4), np.uint8))
-    assert evaluate.evaluate_maps([view, view], [None, GroundTruth()], 1.0, 3) == {}
+    assert evaluate_maps([view, view], [None, GroundTruth()], 1.0, 3) == {}
     nothing = GroundTruth(depth=torch.zeros(4, 4), labels=torch.full((4, 4), VOID).byte())
-    assert evaluate.evaluate_maps([view], [nothing], 1.0, 3) == {}
+    assert evaluate_maps([view], [nothing], 1.0, 3) == {}

@@ -11,6 +11,7 @@ from support.walks import Playback, small_config, with_image
 from scenecode.optim.geometry import se3
 from scenecode.optim.imaging.image import intensity
 from scenecode.slam.config.slam_config import LoopClosureConfig, StageConfig
+from scenecode.slam.evaluation.alignment import align
 from scenecode.slam.evaluation.report import make_report
 from scenecode.slam.features.orb import detect, grey, match
 from scenecode.slam.fusion.map_fusion import Fusion
@@ -20,7 +21,6 @@ from scenecode.slam.loops.verification import verify
 from scenecode.slam.map.graph import Loop
 from scenecode.slam.mapping.mapper import Mapper
 from scenecode.slam.mapping.work import StageOptimised
-from scenecode.slam.records.trajectory import align
 from scenecode.slam.system import System
 
 #: A walk of this many keyframes is long enough for loops.

@@ -1,0 +1,125 @@
+"""Scores against ground truth: of a trajectory, and of the keyframes' depth and labels."""
+
+from collections.abc import Sequence
+from math import degrees
+
+import numpy as np
+import torch
+
+from scenecode.networks.classes import VOID
+from scenecode.networks.evaluation.metrics import Confusion
+from scenecode.optim.geometry import se3
+from scenecode.slam.evaluation.alignment import align, matched_poses
+from scenecode.slam.records.frame import GroundTruth
+from scenecode.slam.records.snapshot import KeyframeView
+from scenecode.slam.records.trajectory import MAX_DIFFERENCE, Trajectory
+
+#: A depth counts as right when it is off by less than this part of the truth.
+RIGHT_WITHIN = 0.10
+
+
+def trajectory_errors(gt: Trajectory, est: Trajectory,
+                      max_difference: float = MAX_DIFFERENCE) -> dict[str, float]:
+    """Errors of ``est`` against ``gt``, over the poses that ``associate`` matches.
+
+    * ``ate_m``: RMSE of positions after the best similarity (Sim(3)).
+    * ``rotation_deg``: RMSE of orientation errors after the best constant rotation of the
+      world (chordal mean).  It is fitted to the orientations, because the rotation that
+      fits the positions is undetermined on a straight path.
+    * ``rpe_m``: RMSE of the translation between neighbouring matched poses (frame to frame),
+      after scaling.
+    * ``coverage``: fraction of the true poses that have an estimate.
+    * ``zero_motion_ate_m``: ``ate_m`` of a camera that never moves: the spread of the true
+      positions about their mean.
+    * ``path_length_m``: length of the true path through the matched poses.
+    * ``scale``: of the similarity, true metres per estimated metre.
+
+    Raises ``ResultError`` when fewer than ``MIN_MATCHES`` poses match.
+    """
+    true, ours = matched_poses(gt, est, max_difference)
+    similarity = align(true.positions, ours.positions)
+    error = similarity.apply(ours.positions) - true.positions
+    spread = true.positions - true.positions.mean(0)
+    steps = np.diff(true.positions, axis=0)
+    return {
+        "ate_m": _rms(error),
+        "rotation_deg": _rotation_rmse_deg(true.rotations, ours.rotations),
+        "rpe_m": _relative_error(true, ours, similarity.scale),
+        "coverage": len(true) / len(gt),
+        "zero_motion_ate_m": _rms(spread),
+        "path_length_m": float(np.linalg.norm(steps, axis=1).sum()),
+        "scale": similarity.scale,
+    }
+
+
+def _rms(vectors: np.ndarray) -> float:
+    """Root of the mean squared length of (N, 3)."""
+    return float(np.sqrt((vectors * vectors).sum(-1).mean()))
+
+
+def _rotation_rmse_deg(gt: np.ndarray, est: np.ndarray) -> float:
+    """RMSE angle between (N, 3, 3) after the best constant rotation on the world's side."""
+    U, _, Vt = np.linalg.svd(np.einsum("nij,nkj->ik", gt, est))
+    best = (U * [1.0, 1.0, np.sign(np.linalg.det(U) * np.linalg.det(Vt))]) @ Vt
+    T = np.tile(np.eye(4), (len(gt), 1, 1))
+    T[:, :3, :3] = np.einsum("nji,jk,nkl->nil", gt, best, est)
+    angles = se3.rotation_angle(torch.from_numpy(T)).numpy()
+    return degrees(np.sqrt((angles * angles).mean()))
+
+
+def _relative_error(gt: Trajectory, est: Trajectory, scale: float) -> float:
+    """RMSE of the translation by which relative motions differ (Sturm et al. 2012, eq. 2)."""
+    true, ours = _relative_motions(gt.T_world_cam, 1.0), _relative_motions(est.T_world_cam, scale)
+    return _rms((np.linalg.inv(true) @ ours)[:, :3, 3])
+
+
+def _relative_motions(T_world_cam: np.ndarray, scale: float) -> np.ndarray:
+    """(N - 1, 4, 4) from each pose to the next, positions scaled."""
+    T = T_world_cam.copy()
+    T[:, :3, 3] *= scale
+    return np.linalg.inv(T[:-1]) @ T[1:]
+
+
+def evaluate_maps(keyframes: Sequence[KeyframeView], truths: Sequence[GroundTruth | None],
+                  scale: float, class_count: int) -> dict[str, float]:
+    """Scores of keyframes against the truth of their frames, where there is truth.
+
+    ``scale`` multiplies every estimated depth: the one global scale of the trajectory's
+    alignment, never a scale per image.
+
+    * ``depth_within_10``: fraction of pixels with known depth that are within 10 % of it,
+      mean over keyframes.
+    * ``abs_rel``: mean of |depth - truth| / truth, mean over keyframes.
+    * ``miou``: mean intersection over union of the classes that occur, all keyframes pooled;
+      pixels without a label of either kind are left out.
+
+    Keys whose truth is unknown for every keyframe are absent.
+    """
+    depth_scores, confusion, labelled = [], Confusion(class_count), False
+    for view, truth in zip(keyframes, truths, strict=True):
+        if truth is not None and truth.depth is not None:
+            score = keyframe_depth_scores(view.depth * scale, truth.depth.cpu().numpy())
+            if score is not None:
+                depth_scores.append(score)
+        if truth is not None and truth.labels is not None:
+            labels = torch.from_numpy(view.labels)
+            true = torch.where(labels == VOID, VOID, truth.labels.cpu())
+            labelled |= bool((true != VOID).any())
+            confusion.add(labels, true)
+    scores: dict[str, float] = {}
+    if depth_scores:
+        within, relative = np.mean(depth_scores, 0)
+        scores.update(depth_within_10=float(within), abs_rel=float(relative))
+    if labelled:
+        scores["miou"] = confusion.scores()["miou"]
+    return scores
+
+
+def keyframe_depth_scores(depth: np.ndarray, truth: np.ndarray) -> tuple[float, float] | None:
+    """``depth_within_10`` and ``abs_rel`` of one depth map (H, W) in metres, where ``truth``
+    is above 0; None when it nowhere is."""
+    known = truth > 0
+    if not known.any():
+        return None
+    error = np.abs(depth[known].astype(np.float64) - truth[known]) / truth[known]
+    return float((error <= RIGHT_WITHIN).mean()), float(error.mean())
