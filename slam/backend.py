@@ -17,7 +17,7 @@ from scenecode.slam.mapping.mapper import Mapper
 from scenecode.slam.mapping.published_map import PublishedMap, publish
 from scenecode.slam.mapping.work import StageOptimised
 from scenecode.slam.records.frame import Frame
-from scenecode.slam.records.snapshot import Mailbox
+from scenecode.slam.runtime.mailbox import Mailbox
 from scenecode.slam.runtime.worker import Worker
 from scenecode.slam.tracking.recording import Recording
 from scenecode.slam.tracking.timings import Timings
@@ -105,7 +105,8 @@ class ThreadedBackend(Backend):
                  timings: Timings, on_map: Callable[[MapUpdate], None],
                  on_failure: Callable[[], None]):
         super().__init__(config, predictor, recording, timings, on_map)
-        self._requests, self._updates = Mailbox(), Mailbox()
+        self._requests: Mailbox[KeyframeRequest] = Mailbox()
+        self._updates: Mailbox[MapUpdate] = Mailbox()
         #: keyframes of the map when tracking last made a request; tracking thread
         self._keyframes_at_request = -1
         self._failed = False                        # guarded by _changed

@@ -31,7 +31,8 @@ from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.output.output import Output, OutputSink
 from scenecode.slam.output.result_folder import ResultFolder
 from scenecode.slam.records.frame import Frame
-from scenecode.slam.records.snapshot import Mailbox, Snapshot
+from scenecode.slam.records.snapshot import Snapshot
+from scenecode.slam.runtime.mailbox import Mailbox
 from scenecode.slam.runtime.playback import paced
 from scenecode.slam.runtime.worker import single_threaded_operations
 from scenecode.slam.sources.base.rectifier import Rectifier
@@ -54,7 +55,7 @@ class System:
                  camera: PinholeCamera | None = None, out: str | Path | None = None,
                  on_map: Callable[[Snapshot], None] | None = None,
                  on_frame: Callable[[Frame, TrackedFrame], None] | None = None,
-                 threaded: bool = False, mailbox: Mailbox | None = None,
+                 threaded: bool = False, mailbox: Mailbox[Snapshot] | None = None,
                  output: OutputSink | None = None):
         """Loads the network; nothing runs yet.
 
@@ -206,7 +207,7 @@ class System:
 
     def _make_output(self, out: str | Path | None,
                      on_map: Callable[[Snapshot], None] | None,
-                     mailbox: Mailbox | None) -> Output:
+                     mailbox: Mailbox[Snapshot] | None) -> Output:
         classes = self.predictor.classes
         folder = None if out is None else ResultFolder.create(out, classes,
                                                               to_yaml(self.config))

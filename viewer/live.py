@@ -3,7 +3,8 @@
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
-from scenecode.slam.records.snapshot import Mailbox
+from scenecode.slam.records.snapshot import Snapshot
+from scenecode.slam.runtime.mailbox import Mailbox
 from scenecode.viewer.base import Viewer
 
 #: Seconds between two pictures; a browser on the same two cores costs more than it shows.
@@ -17,7 +18,7 @@ class ViewerThread:
     interpreter waits for the thread.  ``with serve(...)`` does that.
     """
 
-    def __init__(self, mailbox: Mailbox, loop: Future):
+    def __init__(self, mailbox: Mailbox[Snapshot], loop: Future[None]):
         self._mailbox = mailbox
         self._loop = loop
 
@@ -38,7 +39,7 @@ class ViewerThread:
             self.join()
 
 
-def serve(mailbox: Mailbox, viewer: Viewer, period: float = PERIOD) -> ViewerThread:
+def serve(mailbox: Mailbox[Snapshot], viewer: Viewer, period: float = PERIOD) -> ViewerThread:
     """Show the latest snapshot of ``mailbox``, at most one every ``period`` seconds.
 
     Returns at once.  The loop ends when the mailbox is closed and empty, or when the
@@ -51,7 +52,7 @@ def serve(mailbox: Mailbox, viewer: Viewer, period: float = PERIOD) -> ViewerThr
     return ViewerThread(mailbox, loop)
 
 
-def _show_latest(mailbox: Mailbox, viewer: Viewer, period: float) -> None:
+def _show_latest(mailbox: Mailbox[Snapshot], viewer: Viewer, period: float) -> None:
     while (snapshot := mailbox.get()) is not None:
         started = time.monotonic()
         viewer.show(snapshot)

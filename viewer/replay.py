@@ -7,7 +7,6 @@ from pathlib import Path
 from scenecode.slam.output.result_folder import load_result
 from scenecode.viewer.web import WebViewer
 
-
 EXAMPLES = """example:
   scenecode view result"""
 

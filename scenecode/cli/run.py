@@ -16,7 +16,8 @@ from scenecode.core.errors import ScenecodeError, SourceError
 from scenecode.slam.calibration.lens_distortion import open_undistorted
 from scenecode.slam.config.slam_config import SlamConfig
 from scenecode.slam.records.frame import Frame
-from scenecode.slam.records.snapshot import Mailbox
+from scenecode.slam.records.snapshot import Snapshot
+from scenecode.slam.runtime.mailbox import Mailbox
 from scenecode.slam.sources import SourceOptions, open_source
 from scenecode.slam.sources.base.source import Source
 from scenecode.slam.sources.calibration.files import parse_intrinsics
@@ -105,12 +106,12 @@ def _execute(args: argparse.Namespace, config: SlamConfig, source: Source) -> in
     """Run the system on a source with the outputs that were asked for; print the report."""
     with ExitStack() as stack:
         stack.callback(source.close)
-        page = mailbox = None
+        page, mailbox = None, None
         if args.view:
             # the web server is needed for this only
             from scenecode.viewer.live import serve
             from scenecode.viewer.web import WebViewer
-            page, mailbox = WebViewer(args.host, args.port), Mailbox()
+            page, mailbox = WebViewer(args.host, args.port), Mailbox[Snapshot]()
             stack.callback(page.close)
             stack.enter_context(serve(mailbox, page))
             print(f"live at {page.url}", flush=True)

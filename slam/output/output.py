@@ -16,7 +16,8 @@ from scenecode.slam.mapping.map_update import MapUpdate
 from scenecode.slam.output.overview import overview
 from scenecode.slam.output.result_folder import ResultFolder
 from scenecode.slam.records.frame import Frame
-from scenecode.slam.records.snapshot import KeyframeView, LiveView, Mailbox, Snapshot
+from scenecode.slam.records.snapshot import KeyframeView, LiveView, Snapshot
+from scenecode.slam.runtime.mailbox import Mailbox
 from scenecode.slam.tracking.tracker import TrackedFrame
 
 #: Seconds between two pictures of the current frame.
@@ -60,7 +61,7 @@ class Output:
     a viewer's ``mailbox``, and calls ``on_snapshot``, where these are given."""
 
     def __init__(self, config: FusionConfig, classes: ClassSet,
-                 folder: ResultFolder | None = None, mailbox: Mailbox | None = None,
+                 folder: ResultFolder | None = None, mailbox: Mailbox[Snapshot] | None = None,
                  on_snapshot: Callable[[Snapshot], None] | None = None):
         self._fusion = Fusion(config)       # output thread
         self._on_snapshot = on_snapshot

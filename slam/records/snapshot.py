@@ -3,7 +3,6 @@
 A snapshot shares no memory with the live system, so that a reader needs no lock.
 """
 
-import threading
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -92,42 +91,3 @@ class Snapshot:
     #: (N, 4, 4) float64 poses T_world_cam of the tracked frames, in order
     trajectory: np.ndarray = field(default_factory=lambda: np.zeros((0, 4, 4)))
     live: LiveView | None = None
-
-
-class Mailbox:
-    """Holds the newest item only.  Writers never wait; a reader may."""
-
-    def __init__(self):
-        self._condition = threading.Condition()
-        self._item = None       # guarded by _condition
-        self._closed = False    # guarded by _condition
-
-    def put(self, item) -> None:
-        """Replace whatever was not fetched yet."""
-        with self._condition:
-            self._item = item
-            self._condition.notify_all()
-
-    def close(self) -> None:
-        """Wake readers; what is still inside can be fetched."""
-        with self._condition:
-            self._closed = True
-            self._condition.notify_all()
-
-    def get(self, timeout: float | None = None):
-        """The newest item, waiting for one; None after ``timeout`` seconds or when closed."""
-        with self._condition:
-            self._condition.wait_for(lambda: self._item is not None or self._closed, timeout)
-            item, self._item = self._item, None
-            return item
-
-    @property
-    def has_item(self) -> bool:
-        """Whether something waits to be fetched."""
-        with self._condition:
-            return self._item is not None
-
-    @property
-    def closed(self) -> bool:
-        with self._condition:
-            return self._closed

@@ -5,7 +5,8 @@ import threading
 import pytest
 
 from scenecode.networks.classes import NYU13
-from scenecode.slam.records.snapshot import Mailbox, Snapshot
+from scenecode.slam.records.snapshot import Snapshot
+from scenecode.slam.runtime.mailbox import Mailbox
 from scenecode.viewer.live import serve
 
 PATIENCE = 5.0

@@ -11,7 +11,7 @@ import numpy as np
 
 from scenecode.core.errors import SourceError
 from scenecode.slam.records.frame import Frame
-from scenecode.slam.records.snapshot import Mailbox
+from scenecode.slam.runtime.mailbox import Mailbox
 from scenecode.slam.sources.base.options import DEFAULT_FPS, SourceOptions, choose_camera
 from scenecode.slam.sources.base.rectifier import Rectifier
 
@@ -53,7 +53,7 @@ class Webcam:
         height, width = first.shape[:2]
         camera = choose_camera(options, width, height, self.name)
         self._rectifier = Rectifier.for_camera(camera, options.width, options.height)
-        self._newest = Mailbox()
+        self._newest: Mailbox[_Shot] = Mailbox()
         self._closed = threading.Event()
         self._reader = threading.Thread(target=self._read, name="webcam", daemon=True)
         self._reader.start()

@@ -15,7 +15,7 @@ from scenecode.slam.map.graph import KeyframeGraph, Loop
 from scenecode.slam.output import output as output_module
 from scenecode.slam.output.output import NoOutput, Output, live_view
 from scenecode.slam.output.result_folder import ResultFolder
-from scenecode.slam.records.snapshot import Mailbox
+from scenecode.slam.runtime.mailbox import Mailbox
 from scenecode.slam.system import System
 from scenecode.slam.tracking.recording import Recording
 from scenecode.slam.tracking.timings import Timings

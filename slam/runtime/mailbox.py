@@ -1,0 +1,45 @@
+"""Passing the newest item from one thread to another."""
+
+import threading
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Mailbox(Generic[T]):
+    """Holds the newest item only.  Writers never wait; a reader may."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._item: T | None = None     # guarded by _condition
+        self._closed = False            # guarded by _condition
+
+    def put(self, item: T) -> None:
+        """Replace whatever was not fetched yet."""
+        with self._condition:
+            self._item = item
+            self._condition.notify_all()
+
+    def close(self) -> None:
+        """Wake readers; an item that was not fetched yet can still be."""
+        with self._condition:
+            self._closed = True
+            self._condition.notify_all()
+
+    def get(self, timeout: float | None = None) -> T | None:
+        """The newest item, waiting for one; None after ``timeout`` seconds or when closed."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._item is not None or self._closed, timeout)
+            item, self._item = self._item, None
+            return item
+
+    @property
+    def has_item(self) -> bool:
+        """Whether an item was not fetched yet."""
+        with self._condition:
+            return self._item is not None
+
+    @property
+    def closed(self) -> bool:
+        with self._condition:
+            return self._closed
