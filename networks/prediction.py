@@ -9,7 +9,7 @@ from torch import Tensor
 
 from scenecode.networks.classes import ClassSet
 from scenecode.optim.geometry.camera import PinholeCamera
-from scenecode.optim.geometry.proximity import depth_from_proximity
+from scenecode.optim.geometry.proximity import depth_from_proximity, proximity_from_depth
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,19 @@ class Prediction:
     classes: ClassSet
     #: the ``a`` of proximity in metres, already scaled by focal length over the canonical one
     average_depth: float
+
+    @staticmethod
+    def without_codes(depth: Tensor, depth_std: Tensor, logits: Tensor,
+                      classes: ClassSet, average_depth: float = 2.0) -> "Prediction":
+        """Of a network that has no codes: ``depth`` and its standard deviation (h, w) in metres,
+        ``logits`` (C, h, w).  Mapping then optimises poses only and fuses labels as they are."""
+        prox = proximity_from_depth(depth, average_depth)
+        # sqrt(2) b |dD/dp| = std, with D = a (1 - p) / p
+        b = depth_std * prox.square() / (average_depth * 2 ** 0.5)
+        return Prediction(prox_zero=prox, prox_J_code=prox.new_zeros(0, *prox.shape), prox_b=b,
+                          logits_zero=logits,
+                          logits_J_code=logits.new_zeros(len(logits), 0, *logits.shape[1:]),
+                          classes=classes, average_depth=average_depth)
 
     @property
     def depth_code_size(self) -> int:

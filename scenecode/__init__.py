@@ -17,9 +17,12 @@ from scenecode.core.version import __version__
 
 #: Module of each public name; imported when the name is first used.
 _HOME = {
+    "BrownConrady": "scenecode.optim.geometry.distortion",
     "ClassSet": "scenecode.networks.classes",
+    "FieldOfView": "scenecode.optim.geometry.distortion",
     "Frame": "scenecode.slam.records.frame",
     "ImagePrediction": "scenecode.api",
+    "KannalaBrandt": "scenecode.optim.geometry.distortion",
     "LabelView": "scenecode.slam.fusion.label_views",
     "PinholeCamera": "scenecode.optim.geometry.camera",
     "Prediction": "scenecode.networks.prediction",
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
     from scenecode.networks.inference.checkpoint import load_predictor
     from scenecode.networks.prediction import Prediction, Predictor
     from scenecode.optim.geometry.camera import PinholeCamera
+    from scenecode.optim.geometry.distortion import BrownConrady, FieldOfView, KannalaBrandt
     from scenecode.slam.config.slam_config import SlamConfig
     from scenecode.slam.fusion.label_views import LabelView
     from scenecode.slam.output.result_folder import load_result
@@ -54,7 +58,8 @@ if TYPE_CHECKING:
     from scenecode.slam.system import System
     from scenecode.slam.tracking.tracker import TrackedFrame
 
-__all__ = ["ClassSet", "Frame", "ImagePrediction", "LabelView", "PinholeCamera", "Prediction",
+__all__ = ["BrownConrady", "ClassSet", "FieldOfView", "Frame", "ImagePrediction",
+           "KannalaBrandt", "LabelView", "PinholeCamera", "Prediction",
            "Predictor", "ScenecodeError", "SlamConfig", "Snapshot", "SourceOptions", "System",
            "TrackedFrame", "__version__", "fuse_labels", "load_predictor", "load_result",
            "make_label_view", "open_source", "predict"]

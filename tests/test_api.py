@@ -1,0 +1,177 @@
+"""The public names, used as the README shows them."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from support.exact import ExactPredictor
+from support.walks import SMALL, small_config
+
+import scenecode
+from scenecode import PinholeCamera
+from scenecode.slam.records.trajectory import Trajectory, trajectory_errors
+
+
+def pixels(frame):
+    """(H, W, 3) uint8."""
+    return (frame.image * 255).round().byte().permute(1, 2, 0).numpy()
+
+
+@pytest.fixture(scope="module")
+def images(small_walk):
+    """40 images with their stamps, as a camera gives them."""
+    return [(frame.timestamp, pixels(frame)) for frame in small_walk[:40]]
+
+
+class FlatWall:
+    """A predictor of one's own: everything is two metres away, of the same class."""
+
+    classes = scenecode.ClassSet(("wall", "floor"), ((200, 60, 60), (60, 200, 60)))
+    width, height = SMALL
+
+    def predict(self, image, camera):
+        depth = torch.full((self.height, self.width), 2.0)
+        scores = torch.zeros(2, self.height, self.width)
+        scores[0] = 3.0
+        return scenecode.Prediction.without_codes(depth, 0.2 * depth, scores, self.classes)
+
+
+def test_every_public_name_is_there_and_documented():
+    for name in scenecode.__all__:
+        value = getattr(scenecode, name)
+        assert name.startswith("__") or value.__doc__, name
+    assert set(scenecode.__all__) <= set(dir(scenecode))
+    with pytest.raises(AttributeError, match="no attribute 'Sytem'"):
+        scenecode.Sytem  # noqa: B018
+
+
+def test_importing_the_package_loads_no_network():
+    code = "import scenecode, sys; print('torch' in sys.modules, scenecode.__version__)"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.split() == ["False", scenecode.__version__]
+
+
+def test_images_are_pushed_one_by_one(images, small_walk):
+    maps = []
+    system = scenecode.System(small_config(), ExactPredictor(small_walk), on_map=maps.append,
+                              camera=small_walk[0].camera)
+    with system:
+        poses = [system.track(image, timestamp) for timestamp, image in images]
+    truth = torch.stack([f.truth.T_world_cam for f in small_walk[:40]]).numpy()
+    assert all(pose.shape == (4, 4) and pose.dtype == np.float64 for pose in poses)
+    stamps = np.array([timestamp for timestamp, _ in images])
+    errors = trajectory_errors(Trajectory(stamps, truth), Trajectory(stamps, np.stack(poses)))
+    assert errors["ate_m"] < 0.03 * errors["path_length_m"] and errors["rotation_deg"] < 1
+    versions = [snapshot.version for snapshot in maps]
+    assert len(versions) >= 3 and versions == sorted(set(versions))
+    assert maps[-1] is system.snapshot and len(system.snapshot.cloud.points) > 500
+    assert system.report["tracked"] == 40
+
+
+def test_the_map_can_be_polled_while_images_come_in(images, small_walk):
+    with scenecode.System(small_config(), ExactPredictor(small_walk),
+                          camera=small_walk[0].camera) as system:
+        seen = []
+        for timestamp, image in images:
+            system.track(image, timestamp)
+            seen.append((system.snapshot.version, len(system.snapshot.keyframes)))
+    assert seen[0] == (1, 1) and seen[-1][1] >= 2 and seen == sorted(seen)
+
+
+def test_pushing_beside_threads_maps_the_same_room(images, small_walk):
+    with scenecode.System(small_config(), ExactPredictor(small_walk), threaded=True,
+                          camera=small_walk[0].camera) as system:
+        poses = [system.track(image, timestamp) for timestamp, image in images]
+    assert all(pose is not None for pose in poses)
+    assert len(system.snapshot.trajectory) == 40
+
+
+def test_a_distorted_camera_is_undone(images, small_walk):
+    """Its images are rectified: the frames have an ideal camera."""
+    ideal = small_walk[0].camera
+    bent = PinholeCamera(ideal.fx, ideal.fy, ideal.cx, ideal.cy, ideal.width, ideal.height,
+                         scenecode.BrownConrady(k1=0.05))
+    cameras = []
+    with scenecode.System(small_config(), FlatWall(), camera=bent,
+                          on_frame=lambda frame, tracked: cameras.append(frame.camera)) as system:
+        system.track(images[0][1], 0.0)
+    assert not cameras[0].is_distorted and cameras[0].width == ideal.width
+
+
+@pytest.mark.parametrize("image, timestamp, message", [
+    (np.zeros((10, 10, 3), np.uint8), 1.0, r"shape \(10, 10, 3\).*needs \(96, 128, 3\) uint8"),
+    (np.zeros((96, 128, 3), np.float32), 1.0, "type float32"),
+    (np.zeros((96, 128, 3), np.uint8), 0.0, "does not rise")])
+def test_images_that_cannot_be_used_are_refused(images, small_walk, image, timestamp, message):
+    with scenecode.System(small_config(), ExactPredictor(small_walk),
+                          camera=small_walk[0].camera) as system:
+        assert system.track(images[0][1], 0.0) is not None
+        with pytest.raises(scenecode.ScenecodeError, match=message):
+            system.track(image, timestamp)
+
+
+def test_a_system_without_a_camera_says_how_to_give_one(images, small_walk):
+    with scenecode.System(small_config(), ExactPredictor(small_walk)) as system:
+        with pytest.raises(scenecode.ScenecodeError, match="System\\(camera=PinholeCamera"):
+            system.track(images[0][1], 0.0)
+
+
+def test_a_closed_system_is_not_used_again(images, small_walk):
+    system = scenecode.System(small_config(), ExactPredictor(small_walk),
+                              camera=small_walk[0].camera)
+    system.track(images[0][1], 0.0)
+    system.close()
+    system.close()
+    with pytest.raises(scenecode.ScenecodeError, match="make a new one"):
+        system.track(images[1][1], 1.0)
+
+
+def test_a_source_is_run_and_its_result_loaded(tiny_weights, tmp_path):
+    source = scenecode.open_source("rooms:1:10", scenecode.SourceOptions(width=64, height=64))
+    config = scenecode.SlamConfig(width=64, height=64, model=str(tiny_weights))
+    system = scenecode.System(config, out=tmp_path / "result")
+    system.run(source)
+    assert system.report["frames"] == 10 and system.report["ate_m"] >= 0
+    result = scenecode.load_result(tmp_path / "result")
+    assert len(result.trajectory) == 10
+    assert result.keyframes[0].depth.shape == (64, 64) and result.classes.names[4] == "floor"
+
+
+def test_one_image_is_predicted(tiny_weights):
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 255, (120, 160, 3), np.uint8)
+    camera = PinholeCamera(150, 150, 79.5, 59.5, 160, 120)
+    predictor = scenecode.load_predictor(tiny_weights)
+    found = scenecode.predict(image, camera, predictor)
+    assert found.image.shape == (64, 64, 3) and found.camera.width == 64
+    for maps in (found.depth, found.depth_std, found.labels, found.probabilities[0]):
+        assert maps.shape == (64, 64)
+    assert (found.depth > 0).all() and (found.depth_std > 0).all()
+    assert (found.labels == found.probabilities.argmax(0)).all()
+    assert len(found.classes.names) == len(found.probabilities) == 13
+    with pytest.raises(scenecode.ScenecodeError, match=r"needs \(120, 160, 3\) uint8"):
+        scenecode.predict(image[:100], camera, predictor)
+
+
+def test_labels_of_an_rgbd_system_are_fused(small_walk):
+    """The exact predictor errs in its own way in every view: two views know more than one."""
+    predictor = ExactPredictor(small_walk)
+    frames = small_walk[0:12:6]
+    views = [scenecode.make_label_view(pixels(f), f.truth.depth.numpy(),
+                                       f.truth.T_world_cam.numpy(), f.camera, predictor)
+             for f in frames]
+    right = [(scenecode.fuse_labels(views[:n], "average").argmax(0)
+              == frames[0].truth.labels.numpy()).mean() for n in (1, 2)]
+    assert right[1] > right[0] > 0.5
+    with pytest.raises(scenecode.ScenecodeError, match="choose one of"):
+        scenecode.fuse_labels(views, "majority")
+
+
+def test_a_predictor_of_ones_own_runs_the_system(images, small_walk):
+    with scenecode.System(small_config(), FlatWall(), camera=small_walk[0].camera) as system:
+        poses = [system.track(image, timestamp) for timestamp, image in images[:12]]
+    assert sum(pose is not None for pose in poses) >= 8
+    assert set(np.unique(system.snapshot.keyframes[0].labels)) == {0}
+    assert abs(np.median(system.snapshot.keyframes[0].depth) - 2) < 0.3
