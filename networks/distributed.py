@@ -13,7 +13,7 @@ from scenecode.core.device import choose_device
 from scenecode.core.errors import ConfigError
 
 #: Batch norm needs two images.
-SMALLEST_SHARE = 2
+MIN_LOCAL_BATCH_SIZE = 2
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,14 @@ class Processes:
 
     @staticmethod
     def from_environment() -> "Processes":
-        """As ``torchrun`` says in RANK, WORLD_SIZE and LOCAL_RANK; alone without them."""
-        return Processes(*(int(os.environ.get(name, default)) for name, default in
-                           (("RANK", 0), ("WORLD_SIZE", 1), ("LOCAL_RANK", 0))))
+        """As ``torchrun`` sets RANK, WORLD_SIZE and LOCAL_RANK; alone without them."""
+        return Processes(rank=int(os.environ.get("RANK", 0)),
+                         count=int(os.environ.get("WORLD_SIZE", 1)),
+                         local_rank=int(os.environ.get("LOCAL_RANK", 0)))
 
     @property
-    def leads(self) -> bool:
-        """Whether this is the one that writes, prints and validates."""
+    def is_main_process(self) -> bool:
+        """Whether this is the process that writes, prints and validates."""
         return self.rank == 0
 
     def device(self, name: str) -> torch.device:
@@ -61,17 +62,17 @@ class Processes:
         finally:
             dist.destroy_process_group()
 
-    def share(self, batch_size: int) -> int:
+    def local_batch_size(self, batch_size: int) -> int:
         """How many images of each batch are this process's.
 
         Raises ``ConfigError`` when not all processes get equally many, at least two each.
         """
-        share, left = divmod(batch_size, self.count)
-        if left or share < SMALLEST_SHARE:
+        size, remainder = divmod(batch_size, self.count)
+        if remainder or size < MIN_LOCAL_BATCH_SIZE:
             raise ConfigError(
                 f"batch_size {batch_size} cannot be divided among {self.count} processes; choose "
-                f"a multiple of {self.count} that is at least {SMALLEST_SHARE * self.count}")
-        return share
+                f"a multiple of {self.count} that is at least {MIN_LOCAL_BATCH_SIZE * self.count}")
+        return size
 
     def mean(self, values: Tensor) -> Tensor:
         """The mean of every process's ``values``, which are not changed; not differentiable."""
@@ -82,7 +83,7 @@ class Processes:
         return total / self.count
 
     def any(self, flag: bool, device: torch.device) -> bool:
-        """Whether any process says so."""
+        """Whether the flag is set in any process."""
         if self.count == 1:
             return flag
         return self.mean(torch.tensor(float(flag), device=device)).item() > 0
@@ -94,7 +95,7 @@ class Processes:
     def share_norms(self, module: nn.Module, device: torch.device) -> nn.Module:
         """``module`` with batch norm that takes its statistics over the whole batch.
 
-        torch can do so on GPUs only: on CPUs each process normalises by its own share, and
+        torch can do so on GPUs only: on CPUs each process normalises by its own part, and
         the running statistics are those of the first.
         """
         if self.count == 1 or device.type != "cuda":

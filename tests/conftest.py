@@ -11,7 +11,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from support.walks import SMALL, walk  # noqa: E402
 
 from scenecode.networks.classes import NYU13  # noqa: E402
-from scenecode.networks.families.scenecode.model import ModelConfig, SceneCode  # noqa: E402
+from scenecode.networks.families.scenecode.config import SceneCodeConfig  # noqa: E402
+from scenecode.networks.families.scenecode.model import SceneCode  # noqa: E402
 from scenecode.networks.inference.checkpoint import save_checkpoint  # noqa: E402
 
 
@@ -30,7 +31,7 @@ def small_walk():
 def tiny_weights(tmp_path_factory):
     """A checkpoint of an untrained network for images of 64x64."""
     torch.manual_seed(0)
-    config = ModelConfig(width=64, height=64, depth_code=4, semantic_code=4, canonical_focal=60.0,
+    config = SceneCodeConfig(width=64, height=64, depth_code=4, semantic_code=4, canonical_focal=60.0,
                          decoder_channels=(8, 8, 8, 8), recognition_channels=(4, 4))
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
     save_checkpoint(path, SceneCode(config, NYU13), {})

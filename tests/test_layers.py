@@ -19,8 +19,7 @@ FLOORS = (
     ("optim",),
     ("optim.solvers",),
     ("networks",),
-    ("networks.layers", "networks.data.base"),
-    ("networks.data.rooms.models", "networks.data.scenenet"),
+    ("networks.layers", "networks.data.rooms.models", "networks.data.scenenet"),
     ("networks.data.rooms.rendering",),
     ("networks.data.rooms",),
     ("networks.data",),
@@ -29,6 +28,7 @@ FLOORS = (
     ("networks.inference",),
     ("networks.evaluation",),
     ("networks.training",),
+    ("networks.families.scenecode.experiments",),
     ("slam.runtime", "slam.config", "slam.records"),
     ("slam.features", "slam.sources.calibration"),
     ("slam.map", "slam.sources.base"),
@@ -119,6 +119,17 @@ def test_modules_that_are_imported_exist():
 def test_no_package_has_more_files_than_one_takes_in_at_a_glance(package):
     files = [module for module in MODULES if package_of(module) == package and module != package]
     assert len(files) <= LARGEST_PACKAGE, sorted(files)
+
+
+@pytest.mark.parametrize("family", sorted(
+    path.parent.name for path in (ROOT / "networks" / "families").glob("*/family.py")))
+def test_nothing_outside_a_family_of_networks_imports_it(family):
+    """The registry names it as text."""
+    own = f"networks.families.{family}"
+    wrong = [f"{module} imports {name}" for module, path in MODULES.items()
+             if not f"{module}.".startswith(f"{own}.") for name in ours(path)
+             if f"{name}.".startswith(f"{own}.")]
+    assert not wrong, "\n".join(wrong)
 
 
 def test_mathematics_knows_no_files_threads_or_network():

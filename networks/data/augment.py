@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from scenecode.core.images import resample_area, resample_nearest
 from scenecode.networks.classes import VOID
-from scenecode.networks.data.base.images import resample_area, resample_nearest
-from scenecode.networks.data.base.sample import Sample
+from scenecode.networks.sample import Sample
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """Decoded samples kept in memory or in one file, so that later epochs decode nothing."""
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -8,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from scenecode.core.atomic_write import replacing
 from scenecode.core.errors import DataError
-from scenecode.networks.data.base.images import image_tensor
-from scenecode.networks.data.base.sample import LabelledImages, Sample
+from scenecode.core.images import image_tensor, image_to_uint8
+from scenecode.networks.sample import LabelledImages, Sample
 
 NAME_BYTES = 96
 
@@ -66,10 +66,13 @@ def _record_type(sample: Sample) -> np.dtype:
 
 def _fill(records: np.ndarray, dataset: LabelledImages, workers: int) -> None:
     with ThreadPoolExecutor(workers) as pool:
-        stored = [pool.submit(lambda i=i: _store(records, i, dataset[i]))
-                  for i in range(len(dataset))]
+        stored = [pool.submit(_store_from, dataset, records, i) for i in range(len(dataset))]
         for future in stored:
             future.result()
+
+
+def _store_from(dataset: LabelledImages, records: np.ndarray, index: int) -> None:
+    _store(records, index, dataset[index])
 
 
 def _store(records: np.ndarray, index: int, sample: Sample) -> None:
@@ -77,7 +80,7 @@ def _store(records: np.ndarray, index: int, sample: Sample) -> None:
         raise DataError(f"{sample.name}: is {tuple(sample.image.shape[1:])}, the other samples "
                         f"are {records['depth'].shape[1:]}; a cache holds one size")
     record = records[index]
-    record["image"] = (sample.image * 255).round().byte().permute(1, 2, 0).numpy()
+    record["image"] = image_to_uint8(sample.image)
     record["depth"] = sample.depth.numpy()
     record["labels"] = sample.labels.numpy()
     camera = sample.camera
@@ -88,14 +91,10 @@ def _store(records: np.ndarray, index: int, sample: Sample) -> None:
 def _write(path: Path, record: np.dtype, dataset: LabelledImages, workers: int) -> None:
     """The file appears whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        records = np.lib.format.open_memmap(partial, "w+", record, (len(dataset),))
+    with replacing(path, has_other_writers=True) as temporary:
+        records = np.lib.format.open_memmap(temporary, "w+", record, (len(dataset),))
         _fill(records, dataset, workers)
         records.flush()
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _open(path: Path, record: np.dtype, dataset: LabelledImages) -> np.ndarray:

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Literal
 
 from scenecode.core.errors import DataError
-from scenecode.networks.data.base.sample import LabelledImages
 from scenecode.networks.data.folder import FolderImages
 from scenecode.networks.data.nyuv2 import NYUv2
 from scenecode.networks.data.rooms.images import FIRST_TRAINING_SEED, RoomsImages, ViewsConfig
+from scenecode.networks.sample import LabelledImages
 
 DatasetName = Literal["nyuv2", "rooms", "folder"]
 

@@ -12,15 +12,15 @@ import numpy as np
 import torch
 
 from scenecode.core.errors import DataError
-from scenecode.networks.classes import NYU13, VOID, ClassSet, load_classes
-from scenecode.networks.data.base.images import (
+from scenecode.core.images import (
     image_tensor,
     read_map,
     read_rgb,
     resample_area,
     resample_nearest,
 )
-from scenecode.networks.data.base.sample import Sample
+from scenecode.networks.classes import NYU13, VOID, ClassSet, load_classes
+from scenecode.networks.sample import Sample
 from scenecode.optim.geometry.camera import PinholeCamera
 
 MILLIMETRES_PER_METRE = 1000.0
@@ -40,8 +40,8 @@ class FolderImages:
                  width: int = 256, height: int = 192):
         self._root = Path(root)
         if not (self._root / "rgb").is_dir():
-            raise DataError(f"{self._root}: holds no folder 'rgb'; expected rgb/, depth/, labels/, "
-                            "camera.txt and train.txt as docs/training.md says")
+            raise DataError(f"{self._root}: holds no folder 'rgb'; expected rgb/, depth/, "
+                            "labels/, camera.txt and train.txt as docs/training.md says")
         label_file = self._root / "classes.yaml"
         self.classes: ClassSet = load_classes(label_file) if label_file.exists() else NYU13
         self._full = read_camera(self._root / "camera.txt")
@@ -87,9 +87,9 @@ class FolderImages:
         values = self._sized(read_map(path), path)
         wrong = values[(values >= len(self.classes)) & (values != VOID)]
         if wrong.size:
-            raise DataError(f"{path}: holds the id {int(wrong[0])}, but the label set has ids 0 to "
-                            f"{len(self.classes) - 1}; use {VOID} for unlabelled pixels, or add "
-                            "the class to classes.yaml")
+            raise DataError(f"{path}: holds the id {int(wrong[0])}, but the label set has ids 0 "
+                            f"to {len(self.classes) - 1}; use {VOID} for unlabelled pixels, "
+                            "or add the class to classes.yaml")
         return values.astype(np.uint8)
 
 

@@ -1,18 +1,19 @@
 """Several data sets as one, in a seeded order, and batches of them."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from math import inf
 
 import cv2
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from scenecode.core.errors import DataError
 from scenecode.networks.classes import VOID
 from scenecode.networks.data.augment import Augment, canonical_depth, collaged
-from scenecode.networks.data.base.sample import LabelledImages, Sample
+from scenecode.networks.sample import LabelledImages, Sample
 
 #: Batches that each worker process prepares ahead.
 PREFETCH = 2
@@ -94,24 +95,25 @@ class Batch:
 
     def to(self, device) -> "Batch":
         """The same batch on another device."""
-        return Batch(*(getattr(self, name).to(device, non_blocking=True)
-                       for name in ("image", "depth", "valid", "labels")))
+        return Batch(**{field.name: getattr(self, field.name).to(device, non_blocking=True)
+                        for field in fields(self)})
 
 
-def collate(samples: Sequence[Sample], focal: float) -> Batch:
-    """Samples of one size to a batch, depth converted to the canonical ``focal`` (pixels)."""
-    depth = torch.stack([canonical_depth(s, focal) for s in samples])
+def collate(samples: Sequence[Sample], focal: float, max_depth: float = inf) -> Batch:
+    """Samples of one size to a batch, depth converted to the canonical ``focal`` (pixels) and
+    unknown beyond ``max_depth`` (metres, of the sample's own camera)."""
+    depth = torch.stack([canonical_depth(s.with_depth_up_to(max_depth), focal) for s in samples])
     return Batch(image=torch.stack([s.image for s in samples]), depth=depth, valid=depth > 0,
                  labels=torch.stack([s.labels for s in samples]).long())
 
 
 def batches(mixed: MixedImages, epoch: int, batch_size: int, focal: float,
-            augment: Augment | None = None,
-            workers: int = 0, first: int = 0,
-            part: slice = slice(None)) -> Iterator[Batch]:
+            augment: Augment | None = None, workers: int = 0, first: int = 0,
+            part: slice = slice(None), max_depth: float = inf) -> Iterator[Batch]:
     """The whole batches of an epoch; what is left over at its end is dropped.
 
-    ``focal`` is the canonical focal length in pixels at the size of the batch.  Sample n
+    ``focal`` is the canonical focal length in pixels at the size of the batch; depth beyond
+    ``max_depth`` metres is unknown.  Sample n
     of an epoch is augmented with a generator seeded by (seed, epoch, n), so the batches
     are the same for any number of ``workers`` (processes; 0 loads in the caller),
     ``first`` continues an epoch at that batch, and ``part`` takes only those samples of
@@ -121,11 +123,11 @@ def batches(mixed: MixedImages, epoch: int, batch_size: int, focal: float,
     if not 0 < batch_size <= len(order):
         raise DataError(f"batch size {batch_size} must lie in 1..{len(order)}, "
                         "the samples of an epoch")
-    loader = DataLoader(
+    loader: DataLoader[Sample] = DataLoader(
         _Epoch(mixed, order, epoch, augment),
-        batch_sampler=[range(b * batch_size, (b + 1) * batch_size)[part]
+        batch_sampler=[list(range(b * batch_size, (b + 1) * batch_size)[part])
                        for b in range(first, len(order) // batch_size)],
-        collate_fn=_Collate(focal), num_workers=workers, worker_init_fn=_start_worker,
+        collate_fn=_Collate(focal, max_depth), num_workers=workers, worker_init_fn=_start_worker,
         prefetch_factor=PREFETCH if workers else None)
     yield from loader
 
@@ -135,13 +137,14 @@ class _Collate:
     """``collate`` at one focal length, as an object that can be sent to a process."""
 
     focal: float
+    max_depth: float
 
     def __call__(self, samples: Sequence[Sample]) -> Batch:
-        return collate(samples, self.focal)
+        return collate(samples, self.focal, self.max_depth)
 
 
 @dataclass(frozen=True)
-class _Epoch:
+class _Epoch(Dataset[Sample]):
     """Position in the epoch -> augmented sample."""
 
     mixed: MixedImages

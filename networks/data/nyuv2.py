@@ -17,8 +17,7 @@ import torch
 from scipy.io.matlab import MatReadError
 
 from scenecode.core.errors import DataError
-from scenecode.networks.classes import NYU13, VOID
-from scenecode.networks.data.base.images import (
+from scenecode.core.images import (
     image_tensor,
     read_map,
     read_rgb,
@@ -26,7 +25,8 @@ from scenecode.networks.data.base.images import (
     resample_area,
     resample_nearest,
 )
-from scenecode.networks.data.base.sample import Sample
+from scenecode.networks.classes import NYU13, VOID
+from scenecode.networks.sample import Sample
 from scenecode.optim.geometry.camera import PinholeCamera
 
 #: The colour camera of the whole image.  The official calibration counts pixels from 1 in
@@ -44,7 +44,8 @@ VAL_LONGEST_RUN = 10
 GOLDEN_RATIO = 0.6180339887
 SPLITS = ("train", "test", "trainfit", "val")
 
-#: The 13 classes (``scenecode.networks.classes.NYU13``, ids from 0) of NYU's 40, in the order of the 40.
+#: The 13 classes (``scenecode.networks.classes.NYU13``, ids from 0) of NYU's 40, in the order
+#: of the 40.
 NYU13_OF_NYU40 = tuple(NYU13.names.index(name) for name in (
     "wall", "floor", "furniture", "bed", "chair", "sofa", "table", "wall", "window", "furniture",
     "picture", "furniture", "window", "table", "furniture", "window", "furniture", "objects",

@@ -7,7 +7,7 @@ import torch
 
 from scenecode.core.errors import DataError
 from scenecode.networks.classes import VOID, ClassSet
-from scenecode.networks.data.base.sample import LabelledImages, Sample
+from scenecode.networks.sample import LabelledImages, Sample
 
 
 class Relabelled:

@@ -15,9 +15,9 @@ from rich.table import Table
 
 from scenecode.core.device import choose_device
 from scenecode.core.errors import ConfigError
-from scenecode.networks.families.scenecode.model import SceneCode
+from scenecode.networks.families.network import Network
 from scenecode.networks.inference.checkpoint import load_predictor
-from scenecode.networks.inference.preparation import Precision, canonical_camera, has_bfloat16
+from scenecode.networks.inference.precision import Precision, has_bfloat16
 
 #: Untimed runs before the timed ones, beyond the one that loading makes.
 WARM_UP_RUNS = 3
@@ -38,20 +38,21 @@ class Timing:
 
 
 @torch.inference_mode()
-def time_predictor(model: SceneCode, runs: int, progress: Callable = iter) -> Timing:
+def time_predictor(model: Network, runs: int, progress: Callable = iter) -> Timing:
     """Medians over ``runs`` (at least 1), the two kinds in turn so that a disturbance meets
     both; ``progress`` wraps the indices, for a bar."""
     if runs < 1:
         raise ConfigError(f"--runs must be at least 1, got {runs}")
-    device = model.backbone.mean.device
+    device = model.device
     image = torch.rand(3, model.height, model.width, device=device)
-    predict = partial(model.predict, image, canonical_camera(model))
-    features = partial(model.features_of, image)
+    predict = partial(model.predict, image, model.geometry.canonical_camera())
+    without_jacobians = partial(model.predict_without_jacobians, image)
     for _ in range(WARM_UP_RUNS):
         predict()
-    times = [(_milliseconds(predict, device), _milliseconds(features, device))
+    times = [(_milliseconds(predict, device), _milliseconds(without_jacobians, device))
              for _ in progress(range(runs))]
-    return Timing(*(median(column) for column in zip(*times)))
+    with_jacobians, without = zip(*times)
+    return Timing(with_jacobians=median(with_jacobians), without_jacobians=median(without))
 
 
 def _milliseconds(work: Callable, device: torch.device) -> float:
@@ -95,8 +96,9 @@ def main(args: argparse.Namespace) -> int:
     if native and not args.precision:
         precisions.append("bfloat16")
     progress = iter if args.json else partial(track, description="timing", transient=True)
-    timings = {precision: time_predictor(load_predictor(args.model, device, precision),
-                                         args.runs, progress) for precision in precisions}
+    timings: dict[str, Timing] = {
+        precision: time_predictor(load_predictor(args.model, device, precision), args.runs,
+                                  progress) for precision in precisions}
     if args.json:
         print(json.dumps({"device": str(device), "threads": torch.get_num_threads(),
                           "runs": args.runs, "native_bfloat16": native}

@@ -1,4 +1,4 @@
-"""Scores of a trained network on labelled images, with zero code and with recognised codes."""
+"""Scores of a trained network on labelled images, for each of its answers."""
 
 import argparse
 import json
@@ -13,71 +13,79 @@ from rich.progress import track
 from rich.table import Table
 
 from scenecode.core.device import choose_device
-from scenecode.networks.data.base.sample import LabelledImages
+from scenecode.networks.classes import ClassSet
 from scenecode.networks.data.datasets import DatasetName, open_dataset
-from scenecode.networks.evaluation.comparison import (
-    Comparison,
-    Maps,
-    compare,
-    require_same_classes,
-)
+from scenecode.networks.evaluation.comparison import Comparison, compare, require_same_classes
 from scenecode.networks.evaluation.metrics import Confusion, DepthErrors
 from scenecode.networks.evaluation.model_page import ModelPage
+from scenecode.networks.evaluation.pictures import title
 from scenecode.networks.evaluation.reliability import ProbabilityReliability, ScaleReliability
-from scenecode.networks.families.scenecode.model import SceneCode
+from scenecode.networks.families.network import Answer, Network
 from scenecode.networks.inference.checkpoint import find_weights, load_checkpoint
-from scenecode.networks.inference.preparation import Precision, choose_dtype, make_ready
+from scenecode.networks.inference.precision import Precision, choose_dtype
+from scenecode.networks.inference.preparation import make_ready
+from scenecode.networks.sample import LabelledImages
 
 #: Scores in the order they are printed.
 SCORES = ("miou", "pixel_accuracy", "class_accuracy", "abs_rel", "delta1", "rmse_m",
           "proximity_error", "sq_rel", "rmse_log", "si_log", "delta2", "delta3")
-#: The two answers of a model: from the image alone, and encoded.
-ZERO, ENCODED = "zero_code", "encoded"
 
 
-class _Answers:
-    """Everything counted about one of the two answers."""
+class _AnswerScores:
+    """Everything counted about one kind of answer; NaN for what it never says."""
 
-    def __init__(self, classes: int):
-        self.confusion, self.errors = Confusion(classes), DepthErrors()
-        self.probabilities = ProbabilityReliability()
+    def __init__(self, classes: ClassSet):
+        self.confusion, self.errors = Confusion(len(classes)), DepthErrors()
+        self.probabilities, self.scale = ProbabilityReliability(), ScaleReliability()
+        self.has_scale = False
 
-    def add(self, comparison: Comparison, maps: Maps) -> None:
-        sample = comparison.sample
-        self.confusion.add(maps.labels, sample.labels)
-        self.errors.add(maps.depth, sample.depth, maps.prox, comparison.prox_truth)
-        self.probabilities.add(maps.logits, sample.labels)
+    def add(self, comparison: Comparison, answer: Answer) -> None:
+        truth = comparison.sample
+        if answer.labels is not None and answer.logits is not None:
+            self.confusion.add(answer.labels, truth.labels)
+            self.probabilities.add(answer.logits, truth.labels)
+        if answer.depth is not None and answer.prox is not None:
+            self.errors.add(answer.depth, truth.depth, answer.prox, comparison.prox_truth)
+            if answer.prox_b is not None:
+                self.has_scale = True
+                self.scale.add(answer.prox - comparison.prox_truth, answer.prox_b,
+                               truth.depth > 0)
 
     def scores(self) -> dict[str, float]:
         values = self.confusion.scores() | self.errors.scores()
         return {name: values[name] for name in SCORES}
 
+    def calibration(self) -> dict[str, dict]:
+        depth = {"depth": self.scale.scores()} if self.has_scale else {}
+        return depth | {"probabilities": self.probabilities.scores()}
+
 
 class Evaluation:
-    """All scores of a model, gathered image by image."""
+    """All scores of a network, accumulated image by image."""
 
-    def __init__(self, model: SceneCode):
-        self._classes = model.classes
-        self._answers = {name: _Answers(len(model.classes)) for name in (ZERO, ENCODED)}
-        self._scale = ScaleReliability()
+    def __init__(self, classes: ClassSet):
+        self._classes = classes
+        self._answers: dict[str, _AnswerScores] = {}
 
     def add(self, comparison: Comparison) -> None:
         """Count one image."""
-        self._answers[ZERO].add(comparison, comparison.zero)
-        self._answers[ENCODED].add(comparison, comparison.encoded)
-        self._scale.add(comparison.zero.prox - comparison.prox_truth, comparison.prox_b,
-                        comparison.sample.depth > 0)
+        for name, answer in comparison.answers.items():
+            if name not in self._answers:
+                self._answers[name] = _AnswerScores(self._classes)
+            self._answers[name].add(comparison, answer)
 
     def scores(self) -> dict[str, dict[str, float]]:
-        """``{"zero_code": scores, "encoded": scores}``, those of ``SCORES``."""
+        """Those of ``SCORES``, by the names of the network's answers."""
         return {name: answers.scores() for name, answers in self._answers.items()}
 
     def by_class(self) -> dict[str, dict]:
-        """For each class name its ``share`` of the labelled pixels and, for ``zero_code`` and
-        ``encoded``, ``iou`` and ``accuracy``; ``None`` for a class that never occurs."""
-        counts = self._answers[ZERO].confusion.counts.sum(1)
+        """For each class name its ``share`` of the labelled pixels and, for each answer, ``iou``
+        and ``accuracy``; ``None`` for a class that never occurs."""
+        first = next(iter(self._answers.values()))
+        counts = first.confusion.counts.sum(1)
         shares = (counts / counts.sum().clamp(min=1)).tolist()
-        table = {name: {"share": share} for name, share in zip(self._classes.names, shares)}
+        table: dict[str, dict] = {name: {"share": share}
+                                  for name, share in zip(self._classes.names, shares)}
         for kind, answers in self._answers.items():
             columns = (column.tolist() for column in answers.confusion.by_class())
             for name, *values in zip(table, *columns):
@@ -86,41 +94,38 @@ class Evaluation:
         return table
 
     def calibration(self) -> dict[str, dict]:
-        """``depth`` (of the scale, which is the zero code's) and ``probabilities`` as
-        ``scenecode.networks.evaluation.reliability`` has them, for ``zero_code`` and ``encoded``."""
-        result = {name: {"probabilities": answers.probabilities.scores()}
-                  for name, answers in self._answers.items()}
-        result[ZERO] = {"depth": self._scale.scores()} | result[ZERO]
-        return result
+        """For each answer ``probabilities`` and, where it predicts a scale, ``depth``, as
+        ``scenecode.networks.evaluation.reliability`` has them."""
+        return {name: answers.calibration() for name, answers in self._answers.items()}
 
     def to_json(self) -> dict[str, dict]:
         """The scores, ``classes`` and ``calibration``."""
         return self.scores() | {"classes": self.by_class(), "calibration": self.calibration()}
 
 
-def evaluate_model(model: SceneCode, data: LabelledImages,
+def evaluate_model(model: Network, data: LabelledImages,
                    progress: Callable = iter) -> dict[str, dict[str, float]]:
-    """``{"zero_code": scores, "encoded": scores}`` of ``model`` over all of ``data``.
+    """Scores of ``model`` over all of ``data`` by the names of its answers: of SceneCode
+    ``zero_code`` (from the image alone) and ``encoded``.
 
-    ``zero_code`` sees only the image; ``encoded`` also the truth, through the recognition
-    models, and bounds what mapping can reach.  Scores are those of ``SCORES`` at the
-    model's image size; void labels and unknown depth do not count.  ``progress`` wraps the
-    indices, for a bar.  Raises ``DataError`` when classes or sizes do not fit the model.
+    Scores are those of ``SCORES`` at the model's image size; void labels, unknown depth and
+    depth beyond the model's range do not count.  ``progress`` wraps the indices, for a bar.
+    Raises ``DataError`` when classes or sizes do not fit the model.
     """
     return evaluate(model, data, progress).scores()
 
 
-def evaluate(model: SceneCode, data: LabelledImages, progress: Callable = iter,
+def evaluate(model: Network, data: LabelledImages, progress: Callable = iter,
              page: ModelPage | None = None) -> Evaluation:
     """``evaluate_model`` with everything that is counted; ``page`` gets the images that it
-    wants in the same pass."""
+    shows in the same pass."""
     require_same_classes(model, data)
     model.eval()
-    evaluation = Evaluation(model)
+    evaluation = Evaluation(model.classes)
     for index in progress(range(len(data))):
         comparison = compare(model, data[index])
         evaluation.add(comparison)
-        if page is not None and page.wants(index):
+        if page is not None and page.shows(index):
             page.add(comparison)
     return evaluation
 
@@ -150,7 +155,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """``evaluate model``: print tables, or JSON with ``zero_code``, ``encoded``, ``classes`` and
+    """``evaluate model``: print tables, or JSON with the scores of each answer, ``classes`` and
     ``calibration``."""
     device = choose_device(args.device)
     model = load_checkpoint(find_weights(args.model), device).model
@@ -174,18 +179,21 @@ def _print(evaluation: Evaluation) -> None:
     for key in SCORES:
         table.add_row(key, *(f"{values[key]:.4f}" for values in scores.values()))
     console.print(table)
-    table = Table("class", "share", "IoU", "IoU encoded", "accuracy", "accuracy encoded")
+    table = Table("class", "share", *(f"{text}, {title(kind)}" for text in ("IoU", "accuracy")
+                                      for kind in scores))
     for name, row in evaluation.by_class().items():
         values = (row["share"], *(row[kind][key] for key in ("iou", "accuracy")
-                                  for kind in (ZERO, ENCODED)))
+                                  for kind in scores))
         table.add_row(name, *("-" if v is None else f"{v:.3f}" for v in values))
     console.print(table)
-    calibration = evaluation.calibration()
-    depth = calibration[ZERO]["depth"]
-    console.print(f"predicted depth scale: mean |error| / b {depth['mean_scaled_error']:.3f} "
-                  f"(1 is right); {depth['coverage']['0.5']:.3f} of the pixels below the median "
-                  f"of a Laplace distribution, {depth['coverage']['0.9']:.3f} below its 90 %")
-    for kind in (ZERO, ENCODED):
-        p = calibration[kind]["probabilities"]
+    for kind, calibration in evaluation.calibration().items():
+        if "depth" in calibration:
+            depth = calibration["depth"]
+            console.print(
+                f"predicted depth scale, {kind}: mean |error| / b "
+                f"{depth['mean_scaled_error']:.3f} (1 is right); "
+                f"{depth['coverage']['0.5']:.3f} of the pixels below the median of a Laplace "
+                f"distribution, {depth['coverage']['0.9']:.3f} below its 90 %")
+        p = calibration["probabilities"]
         console.print(f"class probabilities, {kind}: calibration error {p['ece']:.4f}, "
                       f"negative log likelihood {p['nll']:.4f}")

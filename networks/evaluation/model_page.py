@@ -3,26 +3,16 @@
 import html
 from pathlib import Path
 
-import numpy as np
-import torch
-
-from scenecode.core.errors import DataError
+from scenecode.core.atomic_write import write_text
+from scenecode.core.errors import DataError, ResultError
+from scenecode.core.images import write_rgb
 from scenecode.networks.evaluation.comparison import Comparison
-from scenecode.networks.evaluation.pictures import (
-    jacobian_sheet,
-    prediction_sheet,
-    spread,
-    strongest_entries,
-    write_rgb,
-)
+from scenecode.networks.evaluation.pictures import evenly_spaced, prediction_sheet, title
 from scenecode.networks.evaluation.reliability_plot import save_reliability_plot
-from scenecode.networks.families.scenecode.model import SceneCode
+from scenecode.networks.families.network import Network
 
-#: Images shown, and those of them whose Jacobians are shown.
-SHOWN, SHOWN_JACOBIANS = 8, 3
-#: Code entries shown: of the semantic code (a row each, over all classes; the paper's figure 6
-#: has two) and of the depth code.
-SEMANTIC_ENTRIES, DEPTH_ENTRIES = 3, 13
+#: Images shown, and those of them that the family's own figures are drawn of.
+SHOWN, WITH_FIGURES = 8, 3
 #: Digits of the scores.
 _DECIMALS = 3
 
@@ -32,19 +22,14 @@ table { border-collapse: collapse; margin: 1em 0; }
 td, th { padding: .2em .8em; border-bottom: 1px solid #ddd; text-align: right; }
 td:first-child, th:first-child { text-align: left; }"""
 _PREDICTIONS = ("Depth from near (red) to far (blue), labels in the classes' colours, unknown "
-                "black; uncertainty and entropy from none (violet) to full (yellow). Zero code "
-                "sees the image only, encoded also the truth through the recognition models.")
+                "black; uncertainty and entropy from none (violet) to full (yellow).")
 _RELIABILITY = "Predicted uncertainty against what happened; right is on the dashed line."
-_SEMANTIC = ("How the strongest entries of the semantic code move the logits of each class: red "
-             "raises, blue lowers.")
-_DEPTH = ("How the strongest entries of the depth code move proximity: red brings nearer, blue "
-          "takes farther.")
 
 
 class ModelPage:
     """Collects comparisons of a data set of known length and writes the page."""
 
-    def __init__(self, folder: Path, model: SceneCode, length: int):
+    def __init__(self, folder: Path, model: Network, length: int):
         """Makes ``folder``; raises ``DataError`` when that cannot be done."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -52,27 +37,30 @@ class ModelPage:
             raise DataError(f"{folder}: cannot be made a folder for pictures "
                             f"({error.strerror}); give another --pictures DIR") from error
         self._folder, self._model = folder, model
-        self._wanted = set(spread(length, SHOWN))
+        self._shown = set(evenly_spaced(length, SHOWN))
         self._comparisons: list[Comparison] = []
 
-    def wants(self, index: int) -> bool:
-        """Whether the image of this index is to be shown."""
-        return index in self._wanted
+    def shows(self, index: int) -> bool:
+        """Whether the image of this index is to be added."""
+        return index in self._shown
 
     def add(self, comparison: Comparison) -> None:
         """Show this image too."""
         self._comparisons.append(comparison)
 
-    def write(self, result: dict, title: str) -> Path:
-        """``index.html`` with its pictures; ``result`` as ``scenecode.networks.evaluation.evaluate`` prints it.
-        Returns its path; raises ``DataError`` when the folder cannot be written."""
+    def write(self, result: dict, heading: str) -> Path:
+        """``index.html`` with its pictures; ``result`` as
+        ``scenecode.networks.evaluation.evaluate`` prints it.
+
+        Returns its path; raises ``DataError`` when the folder cannot be written.
+        """
+        page = self._folder / "index.html"
         try:
-            pictures = self._write_pictures(result["calibration"])
-            page = self._folder / "index.html"
-            page.write_text(_page(result, title, pictures), encoding="utf-8")
-        except OSError as error:
+            captions = self._write_pictures(result["calibration"])
+            write_text(page, _page(result, heading, captions))
+        except (OSError, ResultError) as error:
             raise DataError(f"{self._folder}: the pictures could not be written ({error}); "
-                            "check its rights and space, or give another --pictures DIR"
+                            "check its permissions and space, or give another --pictures DIR"
                             ) from error
         return page
 
@@ -82,46 +70,31 @@ class ModelPage:
                   prediction_sheet(self._comparisons, self._model.classes))
         save_reliability_plot(self._folder / "reliability.png", calibration)
         captions = {"predictions.png": _PREDICTIONS, "reliability.png": _RELIABILITY}
-        if self._model.config.decoder != "linear":  # its derivative depends on the code
-            return captions
-        for index in spread(len(self._comparisons), SHOWN_JACOBIANS):
-            sheets = self._jacobians(self._comparisons[index])
-            for (name, caption), sheet in zip((("semantic", _SEMANTIC), ("depth", _DEPTH)), sheets):
-                if sheet is not None:
-                    write_rgb(self._folder / f"{name}_jacobians_{index}.png", sheet)
-                    captions[f"{name}_jacobians_{index}.png"] = caption
+        for index in evenly_spaced(len(self._comparisons), WITH_FIGURES):
+            for figure in self._model.figures(self._comparisons[index].sample):
+                name = f"{figure.name}_{index}.png"
+                write_rgb(self._folder / name, figure.picture)
+                captions[name] = figure.caption
         return captions
 
-    @torch.no_grad()
-    def _jacobians(self, comparison: Comparison) -> tuple[np.ndarray | None, np.ndarray | None]:
-        """Sheets of the semantic and of the depth code, where the model has them."""
-        model, features, image = self._model, comparison.features, comparison.sample.image
-        semantic = depth = None
-        if model.config.semantic_code:
-            J = model.semantic_head.jacobian(features.semantic)[0]
-            rows = {f"entry {k}": J[:, k] for k in strongest_entries(J, SEMANTIC_ENTRIES)}
-            semantic = jacobian_sheet(image, model.classes.names, rows)
-        if model.config.depth_code:
-            J = model.depth_head.jacobian(features.depth)[0]
-            entries = strongest_entries(J, DEPTH_ENTRIES)
-            depth = jacobian_sheet(image, [f"entry {k}" for k in entries], {"": J[0, entries]})
-        return semantic, depth
 
-
-def _page(result: dict, title: str, captions: dict[str, str]) -> str:
+def _page(result: dict, heading: str, captions: dict[str, str]) -> str:
     """HTML: the scores, then the pictures."""
-    kinds = ("zero_code", "encoded")
-    scores = [[name, *(_number(result[kind][name]) for kind in kinds)] for name in result[kinds[0]]]
+    kinds = list(result["calibration"])
+    scores = [[name, *(_number(result[kind][name]) for kind in kinds)]
+              for name in result[kinds[0]]]
     classes = [[name, _number(row["share"]),
                 *(_number(row[kind][key]) for key in ("iou", "accuracy") for kind in kinds)]
                for name, row in result["classes"].items()]
+    class_head = ["class", "share", *(f"{text}, {title(kind)}" for text in ("IoU", "accuracy")
+                                      for kind in kinds)]
     figures = "".join(f'<h2>{html.escape(text)}</h2><img src="{name}" alt="{html.escape(text)}">'
                       for name, text in captions.items())
-    return (f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{html.escape(title)}"
-            f"</title><style>{_STYLE}</style><h1>{html.escape(title)}</h1>"
-            + _table(["", "zero code", "encoded"], scores)
-            + _table(["class", "share", "IoU", "IoU encoded", "accuracy", "accuracy encoded"],
-                     classes) + figures + "</html>\n")
+    heading = html.escape(heading)
+    return (f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{heading}</title>"
+            f"<style>{_STYLE}</style><h1>{heading}</h1>"
+            + _table(["", *map(title, kinds)], scores)
+            + _table(class_head, classes) + figures + "</html>\n")
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:

@@ -1,6 +1,7 @@
-"""Whether a model knows how wrong it is: the scale it predicts for depth, and its probabilities.
+"""Calibration of a network's uncertainty: of the scale it predicts for depth, and of its class
+probabilities.
 
-The optimiser divides by the one and compares the other, so both must mean what they say.
+The optimiser weights residuals by the former and fuses the latter, so both must be calibrated.
 Everything is pooled over the pixels of a set.
 """
 
@@ -10,13 +11,12 @@ import torch
 from torch import Tensor
 
 from scenecode.networks.classes import VOID
-from scenecode.networks.families.scenecode.model import MIN_SCALE
 
 #: Parts of the pixels whose error should stay below a Laplace distribution's quantile.
 QUANTILES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
-#: Bins of the predicted scale, even in its logarithm, from the smallest that a network may
-#: predict to the largest that is worth telling apart.
-SCALE_BINS, LARGEST_SCALE = 12, 0.3
+#: Bins of the predicted scale of proximity, even in its logarithm; the first and the last also
+#: take what lies outside.
+SCALE_BINS, SMALLEST_SCALE, LARGEST_SCALE = 12, 3e-3, 0.3
 #: Bins of confidence, even from 0 to 1 (Guo et al. 2017).
 CONFIDENCE_BINS = 15
 
@@ -25,18 +25,18 @@ class ScaleReliability:
     """Errors against their predicted Laplace scales: ``|error| / b`` of a Laplace distribution
     is exponential with mean 1."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._below = torch.zeros(len(QUANTILES) + 1, dtype=torch.int64)
         self._scaled = 0.0
         self._thresholds = torch.tensor([-log(1 - q) for q in QUANTILES])
-        self._edges = torch.logspace(log(MIN_SCALE), log(LARGEST_SCALE), SCALE_BINS + 1,
+        self._edges = torch.logspace(log(SMALLEST_SCALE), log(LARGEST_SCALE), SCALE_BINS + 1,
                                      base=torch.e)[1:-1]
         #: count, sum of scales and sum of absolute errors in each bin of scale
         self._by_scale = torch.zeros(3, SCALE_BINS, dtype=torch.float64)
 
-    def add(self, error: Tensor, b: Tensor, known: Tensor) -> None:
-        """Errors and scales of one shape and unit; only where ``known`` (bool)."""
-        error, b = error[known].abs(), b[known]
+    def add(self, error: Tensor, b: Tensor, valid: Tensor) -> None:
+        """Errors and scales of one shape and unit; only where ``valid`` (bool)."""
+        error, b = error[valid].abs(), b[valid]
         scaled = error / b
         self._scaled += scaled.double().sum().item()
         self._below += torch.bincount(torch.bucketize(scaled, self._thresholds),
@@ -61,22 +61,22 @@ class ScaleReliability:
 class ProbabilityReliability:
     """Class probabilities against what is right (Guo et al. 2017, section 2)."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._nll = 0.0
         #: count, sum of confidences and number right in each bin of confidence
         self._bins = torch.zeros(3, CONFIDENCE_BINS, dtype=torch.float64)
 
     def add(self, logits: Tensor, truth: Tensor) -> None:
         """Logits (C, H, W) of an image and its labels (H, W); void pixels do not count."""
-        known = truth != VOID
-        log_p, labels = logits[:, known].log_softmax(0), truth[known].long()
+        labelled = truth != VOID
+        log_p, labels = logits[:, labelled].log_softmax(0), truth[labelled].long()
         self._nll -= log_p.gather(0, labels[None]).double().sum().item()
-        best, said = log_p.max(0)
+        best, predicted = log_p.max(0)
         confidence = best.exp()
         # a bin has its upper edge: probability 1 belongs to the last
         bins = (confidence * CONFIDENCE_BINS).ceil().long().clamp(1, CONFIDENCE_BINS) - 1
         self._bins += _sums(bins, CONFIDENCE_BINS, torch.ones_like(confidence), confidence,
-                            (said == labels).to(confidence.dtype))
+                            (predicted == labels).to(confidence.dtype))
 
     def scores(self) -> dict:
         """``ece``, the expected calibration error; ``nll``, the mean negative log probability

@@ -5,9 +5,9 @@ training as JSON, so a checkpoint needs no configuration beside it and never run
 """
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -15,13 +15,16 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from scenecode.core import shipped
-from scenecode.core.errors import CheckpointError, ScenecodeError
+from scenecode.core.atomic_write import replacing
+from scenecode.core.errors import CheckpointError, ConfigError, ScenecodeError
 from scenecode.core.strict_config import from_mapping, to_mapping
 from scenecode.networks.classes import ClassSet
-from scenecode.networks.families.scenecode.heads import NOT_LINEAR
-from scenecode.networks.families.scenecode.model import ModelConfig, SceneCode
-from scenecode.networks.inference.preparation import Precision, choose_dtype, make_ready, warm_up
-from scenecode.networks.prediction import Predictor
+from scenecode.networks.families.network import Network
+from scenecode.networks.families.registry import family_of
+from scenecode.networks.inference.precision import Precision, choose_dtype
+from scenecode.networks.inference.preparation import make_ready, warm_up
+
+NetworkT = TypeVar("NetworkT", bound=Network)
 
 #: Written into every file; a reader refuses what it does not know.
 FORMAT = "scenecode-checkpoint-1"
@@ -33,25 +36,25 @@ DEFAULT_WEIGHTS = "scenecode_lite1"
 class Checkpoint:
     """A model with what is known about it."""
 
-    model: SceneCode
+    model: Network
     #: data, epochs, metrics: whatever training wrote, plain JSON values
     facts: dict
 
 
-def save_checkpoint(path: str | Path, model: SceneCode, facts: dict, half: bool = False) -> None:
+def save_checkpoint(path: str | Path, model: Network, facts: dict, half: bool = False) -> None:
     """Write ``model`` and ``facts`` to ``path`` atomically.
 
     ``half`` stores convolution weights as float16, which halves the file; vectors
-    (batch norm, biases) stay float32 because their range can exceed float16's.
+    (batch norm, biases) stay float32 because their range can exceed float16's.  Raises
+    ``ResultError`` when the file system refuses.
     """
     tensors = {name: _stored(value, half) for name, value in model.state_dict().items()}
     metadata = {"format": FORMAT, "model": json.dumps(to_mapping(model.config)),
                 "classes": json.dumps(model.classes.to_json()), "facts": json.dumps(facts)}
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    save_file(tensors, partial, metadata)
-    os.replace(partial, path)
+    with replacing(path) as temporary:
+        save_file(tensors, temporary, metadata)
 
 
 def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> Checkpoint:
@@ -67,35 +70,43 @@ def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> Che
                               f"{metadata.get('format', 'unnamed')!r}, expected {FORMAT!r}); "
                               "train one with 'scenecode train'")
     try:
-        config = from_mapping(ModelConfig, json.loads(metadata["model"]), str(path))
+        mapping = json.loads(metadata["model"])
+        family = family_of(mapping)
+        config = from_mapping(family.config_type, mapping, str(path))
         classes = ClassSet.from_json(json.loads(metadata["classes"]))
         facts = json.loads(metadata["facts"])
-        model = SceneCode(config, classes)
+        model = family.build(config, classes)
     except (KeyError, ValueError, ScenecodeError) as error:
         raise CheckpointError(f"{path}: its description cannot be used ({error}); it was "
                               "written by another version, train it again") from error
     _load_strictly(model, tensors, path)
-    model.to(device=device, memory_format=torch.channels_last)
+    in_channels_last(model).to(device)
     return Checkpoint(model.eval().requires_grad_(False), facts)
 
 
 def load_predictor(path_or_name: str | Path | None = None,
                    device: str | torch.device = "cpu",
-                   precision: Precision = "float32") -> Predictor:
+                   precision: Precision = "float32") -> Network:
     """The network to run: a file, the name of shipped weights, or by default the shipped model;
     made ready by ``scenecode.networks.inference.preparation``.
 
     ``bfloat16`` predictions stay within the tolerances stated there.  Raises
-    ``CheckpointError`` when there is no such file or name, when the network has a non-linear
-    decoder, and as ``load_checkpoint``; ``ConfigError`` for an unknown precision.
+    ``CheckpointError`` when there is no such file or name, when the network cannot be mapped
+    with, and as ``load_checkpoint``; ``ConfigError`` for an unknown precision.
     """
     dtype = choose_dtype(precision, torch.device(device))
     path = find_weights(path_or_name)
-    model = load_checkpoint(path, device).model
-    if model.config.decoder != "linear":
-        raise CheckpointError(f"{path}: {NOT_LINEAR}")
-    make_ready(model, dtype)
-    warm_up(model)
+    model = make_ready(load_checkpoint(path, device).model, dtype)
+    try:
+        warm_up(model)
+    except ConfigError as error:
+        raise CheckpointError(f"{path}: {error}") from error
+    return model
+
+
+def in_channels_last(model: NetworkT) -> NetworkT:
+    """``model`` itself with its kernels in the memory format that convolutions are fastest in."""
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in the stub
     return model
 
 

@@ -1,42 +1,46 @@
-"""The network's features computed by ONNX Runtime, on a CPU about twice as fast as by torch."""
+"""The graph of a network by ONNX Runtime, on a CPU about twice as fast as by torch."""
+
+from __future__ import annotations
 
 import io
 import warnings
+from typing import TYPE_CHECKING, Any, cast
 
-import onnxruntime
 import torch
 from torch import Tensor, nn
 
-from scenecode.networks.families.scenecode.model import Features, SceneCode
+if TYPE_CHECKING:
+    import onnxruntime
 
 #: The set of ONNX operators that the network is written in.
 OPSET = 17
-#: Only errors are worth a line on the user's terminal.
+#: ONNX Runtime's severity from which on it writes to the user's terminal: errors.
 LOG_ERRORS = 3
 
 
-class RuntimeFeatures:
-    """``SceneCode.features`` of one image, as torch computes it up to rounding.
+class OnnxGraph:
+    """What a module computes for one image, as torch computes it up to rounding.
 
-    The model has to be ready (``scenecode.networks.inference.preparation.make_ready``), on a CPU and in float32; later
-    changes to it are not seen.
+    The module must be ready (``scenecode.networks.inference.preparation.make_ready``), on a CPU
+    and in float32, and return a tuple of tensors; later changes to it have no effect here.
     """
 
-    def __init__(self, model: SceneCode):
-        self._graph = _exported(model)
+    def __init__(self, module: nn.Module, width: int, height: int):
+        self._graph = _exported(module, width, height)
         self._session: onnxruntime.InferenceSession | None = None
         self._threads = 0
 
-    def __call__(self, image: Tensor) -> Features:
-        """(1, 3, H, W) in [0, 1] to what the decoders say about it."""
-        session = self._for_threads(torch.get_num_threads())
+    def __call__(self, image: Tensor) -> tuple[Tensor, ...]:
+        """(1, 3, H, W) in [0, 1] to the tensors of the module."""
+        session = self._session_for(torch.get_num_threads())
         outputs = session.run(None, {"image": image.contiguous().numpy()})
-        return Features(*map(torch.from_numpy, outputs))
+        return tuple(map(torch.from_numpy, outputs))
 
-    def _for_threads(self, threads: int) -> onnxruntime.InferenceSession:
-        """A session works with a fixed number of threads, torch with one that may change when
-        mapping moves beside tracking."""
+    def _session_for(self, threads: int) -> onnxruntime.InferenceSession:
+        """A session has a fixed number of threads, torch's may change when mapping runs in
+        parallel to tracking."""
         if self._session is None or self._threads != threads:
+            import onnxruntime
             options = onnxruntime.SessionOptions()
             options.intra_op_num_threads = threads
             options.log_severity_level = LOG_ERRORS
@@ -46,25 +50,14 @@ class RuntimeFeatures:
         return self._session
 
 
-class _AsTuple(nn.Module):
-    """Features as the tuple that can be exported, in the order of their fields."""
-
-    def __init__(self, model: SceneCode):
-        super().__init__()
-        self.model = model
-
-    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        found = self.model.features(image)
-        return (found.depth, found.semantic, found.prox_zero, found.prox_b, found.logits_zero)
-
-
-def _exported(model: SceneCode) -> bytes:
-    """The network as an ONNX file for images of its own size."""
+def _exported(module: nn.Module, width: int, height: int) -> bytes:
+    """The module as an ONNX file for images (1, 3, height, width)."""
     file = io.BytesIO()
-    image = torch.zeros(1, 3, model.height, model.width)
+    image = torch.zeros(1, 3, height, width)
     with warnings.catch_warnings():
         # the exporter that needs no further packages announces that it is the older one
         warnings.simplefilter("ignore")
-        torch.onnx.export(_AsTuple(model), (image,), file, dynamo=False, opset_version=OPSET,
+        # which takes a file object too, other than its annotation says
+        torch.onnx.export(module, (image,), cast(Any, file), dynamo=False, opset_version=OPSET,
                           input_names=["image"])
     return file.getvalue()

@@ -23,7 +23,8 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 def make_backbone(name: BackboneName, padding: Padding = "torch",
                   frozen_norm: bool = False) -> "Backbone":
-    """A backbone with random weights; ``frozen_norm`` keeps batch norm at its loaded statistics."""
+    """A backbone with random weights; ``frozen_norm`` keeps batch norm at its loaded
+    statistics."""
     if name == "mobilenetv2":
         return MobileNetV2(padding, frozen_norm)
     if name == "efficientnet_lite1":

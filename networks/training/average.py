@@ -1,10 +1,10 @@
 """The mean of the weights of several trained networks (Wortsman et al. 2022, "model soups").
 
-Runs that went on from one another stay in one basin; the middle between them errs less than
-either, at the cost of one.
+Runs that started from one another stay in one basin of the loss; the mean of their weights has a
+lower error than either, at the cost of one.
 
-    python -m scenecode.networks.training.average runs/third/model.safetensors runs/fourth/model.safetensors \
-        --out mean.safetensors
+    python -m scenecode.networks.training.average runs/third/model.safetensors \\
+        runs/fourth/model.safetensors --out mean.safetensors
 """
 
 import argparse

@@ -1,16 +1,13 @@
 """The record of a training run, ``log.jsonl``, and the curves drawn from it."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from matplotlib.figure import Figure
-
+from scenecode.core.atomic_write import write_text
 from scenecode.core.errors import DataError
 
-#: Parts of the training loss that are drawn, at zero code and encoded, in one panel each.
-_LOSSES = {"proximity error": ("depth_zero", "depth_coded"),
-           "cross-entropy": ("semantic_zero", "semantic_coded")}
 #: Held-out scores that are drawn.
 _SCORES = {"mIoU": "miou", "proximity error": "proximity_error", "AbsRel": "abs_rel"}
 
@@ -25,7 +22,7 @@ class TrainingLog:
         self.path = path
         self.records = [r for r in _read(path) if r["epoch"] <= finished] if finished else []
         text = "".join(json.dumps(record) + "\n" for record in self.records)
-        path.write_text(text, encoding="utf-8")
+        write_text(path, text)
 
     def add(self, epoch: int, train: dict, val: dict) -> None:
         """One more line."""
@@ -46,25 +43,31 @@ def _read(path: Path) -> list[dict]:
                         "without the curves of earlier epochs") from error
 
 
-def save_curves(path: Path, records: Sequence[dict]) -> None:
-    """A PNG: training losses above, held-out scores below, over epochs."""
+def save_curves(path: Path, records: Sequence[dict],
+                loss_curves: Mapping[str, Mapping[str, str]]) -> None:
+    """A PNG: training losses above, held-out scores of every answer below, over epochs;
+    ``loss_curves`` as ``scenecode.networks.families.family.Family`` has them."""
+    from matplotlib.figure import Figure
     epochs = [record["epoch"] for record in records]
-    figure = Figure(figsize=(11, 6), layout="constrained")
-    above, below = figure.subplots(2, 3)
+    columns = max(1 + len(loss_curves), len(_SCORES))
+    figure = Figure(figsize=(11 * columns / 3, 6), layout="constrained")
+    above, below = figure.subplots(2, columns)
     _draw(above[0], epochs, "loss", {"total": [r["train"].get("loss") for r in records]})
-    parts = records[-1]["train"]
-    for axes, (title, names) in zip(above[1:], _LOSSES.items()):
+    parts, answers = records[-1]["train"], records[-1]["val"]
+    for axes, (title, names) in zip(above[1:], loss_curves.items()):
         _draw(axes, epochs, f"training {title}", {
             label: [r["train"][name] for r in records]
-            for label, name in zip(("zero code", "encoded"), names) if name in parts})
+            for label, name in names.items() if name in parts})
     for axes, (title, name) in zip(below, _SCORES.items()):
         _draw(axes, epochs, f"held-out {title}", {
-            label: [r["val"][kind][name] for r in records]
-            for label, kind in (("zero code", "zero_code"), ("encoded", "encoded"))})
+            answer.replace("_", " "): [r["val"][answer][name] for r in records]
+            for answer in answers})
+    for axes in (*above[1 + len(loss_curves):], *below[len(_SCORES):]):
+        axes.set_axis_off()
     figure.savefig(path, dpi=90)
 
 
-def _draw(axes, epochs: list[int], title: str, lines: dict[str, list[float]]) -> None:
+def _draw(axes: Any, epochs: list[int], title: str, lines: dict[str, list[float]]) -> None:
     for label, values in lines.items():
         axes.plot(epochs, values, marker=".", label=label)
     axes.set(title=title, xlabel="epoch")

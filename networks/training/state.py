@@ -1,12 +1,12 @@
 """The state of an unfinished training run on disk."""
 
-import os
 import pickle
 import zipfile
 from pathlib import Path
 
 import torch
 
+from scenecode.core.atomic_write import replacing
 from scenecode.core.errors import CheckpointError
 
 #: What every state holds.
@@ -14,10 +14,10 @@ KEYS = ("config", "epoch", "batch", "sums", "model", "averaged", "objective", "o
 
 
 def save_state(path: Path, state: dict) -> None:
-    """Write tensors, numbers and text, atomically."""
-    partial = path.with_name(path.name + ".partial")
-    torch.save(state, partial)
-    os.replace(partial, path)
+    """Write tensors, numbers and text, atomically; raises ``ResultError`` when the file system
+    refuses."""
+    with replacing(path) as temporary:
+        torch.save(state, temporary)
 
 
 def load_state(path: Path, config: dict) -> dict:

@@ -1,4 +1,5 @@
-"""Training, in one function that resumes exactly: ``python -m scenecode.networks.training.train CONFIG``.
+"""Training, in one function that resumes exactly
+(``python -m scenecode.networks.training.train CONFIG``).
 
 Everything random follows from the seed and the position in training, so that a run that was
 stopped and resumed sees the same batches, crops and codes as one that was not.
@@ -16,22 +17,26 @@ import yaml
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from scenecode.core.atomic_write import write_text
 from scenecode.core.errors import ScenecodeError
-from scenecode.core.strict_config import from_mapping, load_yaml, override, to_mapping
-from scenecode.networks.data.base.sample import LabelledImages, Sample
+from scenecode.core.strict_config import load_yaml, override, to_mapping
 from scenecode.networks.data.cached import CachedImages
 from scenecode.networks.data.mixed import MixedImages
 from scenecode.networks.distributed import Processes
 from scenecode.networks.evaluation.evaluate import evaluate_model
-from scenecode.networks.evaluation.pictures import save_sample_pictures
+from scenecode.networks.evaluation.pictures import save_sample_pictures, title
 from scenecode.networks.inference.checkpoint import save_checkpoint
+from scenecode.networks.sample import LabelledImages, Sample
+from scenecode.networks.training.config import TrainConfig, read_train_config
 from scenecode.networks.training.log import TrainingLog, save_curves
-from scenecode.networks.training.run import TrainConfig, Training
 from scenecode.networks.training.state import load_state, save_state
+from scenecode.networks.training.trainer import Trainer
 from scenecode.networks.training.training_data import open_training_data
 
 #: An overfitting epoch shows its few images this many batches long.
 OVERFIT_BATCHES = 20
+#: Held-out scores printed after every epoch: text, name and digits.
+PRINTED = (("mIoU", "miou", 3), ("abs_rel", "abs_rel", 3), ("proximity", "proximity_error", 4))
 
 
 class _FirstImages:
@@ -52,50 +57,51 @@ def train(config: TrainConfig, out: str | Path, resume: bool = False, overfit: i
           console: Console | None = None) -> Path:
     """Train and return the checkpoint ``out/model.safetensors``, rewritten after every epoch.
 
-    ``out`` also gets ``config.yaml``, ``log.jsonl`` (a line per epoch), ``curves.png``,
-    ``samples.png`` and ``state.pt``, from which ``resume`` goes on.  ``overfit`` trains on
+    ``out`` also receives ``config.yaml``, ``log.jsonl`` (a line per epoch), ``curves.png``,
+    ``samples.png`` and ``state.pt``, from which ``resume`` continues.  ``overfit`` trains on
     that many images, without augmentation, and validates on the same: a check that
     everything learns.  ``images``, training and held-out ones, take the place of the
-    configured data.  Started by ``torchrun``, every process takes its share of each batch,
+    configured data.  Started by ``torchrun``, every process takes its part of each batch,
     and the first one alone validates and writes.  Ctrl-C saves and returns.  Raises
     ``ScenecodeError`` for bad configurations, missing data and a loss that is not a number.
     """
     processes = Processes.from_environment()
     if config.threads:
         torch.set_num_threads(config.threads)
-    data, held_out = images or open_training_data(config.data, config.model.width,
-                                                  config.model.height, config.seed)
+    geometry = config.model.geometry
+    data, held_out = images or open_training_data(config.data, geometry.width, geometry.height,
+                                                  config.seed)
     if overfit:
         data, held_out = _few_images(config, held_out, overfit)
-    place = processes.device(device)
-    with processes.joined(place):
-        run = Training(config, data, not overfit, place, processes)
-        _train(run, held_out, Path(out), resume, console or Console())
+    where = processes.device(device)
+    with processes.joined(where):
+        trainer = Trainer(config, data, not overfit, where, processes)
+        _train(trainer, held_out, Path(out), resume, console or Console())
     return Path(out) / "model.safetensors"
 
 
-def _train(run: Training, held_out: LabelledImages, out: Path, resume: bool,
+def _train(trainer: Trainer, held_out: LabelledImages, out: Path, resume: bool,
            console: Console) -> None:
-    config, processes = run.config, run.processes
-    console.quiet = console.quiet or not processes.leads
+    config, processes = trainer.config, trainer.processes
+    console.quiet = console.quiet or not processes.is_main_process
     if resume:
-        run.load(load_state(out / "state.pt", to_mapping(config)))
+        trainer.load(load_state(out / "state.pt", to_mapping(config)))
     log = None
-    if processes.leads:
+    if processes.is_main_process:
         out.mkdir(parents=True, exist_ok=True)
-        (out / "config.yaml").write_text(yaml.safe_dump(to_mapping(config), sort_keys=False))
-        log = TrainingLog(out / "log.jsonl", run.epoch)
+        write_text(out / "config.yaml", yaml.safe_dump(to_mapping(config), sort_keys=False))
+        log = TrainingLog(out / "log.jsonl", trainer.epoch)
     with _interrupt_flag() as interrupted:
-        while run.epoch < config.epochs:
-            if not _learn_epoch(run, interrupted, console):
-                if processes.leads:
-                    save_state(out / "state.pt", run.state())
+        while trainer.epoch < config.epochs:
+            if not _train_epoch(trainer, interrupted, console):
+                if processes.is_main_process:
+                    save_state(out / "state.pt", trainer.state())
                 console.print(f"stopped; go on with --resume --out {out}")
                 break
-            losses = run.losses()
-            run.end_epoch()
+            losses = trainer.losses()
+            trainer.end_epoch()
             if log is not None:
-                _finish_epoch(run, held_out, losses, out, log, console)
+                _finish_epoch(trainer, held_out, losses, out, log, console)
 
 
 def _few_images(config: TrainConfig, dataset: LabelledImages,
@@ -105,37 +111,36 @@ def _few_images(config: TrainConfig, dataset: LabelledImages,
     return MixedImages([few], [OVERFIT_BATCHES * config.batch_size], config.seed), few
 
 
-def _learn_epoch(run: Training, interrupted: threading.Event, console: Console) -> bool:
+def _train_epoch(trainer: Trainer, interrupted: threading.Event, console: Console) -> bool:
     """The rest of the epoch; false when Ctrl-C, in any process, ended it early."""
     columns = (TextColumn("epoch {task.fields[epoch]}"), BarColumn(), MofNCompleteColumn(),
                TimeRemainingColumn(), TextColumn("loss {task.fields[loss]:.3f}"))
     with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("", total=run.batches_per_epoch, completed=run.batch,
-                                 epoch=run.epoch + 1, loss=float("nan"))
-        for batch in run.remaining_batches():
-            run.learn(batch)
-            progress.update(task, completed=run.batch, loss=run.losses()["loss"])
-            if run.processes.any(interrupted.is_set(), run.device):
+        task = progress.add_task("", total=trainer.batches_per_epoch, completed=trainer.batch,
+                                 epoch=trainer.epoch + 1, loss=float("nan"))
+        for batch in trainer.remaining_batches():
+            trainer.training_step(batch)
+            progress.update(task, completed=trainer.batch, loss=trainer.losses()["loss"])
+            if trainer.processes.any(interrupted.is_set(), trainer.device):
                 return False
     return True
 
 
-def _finish_epoch(run: Training, held_out: LabelledImages, losses: dict, out: Path,
+def _finish_epoch(trainer: Trainer, held_out: LabelledImages, losses: dict, out: Path,
                   log: TrainingLog, console: Console) -> None:
     """Validate the averaged model, write everything, print one line."""
-    scores = evaluate_model(run.averaged, held_out)
-    log.add(run.epoch, losses, scores)
-    save_curves(out / "curves.png", log.records)
-    facts = {"epochs": run.epoch, "config": to_mapping(run.config), "val": scores}
-    save_checkpoint(out / "model.safetensors", run.averaged, facts, half=True)
-    save_state(out / "state.pt", run.state())
-    save_sample_pictures(out / "samples.png", run.averaged, held_out)
-    zero, coded = scores["zero_code"], scores["encoded"]
-    console.print(
-        f"epoch {run.epoch}/{run.config.epochs}  loss {losses['loss']:.3f}  "
-        f"zero | encoded:  mIoU {zero['miou']:.3f} | {coded['miou']:.3f}  "
-        f"abs_rel {zero['abs_rel']:.3f} | {coded['abs_rel']:.3f}  "
-        f"proximity {zero['proximity_error']:.4f} | {coded['proximity_error']:.4f}")
+    scores = evaluate_model(trainer.averaged, held_out)
+    log.add(trainer.epoch, losses, scores)
+    save_curves(out / "curves.png", log.records, trainer.config.family.loss_curves)
+    facts = {"epochs": trainer.epoch, "config": to_mapping(trainer.config), "val": scores}
+    save_checkpoint(out / "model.safetensors", trainer.averaged, facts, half=True)
+    save_state(out / "state.pt", trainer.state())
+    save_sample_pictures(out / "samples.png", trainer.averaged, held_out)
+    summary = "  ".join(f"{text} " + " | ".join(f"{answer[name]:.{digits}f}"
+                                                for answer in scores.values())
+                        for text, name, digits in PRINTED)
+    console.print(f"epoch {trainer.epoch}/{trainer.config.epochs}  loss {losses['loss']:.3f}  "
+                  f"{' | '.join(map(title, scores))}:  {summary}")
 
 
 @contextmanager
@@ -168,9 +173,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``train``."""
     parser.add_argument("config", metavar="CONFIG", help="YAML file, see configs/train")
     parser.add_argument("--out", metavar="DIR", default="runs/train", help="where results go")
-    parser.add_argument("--resume", action="store_true", help="go on from DIR/state.pt")
+    parser.add_argument("--resume", action="store_true", help="continue from DIR/state.pt")
     parser.add_argument("--overfit", metavar="N", type=int, default=0,
-                        help="learn N images by heart, to see that training works")
+                        help="overfit N images, to check that training works")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[],
                         help="change one key, for example --set loss.depth_kl=1e-3")
@@ -178,7 +183,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """``train``: 0 when done or stopped by Ctrl-C."""
-    config = from_mapping(TrainConfig, load_yaml(args.config), args.config)
+    config = read_train_config(load_yaml(args.config), args.config)
     for assignment in args.set:
         config = override(config, assignment)
     train(config, args.out, args.resume, args.overfit, args.device)
@@ -186,7 +191,8 @@ def main(args: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="python -m scenecode.networks.training.train", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m scenecode.networks.training.train",
+                                     description=__doc__)
     add_arguments(parser)
     try:
         raise SystemExit(main(parser.parse_args()))

@@ -6,7 +6,6 @@ from typing import Literal
 
 from scenecode.core.errors import ConfigError
 from scenecode.networks.classes import ClassSet, load_classes
-from scenecode.networks.data.base.sample import LabelledImages
 from scenecode.networks.data.cached import CachedImages
 from scenecode.networks.data.datasets import data_path
 from scenecode.networks.data.folder import FolderImages
@@ -16,6 +15,7 @@ from scenecode.networks.data.relabelled import with_classes
 from scenecode.networks.data.rooms.images import FIRST_TRAINING_SEED, RoomsImages, ViewsConfig
 from scenecode.networks.data.rooms.layout import RoomConfig
 from scenecode.networks.data.rooms.shards import RoomsShards
+from scenecode.networks.sample import LabelledImages
 
 #: Rooms of the held-out set when there is no NYUv2, with one view each.
 HELD_OUT_ROOMS = 30
@@ -39,7 +39,8 @@ class DataConfig:
     #: procedural rooms and views of each; 0 rooms to go without
     rooms: int = 300
     views_per_room: int = 5
-    #: folder of rendered rooms (``python -m scenecode.networks.data.rooms.shards``) to take instead
+    #: folder of rendered rooms to take instead
+    #: (``python -m scenecode.networks.data.rooms.shards`` writes one)
     shards: str | None = None
     #: room images in an epoch; nothing for all of them
     rooms_per_epoch: int | None = None

@@ -17,12 +17,15 @@ def part_path(path: Path) -> Path:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, has_other_writers: bool = False) -> Iterator[Path]:
     """Gives a temporary path; what is written there becomes ``path`` when the block succeeds.
 
+    With ``has_other_writers`` several processes may write the file at once: the last one wins.
     Raises ``ResultError`` when the file system refuses.
     """
     temporary = part_path(path)
+    if has_other_writers:
+        temporary = part_path(path.with_name(f"{path.name}.{os.getpid()}"))
     try:
         yield temporary
         os.replace(temporary, path)

@@ -84,16 +84,18 @@ def _read_mapping(path: Path) -> dict:
 
 
 def from_mapping(cls: type[T], mapping: Mapping, where: str = "configuration",
-                 renamed: Renamed = MappingProxyType({})) -> T:
+                 renamed: Renamed = MappingProxyType({}),
+                 types: Mapping[str, type] = MappingProxyType({})) -> T:
     """A ``cls`` with the values of ``mapping`` and its own defaults for the rest.
 
-    ``where`` (a file name) opens every message.  Raises ``ConfigError`` for keys of an earlier
-    version, with those that replace them, for an unknown key, with the nearest valid ones, and
-    for a value of the wrong type.
+    ``where`` (a file name) opens every message.  ``types`` gives the types of those fields of
+    ``cls`` itself that are annotated more generally.  Raises ``ConfigError`` for keys of an
+    earlier version, with those that replace them, for an unknown key, with the nearest valid
+    ones, and for a value of the wrong type.
     """
     if isinstance(mapping, Mapping):
         _check_renamed(_leaves(mapping, ""), where, renamed)
-    return _build(cls, mapping, where, "")
+    return _build(cls, mapping, where, "", types)
 
 
 def to_mapping(config: Any) -> Any:
@@ -169,12 +171,12 @@ def _override(config, parts: list[str], value, where: str, prefix: str):
     return _replace(config, {name: _override(child, parts[1:], value, where, path + ".")}, where)
 
 
-def _build(cls, mapping, where: str, prefix: str):
+def _build(cls, mapping, where: str, prefix: str, types: Mapping[str, type]):
     if not isinstance(mapping, Mapping):
         at = f"'{prefix[:-1]}'" if prefix else "the top level"
         raise ConfigError(f"{where}: {at} must hold keys and values, got {_kind(mapping)}")
     _check_keys(cls, mapping, where, prefix)
-    hints = get_type_hints(cls)
+    hints = get_type_hints(cls) | dict(types)
     values = {key: _convert(hints[key], value, where, prefix + key)
               for key, value in mapping.items()}
     try:
@@ -204,7 +206,7 @@ def _convert(hint, value, where: str, path: str):
     """``value`` as the annotated type, or ``ConfigError`` naming the key."""
     origin = get_origin(hint)
     if is_dataclass(hint):
-        return _build(hint, value, where, path + ".")
+        return _build(hint, value, where, path + ".", {})
     if origin in (Union, UnionType):
         return _convert_optional(hint, value, where, path)
     if origin is Literal:

@@ -21,9 +21,10 @@ from scenecode.core.colours import amount_colours, depth_colours
 from scenecode.core.console import make_console
 from scenecode.core.device import choose_device
 from scenecode.core.errors import ResultError, SourceError
+from scenecode.core.images import image_to_uint8, write_rgb
 from scenecode.core.strict_config import override
+from scenecode.core.titles import title_row
 from scenecode.networks.classes import ClassSet
-from scenecode.networks.evaluation.pictures import rgb, titles, write_rgb
 from scenecode.networks.inference.checkpoint import load_predictor
 from scenecode.networks.prediction import Predictor
 from scenecode.optim.geometry import se3
@@ -100,19 +101,19 @@ class TwoViews:
         """(H, W, 3) uint8: both images, then before and after: the second warped onto the first,
         their difference, depth and labels of the first."""
         first, second = self.after.keyframes
-        gap = np.zeros_like(rgb(first.frame.image))
-        rows = [[rgb(first.frame.image), rgb(second.frame.image), gap, gap]]
+        gap = np.zeros_like(image_to_uint8(first.frame.image))
+        rows = [[image_to_uint8(first.frame.image), image_to_uint8(second.frame.image), gap, gap]]
         for graph in (self.before, self.after):
             keyframe, state = graph.keyframes[0], graph.states[0]
             warped, difference = self.difference(graph)
-            grey = rgb(warped.expand(3, -1, -1))
+            grey = image_to_uint8(warped.expand(3, -1, -1))
             labels = keyframe.probabilities(state.code_semantic).argmax(0)
             rows.append([grey, amount_colours(difference.cpu().numpy() / _LARGE_DIFFERENCE),
                          depth_colours(keyframe.depth(state.code_depth).cpu().numpy()),
                          classes.paint(labels.cpu().numpy())])
         names = ("second on first", "difference", "depth", "labels")
         width = gap.shape[1]
-        return np.vstack([np.hstack(rows[0]), titles(names, width),
+        return np.vstack([np.hstack(rows[0]), title_row(names, width),
                           *(np.hstack(row) for row in rows[1:])])
 
 

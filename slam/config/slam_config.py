@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from scenecode.networks.inference.preparation import Precision
+from scenecode.networks.inference.precision import Precision
 from scenecode.optim.lucas_kanade import LucasKanadeConfig
 from scenecode.optim.solvers.gauss_newton import GaussNewtonConfig
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from scenecode.core.atomic_write import part_path, write_bytes, write_text
 from scenecode.core.errors import DataError, ResultError
-from scenecode.networks.data.base.images import read_map, read_rgb, require_size
+from scenecode.core.images import read_map, read_rgb, require_size
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.slam.records.snapshot import KeyframeView
 

@@ -13,14 +13,14 @@ from scenecode.core.errors import ConfigError
 from scenecode.networks.classes import VOID
 from scenecode.networks.data.mixed import MixedImages
 from scenecode.networks.distributed import Processes
+from scenecode.networks.families.scenecode.family import SceneCodeFamily
 from scenecode.networks.families.scenecode.model import SceneCode
-from scenecode.networks.families.scenecode.objective import LossConfig
-from scenecode.networks.training import run as training
-from scenecode.networks.training.run import Training
+from scenecode.networks.families.scenecode.objective import SceneCodeLossConfig
 from scenecode.networks.training.train import train
+from scenecode.networks.training.trainer import Trainer
 
 CONFIG = small_config(batch_size=4, epochs=1,
-                      loss=LossConfig(kl_start=0.0, class_balance=0.5, relative_depth=1.0,
+                      loss=SceneCodeLossConfig(kl_start=0.0, class_balance=0.5, relative_depth=1.0,
                                       dropout=0.3))
 
 
@@ -48,10 +48,10 @@ class StillNorms(SceneCode):
 
 def one_step(processes: Processes) -> dict:
     """Gradients and weights after a step, and what the log would say of it."""
-    training.SceneCode = StillNorms
+    SceneCodeFamily.build = lambda self, config, classes: StillNorms(config, classes)
     data = MixedImages([PartlyKnown()], [4])
-    run = Training(CONFIG, data, False, torch.device("cpu"), processes)
-    run.learn(next(run.remaining_batches()))
+    run = Trainer(CONFIG, data, False, torch.device("cpu"), processes)
+    run.training_step(next(run.remaining_batches()))
     parameters = dict(run.model.named_parameters()) | dict(run.objective.named_parameters())
     return {"gradients": {n: p.grad for n, p in parameters.items() if p.grad is not None},
             "weights": {n: p.detach() for n, p in parameters.items()}, "losses": run.losses()}
@@ -88,7 +88,7 @@ def two(tmp_path_factory):
 
 
 def test_two_processes_learn_what_one_would_from_the_whole_batch(two, monkeypatch):
-    monkeypatch.setattr(training, "SceneCode", SceneCode)  # put back what one_step replaces
+    monkeypatch.setattr(SceneCodeFamily, "build", SceneCodeFamily.build)  # one_step replaces it
     alone = one_step(Processes())
     for rank in range(2):
         found = torch.load(two / f"step_{rank}.pt")
@@ -112,16 +112,16 @@ def test_only_the_first_process_writes(two):
 
 def test_a_batch_that_cannot_be_divided_is_refused():
     with pytest.raises(ConfigError, match="batch_size 8 cannot be divided among 3.*at least 6"):
-        Processes(count=3).share(8)
+        Processes(count=3).local_batch_size(8)
     with pytest.raises(ConfigError, match="multiple of 4 that is at least 8"):
-        Processes(count=4).share(4)
+        Processes(count=4).local_batch_size(4)
 
 
 def test_alone_without_torchrun(monkeypatch):
     for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
         monkeypatch.delenv(name, raising=False)
     processes = Processes.from_environment()
-    assert processes == Processes() and processes.leads and processes.share(8) == 8
+    assert processes == Processes() and processes.is_main_process and processes.local_batch_size(8) == 8
     module = nn.Linear(2, 2)
     assert processes.wrap(module) is module
 
@@ -132,7 +132,7 @@ def test_norms_are_shared_on_gpus_except_frozen_ones(monkeypatch):
     monkeypatch.setattr(Processes, "share_norms",
                         lambda self, module, device: share_norms(self, module,
                                                                  torch.device("cuda")))
-    run = Training(CONFIG, MixedImages([Walls()], [4]), False, torch.device("cpu"),
+    run = Trainer(CONFIG, MixedImages([Walls()], [4]), False, torch.device("cpu"),
                    Processes(count=2))
     norms = (nn.BatchNorm2d, nn.SyncBatchNorm)
     kinds = {name: {type(m) for m in part.modules() if isinstance(m, norms)}

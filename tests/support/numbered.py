@@ -4,7 +4,7 @@ import torch
 
 from scenecode.core.errors import DataError
 from scenecode.networks.classes import NYU13, ClassSet
-from scenecode.networks.data.base.sample import Sample
+from scenecode.networks.sample import Sample
 from scenecode.optim.geometry.camera import PinholeCamera
 
 WIDTH, HEIGHT = 16, 12

@@ -6,10 +6,10 @@ import torch
 from rich.console import Console
 
 from scenecode.networks.classes import NYU13
-from scenecode.networks.data.base.sample import Sample
 from scenecode.networks.data.mixed import MixedImages
-from scenecode.networks.families.scenecode.model import ModelConfig
-from scenecode.networks.training.run import TrainConfig
+from scenecode.networks.families.scenecode.config import SceneCodeConfig
+from scenecode.networks.sample import Sample
+from scenecode.networks.training.config import TrainConfig
 from scenecode.optim.geometry.camera import PinholeCamera
 
 SIZE = 64
@@ -38,7 +38,7 @@ class Walls:
 
 
 def small_config(**changes) -> TrainConfig:
-    model = ModelConfig(width=SIZE, height=SIZE, depth_code=4, semantic_code=4,
+    model = SceneCodeConfig(width=SIZE, height=SIZE, depth_code=4, semantic_code=4,
                         canonical_focal=60.0, decoder_channels=(8, 8, 8, 8),
                         residual_units=(0, 0, 0, 0), pooling_blocks=(0, 0, 0, 0),
                         recognition_channels=(8, 8), frozen_norm=True)

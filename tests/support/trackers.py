@@ -6,7 +6,6 @@ import torch
 from support.exact import ExactPredictor
 from support.walks import small_config
 
-from scenecode.optim.imaging.image import intensity
 from scenecode.slam.map.keyframe import make_keyframe
 from scenecode.slam.tracking.reference import make_reference
 from scenecode.slam.tracking.tracker import Tracker

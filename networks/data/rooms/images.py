@@ -8,11 +8,11 @@ import torch
 
 from scenecode.core.errors import ConfigError
 from scenecode.networks.classes import NYU13
-from scenecode.networks.data.base.sample import Sample
 from scenecode.networks.data.rooms.effects import EffectsConfig, camera_effects
 from scenecode.networks.data.rooms.layout import Room, RoomConfig, generate_room
 from scenecode.networks.data.rooms.paths import random_view
 from scenecode.networks.data.rooms.render import View, render
+from scenecode.networks.sample import Sample
 from scenecode.optim.geometry.camera import PinholeCamera
 
 #: training rooms start here, so that the demo's and the tests' rooms (0 to 9999) stay unseen

@@ -241,7 +241,7 @@ def _hang(plan: FloorPlan, rng, materials: Materials) -> None:
 def _ceiling_lamps(plan: FloorPlan, rng, materials: Materials) -> list[Light]:
     w, d, h = plan.size
     lights = []
-    for k in range(int(rng.integers(1, 3))):
+    for _ in range(int(rng.integers(1, 3))):
         x, y = rng.uniform(0.25, 0.75) * w, rng.uniform(0.25, 0.75) * d
         glow = materials.surface("plain", "objects", emission=1.3)
         r = rng.uniform(0.12, 0.25)

@@ -1,14 +1,13 @@
 """A cache of rendered rooms on disk, written once and read by training.
 
-``python -m scenecode.networks.data.rooms.shards --out DIR --images N --workers K`` writes shards of
-``SHARD`` images: ``NNNNN_images.npy`` (n, H, W, 3) uint8, ``NNNNN_depth.npy`` (n, H, W)
+``python -m scenecode.networks.data.rooms.shards --out DIR --images N --workers K`` writes shards
+of ``SHARD`` images: ``NNNNN_images.npy`` (n, H, W, 3) uint8, ``NNNNN_depth.npy`` (n, H, W)
 float16 metres, ``NNNNN_labels.npy`` (n, H, W) uint8, ``NNNNN_cameras.npy`` (n, 4) float64
 (fx, fy, cx, cy).  Shards that exist are kept, so a broken run goes on where it stopped.
 """
 
 import argparse
 import multiprocessing
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -17,11 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
+from scenecode.core.atomic_write import replacing
 from scenecode.core.errors import DataError, ScenecodeError
 from scenecode.networks.classes import NYU13
-from scenecode.networks.data.base.sample import Sample
 from scenecode.networks.data.rooms.images import RoomsImages, ViewsConfig, as_sample
 from scenecode.networks.data.rooms.layout import RoomConfig
+from scenecode.networks.sample import Sample
 from scenecode.optim.geometry.camera import PinholeCamera
 
 #: images in a shard
@@ -112,9 +112,8 @@ def _write_shard(job) -> int:
                "cameras": [(c.fx, c.fy, c.cx, c.cy) for _, c in shots],
                "images": [v.image for v, _ in shots]}
     for kind, values in columns.items():
-        part = folder / f"{start // SHARD:05d}_{kind}.part.npy"
-        np.save(part, np.asarray(values, _KINDS[kind]), allow_pickle=False)
-        os.replace(part, _path(folder, start, kind))
+        with replacing(_path(folder, start, kind)) as temporary, open(temporary, "wb") as file:
+            np.save(file, np.asarray(values, _KINDS[kind]), allow_pickle=False)
     return len(shots)
 
 

@@ -14,8 +14,7 @@ import torch
 from google.protobuf.message import Message
 
 from scenecode.core.errors import DataError
-from scenecode.networks.classes import NYU13, VOID
-from scenecode.networks.data.base.images import (
+from scenecode.core.images import (
     image_tensor,
     read_map,
     read_rgb,
@@ -23,9 +22,10 @@ from scenecode.networks.data.base.images import (
     resample_area,
     resample_nearest,
 )
-from scenecode.networks.data.base.sample import Sample
+from scenecode.networks.classes import NYU13, VOID
 from scenecode.networks.data.scenenet.classes import NYU13_OF_WORDNET
 from scenecode.networks.data.scenenet.protobuf import BACKGROUND, read_trajectories
+from scenecode.networks.sample import Sample
 from scenecode.optim.geometry.camera import PinholeCamera
 
 FULL_WIDTH, FULL_HEIGHT = 320, 240

@@ -5,102 +5,34 @@ are affine in their code (``scenecode.networks.families.scenecode.heads``).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scenecode.core.errors import ConfigError
 from scenecode.networks.classes import VOID, ClassSet
+from scenecode.networks.families.network import Answer, Figure, Network
+from scenecode.networks.families.scenecode.config import FEATURE_STRIDE, SceneCodeConfig
 from scenecode.networks.families.scenecode.heads import HEAD_STD, LinearHead, NonlinearHead
-from scenecode.networks.layers.backbones import BackboneName, Padding, make_backbone
-from scenecode.networks.layers.refinenet import ConvNorm, RefineNet
+from scenecode.networks.families.scenecode.jacobian_pictures import jacobian_figures
+from scenecode.networks.families.scenecode.recognition import Recognition
+from scenecode.networks.layers.backbones import Backbone, make_backbone
+from scenecode.networks.layers.refinenet import RefineNet
 from scenecode.networks.prediction import Prediction
+from scenecode.networks.sample import Sample
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.optim.geometry.proximity import proximity_from_depth
 
 #: Smallest Laplace scale of proximity: otherwise a network may claim
 #: certainty where training happens to fit.  At 2 m it is 2.4 cm.
 MIN_SCALE = 3e-3
-#: The coarsest stride of every backbone.
-MAX_STRIDE = 32
-#: Stride of the feature maps that the heads work at.
-FEATURE_STRIDE = 4
+#: The scale head's bias: ``b`` then starts at about the standard deviation of proximity.
+SCALE_BIAS = -2.0
 
-
-@dataclass(frozen=True)
-class ModelConfig:
-    """Everything that decides the shape of the network; stored in its checkpoint."""
-
-    #: "scenecode" is the only architecture so far; checkpoints name theirs
-    architecture: Literal["scenecode"] = "scenecode"
-    backbone: BackboneName = "mobilenetv2"
-    padding: Padding = "torch"
-    #: keep the encoder's batch norm at its loaded statistics
-    frozen_norm: bool = False
-    width: int = 256
-    height: int = 192
-    depth_code: int = 32
-    semantic_code: int = 32
-    #: heads affine in the code, or the paper's non-linear comparison, for evaluation only
-    decoder: Literal["linear", "nonlinear"] = "linear"
-    #: decoder channels, residual units before the fusion and pooling blocks after it,
-    #: from stride 4 to stride 32
-    decoder_channels: tuple[int, int, int, int] = (64, 64, 96, 128)
-    residual_units: tuple[int, int, int, int] = (1, 1, 1, 1)
-    pooling_blocks: tuple[int, int, int, int] = (2, 2, 2, 2)
-    #: channels of the recognition models, from stride 4 down by 2 each
-    recognition_channels: tuple[int, ...] = (32, 64, 96, 128)
-    #: ``a`` of proximity in metres at the canonical focal length (paper section 3.1)
-    average_depth: float = 2.0
-    #: focal length in pixels at ``width`` for which depth is learnt
-    canonical_focal: float = 237.0
-
-    def __post_init__(self):
-        if self.width % MAX_STRIDE or self.height % MAX_STRIDE:
-            raise ConfigError(f"width and height must be multiples of {MAX_STRIDE}, "
-                              f"got {self.width}x{self.height}")
-        if min(self.depth_code, self.semantic_code) < 0:
-            raise ConfigError("depth_code and semantic_code must not be negative")
-        if self.decoder == "nonlinear" and not min(self.depth_code, self.semantic_code):
-            raise ConfigError("a non-linear decoder needs codes; set depth_code and "
-                              "semantic_code above 0, or decoder: linear")
-        if min(self.average_depth, self.canonical_focal) <= 0:
-            raise ConfigError("average_depth and canonical_focal must be positive")
-
-    def average_depth_for(self, camera: PinholeCamera) -> float:
-        """``a`` in metres for images of ``camera``: one image cannot tell focal length from
-        distance, so depth is learnt for one focal length and scaled by f / f_canonical."""
-        return self.average_depth * camera.focal / self.canonical_focal
-
-
-class Recognition(nn.Module):
-    """VGG-like fully convolutional model of a code's distribution given the truth.
-
-    Its last convolution spans the whole map.  It sees the truth beside the network's own
-    zero-code prediction, so that the code need only say what the image does not.
-    """
-
-    def __init__(self, c_in: int, code: int, channels: tuple[int, ...], size: tuple[int, int]):
-        super().__init__()
-        layers: list[nn.Module] = []
-        h, w = size
-        for i, c_out in enumerate(channels):
-            layers += [ConvNorm(c_in, c_out), nn.ReLU(inplace=True)]
-            if i + 1 < len(channels):
-                layers.append(nn.MaxPool2d(2))
-                h, w = h // 2, w // 2
-            c_in = c_out
-        self.trunk = nn.Sequential(*layers)
-        self.mean_logvar = nn.Conv2d(c_in, 2 * code, (h, w))
-        nn.init.zeros_(self.mean_logvar.bias)
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, c_in, h, w) to mean and log variance, each (B, code)."""
-        mean, logvar = self.mean_logvar(self.trunk(x)).flatten(1).chunk(2, 1)
-        return mean, logvar.clamp(-8.0, 4.0)
+#: The encoder's maps, (B, F, h, w) at strides 4, 8, 16 and 32.
+EncoderMaps = tuple[Tensor, ...]
 
 
 @dataclass(frozen=True)
@@ -118,13 +50,28 @@ class Features:
     logits_zero: Tensor
 
 
-class SceneCode(nn.Module):
+class FeatureGraph(nn.Module):
+    """``SceneCode.features`` as a tuple in the order of the fields of ``Features``, which is
+    what can be exported."""
+
+    def __init__(self, model: "SceneCode"):
+        super().__init__()
+        self.model = model
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        features = self.model.features(image)
+        return (features.depth, features.semantic, features.prox_zero, features.prox_b,
+                features.logits_zero)
+
+
+class SceneCode(Network):
     """Multitask CVAE; also a ``scenecode.networks.prediction.Predictor``."""
 
-    def __init__(self, config: ModelConfig, classes: ClassSet):
-        super().__init__()
-        self.config, self.classes = config, classes
-        self.width, self.height = config.width, config.height
+    config: SceneCodeConfig
+    backbone: Backbone
+
+    def __init__(self, config: SceneCodeConfig, classes: ClassSet):
+        super().__init__(config, classes)
         self.backbone = make_backbone(config.backbone, config.padding, config.frozen_norm)
         channels, C = config.decoder_channels, len(classes)
         self.depth_decoder, self.semantic_decoder = (
@@ -141,29 +88,33 @@ class SceneCode(nn.Module):
         if config.semantic_code:
             self.semantic_recognition = Recognition(2 * C, config.semantic_code,
                                                     config.recognition_channels, size)
-        #: computes ``features`` of one image in another way (``scenecode.networks.inference.onnx_runtime``)
-        self.runtime: Callable[[Tensor], Features] | None = None
-        # proximity 1/2 is the average depth; b starts at about the spread around it
+        # proximity 1/2 is the average depth
         nn.init.constant_(self.depth_head.bias, 0.5)
         nn.init.normal_(self.scale_head.weight, std=HEAD_STD)
-        nn.init.constant_(self.scale_head.bias, -2.0)
+        nn.init.constant_(cast(Tensor, self.scale_head.bias), SCALE_BIAS)
 
-    def features(self, image: Tensor, thin: Callable[[tuple[Tensor, ...]], tuple[Tensor, ...]]
-                 = lambda encoded: encoded) -> Features:
-        """(B, 3, H, W) in [0, 1] to everything that does not depend on a code; ``thin`` may
-        change the encoder's maps, (B, F, h, w) at strides 4 to 32, before they are decoded."""
-        encoded = thin(self.backbone(image.contiguous(memory_format=torch.channels_last)))
-        dtype = self.scale_head.weight.dtype  # that of the heads, wider than the decoders' perhaps
+    def features(self, image: Tensor,
+                 channel_dropout: Callable[[EncoderMaps], EncoderMaps] | None = None) -> Features:
+        """(B, 3, H, W) in [0, 1] to everything that does not depend on a code;
+        ``channel_dropout`` may change the encoder's maps before they are decoded."""
+        encoded = self.backbone(image.contiguous(memory_format=torch.channels_last))
+        if channel_dropout is not None:
+            encoded = channel_dropout(encoded)
+        dtype = self.scale_head.weight.dtype  # the decoders may compute in a narrower type
         depth = F.relu(self.depth_decoder(encoded)).to(dtype)
         semantic = F.relu(self.semantic_decoder(encoded)).to(dtype)
-        return Features(depth, semantic, self.depth_head.zero(depth),
-                        F.softplus(self.scale_head(depth)) + MIN_SCALE,
-                        self.semantic_head.zero(semantic))
+        return Features(depth=depth, semantic=semantic, prox_zero=self.depth_head.zero(depth),
+                        prox_b=F.softplus(self.scale_head(depth)) + MIN_SCALE,
+                        logits_zero=self.semantic_head.zero(semantic))
 
     def features_of(self, image: Tensor) -> Features:
-        """``features`` of one image (3, H, W), by the runtime where one was attached."""
-        batch = image[None].to(self.backbone.mean.device)
-        return self.features(batch) if self.runtime is None else self.runtime(batch)
+        """``features`` of one image (3, H, W), by ``runtime`` where one was attached."""
+        batch = image[None].to(self.device)
+        if self.runtime is None:
+            return self.features(batch)
+        depth, semantic, prox_zero, prox_b, logits_zero = self.runtime(batch)
+        return Features(depth=depth, semantic=semantic, prox_zero=prox_zero, prox_b=prox_b,
+                        logits_zero=logits_zero)
 
     def decode(self, features: Features, depth_code: Tensor | None,
                semantic_code: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -177,12 +128,12 @@ class SceneCode(nn.Module):
         return prox, logits
 
     def recognise_depth(self, features: Features, prox: Tensor,
-                        known: Tensor) -> tuple[Tensor, Tensor]:
+                        valid: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log variance (B, Kd) of the depth code of images whose proximity is
-        ``prox`` (B, 1, H, W) where ``known`` (B, 1, H, W) is 1."""
-        size = features.prox_zero.shape[-2:]
-        weight = F.adaptive_avg_pool2d(known, size)
-        mean = F.adaptive_avg_pool2d(prox * known, size) / weight.clamp(min=1e-6)
+        ``prox`` (B, 1, H, W) where ``valid`` (B, 1, H, W) is 1."""
+        size = _map_size(features)
+        weight = F.adaptive_avg_pool2d(valid, size)
+        mean = F.adaptive_avg_pool2d(prox * valid, size) / weight.clamp(min=1e-6)
         zero = features.prox_zero.detach()
         error = (mean - zero) * (weight > 0)
         return self.depth_recognition(torch.cat([error, zero, weight], 1))
@@ -190,14 +141,14 @@ class SceneCode(nn.Module):
     def recognise_semantic(self, features: Features, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log variance (B, Ks) of the semantic code of images labelled
         ``labels`` (B, H, W) ids; void pixels are no class."""
-        size, C = features.logits_zero.shape[-2:], len(self.classes)
-        # four of the sixteen pixels under a feature tell its classes well enough
+        size, C = _map_size(features), len(self.classes)
+        # four of the sixteen pixels under a feature are sample enough of its classes
         ids = labels[:, 1::2, 1::2].long()
         ids = ids.masked_fill(ids == VOID, C)[:, None]
         one_hot = features.logits_zero.new_zeros(len(ids), C + 1, *ids.shape[-2:])
         truth = F.adaptive_avg_pool2d(one_hot.scatter_(1, ids, 1.0)[:, :C], size)
-        guess = features.logits_zero.detach().softmax(1)
-        return self.semantic_recognition(torch.cat([truth, guess], 1))
+        prediction = features.logits_zero.detach().softmax(1)
+        return self.semantic_recognition(torch.cat([truth, prediction], 1))
 
     def upsample(self, maps: Tensor) -> Tensor:
         """Feature-resolution maps (B, N, h, w) to image resolution; linear."""
@@ -211,9 +162,7 @@ class SceneCode(nn.Module):
         One forward pass; raises ``ValueError`` for an image of another size and ``ConfigError``
         for a non-linear decoder.
         """
-        if image.shape != (3, self.height, self.width):
-            raise ValueError(f"this model takes 3x{self.height}x{self.width} images, "
-                             f"got {tuple(image.shape)}")
+        self.require_size(image)
         features = self.features_of(image)
         J_depth = self.depth_head.jacobian(features.depth)[0, 0]
         J_semantic = self.semantic_head.jacobian(features.semantic)[0]
@@ -224,26 +173,92 @@ class SceneCode(nn.Module):
             logits_zero=features.logits_zero[0].contiguous(),
             logits_J_code=J_semantic.contiguous(),
             classes=self.classes,
-            average_depth=self.config.average_depth_for(camera))
+            average_depth=self.geometry.average_depth_for(camera))
+
+    def predict_without_jacobians(self, image: Tensor) -> Features:
+        """The zero-code prediction alone."""
+        return self.features_of(image)
+
+    @torch.no_grad()
+    def answers(self, sample: Sample) -> dict[str, Answer]:
+        """``zero_code`` sees only the image; ``encoded`` also the truth, through the recognition
+        models, and bounds what mapping can reach.  The predicted scale is that of the zero code.
+        """
+        features = self.features_of(sample.image)
+        codes = self._encode(features, sample.depth, sample.labels, sample.camera)
+        zero_code = self._answer(sample, features.prox_zero, features.logits_zero)
+        prox_b = self._full_size(features.prox_b)[0]
+        return {"zero_code": replace(zero_code, prox_b=prox_b),
+                "encoded": self._answer(sample, *self.decode(features, *codes))}
+
+    def _answer(self, sample: Sample, prox: Tensor, logits: Tensor) -> Answer:
+        return Answer(average_depth=self.geometry.average_depth_for(sample.camera),
+                      prox=self._full_size(prox)[0], logits=self._full_size(logits))
+
+    def _full_size(self, maps: Tensor) -> Tensor:
+        """The first of feature-resolution maps (B, N, h, w) at image resolution, on the CPU."""
+        return F.interpolate(maps, (self.height, self.width), mode="bilinear",
+                             align_corners=False)[0].cpu()
 
     @torch.no_grad()
     def encode(self, image: Tensor, depth: Tensor, labels: Tensor,
                camera: PinholeCamera) -> tuple[Tensor, Tensor]:
         """The most likely codes (Kd,), (Ks,) of an image (3, H, W) whose depth (H, W) in
         metres (0 unknown) and labels (H, W) are known; empty where the model has no code."""
-        codes = self.encode_features(self.features_of(image), depth, labels, camera)
+        codes = self._encode(self.features_of(image), depth, labels, camera)
         return codes[0][0], codes[1][0]
 
-    def encode_features(self, features: Features, depth: Tensor, labels: Tensor,
-                        camera: PinholeCamera) -> tuple[Tensor, Tensor]:
-        """``encode`` of one image whose features are at hand: codes (1, Kd) and (1, Ks)."""
+    def _encode(self, features: Features, depth: Tensor, labels: Tensor,
+                camera: PinholeCamera) -> tuple[Tensor, Tensor]:
+        """``encode`` of one image whose features are given: codes (1, Kd) and (1, Ks)."""
         device = features.prox_zero.device
         depth_code = semantic_code = torch.zeros(1, 0, device=device)
         if self.config.depth_code:
-            prox = proximity_from_depth(depth, self.config.average_depth_for(camera))
-            known = (depth > 0).to(prox.dtype)
+            prox = proximity_from_depth(depth, self.geometry.average_depth_for(camera))
+            valid = (depth > 0).to(prox.dtype)
             depth_code, _ = self.recognise_depth(features, prox[None, None].to(device),
-                                                 known[None, None].to(device))
+                                                 valid[None, None].to(device))
         if self.config.semantic_code:
             semantic_code, _ = self.recognise_semantic(features, labels[None].to(device))
         return depth_code, semantic_code
+
+    @torch.no_grad()
+    def figures(self, sample: Sample) -> list[Figure]:
+        """What the strongest entries of both codes change in this image; none for a non-linear
+        decoder, whose derivative depends on the code."""
+        if self.config.decoder != "linear":
+            return []
+        features = self.features_of(sample.image)
+        return jacobian_figures(sample.image, self.classes,
+                                J_prox=self.depth_head.jacobian(features.depth)[0],
+                                J_logits=self.semantic_head.jacobian(features.semantic)[0])
+
+    def low_precision_modules(self) -> list[nn.Module]:
+        """Encoder and decoders; heads and Jacobians are float32 always."""
+        return [self.backbone, self.depth_decoder, self.semantic_decoder]
+
+    def graph(self) -> nn.Module:
+        """``features`` as a tuple."""
+        return FeatureGraph(self)
+
+    def transferable_state(self, earlier: Network) -> dict[str, Tensor] | None:
+        """All weights of the same model; of one that differs in its backbone alone, those that
+        neither are nor read the backbone."""
+        if not isinstance(earlier, SceneCode):
+            return None
+        like_own = replace(earlier.config, backbone=self.config.backbone,
+                           padding=self.config.padding)
+        if (like_own, earlier.classes) != (self.config, self.classes):
+            return None
+        state = dict(earlier.state_dict())
+        if earlier.config == self.config:
+            return state
+        reads_backbone = tuple(f"{name}." for name, part in self.named_modules()
+                               if isinstance(part, Backbone) or name.endswith(".reduce"))
+        return {name: value for name, value in state.items()
+                if not name.startswith(reads_backbone)}
+
+
+def _map_size(features: Features) -> tuple[int, int]:
+    h, w = features.prox_zero.shape[-2:]
+    return h, w

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from scenecode.core.errors import DataError, SourceError
-from scenecode.networks.data.base.images import read_map, read_rgb
+from scenecode.core.images import read_map, read_rgb
 from scenecode.optim.geometry import se3
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.slam.records.frame import Frame

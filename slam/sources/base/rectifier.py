@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from scenecode.core.errors import SourceError
-from scenecode.networks.data.base.images import image_tensor, resample_area, resample_nearest
+from scenecode.core.images import image_tensor, resample_area, resample_nearest
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.slam.records.frame import Frame, GroundTruth
 

@@ -16,7 +16,7 @@ from scenecode.networks.data.augment import (
     flipped,
     rolled,
 )
-from scenecode.networks.data.base.sample import Sample
+from scenecode.networks.sample import Sample
 from scenecode.optim.geometry.camera import PinholeCamera
 
 CAMERA = PinholeCamera(296.5, 293.3, 162.9, 117.7, 320, 240)

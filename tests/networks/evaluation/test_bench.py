@@ -7,13 +7,14 @@ from scenecode.cli.main import main
 from scenecode.core.errors import ConfigError
 from scenecode.networks.classes import NYU13
 from scenecode.networks.evaluation import bench
-from scenecode.networks.families.scenecode.model import ModelConfig, SceneCode
+from scenecode.networks.families.scenecode.config import SceneCodeConfig
+from scenecode.networks.families.scenecode.model import SceneCode
 from scenecode.networks.inference.checkpoint import save_checkpoint
 
 
 @pytest.fixture
 def weights(tmp_path):
-    config = ModelConfig(width=64, height=64, depth_code=3, semantic_code=2,
+    config = SceneCodeConfig(width=64, height=64, depth_code=3, semantic_code=2,
                          decoder_channels=(8, 8, 8, 8), recognition_channels=(4, 4))
     save_checkpoint(tmp_path / "m.safetensors", SceneCode(config, NYU13), {})
     return str(tmp_path / "m.safetensors")
@@ -23,7 +24,7 @@ def test_medians_of_both_kinds(monkeypatch, weights):
     """The clock advances by what the call is known to take: 5 ms, once 500, and 2 ms."""
     model = bench.load_predictor(weights)
     clock = [0.0]
-    calls = {"predict": 0, "features_of": 0}
+    calls = {"predict": 0, "predict_without_jacobians": 0}
 
     def takes(name, *seconds):
         def work(*_):
@@ -32,10 +33,10 @@ def test_medians_of_both_kinds(monkeypatch, weights):
         return work
 
     monkeypatch.setattr(model, "predict", takes("predict", 1, 1, 1, 0.5, 0.005))
-    monkeypatch.setattr(model, "features_of", takes("features_of", 0.002))
+    monkeypatch.setattr(model, "predict_without_jacobians", takes("predict_without_jacobians", 0.002))
     monkeypatch.setattr(bench.time, "perf_counter", lambda: clock[0])
     timing = bench.time_predictor(model, runs=5)
-    assert calls == {"predict": 5 + bench.WARM_UP_RUNS, "features_of": 5}
+    assert calls == {"predict": 5 + bench.WARM_UP_RUNS, "predict_without_jacobians": 5}
     assert timing.to_json() == {"ms_with_jacobians": 5.0, "ms_without_jacobians": 2.0}
 
 

@@ -13,20 +13,17 @@ import torch
 import scenecode.networks.evaluation.evaluate
 from scenecode.cli.main import main
 from scenecode.core.errors import DataError
+from scenecode.core.titles import TITLE_HEIGHT
 from scenecode.networks.classes import NYU13, VOID
 from scenecode.networks.data.rooms.images import RoomsImages, ViewsConfig
-from scenecode.networks.evaluation.comparison import Comparison, Maps, compare
+from scenecode.networks.evaluation.comparison import Comparison, compare
 from scenecode.networks.evaluation.evaluate import SCORES, Evaluation, evaluate, evaluate_model
-from scenecode.networks.evaluation.pictures import (
-    COLUMNS,
-    TITLE_HEIGHT,
-    entropy,
-    jacobian_sheet,
-    prediction_sheet,
-)
-from scenecode.networks.families.scenecode.model import ModelConfig, SceneCode
+from scenecode.networks.evaluation.pictures import prediction_sheet, relative_entropy
+from scenecode.networks.families.network import Answer
+from scenecode.networks.families.scenecode.config import SceneCodeConfig
+from scenecode.networks.families.scenecode.model import SceneCode
 from scenecode.networks.inference.checkpoint import save_checkpoint
-from scenecode.optim.geometry.proximity import depth_from_proximity, proximity_from_depth
+from scenecode.optim.geometry.proximity import proximity_from_depth
 
 SIZE = 64
 
@@ -40,7 +37,7 @@ def tiny_model(**changes) -> SceneCode:
     torch.manual_seed(0)
     values = dict(width=SIZE, height=SIZE, depth_code=3, semantic_code=2,
                   decoder_channels=(8, 8, 8, 8), recognition_channels=(4, 4)) | changes
-    return SceneCode(ModelConfig(**values), NYU13).eval()
+    return SceneCode(SceneCodeConfig(**values), NYU13).eval()
 
 
 @pytest.fixture
@@ -55,24 +52,21 @@ def command(rooms, tmp_path, monkeypatch):
     return call
 
 
-def answer(depth, labels, a: float, sureness: float = 20.0) -> Maps:
+def answer(prox, labels, prox_b=None, confidence: float = 20.0) -> Answer:
     one_hot = torch.nn.functional.one_hot(labels.long(), len(NYU13)).permute(2, 0, 1)
-    return Maps(proximity_from_depth(depth, a), depth, sureness * one_hot.float())
+    return Answer(average_depth=2.0, prox=prox, prox_b=prox_b,
+                  logits=confidence * one_hot.float())
 
 
 def test_right_answers_score_right_and_wrong_ones_wrong(rooms):
     comparison = compare(tiny_model(), rooms[0])
     sample = comparison.sample
     labels = sample.labels.clone().masked_fill(sample.labels == VOID, 0)
-    a = 2.0
-    prox_truth = proximity_from_depth(sample.depth, a)
-    zero_prox = prox_truth + 0.2
-    zero = Maps(zero_prox, depth_from_proximity(zero_prox, a),
-                answer(sample.depth, (labels + 1) % 13, a).logits)
-    evaluation = Evaluation(tiny_model())
-    evaluation.add(replace(comparison, prox_truth=prox_truth, zero=zero,
-                           encoded=answer(sample.depth, labels, a),
-                           prox_b=torch.full_like(prox_truth, 0.2)))
+    prox_truth = proximity_from_depth(sample.depth, 2.0)
+    zero = answer(prox_truth + 0.2, (labels + 1) % 13, torch.full_like(prox_truth, 0.2))
+    evaluation = Evaluation(NYU13)
+    evaluation.add(replace(comparison, prox_truth=prox_truth, answers={
+        "zero_code": zero, "encoded": answer(prox_truth, labels)}))
     result = evaluation.to_json()
     wrong, right = result["zero_code"], result["encoded"]
     assert tuple(wrong) == tuple(right) == SCORES
@@ -159,38 +153,54 @@ def test_pictures_need_a_folder(command, tmp_path, capsys):
 
 def test_sheet_shows_truth_beside_answers(rooms):
     comparison = compare(tiny_model(), rooms[0])
+    columns = ("image", "depth, true", "depth, zero code", "depth, encoded", "depth uncertainty",
+               "labels, true", "labels, zero code", "labels, encoded", "label entropy")
     sheet = prediction_sheet([comparison], NYU13)
-    assert sheet.shape == (TITLE_HEIGHT + SIZE, SIZE * len(COLUMNS), 3)
+    assert sheet.shape == (TITLE_HEIGHT + SIZE, SIZE * len(columns), 3)
 
     def column(name):
-        left = SIZE * COLUMNS.index(name)
+        left = SIZE * columns.index(name)
         return sheet[TITLE_HEIGHT:, left:left + SIZE]
 
     assert np.array_equal(column("labels, true"), NYU13.paint(comparison.sample.labels))
-    assert np.array_equal(column("labels, encoded"), NYU13.paint(comparison.encoded.labels))
+    assert np.array_equal(column("labels, encoded"),
+                          NYU13.paint(comparison.answers["encoded"].labels))
     assert not np.array_equal(column("depth, true"), column("depth, zero code"))
+
+
+def test_answers_without_depth_or_labels_are_not_scored_but_shown(rooms):
+    comparison = compare(tiny_model(), rooms[0])
+    full = comparison.of_image
+    parts = {"of_depth": replace(full, logits=None), "of_labels": replace(full, prox=None)}
+    comparison = replace(comparison, answers=parts)
+    evaluation = Evaluation(NYU13)
+    evaluation.add(comparison)
+    scores = evaluation.scores()
+    assert isnan(scores["of_depth"]["miou"]) and scores["of_depth"]["abs_rel"] > 0
+    assert isnan(scores["of_labels"]["abs_rel"]) and scores["of_labels"]["miou"] >= 0
+    assert list(evaluation.calibration()["of_labels"]) == ["probabilities"]
+    assert prediction_sheet([comparison], NYU13).shape[1] == 9 * SIZE
+
+
+def test_depth_beyond_the_range_of_the_network_does_not_count(rooms, monkeypatch):
+    model = tiny_model()
+    assert (compare(model, rooms[0]).sample.depth > 2).any()
+    near = replace(model.geometry, max_depth=2.0)
+    monkeypatch.setattr(SceneCodeConfig, "geometry", near)
+    depth = compare(model, rooms[0]).sample.depth
+    assert 0 < depth.max() <= 2
 
 
 def test_entropy_is_a_part_of_the_largest():
     logits = torch.zeros(4, 1, 3)
     logits[0, 0, 1], logits[:2, 0, 2] = 100, 100
-    assert entropy(logits)[0].tolist() == pytest.approx([1, 0, log(2) / log(4)], abs=1e-5)
-
-
-def test_jacobians_are_red_where_they_raise():
-    J = torch.zeros(2, 4, 4)
-    J[0, :, :2], J[1, :, 2:] = 3.0, -1.5
-    sheet = jacobian_sheet(torch.zeros(3, 8, 8), ["raises", "lowers"], {"": J})
-    image, raises, lowers = np.split(sheet[TITLE_HEIGHT:], 3, axis=1)
-    assert not image.any()
-    assert raises[0, 0].tolist() == [255, 0, 0] and raises[0, 3].tolist() == [255, 255, 255]
-    assert lowers[0, 3].tolist() == [128, 128, 255]
+    assert relative_entropy(logits)[0].tolist() == pytest.approx([1, 0, log(2) / log(4)], abs=1e-5)
 
 
 def test_nothing_labelled_is_not_perfect(rooms):
     comparison: Comparison = compare(tiny_model(), rooms[0])
     blank = replace(comparison.sample, labels=torch.full((SIZE, SIZE), VOID, dtype=torch.uint8))
-    evaluation = Evaluation(tiny_model())
+    evaluation = Evaluation(NYU13)
     evaluation.add(replace(comparison, sample=blank))
     assert isnan(evaluation.scores()["zero_code"]["miou"])
     assert all(row["zero_code"]["iou"] is None for row in evaluation.by_class().values())

@@ -6,9 +6,10 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from scenecode.core import shipped
-from scenecode.core.errors import CheckpointError
+from scenecode.core.errors import CheckpointError, ResultError
 from scenecode.networks.classes import NYU13
-from scenecode.networks.families.scenecode.model import ModelConfig, SceneCode
+from scenecode.networks.families.scenecode.config import SceneCodeConfig
+from scenecode.networks.families.scenecode.model import SceneCode
 from scenecode.networks.inference import checkpoint
 from scenecode.networks.inference.checkpoint import (
     find_weights,
@@ -18,7 +19,7 @@ from scenecode.networks.inference.checkpoint import (
 )
 from scenecode.optim.geometry.camera import PinholeCamera
 
-CONFIG = ModelConfig(width=64, height=64, depth_code=3, semantic_code=2, canonical_focal=60.0,
+CONFIG = SceneCodeConfig(width=64, height=64, depth_code=3, semantic_code=2, canonical_focal=60.0,
                      decoder_channels=(8, 8, 8, 8), recognition_channels=(4, 4))
 CAMERA = PinholeCamera(60.0, 60.0, 31.5, 31.5, 64, 64)
 
@@ -105,6 +106,7 @@ def test_tensors_must_fit_the_configuration(saved):
 
 @pytest.mark.parametrize("metadata", [
     {"model": "{"}, {"model": json.dumps({"colour": 1})}, {"model": json.dumps({"width": 65})},
+    {"model": "3"}, {"model": json.dumps({"architecture": ["scenecode"]})},
     {"classes": "[]"}, {"classes": json.dumps([{"id": 3, "name": "x", "colour": [0, 0, 0]}])}])
 def test_an_unusable_description_is_refused(saved, metadata):
     rewrite(saved, **metadata)
@@ -112,8 +114,24 @@ def test_an_unusable_description_is_refused(saved, metadata):
         load_checkpoint(saved)
 
 
+def test_an_unknown_architecture_is_named_with_the_known_ones(saved):
+    rewrite(saved, model=json.dumps({"architecture": "other"}))
+    with pytest.raises(CheckpointError, match="'other' is unknown; known: scenecode"):
+        load_checkpoint(saved)
+
+
+def test_a_checkpoint_that_cannot_be_written_is_named(model, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    with pytest.raises(ResultError, match="m.safetensors: No space left.*free space"):
+        save_checkpoint(tmp_path / "m.safetensors", model, {})
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_nonlinear_decoder_loads_but_is_no_predictor(tmp_path):
-    config = ModelConfig(width=64, height=64, depth_code=4, semantic_code=4,
+    config = SceneCodeConfig(width=64, height=64, depth_code=4, semantic_code=4,
                          decoder="nonlinear", decoder_channels=(8, 8, 8, 8))
     path = tmp_path / "bent.safetensors"
     save_checkpoint(path, SceneCode(config, NYU13), {})

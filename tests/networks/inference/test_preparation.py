@@ -7,18 +7,19 @@ from torch import nn
 from scenecode.core.errors import ConfigError
 from scenecode.networks.classes import NYU13
 from scenecode.networks.data.datasets import open_dataset
-from scenecode.networks.families.scenecode.model import ModelConfig, SceneCode
-from scenecode.networks.inference import preparation as inference
+from scenecode.networks.families.scenecode.config import SceneCodeConfig
+from scenecode.networks.families.scenecode.model import SceneCode
+from scenecode.networks.inference import precision as inference
 from scenecode.networks.inference.checkpoint import (
     load_checkpoint,
     load_predictor,
     save_checkpoint,
 )
+from scenecode.networks.inference.precision import choose_dtype
 from scenecode.networks.inference.preparation import (
     BFLOAT16_JACOBIAN,
     BFLOAT16_PROBABILITY,
     BFLOAT16_PROXIMITY,
-    choose_dtype,
     fold_batch_norm,
     make_ready,
 )
@@ -33,7 +34,7 @@ def trained_model(**changes) -> SceneCode:
     torch.manual_seed(0)
     values = dict(width=64, height=64, depth_code=3, semantic_code=2, canonical_focal=60.0,
                   decoder_channels=(8, 8, 8, 8), recognition_channels=(4, 4)) | changes
-    model = SceneCode(ModelConfig(**values), NYU13)
+    model = SceneCode(SceneCodeConfig(**values), NYU13)
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.running_mean.uniform_(-0.5, 0.5)

@@ -6,11 +6,12 @@ import pytest
 import torch
 
 from scenecode.networks.classes import NYU13
-from scenecode.networks.families.scenecode.model import ModelConfig, SceneCode
+from scenecode.networks.families.scenecode.config import SceneCodeConfig
+from scenecode.networks.families.scenecode.model import SceneCode
 from scenecode.networks.inference.checkpoint import load_checkpoint, save_checkpoint
 from scenecode.networks.training.average import main
 
-CONFIG = ModelConfig(width=64, height=64, depth_code=3, semantic_code=2,
+CONFIG = SceneCodeConfig(width=64, height=64, depth_code=3, semantic_code=2,
                      decoder_channels=(8, 8, 8, 8), recognition_channels=(4, 4))
 
 

@@ -1,6 +1,7 @@
 import pytest
 
 from scenecode.core.errors import DataError
+from scenecode.networks.families.scenecode.family import FAMILY
 from scenecode.networks.training.log import TrainingLog, save_curves
 
 VAL = {kind: {"miou": 0.4, "proximity_error": 0.05, "abs_rel": 0.2}
@@ -31,8 +32,8 @@ def test_curves_show_what_was_logged(tmp_path):
     """The picture changes with the scores; a model without codes has no encoded losses."""
     train = {"loss": 3.0, "depth_zero": 0.1, "semantic_zero": 2.0}
     records = [{"epoch": 1, "train": train, "val": VAL}, {"epoch": 2, "train": train, "val": VAL}]
-    save_curves(tmp_path / "a.png", records)
+    save_curves(tmp_path / "a.png", records, FAMILY.loss_curves)
     records[1] = records[1] | {"val": VAL | {"encoded": VAL["encoded"] | {"miou": 0.9}}}
-    save_curves(tmp_path / "b.png", records)
+    save_curves(tmp_path / "b.png", records, FAMILY.loss_curves)
     pictures = [(tmp_path / name).read_bytes() for name in ("a.png", "b.png")]
     assert pictures[0] != pictures[1] and all(p.startswith(b"\x89PNG") for p in pictures)

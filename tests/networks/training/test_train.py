@@ -8,19 +8,20 @@ from support.small_training import Walls, images, quiet, small_config
 
 from scenecode.core.errors import CheckpointError, ConfigError, ScenecodeError
 from scenecode.core.shipped import CONFIGS
-from scenecode.core.strict_config import from_mapping, load_yaml
+from scenecode.core.strict_config import load_yaml
 from scenecode.networks.classes import NYU13
 from scenecode.networks.evaluation.evaluate import SCORES, evaluate_model
 from scenecode.networks.families.scenecode.model import SceneCode
-from scenecode.networks.families.scenecode.objective import LossConfig
+from scenecode.networks.families.scenecode.objective import SceneCodeLossConfig
 from scenecode.networks.inference.checkpoint import (
     load_checkpoint,
     load_predictor,
     save_checkpoint,
 )
 from scenecode.networks.layers.backbones import make_backbone
-from scenecode.networks.training.run import TrainConfig, Training, TrainingError
+from scenecode.networks.training.config import TrainConfig, read_train_config
 from scenecode.networks.training.train import train
+from scenecode.networks.training.trainer import Trainer, TrainingError
 
 SHIPPED = CONFIGS / "train"
 
@@ -30,7 +31,7 @@ def run(config, out, **options):
 
 
 def test_overfitting_a_few_images_lowers_the_loss_a_lot(tmp_path):
-    run(small_config(epochs=4, rate=1e-2, loss=LossConfig(pixel_step=1)), tmp_path, overfit=2)
+    run(small_config(epochs=4, rate=1e-2, loss=SceneCodeLossConfig(pixel_step=1)), tmp_path, overfit=2)
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     first, last = lines[0]["train"], lines[-1]["train"]
     assert last["semantic_zero"] < 0.2 * first["semantic_zero"]
@@ -43,15 +44,15 @@ def test_resumed_training_equals_uninterrupted_training(tmp_path, monkeypatch):
     """Stopped by Ctrl-C in the middle of an epoch, and resumed."""
     config = small_config()
     run(config, tmp_path / "whole")
-    learn, seen = Training.learn, []
+    step, seen = Trainer.training_step, []
 
-    def interrupted_learn(self, batch):
+    def interrupted_step(self, batch):
         seen.append(self.step)
         if len(seen) == 4:
             signal.raise_signal(signal.SIGINT)
-        return learn(self, batch)
+        return step(self, batch)
 
-    monkeypatch.setattr(Training, "learn", interrupted_learn)
+    monkeypatch.setattr(Trainer, "training_step", interrupted_step)
     run(config, tmp_path / "parts")
     assert seen == [0, 1, 2, 3]
     run(config, tmp_path / "parts", resume=True)
@@ -90,7 +91,7 @@ def test_a_loss_that_is_no_number_stops_with_the_cure(tmp_path):
 
 
 def test_a_gradient_that_is_no_number_stops_before_it_reaches_the_weights(monkeypatch):
-    run_ = Training(small_config(), images()[0], False, torch.device("cpu"))
+    run_ = Trainer(small_config(), images()[0], False, torch.device("cpu"))
     batch = next(run_.remaining_batches())
     forward = run_._forward
 
@@ -100,16 +101,16 @@ def test_a_gradient_that_is_no_number_stops_before_it_reaches_the_weights(monkey
 
     run_._forward = endless
     before = {name: value.clone() for name, value in run_.model.named_parameters()}
-    with pytest.raises(TrainingError, match="length of the gradient is nan in epoch 1, batch 0"):
-        run_.learn(batch)
+    with pytest.raises(TrainingError, match="norm of the gradient is nan in epoch 1, batch 0"):
+        run_.training_step(batch)
     assert all(torch.equal(before[n], p) for n, p in run_.model.named_parameters())
 
 
 def test_long_gradients_are_shortened():
     lengths = {}
     for limit in (1e-3, 1e6):
-        run_ = Training(small_config(clip_norm=limit), images()[0], False, torch.device("cpu"))
-        run_.learn(next(run_.remaining_batches()))
+        run_ = Trainer(small_config(clip_norm=limit), images()[0], False, torch.device("cpu"))
+        run_.training_step(next(run_.remaining_batches()))
         lengths[limit] = torch.stack([p.grad.norm() for p in run_.model.parameters()
                                       if p.grad is not None]).norm().item()
     assert lengths[1e-3] == pytest.approx(1e-3, rel=1e-2) and lengths[1e6] > 0.1
@@ -118,13 +119,13 @@ def test_long_gradients_are_shortened():
 def test_bfloat16_learns_with_weights_in_single_precision():
     totals = {"float32": [], "bfloat16": []}
     for precision, steps in (("float32", 1), ("bfloat16", 8)):
-        run_ = Training(small_config(precision=precision, rate=1e-2), images(16)[0], False,
+        run_ = Trainer(small_config(precision=precision, rate=1e-2), images(16)[0], False,
                         torch.device("cpu"))
         seen = []
         run_.model.scale_head.register_forward_hook(lambda *args: seen.append(args[2].dtype))
         for batch, _ in zip(run_.remaining_batches(), range(steps)):
             before = run_.sums.get("loss", 0.0)
-            run_.learn(batch)
+            run_.training_step(batch)
             totals[precision].append(run_.sums["loss"] - before)
         assert set(seen) == {getattr(torch, precision)}
         assert {p.dtype for p in run_.model.parameters()} == {torch.float32}
@@ -151,9 +152,9 @@ def test_without_codes_training_still_learns(tmp_path):
 
 
 def test_the_average_follows_the_model(tmp_path):
-    run_ = Training(small_config(), images()[0], False, torch.device("cpu"))
+    run_ = Trainer(small_config(), images()[0], False, torch.device("cpu"))
     for batch in run_.remaining_batches():
-        run_.learn(batch)
+        run_.training_step(batch)
     own, mean = run_.model.state_dict(), run_.averaged.state_dict()
     name = "depth_head.from_features.weight"
     assert not torch.equal(own[name], mean[name])
@@ -173,7 +174,7 @@ def test_evaluation_has_the_contracted_names_and_bounds():
 
 def test_the_papers_configuration_learns_from_imagenet_weights_by_name(tmp_path):
     path = SHIPPED / "paper_resnet50.yaml"
-    config = from_mapping(TrainConfig, load_yaml(path), str(path))
+    config = read_train_config(load_yaml(path), str(path))
     assert (config.model.backbone, config.model.depth_code, config.model.semantic_code) == (
         "resnet50", 32, 32)
     published = {name: torch.rand_like(value) for name, value
@@ -183,10 +184,10 @@ def test_the_papers_configuration_learns_from_imagenet_weights_by_name(tmp_path)
     model = replace(small_config().model, backbone="resnet50", frozen_norm=False)
     config = replace(config, model=model, pretrained=str(tmp_path / "resnet50.pth"),
                      batch_size=2, workers=0)
-    run_ = Training(config, images()[0], True, torch.device("cpu"))
+    run_ = Trainer(config, images()[0], True, torch.device("cpu"))
     for name, value in run_.model.backbone.named_parameters():
         assert torch.equal(value, published[name]), name
-    run_.learn(next(run_.remaining_batches()))
+    run_.training_step(next(run_.remaining_batches()))
     assert not torch.equal(run_.model.backbone.conv1.weight, published["conv1.weight"])
 
 
@@ -194,7 +195,7 @@ def test_shipped_configurations_are_valid():
     paths = sorted(SHIPPED.glob("*.yaml"))
     assert {p.stem for p in paths} >= {"nyuv2_rooms_mobilenetv2", "paper_resnet50"}
     for path in paths:
-        config = from_mapping(TrainConfig, load_yaml(path), str(path))
+        config = read_train_config(load_yaml(path), str(path))
         SceneCode(config.model, NYU13).backbone.freeze(config.frozen_blocks)
 
 
@@ -214,7 +215,7 @@ def earlier_run(path, **changes):
 
 def test_a_run_goes_on_from_an_earlier_ones_weights(tmp_path):
     path, state = earlier_run(tmp_path / "earlier.safetensors")
-    begun = Training(small_config(start_from=path), images()[0], True, torch.device("cpu"))
+    begun = Trainer(small_config(start_from=path), images()[0], True, torch.device("cpu"))
     for name, value in begun.model.state_dict().items():
         assert torch.equal(value, state[name]), name
 
@@ -224,7 +225,7 @@ def test_another_backbone_takes_over_what_does_not_read_it(tmp_path):
     torch.save(make_backbone("resnet18").state_dict(), tmp_path / "resnet18.pth")
     config = small_config(start_from=path, pretrained=str(tmp_path / "resnet18.pth"))
     config = replace(config, model=replace(config.model, backbone="resnet18"))
-    model = Training(config, images()[0], True, torch.device("cpu")).model
+    model = Trainer(config, images()[0], True, torch.device("cpu")).model
     kept = [name for name, value in model.state_dict().items()
             if name in state and torch.equal(value, state[name])]
     assert {name.split(".")[0] for name in kept} >= {
@@ -238,11 +239,11 @@ def test_another_backbone_does_not_begin_at_random(tmp_path):
     path, _ = earlier_run(tmp_path / "earlier.safetensors")
     config = small_config(start_from=path)
     config = replace(config, model=replace(config.model, backbone="resnet18"))
-    with pytest.raises(ConfigError, match="another backbone than resnet18.*set 'pretrained'"):
-        Training(config, images()[0], True, torch.device("cpu"))
+    with pytest.raises(ConfigError, match="another backbone than the model.*set 'pretrained'"):
+        Trainer(config, images()[0], True, torch.device("cpu"))
 
 
 def test_weights_of_another_model_are_refused(tmp_path):
     path, _ = earlier_run(tmp_path / "earlier.safetensors", depth_code=8)
     with pytest.raises(ConfigError, match="is another model"):
-        Training(small_config(start_from=path), images()[0], True, torch.device("cpu"))
+        Trainer(small_config(start_from=path), images()[0], True, torch.device("cpu"))

@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from scenecode.networks.evaluation.pictures import write_rgb
+from scenecode.core.images import write_rgb
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.slam.calibration.lens_distortion import (
     LensConfig,

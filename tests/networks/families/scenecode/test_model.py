@@ -3,7 +3,8 @@ import torch
 
 from scenecode.core.errors import ConfigError
 from scenecode.networks.classes import NYU13, VOID
-from scenecode.networks.families.scenecode.model import ModelConfig, SceneCode
+from scenecode.networks.families.scenecode.config import SceneCodeConfig
+from scenecode.networks.families.scenecode.model import SceneCode
 from scenecode.optim.geometry.camera import PinholeCamera
 
 CAMERA = PinholeCamera(60.0, 60.0, 31.5, 31.5, 64, 64)
@@ -13,7 +14,7 @@ def small_model(**changes) -> SceneCode:
     values = dict(width=64, height=64, depth_code=5, semantic_code=4, canonical_focal=60.0,
                   decoder_channels=(8, 8, 8, 8), recognition_channels=(4, 8)) | changes
     torch.manual_seed(0)
-    model = SceneCode(ModelConfig(**values), NYU13).double()
+    model = SceneCode(SceneCodeConfig(**values), NYU13).double()
     for parameter in model.parameters():  # batch norm and heads start too tame to test on
         if parameter.ndim != 1:
             torch.nn.init.normal_(parameter, std=0.2)
@@ -141,4 +142,4 @@ def test_wrong_image_size_is_named():
                                     {"decoder": "nonlinear", "semantic_code": 0}])
 def test_impossible_models_are_refused(values):
     with pytest.raises(ConfigError):
-        ModelConfig(**values)
+        SceneCodeConfig(**values)

@@ -7,9 +7,14 @@ from support.small_training import images, quiet, small_config
 
 from scenecode.core.errors import ConfigError
 from scenecode.core.shipped import CONFIGS
-from scenecode.networks.training import code_size as ablation
-from scenecode.networks.training.code_size import Result, open_variants, run_variants, write_report
-from scenecode.networks.training.run import Training
+from scenecode.networks.families.scenecode.experiments import code_size as ablation
+from scenecode.networks.families.scenecode.experiments.code_size import (
+    Result,
+    open_variants,
+    run_variants,
+    write_report,
+)
+from scenecode.networks.training.trainer import Trainer
 
 SHIPPED = sorted((CONFIGS / "train").glob("code_*.yaml"))
 
@@ -38,15 +43,15 @@ def test_unequal_budgets_are_refused(tmp_path):
 
 
 def test_stopped_runs_go_on_and_finished_ones_are_kept(tmp_path, monkeypatch):
-    learn, seen = Training.learn, []
+    step, seen = Trainer.training_step, []
 
-    def interrupted_learn(self, batch):
+    def interrupted_step(self, batch):
         seen.append((self.config.model.depth_code, self.step))
         if len(seen) == 5:
             signal.raise_signal(signal.SIGINT)
-        return learn(self, batch)
+        return step(self, batch)
 
-    monkeypatch.setattr(Training, "learn", interrupted_learn)
+    monkeypatch.setattr(Trainer, "training_step", interrupted_step)
     chosen = variants(none=0, four=4)
     options = {"device": "cpu", "images": images(6), "console": quiet()}
     assert run_variants(chosen, tmp_path, **options) is None

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from scenecode.networks.data.base.images import image_tensor, resample_area, resample_nearest
+from scenecode.core.images import image_tensor, resample_area, resample_nearest
 from scenecode.optim.geometry.camera import PinholeCamera
 
 CAMERA = PinholeCamera(500.0, 510.0, 310.0, 236.0, 640, 480)

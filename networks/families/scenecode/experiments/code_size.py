@@ -1,5 +1,6 @@
-"""What the code size and the decoder are worth, by short runs of equal budget (paper section 6.2,
-figure 4): ``python -m scenecode.networks.training.code_size --out DIR --report docs``.
+"""Scores by code size and decoder, of short runs of equal budget (paper section 6.2, figure 4):
+
+    python -m scenecode.networks.families.scenecode.experiments.code_size --out DIR --report docs
 
 Every configuration is trained as ``scenecode train`` does and scored on the held-out part of
 the training data.  Runs that were stopped, by Ctrl-C or otherwise, are resumed.
@@ -11,16 +12,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from matplotlib.figure import Figure
 from rich.console import Console
 
 from scenecode.core.errors import ConfigError, ScenecodeError
 from scenecode.core.shipped import CONFIGS
-from scenecode.core.strict_config import from_mapping, load_yaml, override
-from scenecode.networks.training.run import TrainConfig
+from scenecode.core.strict_config import load_yaml, override
+from scenecode.networks.data.mixed import MixedImages
+from scenecode.networks.families.scenecode.config import SceneCodeConfig
+from scenecode.networks.sample import LabelledImages
+from scenecode.networks.training.config import TrainConfig, read_train_config
 from scenecode.networks.training.train import train
 from scenecode.networks.training.training_data import open_training_data
 
+#: How this command is called.
+MODULE = "scenecode.networks.families.scenecode.experiments.code_size"
 #: Scores that are compared, with their titles.
 COMPARED = {"miou": "mIoU", "proximity_error": "proximity error"}
 #: Line style of each decoder and colour of each kind of code in the plot.
@@ -37,7 +42,7 @@ class Result:
     decoder: str
     code: int
     epochs: int
-    #: ``zero_code`` and ``encoded`` scores, as ``scenecode.networks.evaluation.evaluate`` names them
+    #: ``zero_code`` and ``encoded`` scores, as ``evaluate_model`` names them
     scores: dict[str, dict[str, float]]
 
     def score(self, kind: str, name: str) -> float:
@@ -50,14 +55,15 @@ def open_variants(paths: Sequence[Path], changes: Sequence[str] = ()) -> dict[st
     Raises ``ConfigError`` when they differ in more than code size and decoder: their scores
     could not be compared.
     """
-    variants = {}
+    variants: dict[str, TrainConfig] = {}
     for path in paths:
-        config = from_mapping(TrainConfig, load_yaml(path), str(path))
+        config = read_train_config(load_yaml(path), str(path))
         for change in changes:
             config = override(config, change)
-        if config.model.depth_code != config.model.semantic_code:
-            raise ConfigError(f"{path}: has codes of {config.model.depth_code} and "
-                              f"{config.model.semantic_code}; compare models with two equal ones")
+        model = _model(config)
+        if model.depth_code != model.semantic_code:
+            raise ConfigError(f"{path}: has codes of {model.depth_code} and "
+                              f"{model.semantic_code}; compare models with two equal ones")
         if variants and _budget(config) != _budget(next(iter(variants.values()))):
             raise ConfigError(f"{path}: differs from {paths[0]} in more than code size and "
                               "decoder; let one extend the other")
@@ -65,53 +71,61 @@ def open_variants(paths: Sequence[Path], changes: Sequence[str] = ()) -> dict[st
     return variants
 
 
+def _model(config: TrainConfig) -> SceneCodeConfig:
+    if not isinstance(config.model, SceneCodeConfig):
+        raise ConfigError(f"architecture '{config.model.architecture}' has no codes to compare; "
+                          "use 'scenecode'")
+    return config.model
+
+
 def _budget(config: TrainConfig) -> TrainConfig:
     """A configuration without what may differ."""
-    model = replace(config.model, depth_code=0, semantic_code=0, decoder="linear")
+    model = replace(_model(config), depth_code=0, semantic_code=0, decoder="linear")
     return replace(config, model=model)
 
 
 def run_variants(variants: dict[str, TrainConfig], out: Path, device: str = "auto",
-                 images=None, console: Console | None = None) -> list[Result] | None:
-    """Train and score each variant in a folder of its own below ``out``, going on where an
+                   images: tuple[MixedImages, LabelledImages] | None = None,
+                 console: Console | None = None) -> list[Result] | None:
+    """Train and score each variant in a folder of its own below ``out``, resuming where an
     earlier call stopped; nothing when Ctrl-C stopped it before the end.
 
-    ``images`` are as in ``scenecode.networks.training.train``; by default the configured ones, opened once.
-    Raises ``ConfigError`` for a folder with a run of another configuration.
+    ``images`` are as in ``scenecode.networks.training.train``; by default the configured ones,
+    opened once.  Raises ``ConfigError`` for a folder with a run of another configuration.
     """
     console, results = console or Console(), []
     for name, config in variants.items():
         folder = out / name
         _require_same_run(folder / "config.yaml", config)
-        if not _is_finished(folder, config):
-            images = images or open_training_data(config.data, config.model.width,
-                                                  config.model.height, config.seed)
+        if _finished_record(folder, config) is None:
+            geometry = config.model.geometry
+            images = images or open_training_data(config.data, geometry.width, geometry.height,
+                                                  config.seed)
             console.print(f"[bold]{name}")
             train(config, folder, resume=(folder / "state.pt").exists(), device=device,
                   images=images, console=console)
-        if not _is_finished(folder, config):
-            console.print("stopped; the same command goes on")
+        record = _finished_record(folder, config)
+        if record is None:
+            console.print("stopped; the same command resumes")
             return None
-        results.append(Result(config.model.decoder, config.model.depth_code, config.epochs,
-                              _last_record(folder)["val"]))
+        model = _model(config)
+        results.append(Result(decoder=model.decoder, code=model.depth_code, epochs=config.epochs,
+                              scores=record["val"]))
     return results
 
 
 def _require_same_run(path: Path, config: TrainConfig) -> None:
-    if path.exists() and from_mapping(TrainConfig, load_yaml(path), str(path)) != config:
+    if path.exists() and read_train_config(load_yaml(path), str(path)) != config:
         raise ConfigError(f"{path}: is of a run with another configuration; choose another --out, "
                           "or delete that folder")
 
 
-def _is_finished(folder: Path, config: TrainConfig) -> bool:
-    record = _last_record(folder)
-    return record is not None and record["epoch"] >= config.epochs
-
-
-def _last_record(folder: Path) -> dict | None:
+def _finished_record(folder: Path, config: TrainConfig) -> dict | None:
+    """The last line of the log of a run that made all its epochs."""
     path = folder / "log.jsonl"
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    return json.loads(lines[-1]) if lines else None
+    record = json.loads(lines[-1]) if lines else None
+    return record if record is not None and record["epoch"] >= config.epochs else None
 
 
 def write_report(results: Sequence[Result], config: TrainConfig, folder: Path) -> Path:
@@ -120,13 +134,14 @@ def write_report(results: Sequence[Result], config: TrainConfig, folder: Path) -
     folder.mkdir(parents=True, exist_ok=True)
     _plot(results, folder / "code_size.png")
     path = folder / "code_size.md"
+    geometry = config.model.geometry
     data = " and ".join(name for name, used in (
         ("NYUv2 train", config.data.nyuv2), ("procedural rooms", config.data.rooms)) if used)
     text = [
         "# Code size and decoder", "",
-        "Written by `python -m scenecode.networks.training.code_size --out DIR --report docs` from the "
+        f"Written by `python -m {MODULE} --out DIR --report docs` from the "
         "configurations `configs/train/code_*.yaml`. Each run has the same budget: "
-        f"{config.epochs} epochs of {data} at {config.model.width}x{config.model.height}, "
+        f"{config.epochs} epochs of {data} at {geometry.width}x{geometry.height}, "
         "from the same ImageNet weights, one seed. Scores are those of the held-out part of "
         "train. The budget is small: compare rows with each other, not with other tables.", "",
         "![mIoU and proximity error over code size](code_size.png)", "",
@@ -144,7 +159,7 @@ def write_report(results: Sequence[Result], config: TrainConfig, folder: Path) -
 def _findings(results: Sequence[Result]) -> list[str]:
     """The paper's three observations, each with this table's numbers, as a list in Markdown."""
     linear = {r.code: r for r in results if r.decoder == "linear"}
-    bent = {r.code: r for r in results if r.decoder == "nonlinear"}
+    nonlinear = {r.code: r for r in results if r.decoder == "nonlinear"}
     coded = [r for r in results if r.code]
     sizes = sorted(size for size in linear if size)
     lines = []
@@ -152,8 +167,8 @@ def _findings(results: Sequence[Result]) -> list[str]:
         better = sum(_gain(r, name) > 0 for r in coded)
         steps = [f"{a} to {b} {_change(linear[a], linear[b], name)}"
                  for a, b in zip(sizes, sizes[1:])]
-        both = [f"{size} {_change(linear[size], bent[size], name)}"
-                for size in sorted(bent.keys() & linear.keys())]
+        both = [f"{size} {_change(linear[size], nonlinear[size], name)}"
+                for size in sorted(nonlinear.keys() & linear.keys())]
         lines += [f"- Encoded beats zero code. {title}: in {better} of {len(coded)} runs.",
                   f"- Gains flatten past {CHOSEN_SIZE}. Encoded {title}, linear: "
                   f"{', '.join(steps)}.",
@@ -174,6 +189,7 @@ def _gain(result: Result, name: str) -> float:
 
 
 def _plot(results: Sequence[Result], path: Path) -> None:
+    from matplotlib.figure import Figure
     sizes = sorted({r.code for r in results})
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     for axes, (name, title) in zip(figure.subplots(1, len(COMPARED)), COMPARED.items()):
@@ -191,7 +207,7 @@ def _plot(results: Sequence[Result], path: Path) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m scenecode.networks.training.code_size", description=__doc__,
+    parser = argparse.ArgumentParser(prog=f"python -m {MODULE}", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", nargs="*", help="YAML files (default: the shipped code_*.yaml)")
     parser.add_argument("--out", metavar="DIR", required=True, help="where the runs go")

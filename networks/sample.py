@@ -1,6 +1,6 @@
 """One labelled image, as every data set gives it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from torch import Tensor
@@ -22,6 +22,12 @@ class Sample:
     camera: PinholeCamera
     #: where it came from, for messages
     name: str = ""
+
+    def with_depth_up_to(self, max_depth: float) -> "Sample":
+        """The sample with depth beyond ``max_depth`` metres unknown."""
+        if self.depth.max() <= max_depth:
+            return self
+        return replace(self, depth=self.depth.where(self.depth <= max_depth, 0.0))
 
 
 class LabelledImages(Protocol):

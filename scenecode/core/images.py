@@ -1,4 +1,7 @@
-"""Reading image files, and resampling the window of an image with its camera in step."""
+"""Image files, windows of images at other sizes, and the step between bytes and numbers.
+
+Files are read and written as bytes: OpenCV alone opens no path that Windows' code page lacks.
+"""
 
 from pathlib import Path
 
@@ -7,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from scenecode.core.atomic_write import write_bytes
 from scenecode.core.errors import DataError
 
 
@@ -68,10 +72,33 @@ def image_tensor(image: np.ndarray) -> Tensor:
     return torch.from_numpy(planes).float().div_(255)
 
 
+def image_to_uint8(image: Tensor) -> np.ndarray:
+    """(3, H, W) in [0, 1] to (H, W, 3) uint8, on the CPU; inverse of ``image_tensor``."""
+    return (image * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
+
+
+def write_rgb(path: Path, image: np.ndarray) -> None:
+    """Write (H, W, 3) uint8 RGB, in the format of the path's ending, atomically.
+
+    Raises ``ResultError`` where it cannot be written, ``ValueError`` for an unknown ending.
+    """
+    try:
+        _, data = cv2.imencode(path.suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    except cv2.error as error:
+        raise ValueError(f"{path}: no image format has the ending '{path.suffix}'") from error
+    write_bytes(path, data.tobytes())
+
+
 def _decode(path: Path, flags: int) -> np.ndarray:
-    if not path.is_file():
-        raise DataError(f"{path}: no such file; the data set is incomplete, fetch it again")
-    values = cv2.imread(str(path), flags)
+    try:
+        data = np.frombuffer(path.read_bytes(), np.uint8)
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file; the data set is incomplete, fetch it "
+                        "again") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); check its "
+                        "permissions") from error
+    values = cv2.imdecode(data, flags) if len(data) else None
     if values is None:
         raise DataError(f"{path}: cannot be decoded as an image; fetch it again")
     return values

@@ -1,0 +1,37 @@
+"""The images that a network takes, and the depth that it was taught."""
+
+from dataclasses import dataclass
+from math import inf
+
+from scenecode.core.errors import ConfigError
+from scenecode.optim.geometry.camera import PinholeCamera
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Image size and depth range; one image cannot tell focal length from distance, so depth is
+    learnt for one focal length and scaled by that of the camera over it."""
+
+    #: image size in pixels
+    width: int
+    height: int
+    #: focal length in pixels, at ``width``, for which depth is learnt
+    canonical_focal: float
+    #: ``a`` of proximity in metres at the canonical focal length (SceneCode, section 3.1)
+    average_depth: float
+    #: depth in metres beyond which truth is neither learnt nor scored
+    max_depth: float = inf
+
+    def __post_init__(self) -> None:
+        if min(self.average_depth, self.canonical_focal, self.max_depth) <= 0:
+            raise ConfigError("average_depth, canonical_focal and max_depth must be positive")
+
+    def average_depth_for(self, camera: PinholeCamera) -> float:
+        """``a`` in metres for images of ``camera``, which must be of this size."""
+        return self.average_depth * camera.focal / self.canonical_focal
+
+    def canonical_camera(self) -> PinholeCamera:
+        """A camera of this image size and the canonical focal length."""
+        return PinholeCamera(fx=self.canonical_focal, fy=self.canonical_focal,
+                             cx=(self.width - 1) / 2, cy=(self.height - 1) / 2,
+                             width=self.width, height=self.height)

@@ -1,0 +1,69 @@
+"""Loss terms of proximity and labels, their balance, and class weights."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from scenecode.networks.classes import VOID
+
+#: Relative depth errors are taken of proximities at least this far inside 0 to 1.
+PROXIMITY_MARGIN = 0.05
+
+
+def proximity_l1(prox: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
+    """Mean absolute error where ``valid`` is 1; all (B, 1, H, W)."""
+    return ((prox - truth).abs() * valid).sum() / valid.sum().clamp(min=1)
+
+
+def relative_l1(prox: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
+    """Mean of ``|depth - true depth| / true depth`` where ``valid`` is 1, of proximities
+    (B, 1, H, W): the average depth cancels out."""
+    p, q = (maps.clamp(PROXIMITY_MARGIN, 1 - PROXIMITY_MARGIN) for maps in (prox, truth))
+    relative = ((1 / p - 1) / (1 / q - 1) - 1).abs()
+    return (relative * valid).sum() / valid.sum().clamp(min=1)
+
+
+def laplace_nll(prox: Tensor, truth: Tensor, valid: Tensor, b: Tensor, min_b: float) -> Tensor:
+    """``|p~ - p| / b + log b`` (SceneCode, equation 3), mean over valid pixels, with the constant
+    ``-log(min_b)`` added: it is then never negative, which the task weights need."""
+    nll = (prox - truth).abs() / b + torch.log(b / min_b)
+    return (nll * valid).sum() / valid.sum().clamp(min=1)
+
+
+def cross_entropy(logits: Tensor, labels: Tensor, class_weights: Tensor) -> Tensor:
+    """Logits (B, C, H, W), labels (B, H, W) ids; the mean over pixels, each with the weight (C,)
+    of its class (SceneCode, equation 4); void pixels do not count."""
+    total = F.cross_entropy(logits, labels.long(), class_weights, ignore_index=VOID,
+                            reduction="sum")
+    return total / labelled_weight(labels, class_weights).clamp(min=1e-6)
+
+
+def labelled_weight(labels: Tensor, class_weights: Tensor) -> Tensor:
+    """The sum of the class weights (C,) of all pixels of ``labels`` that are not void."""
+    return class_weights[labels[labels != VOID].long()].sum()
+
+
+def balanced_weights(counts: Tensor, exponent: float) -> Tensor:
+    """Class weights (C,) as ``frequency ** -exponent``, one on average over pixels, from pixel
+    counts (C,); classes that never occur weigh as one pixel of theirs would."""
+    counts = counts.double()
+    weights = counts.clamp(min=1) ** -exponent
+    return (weights * counts.sum().clamp(min=1) / (weights * counts).sum().clamp(min=1e-6)).float()
+
+
+def upsampled(maps: Tensor, like: Tensor) -> Tensor:
+    """Maps at feature resolution, at the height and width of ``like``, in single precision."""
+    return F.interpolate(maps.float(), like.shape[-2:], mode="bilinear", align_corners=False)
+
+
+class TaskWeights(nn.Module):
+    """Balance of two losses by learnt homoscedastic uncertainty (Kendall et al. 2018):
+    ``sum_i exp(-s_i) L_i + s_i`` for non-negative ``L_i``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_variance = nn.Parameter(torch.zeros(2))
+
+    def forward(self, depth: Tensor, semantic: Tensor) -> Tensor:
+        losses = torch.stack([depth, semantic])
+        return (torch.exp(-self.log_variance) * losses + self.log_variance).sum()

@@ -1,0 +1,154 @@
+"""What every network offers, whatever its family: to inference, evaluation and training."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from scenecode.networks.classes import ClassSet
+from scenecode.networks.families.geometry import Geometry
+from scenecode.networks.layers.backbones import Backbone
+from scenecode.networks.prediction import Prediction
+from scenecode.networks.sample import Sample
+from scenecode.optim.geometry.camera import PinholeCamera
+from scenecode.optim.geometry.proximity import depth_from_proximity
+
+
+class NetworkConfig(Protocol):
+    """Everything that decides the shape of a network: a frozen dataclass that
+    ``scenecode.core.strict_config`` can read; stored in the checkpoint."""
+
+    @property
+    def architecture(self) -> str:
+        """Name of the family."""
+        ...
+
+    @property
+    def geometry(self) -> Geometry:
+        """Image size and depth range."""
+        ...
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a network says about one image, at the image's size, on the CPU; ``None`` where it
+    says nothing (a network of depth alone, or of labels alone)."""
+
+    #: the ``a`` of proximity in metres, for the camera of the image
+    average_depth: float
+    #: (H, W) proximity
+    prox: Tensor | None = None
+    #: (H, W) predicted Laplace scale of proximity
+    prox_b: Tensor | None = None
+    #: (C, H, W) logits
+    logits: Tensor | None = None
+
+    @property
+    def depth(self) -> Tensor | None:
+        """(H, W) metres."""
+        if self.prox is None:
+            return None
+        return depth_from_proximity(self.prox, self.average_depth)
+
+    @property
+    def labels(self) -> Tensor | None:
+        """(H, W) the most likely class ids."""
+        return None if self.logits is None else self.logits.argmax(0)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture that explains what a network does with one image."""
+
+    #: begins its file name
+    name: str
+    caption: str
+    #: (H, W, 3) uint8 RGB
+    picture: np.ndarray
+
+
+class Network(nn.Module, ABC):
+    """A network that is built from a configuration and a label set; also a
+    ``scenecode.networks.prediction.Predictor``.
+
+    A family must write ``predict`` and its own forward pass for its objective; the rest has
+    defaults that suit a network without codes.
+    """
+
+    #: the image encoder, which may start from ImageNet weights, stay frozen and have a learning
+    #: rate of its own; ``None`` for a network without such a part
+    backbone: Backbone | None
+
+    def __init__(self, config: NetworkConfig, classes: ClassSet):
+        super().__init__()
+        self.config, self.classes = config, classes
+        self.width, self.height = config.geometry.width, config.geometry.height
+        self.backbone = None
+        #: computes ``graph()`` for one image in torch's place
+        #: (``scenecode.networks.inference.onnx_runtime``)
+        self.runtime: Callable[[Tensor], tuple[Tensor, ...]] | None = None
+
+    @property
+    def geometry(self) -> Geometry:
+        """Image size and depth range."""
+        return self.config.geometry
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network computes."""
+        return next(self.parameters()).device
+
+    @abstractmethod
+    def predict(self, image: Tensor, camera: PinholeCamera) -> Prediction:
+        """What is known of one image (3, height, width) in [0, 1], seen by ``camera`` of the same
+        size: proximity, its Laplace scale and logits, with their derivatives by the codes.
+
+        Raises ``ValueError`` for an image of another size and ``ConfigError`` for a network
+        that cannot be mapped with.
+        """
+
+    def predict_without_jacobians(self, image: Tensor) -> object:
+        """The part of ``predict`` that is not derivatives by codes; only its time matters."""
+        return self.predict(image, self.geometry.canonical_camera())
+
+    @torch.no_grad()
+    def answers(self, sample: Sample) -> dict[str, Answer]:
+        """Everything that is to be scored of a labelled image of the network's size, by name; the
+        first is what the network says of the image alone.
+
+        By default ``network``: what ``predict`` says.
+        """
+        prediction = self.predict(sample.image, sample.camera).resized(self.width, self.height)
+        return {"network": Answer(
+            average_depth=prediction.average_depth, prox=prediction.prox_zero.cpu(),
+            prox_b=prediction.prox_b.cpu(), logits=prediction.logits_zero.cpu())}
+
+    def figures(self, sample: Sample) -> list[Figure]:
+        """Pictures of a labelled image that only this family can draw; none by default."""
+        return []
+
+    def low_precision_modules(self) -> list[nn.Module]:
+        """Modules that may compute in bfloat16; none by default."""
+        return []
+
+    def graph(self) -> nn.Module | None:
+        """A module from an image batch (1, 3, H, W) to a tuple of tensors that ``runtime``, where
+        it is set, is asked for instead; ``None``, the default, leaves all to torch."""
+        return None
+
+    def transferable_state(self, earlier: "Network") -> dict[str, Tensor] | None:
+        """Those weights of ``earlier``, by name, that this network may start from; ``None`` when
+        it is another network or has other classes.  By default all or nothing."""
+        if (earlier.config, earlier.classes) != (self.config, self.classes):
+            return None
+        return dict(earlier.state_dict())
+
+    def require_size(self, image: Tensor) -> None:
+        """Raises ``ValueError`` for an image that is not (3, height, width)."""
+        if image.shape != (3, self.height, self.width):
+            raise ValueError(f"this model takes 3x{self.height}x{self.width} images, "
+                             f"got {tuple(image.shape)}")

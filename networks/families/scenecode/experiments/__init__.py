@@ -1,0 +1,1 @@
+"""Experiments that train several SceneCode networks and compare them."""

@@ -1,0 +1,194 @@
+"""A training run in progress: its model, its optimiser and its step."""
+
+import copy
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from scenecode.core.errors import ConfigError, ScenecodeError
+from scenecode.core.strict_config import to_mapping
+from scenecode.networks.classes import ClassSet
+from scenecode.networks.data.augment import Augment
+from scenecode.networks.data.datasets import data_path
+from scenecode.networks.data.mixed import Batch, MixedImages, batches
+from scenecode.networks.distributed import Processes
+from scenecode.networks.families.family import Objective
+from scenecode.networks.families.network import Network
+from scenecode.networks.inference.checkpoint import (
+    find_weights,
+    in_channels_last,
+    load_checkpoint,
+)
+from scenecode.networks.layers.backbones import Backbone
+from scenecode.networks.layers.imagenet import load_imagenet
+from scenecode.networks.training.config import TrainConfig
+
+
+class TrainingError(ScenecodeError):
+    """Training that cannot go on."""
+
+
+class _Step(nn.Module):
+    """Model and objective as one module, so that the gradients of both are averaged."""
+
+    def __init__(self, model: Network, objective: Objective):
+        super().__init__()
+        self.model, self.objective = model, objective
+
+    def forward(self, batch: Batch, epoch: float,
+                generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+        return self.objective(self.model, batch, epoch, generator)
+
+
+class Trainer:
+    """A run in progress: model, average, optimiser and position."""
+
+    def __init__(self, config: TrainConfig, data: MixedImages, augmented: bool,
+                 device: torch.device, processes: Processes = Processes()):
+        torch.manual_seed(config.seed)
+        self.config, self.data, self.device, self.processes = config, data, device, processes
+        self.local_batch_size = processes.local_batch_size(config.batch_size)
+        self.model = self._make_model(data.classes)
+        if config.frozen_blocks:
+            self._backbone("frozen_blocks").freeze(config.frozen_blocks)
+        in_channels_last(self.model).to(device)
+        self.averaged = copy.deepcopy(self.model).eval().requires_grad_(False)
+        self.objective: Objective = config.family.objective(
+            config.loss, data.label_counts(), processes).to(device)
+        self.optimiser = self._make_optimiser()
+        self._forward = processes.wrap(_Step(self.model, self.objective))
+        geometry = self.model.geometry
+        self.augment = (Augment(geometry.width, geometry.height, config.augment)
+                        if augmented else None)
+        self.epoch, self.batch = 0, 0
+        #: of the current epoch, sums over its batches of each part of the loss
+        self.sums: dict[str, float] = {}
+        self.batches_per_epoch = sum(data.counts) // config.batch_size
+
+    @property
+    def step(self) -> int:
+        return self.epoch * self.batches_per_epoch + self.batch
+
+    def _make_model(self, classes: ClassSet) -> Network:
+        model: Network = self.config.family.build(self.config.model, classes)
+        self.model = model
+        is_complete = False
+        if self.config.start_from:
+            is_complete = self._start_from(self.config.start_from)
+        if self.config.pretrained and not is_complete:
+            load_imagenet(self._backbone("pretrained"), data_path(self.config.pretrained))
+        elif self.config.start_from and not is_complete:
+            raise ConfigError(f"start_from: {self.config.start_from} has another backbone than "
+                              "the model to be trained, whose own would start at random; set "
+                              "'pretrained' to ImageNet weights for it")
+        for name, part in list(model.named_children()):
+            if not (isinstance(part, Backbone) and part.frozen_norm):
+                setattr(model, name, self.processes.share_norms(part, self.device))
+        return model
+
+    def _start_from(self, path_or_name: str) -> bool:
+        """Fill the model with weights of an earlier run; whether it then has all.
+
+        Raises ``ConfigError`` when the earlier model does not fit.
+        """
+        path = find_weights(path_or_name)
+        state = self.model.transferable_state(load_checkpoint(path).model)
+        if state is None:
+            raise ConfigError(f"{path}: is another model, or has other classes, than the one "
+                              "to be trained; change 'model' to fit it, or drop start_from")
+        is_complete = state.keys() == self.model.state_dict().keys()
+        self.model.load_state_dict(state, strict=is_complete)
+        return is_complete
+
+    def _backbone(self, key: str) -> Backbone:
+        """The model's; ``ConfigError`` that names the ``key`` that needs one."""
+        if self.model.backbone is None:
+            raise ConfigError(f"{key}: networks of architecture '{self.config.family.name}' have "
+                              "no backbone; leave it out")
+        return self.model.backbone
+
+    def _make_optimiser(self) -> torch.optim.Optimizer:
+        backbone = [] if self.model.backbone is None else list(self.model.backbone.parameters())
+        own = {id(p) for p in backbone}
+        rest = [p for p in self.model.parameters() if id(p) not in own]
+        groups = [{"params": [p for p in backbone if p.requires_grad],
+                   "lr": self.config.encoder_rate},
+                  {"params": [*rest, *self.objective.parameters()], "lr": self.config.rate}]
+        kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[self.config.optimiser]
+        return kind([g for g in groups if g["params"]], weight_decay=self.config.weight_decay,
+                    fused=True)
+
+    def remaining_batches(self) -> Iterator[Batch]:
+        """This process's part of the rest of the current epoch."""
+        geometry, size = self.model.geometry, self.local_batch_size
+        return batches(self.data, self.epoch, self.config.batch_size, geometry.canonical_focal,
+                       self.augment, workers=self.config.workers if self.augment else 0,
+                       first=self.batch, max_depth=geometry.max_depth,
+                       part=slice(self.processes.rank * size, (self.processes.rank + 1) * size))
+
+    def training_step(self, batch: Batch) -> None:
+        """One step of the optimiser.  Raises ``TrainingError`` when loss or gradient is not
+        finite."""
+        self.model.train()
+        self._set_rates()
+        generator = torch.Generator().manual_seed((self.config.seed << 32) + self.step)
+        epoch = self.step / self.batches_per_epoch
+        with torch.autocast(self.device.type, torch.bfloat16,
+                            enabled=self.config.precision == "bfloat16"):
+            total, parts = self._forward(batch.to(self.device), epoch, generator)
+        losses = self.processes.mean(torch.stack([total.detach(), *parts.values()]))
+        self._require_finite(losses[0], "loss")
+        self.optimiser.zero_grad()
+        total.backward()
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
+        self._require_finite(norm, "norm of the gradient")
+        self.optimiser.step()
+        self._average()
+        for name, value in zip(("loss", *parts), losses.tolist()):
+            self.sums[name] = self.sums.get(name, 0.0) + value
+        self.batch += 1
+
+    def _require_finite(self, value: Tensor, what: str) -> None:
+        if not torch.isfinite(value):
+            raise TrainingError(
+                f"the {what} is {value.item()} in epoch {self.epoch + 1}, batch {self.batch}; "
+                "resume from the last epoch with lower rates (encoder_rate, rate)")
+
+    def losses(self) -> dict[str, float]:
+        """The mean of each part of the loss over the current epoch so far."""
+        return {name: total / self.batch for name, total in self.sums.items()}
+
+    def end_epoch(self) -> None:
+        """Begin the next one."""
+        self.epoch, self.batch, self.sums = self.epoch + 1, 0, {}
+
+    def _set_rates(self) -> None:
+        total = self.config.epochs * self.batches_per_epoch
+        factor = max(1 - self.step / total, 0.0) ** self.config.poly_power
+        factor *= min((self.step + 1) / max(self.config.warmup_steps, 1), 1.0)
+        for group in self.optimiser.param_groups:
+            group.setdefault("initial_lr", group["lr"])
+            group["lr"] = group["initial_lr"] * factor
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        decay = min(self.config.ema_decay, (1 + self.step) / (10 + self.step))
+        for own, new in zip(self.averaged.state_dict().values(), self.model.state_dict().values()):
+            if own.is_floating_point():
+                own.lerp_(new, 1 - decay)
+            else:
+                own.copy_(new)
+
+    def state(self) -> dict:
+        """Everything that ``load`` needs to continue exactly from here."""
+        return {"config": to_mapping(self.config), "epoch": self.epoch, "batch": self.batch,
+                "sums": self.sums, "model": self.model.state_dict(),
+                "averaged": self.averaged.state_dict(), "objective": self.objective.state_dict(),
+                "optimiser": self.optimiser.state_dict()}
+
+    def load(self, state: dict) -> None:
+        """Continue from what ``state`` returned."""
+        self.epoch, self.batch, self.sums = state["epoch"], state["batch"], dict(state["sums"])
+        for name in ("model", "averaged", "objective", "optimiser"):
+            getattr(self, name).load_state_dict(state[name])
