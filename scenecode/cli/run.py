@@ -20,7 +20,7 @@ from scenecode.slam.records.snapshot import Snapshot
 from scenecode.slam.runtime.mailbox import Mailbox
 from scenecode.slam.sources import SourceOptions, open_source
 from scenecode.slam.sources.base.source import Source
-from scenecode.slam.sources.calibration.files import parse_intrinsics
+from scenecode.slam.sources.calibration.intrinsics import parse_intrinsics
 from scenecode.slam.system import System
 from scenecode.slam.tracking.tracker import TrackedFrame
 

@@ -24,7 +24,7 @@ from scenecode.slam.output.output import NoOutput
 from scenecode.slam.records.trajectory import Trajectory, read_tum
 from scenecode.slam.sources.base.options import SourceOptions
 from scenecode.slam.sources.base.source import Source
-from scenecode.slam.sources.calibration.files import parse_intrinsics
+from scenecode.slam.sources.calibration.intrinsics import parse_intrinsics
 from scenecode.slam.system import System
 
 #: Everything random starts from here, in every run.

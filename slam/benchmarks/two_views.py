@@ -36,7 +36,7 @@ from scenecode.slam.mapping.mapper import Mapper
 from scenecode.slam.records.frame import Frame
 from scenecode.slam.sources import open_source
 from scenecode.slam.sources.base.options import SourceOptions
-from scenecode.slam.sources.calibration.files import parse_intrinsics
+from scenecode.slam.sources.calibration.intrinsics import parse_intrinsics
 
 #: Intensity difference at which the picture's colours saturate.
 _LARGE_DIFFERENCE = 0.3

@@ -7,12 +7,9 @@ from pathlib import Path
 
 from scenecode.core.errors import SourceError
 from scenecode.optim.geometry.camera import PinholeCamera
-from scenecode.slam.sources.calibration.files import (
-    camera_from_values,
-    check_plausible,
-    read_calibration,
-    rescaled,
-)
+from scenecode.slam.sources.calibration.image_fit import check_plausible, fit_size
+from scenecode.slam.sources.calibration.intrinsics import camera_from_values
+from scenecode.slam.sources.calibration.reader import read_calibration
 
 #: Frames per second of images that carry no time.
 DEFAULT_FPS = 30.0
@@ -28,7 +25,7 @@ class SourceOptions:
 
     #: fx, fy, cx, cy[, k1, k2, p1, p2[, k3]] in pixels of the original image
     intrinsics: tuple[float, ...] | None = None
-    #: calibration file, see ``scenecode.slam.sources.calibration.files``
+    #: calibration file, see ``scenecode.slam.sources.calibration.reader``
     calib: str | Path | None = None
     #: frames per second of a source without stamps; None for what a video states, or 30
     fps: float | None = None
@@ -39,12 +36,13 @@ class SourceOptions:
     max_frames: int | None = None
     #: every how many-th image is taken
     stride: int = 1
-    #: whether ``scenecode.slam.calibration.lens_distortion`` may measure a distortion that nobody states
+    #: whether ``scenecode.slam.calibration`` may measure a distortion that nobody states
     measure_lens: bool = True
 
     def __post_init__(self):
         if self.intrinsics is not None and self.calib is not None:
-            raise SourceError("intrinsics and a calibration file were both given; give one of them")
+            raise SourceError("intrinsics and a calibration file were both given; give one of "
+                              "them")
         if self.fps is not None and not 0 < self.fps < 10_000:
             raise SourceError(f"fps must be above 0 and below 10000, got {self.fps:g}")
         if self.max_frames is not None and self.max_frames < 1:
@@ -54,25 +52,29 @@ class SourceOptions:
 
 
 def choose_camera(options: SourceOptions, width: int, height: int, name: str,
-                  known: PinholeCamera | None = None) -> PinholeCamera:
-    """The camera of the original ``width`` x ``height`` images of source ``name``.
+                  known: PinholeCamera | None = None, turned_clockwise: int = 0) -> PinholeCamera:
+    """The camera, with its distortion, of the original ``width`` x ``height`` images of source
+    ``name``.
 
     In order: the numbers the user gave, the user's calibration file, the camera that the
-    data set is ``known`` to have, and a guess, which is announced.  Raises ``SourceError``
-    when the numbers do not fit the image.
+    data set is ``known`` to have, and a guess, which is announced.  ``turned_clockwise`` (0, 90,
+    180 or 270 degrees) says how the images were turned against what the sensor gave; numbers
+    that were measured before are turned with them.  Raises ``SourceError`` when the numbers do
+    not fit the image.
     """
     if options.intrinsics is not None:
         return camera_from_values(options.intrinsics, width, height,
-                                  f"intrinsics {options.intrinsics} for {name}")
+                                  f"intrinsics {options.intrinsics} for {name}", turned_clockwise)
     if options.calib is not None:
-        return read_calibration(options.calib, width, height)
+        return read_calibration(options.calib, width, height, turned_clockwise)
     if known is not None:
         origin = f"the known camera of {name}"
-        camera = rescaled(known, width, height, origin)
+        camera = fit_size(known, width, height, origin, turned_clockwise)
         check_plausible(camera, origin)
         return camera
     focal = 0.5 * width / tan(radians(0.5 * GUESSED_FIELD_OF_VIEW_DEG))
     _log.warning("%s: no intrinsics given, guessing a field of view of %g degrees (focal length "
                  "%.0f px at %dx%d); give --intrinsics fx,fy,cx,cy or --calib FILE for a map of "
                  "the right shape", name, GUESSED_FIELD_OF_VIEW_DEG, focal, width, height)
-    return PinholeCamera(focal, focal, 0.5 * (width - 1), 0.5 * (height - 1), width, height)
+    return PinholeCamera(fx=focal, fy=focal, cx=0.5 * (width - 1), cy=0.5 * (height - 1),
+                         width=width, height=height)

@@ -19,7 +19,7 @@ FOV = FieldOfView(omega=0.93)
 
 @pytest.fixture(scope="module")
 def rays():
-    """Directions up to 40 degrees off the axis, among them the axis itself, with z other than 1."""
+    """Directions up to 40 degrees off the axis, among them the axis itself, with z = 1.7."""
     generator = torch.Generator().manual_seed(0)
     xy = 1.2 * torch.rand(200, 2, generator=generator, dtype=torch.float64) - 0.6
     xy[0] = 0
@@ -37,7 +37,8 @@ def test_brown_conrady_is_that_of_opencv(rays, model, coefficients):
 
 def test_kannala_brandt_is_that_of_opencv(rays):
     ideal = (rays[:, :2] / rays[:, 2:]).numpy()[:, None]
-    expected = cv2.fisheye.distortPoints(ideal, np.eye(3), np.array([-0.032, 0.057, -0.091, 0.064]))
+    expected = cv2.fisheye.distortPoints(ideal, np.eye(3),
+                                         np.array([-0.032, 0.057, -0.091, 0.064]))
     np.testing.assert_allclose(FISHEYE.distort(rays), expected[:, 0], atol=1e-12)
 
 
