@@ -144,6 +144,15 @@ def test_every_module_has_a_name_of_its_own_subject():
     assert not [module for module in MODULES if module.split(".")[-1] in vague]
 
 
+def test_every_package_is_in_the_drawing():
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    drawn = text[text.index("flowchart"):text.index("## The life")]
+    # ``networks.data<br/>.base .rooms`` draws the packages inside a package
+    absent = [name for name in PACKAGES - {""} if name not in drawn
+              and f".{name.rpartition('.')[2]}" not in drawn]
+    assert not absent, absent
+
+
 def test_an_upward_import_is_caught(tmp_path):
     file = tmp_path / "bad.py"
     file.write_text("def f():\n    from scenecode.slam import system\n"
