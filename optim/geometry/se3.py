@@ -1,4 +1,4 @@
-"""Rigid transforms: exponential, logarithm, adjoint, action and retraction.
+"""Rigid transforms: exponential, logarithm, inverse, action and retraction.
 
 A transform is a (..., 4, 4) matrix ``T_a_b`` with ``x_a = T_a_b x_b``; a tangent
 vector is (..., 6) = (translation, rotation).  Retraction perturbs on the right,
@@ -71,8 +71,8 @@ def log(T: Tensor) -> Tensor:
 
 
 def left_jacobian(w: Tensor) -> Tensor:
-    """(..., 3, 3) of SO(3) at rotation vectors (..., 3): to first order
-    ``exp(w + d) = exp(J d) exp(w)``; the right one, for a turn on the other side, is that at -w."""
+    """Left Jacobian (..., 3, 3) of SO(3) at rotation vectors (..., 3): to first order
+    ``exp(w + d) = exp(J d) exp(w)``.  The right Jacobian is that at -w."""
     B, C = _left_jacobian_coefficients(w)
     W = hat(w)
     return torch.eye(3, dtype=w.dtype, device=w.device) + B * W + C * (W @ W)
@@ -84,29 +84,9 @@ def inverse(T: Tensor) -> Tensor:
     return from_rotation_translation(Rt, -(Rt @ T[..., :3, 3:]).squeeze(-1))
 
 
-def adjoint(T: Tensor) -> Tensor:
-    """(..., 6, 6) with ``T exp(xi) T^-1 = exp(adjoint(T) xi)``."""
-    R = T[..., :3, :3]
-    top = torch.cat([R, hat(T[..., :3, 3]) @ R], -1)
-    bottom = torch.cat([torch.zeros_like(R), R], -1)
-    return torch.cat([top, bottom], -2)
-
-
 def act(T: Tensor, x: Tensor) -> Tensor:
-    """Landmarks (..., N, 3) moved by (..., 4, 4)."""
+    """Points ``x_b`` (..., N, 3) to ``x_a``, by ``T_a_b`` (..., 4, 4)."""
     return x @ T[..., :3, :3].transpose(-1, -2) + T[..., None, :3, 3]
-
-
-def act_with_jacobian(T: Tensor, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Moved points, and their derivatives.
-
-    Returns ``y`` (..., N, 3), ``y_J_pose`` (..., N, 3, 6) for ``T exp(xi)``, and
-    ``y_J_x`` (..., 1, 3, 3), the rotation.
-    """
-    R = T[..., None, :3, :3]
-    rotation_part = -R @ hat(x)
-    y_J_pose = torch.cat([R.expand_as(rotation_part), rotation_part], -1)
-    return act(T, x), y_J_pose, R
 
 
 def retract(T: Tensor, xi: Tensor) -> Tensor:

@@ -4,23 +4,11 @@ import torch
 from torch import Tensor
 
 from scenecode.optim.geometry.occlusion import behind_edge
+from scenecode.optim.geometry.surface import surface_cosine
 from scenecode.optim.imaging import image
 from scenecode.optim.imaging.lookup import sample_views
 from scenecode.optim.warp import Warp
 from scenecode.slam.config.slam_config import ResidualConfig
-
-
-def surface_cosine(points: Tensor) -> Tensor:
-    """Camera points (H, W, 3) to |cos| between viewing ray and surface normal (H, W)."""
-    du = torch.zeros_like(points)
-    dv = torch.zeros_like(points)
-    du[:, 1:-1] = points[:, 2:] - points[:, :-2]
-    du[:, 0], du[:, -1] = points[:, 1] - points[:, 0], points[:, -1] - points[:, -2]
-    dv[1:-1] = points[2:] - points[:-2]
-    dv[0], dv[-1] = points[1] - points[0], points[-1] - points[-2]
-    normal = torch.linalg.cross(du, dv)
-    dot = (normal * points).sum(-1).abs()
-    return dot / (normal.norm(dim=-1) * points.norm(dim=-1)).clamp(min=1e-12)
 
 
 def surface_weight(points: Tensor, config: ResidualConfig) -> Tensor:

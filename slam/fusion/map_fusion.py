@@ -12,8 +12,8 @@ from scenecode.networks.classes import VOID
 from scenecode.networks.prediction import resize_maps
 from scenecode.optim.geometry import se3
 from scenecode.optim.geometry.camera import MIN_DEPTH, PinholeCamera
+from scenecode.optim.geometry.surface import surface_cosine
 from scenecode.optim.warp import ViewState
-from scenecode.slam.bundle.weights import surface_cosine
 from scenecode.slam.config.slam_config import FusionConfig
 from scenecode.slam.fusion.depth_refinement import corrections, refined_depth
 from scenecode.slam.fusion.label_fusion import LabelFusion, LabelFusionConfig

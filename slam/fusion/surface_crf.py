@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from scenecode.optim.geometry.camera import PinholeCamera
+from scenecode.optim.geometry.surface import surface_normals
 
 #: Directions in which a pixel has neighbours, as (rows, columns); their opposites follow.
 _DIRECTIONS = ((0, 1), (1, 0), (1, 1), (1, -1))
@@ -84,28 +85,6 @@ def smooth_along_surfaces(probabilities: Tensor, bonds: PairwisePotentials, conf
             heard[(slice(None), *there)].addcmul_(weight, said[(slice(None), *here)])
         said = torch.softmax(own.addcmul(heard, config.strength / bonds.total[reach]), 0)
     return said
-
-
-def surface_normals(points: Tensor) -> Tensor:
-    """Unit normals (3, H, W) of points (3, H, W), zero where undefined.
-
-    Of the differences to either side the shorter counts, so that a normal does not mix
-    two surfaces.
-    """
-    normal = torch.linalg.cross(_short_difference(points, 2), _short_difference(points, 1), dim=0)
-    return normal / _length(normal).clamp(min=1e-12)
-
-
-def _short_difference(points: Tensor, axis: int) -> Tensor:
-    step = points.diff(dim=axis)
-    first, last = step.narrow(axis, 0, 1), step.narrow(axis, step.shape[axis] - 1, 1)
-    before, after = torch.cat([first, step], axis), torch.cat([step, last], axis)
-    return torch.where(_length(before) < _length(after), before, after)
-
-
-def _length(vectors: Tensor) -> Tensor:
-    """(H, W) of (3, H, W)."""
-    return vectors.square().sum(0).sqrt()
 
 
 def _shifted(shape, rows: int, columns: int):

@@ -11,7 +11,6 @@ from scenecode.slam.bundle.weights import (
     agreement,
     brightness_change,
     strongest,
-    surface_cosine,
     surface_weight,
     visibility_weight,
 )
@@ -52,14 +51,6 @@ def plane(slant):
 
 def wall(depth=3.0):
     return torch.full((48, 64), depth)
-
-
-@pytest.mark.parametrize("slant", [0.0, 0.4, 0.9])
-def test_cosine_is_that_of_the_angle_to_the_ray(slant):
-    normal = torch.tensor([-torch.tan(torch.tensor(slant)), 0.0, 1.0])
-    expected = (RAYS @ normal) / (normal.norm() * RAYS.norm(dim=1))
-    torch.testing.assert_close(surface_cosine(points(plane(slant)))[INNER],
-                               expected.reshape(48, 64)[INNER], atol=2e-3, rtol=0)
 
 
 def test_grazing_surfaces_count_less_and_frontal_ones_fully():
