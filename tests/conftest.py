@@ -31,8 +31,9 @@ def small_walk():
 def tiny_weights(tmp_path_factory):
     """A checkpoint of an untrained network for images of 64x64."""
     torch.manual_seed(0)
-    config = SceneCodeConfig(width=64, height=64, depth_code=4, semantic_code=4, canonical_focal=60.0,
-                         decoder_channels=(8, 8, 8, 8), recognition_channels=(4, 4))
+    config = SceneCodeConfig(width=64, height=64, depth_code=4, semantic_code=4,
+                             canonical_focal=60.0, decoder_channels=(8, 8, 8, 8),
+                             recognition_channels=(4, 4))
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
     save_checkpoint(path, SceneCode(config, NYU13), {})
     return path

@@ -73,8 +73,10 @@ def image_tensor(image: np.ndarray) -> Tensor:
 
 
 def image_to_uint8(image: Tensor) -> np.ndarray:
-    """(3, H, W) in [0, 1] to (H, W, 3) uint8, on the CPU; inverse of ``image_tensor``."""
-    return (image * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
+    """(3, H, W) in [0, 1], on any device, to (H, W, 3) uint8 in memory of its own; inverse of
+    ``image_tensor``."""
+    pixels = (image * 255).round().to(torch.uint8).permute(1, 2, 0)
+    return np.ascontiguousarray(pixels.cpu().numpy())
 
 
 def write_rgb(path: Path, image: np.ndarray) -> None:

@@ -121,7 +121,8 @@ def test_alone_without_torchrun(monkeypatch):
     for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
         monkeypatch.delenv(name, raising=False)
     processes = Processes.from_environment()
-    assert processes == Processes() and processes.is_main_process and processes.local_batch_size(8) == 8
+    assert processes == Processes() and processes.is_main_process
+    assert processes.local_batch_size(8) == 8
     module = nn.Linear(2, 2)
     assert processes.wrap(module) is module
 

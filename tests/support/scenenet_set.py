@@ -91,7 +91,8 @@ def write_images(folder: Path, count: int) -> None:
         cv2.imwrite(str(folder / "instance" / f"{name}.png"), instances)
 
 
-def write_set(data: Path, views: int = 3, render_paths: tuple[str, ...] = ("0/7", "0/223")) -> None:
+def write_set(data: Path, views: int = 3,
+              render_paths: tuple[str, ...] = ("0/7", "0/223")) -> None:
     """``data/val/<render_path>/...`` and ``data/scenenet_rgbd_val.pb``."""
     content = b""
     for render_path in render_paths:

@@ -33,7 +33,8 @@ def test_medians_of_both_kinds(monkeypatch, weights):
         return work
 
     monkeypatch.setattr(model, "predict", takes("predict", 1, 1, 1, 0.5, 0.005))
-    monkeypatch.setattr(model, "predict_without_jacobians", takes("predict_without_jacobians", 0.002))
+    monkeypatch.setattr(model, "predict_without_jacobians",
+                        takes("predict_without_jacobians", 0.002))
     monkeypatch.setattr(bench.time, "perf_counter", lambda: clock[0])
     timing = bench.time_predictor(model, runs=5)
     assert calls == {"predict": 5 + bench.WARM_UP_RUNS, "predict_without_jacobians": 5}

@@ -82,7 +82,8 @@ def test_right_answers_score_right_and_wrong_ones_wrong(rooms):
     depth = result["calibration"]["zero_code"]["depth"]
     assert depth["mean_scaled_error"] == pytest.approx(1, abs=0.02)
     assert depth["coverage"]["0.5"] == 0 and depth["coverage"]["0.99"] == pytest.approx(1, abs=.02)
-    sure = {kind: result["calibration"][kind]["probabilities"] for kind in ("zero_code", "encoded")}
+    sure = {kind: result["calibration"][kind]["probabilities"]
+            for kind in ("zero_code", "encoded")}
     assert sure["encoded"]["ece"] < 1e-6 < 0.99 < sure["zero_code"]["ece"]
     assert sure["zero_code"]["nll"] == pytest.approx(20, rel=0.01)
 

@@ -43,7 +43,8 @@ def test_laplace_is_equation_3_and_best_at_the_true_scale():
     known, b = torch.ones(1, 1, 1, 2), torch.tensor([0.1, 0.05]).reshape(1, 1, 1, 2)
     expected = (0.1 / 0.1 + log(0.1) + 0.02 / 0.05 + log(0.05)) / 2 - log(MIN_B)
     assert laplace_nll(prox, truth, known, b, MIN_B).item() == pytest.approx(expected, rel=1e-5)
-    at = {s: laplace_nll(prox, prox - 0.1, known, torch.full_like(b, s), MIN_B) for s in (0.05, 0.1, 0.2)}
+    at = {s: laplace_nll(prox, prox - 0.1, known, torch.full_like(b, s), MIN_B)
+          for s in (0.05, 0.1, 0.2)}
     assert at[0.1] < at[0.05] and at[0.1] < at[0.2]
 
 

@@ -32,8 +32,8 @@ CHANNELS = {"mobilenetv2": (24, 32, 96, 320), "efficientnet_lite1": (24, 40, 112
             "resnet18": (64, 128, 256, 512),
             "resnet34": (64, 128, 256, 512), "resnet50": (256, 512, 1024, 2048)}
 #: parameters of published models without their classifiers (and the last 1x1 of the mobile ones)
-PARAMETERS = {"mobilenetv2": 1_811_712, "efficientnet_lite1": 3_723_520, "resnet18": 11_176_512, "resnet34": 21_284_672,
-              "resnet50": 23_508_032}
+PARAMETERS = {"mobilenetv2": 1_811_712, "efficientnet_lite1": 3_723_520,
+              "resnet18": 11_176_512, "resnet34": 21_284_672, "resnet50": 23_508_032}
 
 
 @pytest.mark.parametrize("name", list(PUBLISHED))

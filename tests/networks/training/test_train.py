@@ -31,7 +31,8 @@ def run(config, out, **options):
 
 
 def test_overfitting_a_few_images_lowers_the_loss_a_lot(tmp_path):
-    run(small_config(epochs=4, rate=1e-2, loss=SceneCodeLossConfig(pixel_step=1)), tmp_path, overfit=2)
+    config = small_config(epochs=4, rate=1e-2, loss=SceneCodeLossConfig(pixel_step=1))
+    run(config, tmp_path, overfit=2)
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     first, last = lines[0]["train"], lines[-1]["train"]
     assert last["semantic_zero"] < 0.2 * first["semantic_zero"]
@@ -122,7 +123,8 @@ def test_bfloat16_learns_with_weights_in_single_precision():
         run_ = Trainer(small_config(precision=precision, rate=1e-2), images(16)[0], False,
                         torch.device("cpu"))
         seen = []
-        run_.model.scale_head.register_forward_hook(lambda *args: seen.append(args[2].dtype))
+        run_.model.scale_head.register_forward_hook(
+            lambda *args, seen=seen: seen.append(args[2].dtype))
         for batch, _ in zip(run_.remaining_batches(), range(steps)):
             before = run_.sums.get("loss", 0.0)
             run_.training_step(batch)

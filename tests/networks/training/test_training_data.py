@@ -51,7 +51,7 @@ def test_a_label_set_that_nothing_shares_is_refused(tmp_path, folder):
 
 
 def test_no_data_at_all_is_refused():
-    with pytest.raises(ConfigError, match="name a folder or the folder of nyuv2, or ask for rooms"):
+    with pytest.raises(ConfigError, match="name a folder or the folder of nyuv2, or ask for"):
         DataConfig(rooms=0)
 
 
