@@ -67,7 +67,7 @@ def trained(small_walk, tmp_path_factory):
         "model": MODEL, "loss": {"labels": 0.5}, "epochs": 2, "batch_size": 4, "rate": 1e-2,
         "warmup_steps": 1, "ema_decay": 0.5, "threads": 1, "workers": 0})
     held_out = Frames(small_walk[4:60:20])
-    images = MixedImages([Frames(small_walk[::8])], [24]), held_out
+    images = MixedImages([Frames(small_walk[::8])], [80]), held_out
     train(config, out, device="cpu", images=images, console=quiet())
     return out, held_out
 
