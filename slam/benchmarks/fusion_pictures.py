@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from scenecode.core.atomic_write import write_bytes
+from scenecode.core.images import image_to_uint8
 from scenecode.networks.classes import ClassSet
 from scenecode.networks.prediction import Predictor
 from scenecode.slam.benchmarks.fusion_scenes import Group
 from scenecode.slam.fusion.label_fusion import LabelFusion, LabelFusionConfig
-from scenecode.slam.records.snapshot import uint8_image
 
 #: Pictures written, of the first references.
 COUNT = 24
@@ -39,7 +39,7 @@ class PictureFolder:
             fusion = LabelFusion(ordered, config)
             fused = {method: fusion.fuse(method) for method in SHOWN}
             columns.append(np.vstack([
-                uint8_image(frame.image), self._classes.paint(frame.labels),
+                image_to_uint8(frame.image), self._classes.paint(frame.labels),
                 *(self._classes.paint(fused[method].argmax(0)) for method in SHOWN),
                 *(entropy_picture(fused[method]) for method in (SHOWN[0], SHOWN[-1]))]))
         # through bytes, since cv2.imwrite fails on names that are not ASCII on Windows

@@ -6,18 +6,9 @@ A snapshot shares no memory with the live system, so that a reader needs no lock
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from scenecode.networks.classes import ClassSet
 from scenecode.optim.geometry.camera import PinholeCamera
-
-
-def uint8_image(image: Tensor) -> np.ndarray:
-    """An image (3, H, W) in [0, 1] as the (H, W, 3) uint8 of these records, in memory of its
-    own."""
-    pixels = (image * 255).round().to(torch.uint8).permute(1, 2, 0)
-    return np.ascontiguousarray(pixels.cpu().numpy())
 
 
 @dataclass(frozen=True)
