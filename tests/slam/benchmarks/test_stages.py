@@ -12,7 +12,7 @@ from scenecode.slam.benchmarks import sequences
 from scenecode.slam.benchmarks.ablation import residual_variants, stage_variants
 from scenecode.slam.benchmarks.sequences import SequenceConfig
 from scenecode.slam.benchmarks.stages import markdown, mean_scores
-from scenecode.slam.calibration.lens_distortion import Distortion
+from scenecode.slam.calibration.radial_distortion import MeasuredDistortion
 from scenecode.slam.config.slam_config import SlamConfig
 from scenecode.slam.sources.rooms import RoomsSource
 
@@ -124,7 +124,7 @@ def test_a_recording_is_opened_and_its_lens_measured_once(evaluate, tmp_path, mo
 
     def measure(recording):
         measured.append(recording.name)
-        return Distortion(0.01, 0.0, 1.0, 0.1, 10)
+        return MeasuredDistortion(k1=0.01, k2=0.0, shift=1.0, sigma=0.1, pairs=10)
 
     monkeypatch.setattr("scenecode.slam.calibration.lens_distortion.measure_distortion", measure)
     status, found, err = evaluate(tmp_path, "--intrinsics", "59,59,32,32")
