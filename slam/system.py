@@ -26,10 +26,12 @@ from scenecode.networks.prediction import Predictor
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.slam.backend import Backend, ThreadedBackend
 from scenecode.slam.config.slam_config import SlamConfig
+from scenecode.slam.evaluation.report import Report
 from scenecode.slam.frontend import Frontend
 from scenecode.slam.map.graph import KeyframeGraph
-from scenecode.slam.output.output import Output, OutputSink
+from scenecode.slam.output.output import Output
 from scenecode.slam.output.result_folder import ResultFolder
+from scenecode.slam.output.sink import OutputSink
 from scenecode.slam.records.frame import Frame
 from scenecode.slam.records.snapshot import Snapshot
 from scenecode.slam.runtime.mailbox import Mailbox
@@ -167,7 +169,7 @@ class System:
         return self.output.snapshot
 
     @property
-    def report(self) -> dict:
+    def report(self) -> Report:
         """What was measured so far, as in ``report.json``."""
         return self.output.report
 

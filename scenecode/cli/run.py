@@ -3,8 +3,9 @@
 import argparse
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -161,7 +162,7 @@ def _stopping_on_interrupt(system: System) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _print_report(report: dict, out: str | None) -> None:
+def _print_report(report: Mapping[str, Any], out: str | None) -> None:
     table = Table(show_header=False, title="result" if out is None else f"result in {out}")
     for name, value in report.items():
         value = len(value) if name in _COUNTED else value

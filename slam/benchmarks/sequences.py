@@ -20,7 +20,7 @@ from scenecode.slam.config.slam_config import SlamConfig
 from scenecode.slam.evaluation.report import truth_scores
 from scenecode.slam.evaluation.scores import trajectory_errors
 from scenecode.slam.fusion.map_fusion import Fusion
-from scenecode.slam.output.output import NoOutput
+from scenecode.slam.output.sink import NoOutput
 from scenecode.slam.records.trajectory import Trajectory, read_tum
 from scenecode.slam.sources.base.options import SourceOptions
 from scenecode.slam.sources.base.source import Source

@@ -2,9 +2,9 @@
 optimised jointly so that their class probabilities agree, at known depth and poses.
 
 ``pairwise`` is the paper's formulation: the first view against every other.  ``with_consensus``
-compares every view with what all of them together say of the first view's pixels: for the
-Euclidean distance, differences among all pairs and deviations from the mean are the same up
-to a factor, and a consensus can be made smooth along surfaces before codes have to follow it.
+compares every view with the fused probabilities of the first view's pixels: for the Euclidean
+distance, differences among all pairs and deviations from the mean are the same up to a factor,
+and a consensus can be smoothed along surfaces before the codes are fitted to it.
 """
 
 from collections.abc import Sequence
@@ -24,33 +24,33 @@ from scenecode.slam.fusion.label_views import LabelView, project_view
 
 @dataclass(frozen=True)
 class CodeFusionConfig:
-    """A comparison counts as ``effective_pixels`` measurements, times the share of pixels that
-    it is made at; each has the deviation ``sigma`` (probability)."""
+    """A comparison of two views has the weight of ``effective_pixels`` measurements times their
+    overlap; each has the standard deviation ``sigma`` (probability)."""
 
-    #: pixels at which views are compared: every so many of each row and column
+    #: views are compared at every ``step``-th pixel of each row and column
     step: int = 8
     effective_pixels: float = 600.0
     sigma: float = 1.4
-    #: Huber's threshold, in deviations
+    #: Huber's threshold, in standard deviations
     huber: float = 1.0
-    #: deviation of the zero-code prior; 0 does without
+    #: standard deviation of the zero-code prior; 0 switches it off
     prior_sigma: float = 1.0
-    #: views that share less than this part of their pixels are not compared
-    least_overlap: float = 0.02
+    #: views whose overlap is less are not compared
+    min_overlap: float = 0.02
     gauss_newton: GaussNewtonConfig = field(
         default_factory=lambda: GaussNewtonConfig(iterations=10, tolerance=1e-3))
 
 
 @dataclass(frozen=True)
-class _Side:
-    """What one view says at the N pixels that a pair shares."""
+class _CodedLogits:
+    """Logits of one view, linear in its code, at the N pixels that a comparison is made at."""
 
     view: int
     #: (N, C) and (N, C, K)
     logits_zero: Tensor
     logits_J_code: Tensor
 
-    def compare(self, code: Tensor) -> tuple[Tensor, Tensor]:
+    def probabilities(self, code: Tensor) -> tuple[Tensor, Tensor]:
         """Probabilities (N, C) and their derivative by the code (N, C, K)."""
         prob = torch.softmax(self.logits_zero + self.logits_J_code @ code, -1)
         return prob, softmax_chain(prob, self.logits_J_code)
@@ -58,12 +58,12 @@ class _Side:
 
 @dataclass(frozen=True)
 class _Comparison:
-    """Of one view's probabilities with another's, or with some that are given (N, C)."""
+    """One view's probabilities compared with another's, or with given ones (N, C)."""
 
-    a: _Side
-    b: _Side | Tensor
-    #: share of the pixels that it is made at
-    share: float
+    a: _CodedLogits
+    b: _CodedLogits | Tensor
+    #: share of the pixels of ``a`` that ``b`` sees, too
+    overlap: float
 
 
 class SemanticAgreement:
@@ -75,7 +75,7 @@ class SemanticAgreement:
 
     def __init__(self, comparisons: Sequence[_Comparison], views: int, size: int,
                  config: CodeFusionConfig):
-        self._comparisons = [c for c in comparisons if c.share >= config.least_overlap]
+        self._comparisons = [c for c in comparisons if c.overlap >= config.min_overlap]
         self._views, self._size, self._config = views, size, config
 
     @staticmethod
@@ -83,7 +83,7 @@ class SemanticAgreement:
                  tolerance: float) -> "SemanticAgreement":
         """The first view with every other, both ways; ``tolerance`` as in
         ``scenecode.slam.fusion.label_views.project_visible``."""
-        small = [_thinned(view, config.step) for view in views]
+        small = [_downsized(view, config.step) for view in views]
         maps = [_maps(view) for view in small]
         ordered = [pair for n in range(1, len(views)) for pair in ((0, n), (n, 0))]
         comparisons = [_compare(small, maps, a, b, tolerance) for a, b in ordered]
@@ -94,16 +94,17 @@ class SemanticAgreement:
     def with_consensus(views: Sequence[LabelView], consensus: Tensor, config: CodeFusionConfig,
                        tolerance: float) -> "SemanticAgreement":
         """Every view with ``consensus`` (C, H, W) on the first view's pixels."""
-        small = [_thinned(view, config.step) for view in views]
+        small = [_downsized(view, config.step) for view in views]
         first = small[0].camera
         target = resize_maps(consensus, first.width, first.height).flatten(1).T
         comparisons = []
         for n, view in enumerate(small):
-            seen = project_view(small[0], view, tolerance)
-            visible = seen.visible if n else torch.ones_like(seen.visible)
-            side = _side(n, image.sample(_maps(view), seen.pixels[visible]) if n
-                         else _maps(view).flatten(0, 1), len(consensus))
-            comparisons.append(_Comparison(side, target[visible], float(visible.float().mean())))
+            projection = project_view(small[0], view, tolerance)
+            visible = projection.visible if n else torch.ones_like(projection.visible)
+            logits = _coded_logits(n, image.sample(_maps(view), projection.pixels[visible]) if n
+                                   else _maps(view).flatten(0, 1), len(consensus))
+            comparisons.append(_Comparison(a=logits, b=target[visible],
+                                           overlap=float(visible.float().mean())))
         return SemanticAgreement(comparisons, len(views),
                                  views[0].prediction.semantic_code_size, config)
 
@@ -125,16 +126,16 @@ class SemanticAgreement:
 
     def _add(self, equations: NormalEquations, comparison: _Comparison, codes: Tensor) -> None:
         c, a, b = self._config, comparison.a, comparison.b
-        prob, J = a.compare(codes[a.view])
+        prob, J = a.probabilities(codes[a.view])
         blocks = [(_columns(a.view, self._size), J.flatten(0, 1))]
-        if isinstance(b, _Side):
-            other, J = b.compare(codes[b.view])
+        if isinstance(b, _CodedLogits):
+            other, J = b.probabilities(codes[b.view])
             blocks.append((_columns(b.view, self._size), -J.flatten(0, 1)))
         else:
             other = b
         value = prob - other
         error = value.norm(dim=1) / c.sigma
-        scale = c.effective_pixels * comparison.share / len(value)
+        scale = c.effective_pixels * comparison.overlap / len(value)
         weight = scale * huber_weight(error, c.huber) / (c.sigma * c.sigma)
         equations.add(blocks, value.flatten(), weight.repeat_interleave(value.shape[1]),
                       scale * float(huber_cost(error, c.huber).sum()))
@@ -154,7 +155,7 @@ def _columns(view: int, size: int) -> slice:
     return slice(view * size, (view + 1) * size)
 
 
-def _thinned(view: LabelView, step: int) -> LabelView:
+def _downsized(view: LabelView, step: int) -> LabelView:
     return view.resized(view.camera.width // step, view.camera.height // step)
 
 
@@ -168,14 +169,16 @@ def _maps(view: LabelView) -> Tensor:
 
 def _compare(views: Sequence[LabelView], maps: Sequence[Tensor], a: int, b: int,
              tolerance: float) -> _Comparison:
-    seen = project_view(views[a], views[b], tolerance)
-    ours = maps[a].flatten(0, 1)[seen.visible]
-    theirs = image.sample(maps[b], seen.pixels[seen.visible])
+    projection = project_view(views[a], views[b], tolerance)
+    at_a = maps[a].flatten(0, 1)[projection.visible]
+    at_b = image.sample(maps[b], projection.pixels[projection.visible])
     classes = len(views[a].prediction.classes)
-    return _Comparison(_side(a, ours, classes), _side(b, theirs, classes),
-                       float(seen.visible.float().mean()))
+    return _Comparison(a=_coded_logits(a, at_a, classes), b=_coded_logits(b, at_b, classes),
+                       overlap=float(projection.visible.float().mean()))
 
 
-def _side(view: int, values: Tensor, classes: int) -> _Side:
+def _coded_logits(view: int, values: Tensor, classes: int) -> _CodedLogits:
+    """From the values (N, C * (1 + K)) of ``_maps``."""
     columns = values.unflatten(1, (classes, -1))
-    return _Side(view, columns[..., 0].contiguous(), columns[..., 1:].contiguous())
+    return _CodedLogits(view=view, logits_zero=columns[..., 0].contiguous(),
+                        logits_J_code=columns[..., 1:].contiguous())

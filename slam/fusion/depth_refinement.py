@@ -1,9 +1,10 @@
-"""Depth where 32 numbers cannot express it: a field of corrections, held by the corners that were
-triangulated and smooth along surfaces.
+"""Depth of finer detail than the codes can express: a smooth field of corrections, constrained by
+triangulated landmarks.
 
-Corners have a depth of their own in the window's Gauss-Newton.  What it differs by from the code's
-is spread over the image by weighted least squares: neighbours are corrected alike unless depth or
-colour parts them, and nothing is corrected without a reason.
+Landmarks have a depth of their own in the window's Gauss-Newton.  Where it differs from that of
+the code, the difference is spread over the image by weighted least squares: neighbouring pixels
+are corrected alike unless depth or colour separates them, and a weak prior keeps corrections at
+zero elsewhere.
 """
 
 from dataclasses import dataclass
@@ -23,81 +24,103 @@ from scenecode.slam.config.slam_config import RefinementConfig
 from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.map.keyframe import Keyframe
 
-#: Of two elements that nothing else ties together, so that every one is tied to some corner.
-_LEAST_TIE = 1e-4
+#: Standard deviation of a landmark's ln depth: a part that remains at any parallax, and pixels of
+#: its position over pixels of parallax.
+LOG_DEPTH_SIGMA, PIXEL_SIGMA = 0.03, 0.5
+#: Scale of Cauchy's loss in standard deviations, and iterations of reweighting.
+CAUCHY_SCALE, ITERATIONS = 3.0, 3
+#: Weight of the prior that corrections are zero.
+ZERO_WEIGHT = 0.3
+#: Standard deviation of ln depth and of colour (0-1) between neighbours that are corrected alike.
+DEPTH_STEP, COLOUR_STEP = 0.04, 0.4
+#: Least coupling of neighbours, so that the system of equations has no separate parts.
+_MIN_COUPLING = 1e-4
 
 
 @dataclass(frozen=True)
-class SeenCorners:
-    """Corners in a keyframe's image, its own and others', with the depth that they have there."""
+class LandmarkDepths:
+    """Landmarks that a keyframe observes, its own and others', with their depth in it."""
 
-    #: (M, 2) where they are seen
+    #: (M, 2)
     pixels: Tensor
-    #: (M,)
+    #: (M,) ln metres
     log_depth: Tensor
-    #: (M,) the largest under which any keyframe sees it, in pixels
+    #: (M,) the largest of all keyframes that observe it, in pixels
     parallax: Tensor
-    #: (M,) keyframes that see it beside its own
+    #: (M,) keyframes that observe it, other than the one that introduced it
     views: Tensor
 
 
-def corrections(graph: KeyframeGraph, number: int, config: RefinementConfig) -> Tensor:
-    """(h, w) at the prediction's resolution: ln of what a keyframe's depth is to be multiplied
-    by; zero where no corner says otherwise."""
+def log_depth_corrections(graph: KeyframeGraph, number: int, config: RefinementConfig) -> Tensor:
+    """(h, w) at the prediction's resolution: ln of the factor that corrects a keyframe's depth;
+    zero where no landmark differs from it."""
     keyframe = graph.keyframes[number]
     h, w = keyframe.prediction.prox_zero.shape
-    corners = seen_corners(graph, number) if config.enabled else None
-    known = None if corners is None else \
-        (corners.parallax > config.min_parallax) & (corners.views >= config.min_views)
-    if known is None or not bool(known.any()):
-        return keyframe.prediction.prox_zero.new_zeros(h, w)
-    pixels, depth = corners.pixels[known], keyframe.depth(graph.states[number].code_depth)
-    said = sample_view(depth[..., None], pixels)[:, 0].log()
+    none = keyframe.prediction.prox_zero.new_zeros(h, w)
+    landmarks = landmark_depths(graph, number) if config.enabled else None
+    if landmarks is None:
+        return none
+    reliable = (landmarks.parallax > config.min_parallax) & (landmarks.views >= config.min_views)
+    if not bool(reliable.any()):
+        return none
+    pixels = landmarks.pixels[reliable]
+    depth = keyframe.depth(graph.states[number].code_depth)
+    predicted = sample_view(depth[..., None], pixels)[:, 0].log()
     scale = pixels.new_tensor([w / depth.shape[1], h / depth.shape[0]])
-    at = _interpolation(_array((pixels + 0.5) * scale - 0.5), h, w)
-    ties = _ties(_array(resize_maps(depth[None].log(), w, h)[0]),
-                 _array(resize_maps(keyframe.frame.image, w, h)), config)
-    sigma = np.hypot(config.deviation, config.pixels / _array(corners.parallax[known]))
-    field = _solve(at, _array(corners.log_depth[known] - said), sigma, ties, config)
+    interpolation = _interpolation(_array((pixels + 0.5) * scale - 0.5), h, w)
+    laplacian = _laplacian(_array(resize_maps(depth[None].log(), w, h)[0]),
+                           _array(resize_maps(keyframe.frame.image, w, h)))
+    sigma = np.hypot(LOG_DEPTH_SIGMA, PIXEL_SIGMA / _array(landmarks.parallax[reliable]))
+    residual = _array(landmarks.log_depth[reliable] - predicted)
+    field = _solve(interpolation, residual, sigma, laplacian, config.smoothness)
     return torch.from_numpy(field.reshape(h, w)).to(depth)
 
 
-def refined_depth(keyframe: Keyframe, code_depth: Tensor, field: Tensor | None,
+def refined_depth(keyframe: Keyframe, code_depth: Tensor, corrections: Tensor | None,
                   level: int = 0) -> Tensor:
-    """(H, W) metres at a pyramid level: the code's depth with its ``corrections`` (h, w)."""
+    """(H, W) metres at a pyramid level: the code's depth with ``log_depth_corrections`` (h, w)."""
     depth = keyframe.depth(code_depth, level)
-    if field is None:
+    if corrections is None:
         return depth
-    return depth * resize_maps(field[None], depth.shape[1], depth.shape[0])[0].exp()
+    return depth * resize_maps(corrections[None], depth.shape[1], depth.shape[0])[0].exp()
 
 
-def seen_corners(graph: KeyframeGraph, number: int) -> SeenCorners | None:
-    """The corners that a keyframe sees; None without any."""
-    views: dict[int, list[int]] = {}
+def landmark_depths(graph: KeyframeGraph, number: int) -> LandmarkDepths | None:
+    """The landmarks that a keyframe introduced or observes; None without any."""
+    observers: dict[int, list[int]] = {}
     for home, view in graph.observations:
-        views.setdefault(home, []).append(view)
-    found = []
-    for home, others in views.items():
-        if home != number and number not in others:
+        observers.setdefault(home, []).append(view)
+    parts: list[LandmarkDepths] = []
+    for home, views in observers.items():
+        if home != number and number not in views:
             continue
-        points, T = graph.landmarks[home], graph.relative(home, number)
-        parallax, count = torch.zeros(2, len(points.log_depth)).to(points.log_depth)
-        for view in others:
+        landmarks, T = graph.landmarks[home], graph.relative(home, number)
+        parallax, count = torch.zeros(2, len(landmarks.log_depth)).to(landmarks.log_depth)
+        for view in views:
             index = graph.observations[home, view].index
-            distance = graph.relative(home, view)[:3, 3].norm()
-            seen = graph.keyframes[home].camera.focal * distance / points.log_depth[index].exp()
-            parallax[index] = parallax[index].maximum(seen)
+            baseline = graph.relative(home, view)[:3, 3].norm()
+            focal = graph.keyframes[home].camera.focal
+            parallax[index] = parallax[index].maximum(
+                focal * baseline / landmarks.log_depth[index].exp())
             count[index] += 1
         if home == number:
-            found.append((points.pixels, points.log_depth, parallax, count))
+            parts.append(LandmarkDepths(pixels=landmarks.pixels, log_depth=landmarks.log_depth,
+                                        parallax=parallax, views=count))
             continue
         observation = graph.observations[home, number]
-        x = points.rays[observation.index] * points.log_depth[observation.index].exp()[:, None]
+        x = landmarks.rays[observation.index] \
+            * landmarks.log_depth[observation.index].exp()[:, None]
         z = se3.act(T, x)[:, 2]
         ahead = z > MIN_DEPTH
         index = observation.index[ahead]
-        found.append((observation.pixels[ahead], z[ahead].log(), parallax[index], count[index]))
-    return SeenCorners(*(torch.cat(parts) for parts in zip(*found))) if found else None
+        parts.append(LandmarkDepths(pixels=observation.pixels[ahead], log_depth=z[ahead].log(),
+                                    parallax=parallax[index], views=count[index]))
+    if not parts:
+        return None
+    return LandmarkDepths(pixels=torch.cat([p.pixels for p in parts]),
+                          log_depth=torch.cat([p.log_depth for p in parts]),
+                          parallax=torch.cat([p.parallax for p in parts]),
+                          views=torch.cat([p.views for p in parts]))
 
 
 def _array(values: Tensor) -> ndarray:
@@ -105,44 +128,45 @@ def _array(values: Tensor) -> ndarray:
 
 
 def _interpolation(pixels: ndarray, h: int, w: int) -> sparse.csr_matrix:
-    """(M, h * w) that looks a field up at pixels (M, 2), bilinearly."""
+    """(M, h * w) that samples a field at pixels (M, 2), bilinearly."""
     x, y = np.clip(pixels, 0, [w - 1, h - 1]).T
     left, top = np.minimum(x.astype(int), w - 2), np.minimum(y.astype(int), h - 2)
     x, y, first, rows = x - left, y - top, top * w + left, np.arange(len(pixels))
     weights = [(1 - x) * (1 - y), x * (1 - y), (1 - x) * y, x * y]
     columns = [first, first + 1, first + w, first + w + 1]
-    return sparse.csr_matrix((np.concatenate(weights), (np.tile(rows, 4), np.concatenate(columns))),
+    return sparse.csr_matrix((np.concatenate(weights),
+                              (np.tile(rows, 4), np.concatenate(columns))),
                              (len(pixels), h * w))
 
 
-def _ties(log_depth: ndarray, image: ndarray, config: RefinementConfig) -> sparse.csr_matrix:
-    """(h * w, h * w) Laplacian whose quadratic form is the squared differences of neighbours,
-    where (h, w) depth and (3, h, w) colours do not part them."""
+def _laplacian(log_depth: ndarray, image: ndarray) -> sparse.csr_matrix:
+    """(h * w, h * w): its quadratic form is the squared differences of neighbouring pixels,
+    weighted by how alike their depth (h, w) and colours (3, h, w) are."""
     number = np.arange(log_depth.size).reshape(log_depth.shape)
     starts, ends, weights = [], [], []
     for axis in (0, 1):
-        step = np.diff(log_depth, axis=axis) / config.step
-        unlike = np.linalg.norm(np.diff(image, axis=axis + 1), axis=0) / config.colour
-        weights.append(np.exp(-step ** 2 - unlike ** 2).ravel() + _LEAST_TIE)
-        parts = np.split(number, [1], axis), np.split(number, [-1], axis)
-        ends.append(parts[0][1].ravel())
-        starts.append(parts[1][0].ravel())
-    tied = sparse.coo_matrix((np.concatenate(weights),
-                              (np.concatenate(starts), np.concatenate(ends))),
-                             (number.size, number.size))
-    tied = tied + tied.T
-    return sparse.diags(np.asarray(tied.sum(1))[:, 0]) - tied
+        step = np.diff(log_depth, axis=axis) / DEPTH_STEP
+        colour = np.linalg.norm(np.diff(image, axis=axis + 1), axis=0) / COLOUR_STEP
+        weights.append(np.exp(-step ** 2 - colour ** 2).ravel() + _MIN_COUPLING)
+        ends.append(np.split(number, [1], axis)[1].ravel())
+        starts.append(np.split(number, [-1], axis)[0].ravel())
+    coupling = sparse.coo_matrix((np.concatenate(weights),
+                                  (np.concatenate(starts), np.concatenate(ends))),
+                                 (number.size, number.size))
+    coupling = coupling + coupling.T
+    return sparse.diags(np.asarray(coupling.sum(1))[:, 0]) - coupling
 
 
-def _solve(at: sparse.csr_matrix, wanted: ndarray, sigma: ndarray, ties: sparse.spmatrix,
-           config: RefinementConfig) -> ndarray:
-    """The field (h * w,) that is best at corners (M,) of deviation ``sigma``, robustly (Cauchy)."""
-    rest = config.smoothness * ties + config.pull * sparse.identity(at.shape[1])
-    field = np.zeros(at.shape[1])
+def _solve(interpolation: sparse.csr_matrix, residual: ndarray, sigma: ndarray,
+           laplacian: sparse.csr_matrix, smoothness: float) -> ndarray:
+    """The field (h * w,) that fits the residuals (M,) of standard deviation ``sigma`` (M,) at
+    their pixels, by iteratively reweighted least squares with Cauchy's loss."""
+    prior = smoothness * laplacian + ZERO_WEIGHT * sparse.identity(interpolation.shape[1])
+    field = np.zeros(interpolation.shape[1])
     weight = sigma ** -2
-    for _ in range(config.iterations):
-        weighted = at.T.multiply(weight).tocsr()
-        field = spsolve((weighted @ at + rest).tocsc(), weighted @ wanted)
-        error = (at @ field - wanted) / sigma
-        weight = sigma ** -2 / (1 + (error / config.cauchy) ** 2)
+    for _ in range(ITERATIONS):
+        weighted = interpolation.T.multiply(weight).tocsr()
+        field = spsolve((weighted @ interpolation + prior).tocsc(), weighted @ residual)
+        error = (interpolation @ field - residual) / sigma
+        weight = sigma ** -2 / (1 + (error / CAUCHY_SCALE) ** 2)
     return field

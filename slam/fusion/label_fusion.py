@@ -1,8 +1,8 @@
 """Consistent labels from several views of known depth and pose, of any RGB-D or monocular system.
 
-One call for every method, ``fuse_labels(method, views)``: element by element as in Bayesian
-mapping, or through the semantic codes of the network (paper section 6.3).  Networks without
-codes can use the former, and the latter then only spreads labels along surfaces.
+One call for every method, ``fuse_labels(method, views)``: pixel by pixel as in Bayesian mapping,
+or through the semantic codes of the network (paper section 6.3).  Networks without codes can use
+the former; the latter then only smooths labels along surfaces.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,18 +13,13 @@ import torch
 from torch import Tensor
 
 from scenecode.core.errors import ConfigError
+from scenecode.optim.crf import PairwisePotentials, SurfaceConfig, mean_field, pairwise_potentials
 from scenecode.optim.imaging import image
 from scenecode.slam.fusion.code_fusion import CodeFusionConfig, optimise_codes
 from scenecode.slam.fusion.label_views import LabelView, VisibleProjection, project_view
-from scenecode.slam.fusion.surface_crf import (
-    PairwisePotentials,
-    SurfaceConfig,
-    pairwise_potentials,
-    smooth_along_surfaces,
-)
 
-#: Probabilities below this are not taken for certain when they are multiplied.
-LEAST_PROBABILITY = 1e-6
+#: Lower bound of probabilities that are multiplied, so that no view alone can exclude a class.
+MIN_PROBABILITY = 1e-6
 
 
 @dataclass(frozen=True)
@@ -37,28 +32,28 @@ class LabelFusionConfig:
 
 @dataclass(frozen=True)
 class ViewProbabilities:
-    """What the views say of N points."""
+    """Class probabilities of N points in V views."""
 
-    #: (V, N) 1 where a view sees the point; the first view sees all
-    seen: Tensor
+    #: (V, N) 1 where a view sees the point, else 0; the first view sees all
+    visible: Tensor
     #: (V, C, N) class probabilities
     probabilities: Tensor
 
 
-def multiplied(said: ViewProbabilities) -> Tensor:
-    """(C, N): probabilities of the views that see a point multiplied.
+def multiplied(views: ViewProbabilities) -> Tensor:
+    """(C, N): normalised product over the views that see a point.
 
-    The logarithms are averaged, not summed, which chooses the same class but does not count
-    views that err alike as independent.
+    The logarithms are averaged, not summed, which chooses the same class but does not treat
+    views with the same errors as independent.
     """
-    logs = said.probabilities.clamp(min=LEAST_PROBABILITY).log()
-    total = (said.seen[:, None] * logs).sum(0) / said.seen.sum(0)
+    logs = views.probabilities.clamp(min=MIN_PROBABILITY).log()
+    total = (views.visible[:, None] * logs).sum(0) / views.visible.sum(0)
     return torch.softmax(total, 0)
 
 
-def averaged(said: ViewProbabilities) -> Tensor:
+def averaged(views: ViewProbabilities) -> Tensor:
     """(C, N): the mean over the views that see a point."""
-    return (said.seen[:, None] * said.probabilities).sum(0) / said.seen.sum(0)
+    return (views.visible[:, None] * views.probabilities).sum(0) / views.visible.sum(0)
 
 
 def fuse_labels(method: str, views: Sequence[LabelView],
@@ -68,15 +63,15 @@ def fuse_labels(method: str, views: Sequence[LabelView],
     ``method``:
 
     * ``none``: the first view alone.
-    * ``multiplication``, ``average``: element by element, over the views that see a pixel.
-    * ``code``: the views' average, spread along surfaces, is the consensus; all semantic codes
-      are optimised jointly to agree with it (equation 8), with a zero-code prior; then the
-      coded probabilities are averaged and spread along surfaces, where codes have no finer
-      detail to give.
+    * ``multiplication``, ``average``: pixel by pixel, over the views that see its surface.
+    * ``code``: the views' average, smoothed along surfaces (``scenecode.optim.crf``), is the
+      consensus; all semantic codes are optimised jointly to agree with it (equation 8), with a
+      zero-code prior; then the probabilities at these codes are averaged and smoothed again,
+      since codes have no finer detail to give.
     * ``code_without_prior``: the same without the prior on codes.
-    * ``code_alone``: codes optimised until the views agree with the first, which is decoded at
-      its code, and nothing else: the method of the paper.
-    * ``average_along_surfaces``: ``code`` without codes, the consensus itself.
+    * ``code_alone``: all codes optimised until the views agree with the first, which is decoded
+      at its code, and nothing else: the method of the paper.
+    * ``average_along_surfaces``: the consensus itself, no codes.
 
     Raises ``ConfigError`` for another method or no views.
     """
@@ -84,7 +79,7 @@ def fuse_labels(method: str, views: Sequence[LabelView],
 
 
 class LabelFusion:
-    """Several methods on the same views; what they have in common is made once."""
+    """Several methods on the same views; what they have in common is computed once."""
 
     def __init__(self, views: Sequence[LabelView],
                  config: LabelFusionConfig = LabelFusionConfig()):
@@ -100,9 +95,10 @@ class LabelFusion:
                               f"{', '.join(METHODS)}")
         return METHODS[method](self)
 
-    def seen_by(self) -> Tensor:
-        """(H * W,) how many views see each pixel of the first, itself included."""
-        visible = [found.visible for found in self._projections]
+    def view_counts(self) -> Tensor:
+        """(H * W,) number of views that see the surface at each pixel of the first, itself
+        included."""
+        visible = [projection.visible for projection in self._projections]
         return 1 + torch.stack(visible).sum(0) if visible else \
             torch.ones(self._views[0].depth.numel(), dtype=torch.int64)
 
@@ -110,10 +106,10 @@ class LabelFusion:
         return self._views[0].own_probabilities
 
     def multiplied(self) -> Tensor:
-        return self._as_maps(multiplied(self._said))
+        return self._as_maps(multiplied(self._own_probabilities))
 
     def averaged(self) -> Tensor:
-        return self._as_maps(averaged(self._said))
+        return self._as_maps(averaged(self._own_probabilities))
 
     def averaged_along_surfaces(self) -> Tensor:
         return self._consensus
@@ -130,23 +126,25 @@ class LabelFusion:
 
     def _follow_consensus(self, config: CodeFusionConfig) -> Tensor:
         codes = optimise_codes(self._views, config, self._config.tolerance, self._consensus).state
-        return self._spread(self._gather([view.probabilities(code)
-                                        for view, code in zip(self._views, codes)]))
+        return self._smoothed(self._gathered([view.probabilities(code)
+                                              for view, code in zip(self._views, codes)]))
 
-    def _gather(self, said: Sequence[Tensor]) -> ViewProbabilities:
-        """What all views say of the first view's pixels, given the (C, H, W) of each."""
-        own = said[0].flatten(1)
-        # an element that is looked up holds its classes together
-        heard = [image.sample(theirs.permute(1, 2, 0).contiguous(), found.pixels).T
-                 for theirs, found in zip(said[1:], self._projections)]
-        seen = [torch.ones_like(own[0]), *(found.visible.to(own.dtype) for found in self._projections)]
-        return ViewProbabilities(torch.stack(seen), torch.stack([own, *heard]))
+    def _gathered(self, maps: Sequence[Tensor]) -> ViewProbabilities:
+        """The probabilities (C, H, W) of each view at the first view's pixels."""
+        own = maps[0].flatten(1)
+        # sampling is fastest where the classes of a pixel lie together in memory
+        sampled = [image.sample(of_view.permute(1, 2, 0).contiguous(), projection.pixels).T
+                   for of_view, projection in zip(maps[1:], self._projections)]
+        visible = [torch.ones_like(own[0]),
+                   *(projection.visible.to(own.dtype) for projection in self._projections)]
+        return ViewProbabilities(torch.stack(visible), torch.stack([own, *sampled]))
 
-    def _spread(self, said: ViewProbabilities) -> Tensor:
-        fused = self._as_maps(averaged(said))
+    def _smoothed(self, views: ViewProbabilities) -> Tensor:
+        """(C, H, W) average, smoothed along surfaces."""
+        fused = self._as_maps(averaged(views))
         if not self._config.surfaces.strength:
             return fused
-        return smooth_along_surfaces(fused, self._bonds, self._config.surfaces)
+        return mean_field(fused, self._pairwise, self._config.surfaces)
 
     def _as_maps(self, values: Tensor) -> Tensor:
         return values.reshape(-1, self._views[0].camera.height, self._views[0].camera.width)
@@ -157,15 +155,15 @@ class LabelFusion:
         return [project_view(first, other, self._config.tolerance) for other in others]
 
     @cached_property
-    def _said(self) -> ViewProbabilities:
-        return self._gather([view.own_probabilities for view in self._views])
+    def _own_probabilities(self) -> ViewProbabilities:
+        return self._gathered([view.own_probabilities for view in self._views])
 
     @cached_property
     def _consensus(self) -> Tensor:
-        return self._spread(self._said)
+        return self._smoothed(self._own_probabilities)
 
     @cached_property
-    def _bonds(self) -> PairwisePotentials:
+    def _pairwise(self) -> PairwisePotentials:
         first = self._views[0]
         return pairwise_potentials(first.camera, first.image, first.depth, self._config.surfaces)
 

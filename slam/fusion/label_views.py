@@ -1,4 +1,4 @@
-"""A view whose depth and pose are known, and where its surfaces are seen in another view."""
+"""A view with known depth and pose, and the visibility of its surfaces in another view."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -38,7 +38,8 @@ class LabelView:
 
     @cached_property
     def own_probabilities(self) -> Tensor:
-        """(C, H, W) class probabilities at the view's own code, which every neighbour asks for."""
+        """(C, H, W) class probabilities at the view's own code; kept, since all neighbours need
+        them."""
         return self.probabilities(self.start_code())
 
     def probabilities(self, code: Tensor) -> Tensor:
@@ -51,13 +52,15 @@ class LabelView:
         camera = self.camera.resized(width, height)
         rows = _nearest(self.camera.height, height)
         columns = _nearest(self.camera.width, width)
-        return LabelView(camera, self.T_world_cam, resize_maps(self.image, width, height),
-                         self.depth[rows[:, None], columns], self.prediction, self.code)
+        return LabelView(camera=camera, T_world_cam=self.T_world_cam,
+                         image=resize_maps(self.image, width, height),
+                         depth=self.depth[rows[:, None], columns],
+                         prediction=self.prediction, code=self.code)
 
 
 @dataclass(frozen=True)
 class VisibleProjection:
-    """Where points are seen in a view."""
+    """Points projected into a view."""
 
     #: (N, 2)
     pixels: Tensor
@@ -66,28 +69,29 @@ class VisibleProjection:
 
 
 def project_visible(points: Tensor, T_b_a: Tensor, camera: PinholeCamera, depth: Tensor,
-          tolerance: float) -> VisibleProjection:
-    """Landmarks (N, 3) of camera ``a`` as ``camera`` b sees them, whose own depth is (H, W).
+                    tolerance: float) -> VisibleProjection:
+    """Points (N, 3) in frame ``a`` projected into ``camera`` b, whose own depth is (H, W).
 
-    A point is visible where b's depth is known and within ``tolerance`` of the point's,
-    relative to it: otherwise it is hidden, or the surfaces are not the same.
+    A point is visible where b's depth is known and differs from the point's by less than
+    ``tolerance`` (relative): otherwise it is occluded, or the surfaces are not the same.
     """
     x = se3.act(T_b_a, points)
     pixels, _ = camera.project(x)
-    theirs = image.sample(depth[..., None], pixels)[:, 0]
+    depth_b = image.sample(depth[..., None], pixels)[:, 0]
     visible = (x[:, 2] > MIN_DEPTH) & image.inside(pixels, camera.width, camera.height)
-    visible &= (theirs > 0) & ((theirs - x[:, 2]).abs() < tolerance * x[:, 2])
+    visible &= (depth_b > 0) & ((depth_b - x[:, 2]).abs() < tolerance * x[:, 2])
     return VisibleProjection(pixels, visible)
 
 
 def project_view(a: LabelView, b: LabelView, tolerance: float) -> VisibleProjection:
-    """Where the N = H * W pixels of ``a`` are seen in ``b``."""
+    """The N = H * W pixels of ``a`` projected into ``b``."""
     depth = a.depth.reshape(-1)
     points, _ = a.camera.backproject(a.camera.pixel_grid(device=depth.device), depth)
     T_b_a = se3.inverse(b.T_world_cam) @ a.T_world_cam
-    found = project_visible(points, T_b_a.to(points.dtype), b.camera, b.depth, tolerance)
-    return VisibleProjection(found.pixels, found.visible & (depth > 0))
+    projection = project_visible(points, T_b_a.to(points.dtype), b.camera, b.depth, tolerance)
+    return VisibleProjection(projection.pixels, projection.visible & (depth > 0))
 
 
-def _nearest(size: int, wanted: int) -> Tensor:
-    return ((torch.arange(wanted) + 0.5) * size / wanted).long().clamp(max=size - 1)
+def _nearest(size: int, new_size: int) -> Tensor:
+    """Index of the old pixel at the centre of each new one."""
+    return ((torch.arange(new_size) + 0.5) * size / new_size).long().clamp(max=size - 1)

@@ -2,44 +2,44 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from scenecode.networks.classes import VOID
+from scenecode.core.images import image_to_uint8
 from scenecode.networks.prediction import resize_maps
 from scenecode.optim.geometry import se3
-from scenecode.optim.geometry.camera import MIN_DEPTH, PinholeCamera
 from scenecode.optim.geometry.surface import surface_cosine
 from scenecode.optim.warp import ViewState
 from scenecode.slam.config.slam_config import FusionConfig
-from scenecode.slam.fusion.depth_refinement import corrections, refined_depth
+from scenecode.slam.fusion.depth_refinement import log_depth_corrections, refined_depth
 from scenecode.slam.fusion.label_fusion import LabelFusion, LabelFusionConfig
 from scenecode.slam.fusion.label_views import LabelView
 from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.map.keyframe import Keyframe
 from scenecode.slam.records.snapshot import KeyframeView, PointCloud
 
+#: Surfaces seen at a smaller cosine between ray and normal give no points.
+MIN_COSINE = 0.1
+
 T = TypeVar("T")
-#: By keyframe, what something was made from, and it.
-_Made = dict[int, tuple[tuple, T]]
 
 
 @dataclass(frozen=True)
-class SharedLabels:
-    """What a keyframe and its neighbours together say of its pixels, at the level of fusion."""
+class FusedLabels:
+    """Labels of a keyframe's pixels from itself and its neighbours, at the level of fusion."""
 
     #: (C, H, W)
     probabilities: Tensor
-    #: (H * W,) whether enough of them see a pixel's surface there
+    #: (H * W,) whether enough views see the pixel's surface
     confirmed: Tensor
 
 
 @dataclass(frozen=True)
 class KeyframePoints:
-    """The points of one keyframe that its neighbours agree with; world frame."""
+    """The points of one keyframe that its neighbours confirm; world frame."""
 
     #: (N, 3)
     points: Tensor
@@ -49,128 +49,136 @@ class KeyframePoints:
     probabilities: Tensor
 
 
+class _Cache(Generic[T]):
+    """One value for each keyframe, computed again when an object that it depends on was
+    replaced by another."""
+
+    def __init__(self) -> None:
+        self._entries: dict[int, tuple[tuple[Any, ...], T]] = {}
+
+    def get(self, keyframe: int, inputs: tuple[Any, ...], compute: Callable[[], T]) -> T:
+        entry = self._entries.get(keyframe)
+        if entry is None or len(entry[0]) != len(inputs) \
+                or any(a is not b for a, b in zip(entry[0], inputs)):
+            entry = self._entries[keyframe] = (inputs, compute())
+        return entry[1]
+
+
 class Fusion:
-    """Keeps each keyframe's share until it or a neighbour changes.  Owned by the output
-    thread."""
+    """Fuses a growing and changing map; what depends on unchanged keyframes is kept.  Owned by
+    the output thread."""
 
     def __init__(self, config: FusionConfig):
         self._config = config
-        #: by keyframe, each with the states, or the labels, that it was made from
-        self._corrections: _Made[Tensor] = {}
-        self._surfaces: _Made[LabelView] = {}
-        self._labels: _Made[SharedLabels] = {}
-        self._points: _Made[KeyframePoints] = {}
-        self._views: _Made[KeyframeView] = {}
+        # each depends on the states of keyframes, or on the fused labels
+        self._corrections: _Cache[Tensor] = _Cache()
+        self._label_views: _Cache[LabelView] = _Cache()
+        self._labels: _Cache[FusedLabels] = _Cache()
+        self._points: _Cache[KeyframePoints] = _Cache()
+        self._views: _Cache[KeyframeView] = _Cache()
 
     def keyframe_views(self, graph: KeyframeGraph) -> tuple[KeyframeView, ...]:
         """Every keyframe as it stands; an unchanged one is the same object as before."""
         return tuple(self._view(graph, number) for number in range(len(graph)))
 
     def cloud(self, graph: KeyframeGraph) -> PointCloud:
-        """All points, thinned to one in a cell of space."""
-        parts = [self._keyframe_points(graph, number) for number in range(len(graph))]
+        """The points of all keyframes, one for each occupied voxel."""
+        parts = [self.keyframe_points(graph, number) for number in range(len(graph))]
         if not parts:
             return PointCloud.empty()
         points = torch.cat([p.points for p in parts])
         if not len(points):
             return PointCloud.empty()
         depth = float(np.median([graph.median_depth(n) for n in range(len(graph))]))
-        return thin(points, torch.cat([p.colours for p in parts]),
-                    torch.cat([p.probabilities for p in parts]), self._config.voxel * depth)
+        return voxel_downsample(points, torch.cat([p.colours for p in parts]),
+                                torch.cat([p.probabilities for p in parts]),
+                                self._config.voxel * depth)
+
+    def keyframe_points(self, graph: KeyframeGraph, number: int) -> KeyframePoints:
+        """The points of one keyframe; if unchanged, the same object as before."""
+        labels = self._fused_labels(graph, number)
+        return self._points.get(number, (labels,), lambda: consistent_points(
+            graph.keyframes[number], self._label_view(graph, number), labels, self._config))
 
     def _view(self, graph: KeyframeGraph, number: int) -> KeyframeView:
-        labels = self._shared_labels(graph, number)
-        return _kept(self._views, number, (labels,), lambda: keyframe_view(
+        labels = self._fused_labels(graph, number)
+        return self._views.get(number, (labels,), lambda: keyframe_view(
             graph.keyframes[number], graph.states[number], labels,
             self._correction(graph, number)))
 
-    def _keyframe_points(self, graph: KeyframeGraph, number: int) -> KeyframePoints:
-        labels = self._shared_labels(graph, number)
-        return _kept(self._points, number, (labels,), lambda: consistent_points(
-            graph.keyframes[number], self._surface(graph, number), labels, self._config))
-
-    def _shared_labels(self, graph: KeyframeGraph, number: int) -> SharedLabels:
+    def _fused_labels(self, graph: KeyframeGraph, number: int) -> FusedLabels:
         neighbours = graph.neighbours(number)
-        basis = tuple(graph.states[n] for n in (number, *neighbours))
-        return _kept(self._labels, number, basis, lambda: shared_labels(
-            self._surface(graph, number), [self._surface(graph, n) for n in neighbours],
+        inputs = tuple(graph.states[n] for n in (number, *neighbours))
+        return self._labels.get(number, inputs, lambda: fused_labels(
+            self._label_view(graph, number), [self._label_view(graph, n) for n in neighbours],
             self._config))
 
-    def _surface(self, graph: KeyframeGraph, number: int) -> LabelView:
+    def _label_view(self, graph: KeyframeGraph, number: int) -> LabelView:
         state = graph.states[number]
-        return _kept(self._surfaces, number, (state,), lambda: keyframe_surface(
+        return self._label_views.get(number, (state,), lambda: keyframe_label_view(
             graph.keyframes[number], state, self._config.level, self._correction(graph, number)))
 
     def _correction(self, graph: KeyframeGraph, number: int) -> Tensor:
-        return _kept(self._corrections, number, (graph.states[number],),
-                     lambda: corrections(graph, number, self._config.refinement))
+        return self._corrections.get(number, (graph.states[number],), lambda:
+                                     log_depth_corrections(graph, number, self._config.refinement))
 
 
-def _kept(made: _Made[T], number: int, basis: tuple, make: Callable[[], T]) -> T:
-    """What was made for a keyframe, made again when it was from other objects than ``basis``."""
-    found = made.get(number)
-    if found is None or len(found[0]) != len(basis) \
-            or any(a is not b for a, b in zip(found[0], basis)):
-        found = made[number] = (basis, make())
-    return found[1]
-
-
-def keyframe_surface(keyframe: Keyframe, state: ViewState, level: int,
-                     field: Tensor | None = None) -> LabelView:
+def keyframe_label_view(keyframe: Keyframe, state: ViewState, level: int,
+                        corrections: Tensor | None = None) -> LabelView:
     """A keyframe at a pyramid level as label fusion takes it, with the map's depth and codes;
-    ``field`` (h, w) are its depth's ``scenecode.slam.fusion.depth_refinement.corrections``, if there are any."""
+    ``corrections`` (h, w) of ``log_depth_corrections``, if there are any."""
     camera = keyframe.camera_at(level)
-    image = resize_maps(keyframe.frame.image, camera.width, camera.height)
-    depth = refined_depth(keyframe, state.code_depth, field, level)
-    return LabelView(camera, state.T_world_cam, image, depth, keyframe.prediction,
-                     state.code_semantic)
+    return LabelView(camera=camera, T_world_cam=state.T_world_cam,
+                     image=resize_maps(keyframe.frame.image, camera.width, camera.height),
+                     depth=refined_depth(keyframe, state.code_depth, corrections, level),
+                     prediction=keyframe.prediction, code=state.code_semantic)
 
 
-def shared_labels(own: LabelView, others: Sequence[LabelView],
-                  config: FusionConfig) -> SharedLabels:
+def fused_labels(own: LabelView, others: Sequence[LabelView], config: FusionConfig) -> FusedLabels:
     """A view labelled by all that see its surfaces, as ``config.labels`` says."""
     fusion = LabelFusion([own, *others], LabelFusionConfig(tolerance=config.depth_tolerance))
-    confirmed = fusion.seen_by() >= 1 + min(config.agreeing_views, len(others))
-    return SharedLabels(fusion.fuse(config.labels), confirmed)
+    confirmed = fusion.view_counts() >= 1 + min(config.agreeing_views, len(others))
+    return FusedLabels(probabilities=fusion.fuse(config.labels), confirmed=confirmed)
 
 
-def keyframe_view(keyframe: Keyframe, state: ViewState, labels: SharedLabels | None = None,
-                  field: Tensor | None = None) -> KeyframeView:
-    """A frozen copy for those who only look, with ``field`` as in ``keyframe_surface``; without
-    shared ``labels`` it has its own."""
-    depth = refined_depth(keyframe, state.code_depth, field)
+def keyframe_view(keyframe: Keyframe, state: ViewState, labels: FusedLabels | None = None,
+                  corrections: Tensor | None = None) -> KeyframeView:
+    """A frozen copy for viewers and files, with ``corrections`` as in ``keyframe_label_view``;
+    without fused ``labels`` it has its own."""
+    depth = refined_depth(keyframe, state.code_depth, corrections)
     probabilities = keyframe.probabilities(state.code_semantic) if labels is None else \
         resize_maps(labels.probabilities, keyframe.camera.width, keyframe.camera.height)
     confidence, classes = probabilities.max(0)
-    pixels = (keyframe.frame.image * 255).round().to(torch.uint8).permute(1, 2, 0)
     return KeyframeView(
-        keyframe.frame.index, keyframe.frame.timestamp,
-        state.T_world_cam.double().cpu().numpy().copy(), keyframe.camera,
-        pixels.cpu().numpy().copy(), depth.cpu().numpy(),
-        keyframe.depth_std(depth).cpu().numpy(),
-        classes.to(torch.uint8).cpu().numpy(), confidence.cpu().numpy())
+        frame_index=keyframe.frame.index, timestamp=keyframe.frame.timestamp,
+        T_world_cam=state.T_world_cam.double().cpu().numpy().copy(), camera=keyframe.camera,
+        image=image_to_uint8(keyframe.frame.image), depth=depth.cpu().numpy(),
+        depth_std=keyframe.depth_std(depth).cpu().numpy(),
+        labels=classes.to(torch.uint8).cpu().numpy(), confidence=confidence.cpu().numpy())
 
 
-def consistent_points(keyframe: Keyframe, own: LabelView, labels: SharedLabels,
+def consistent_points(keyframe: Keyframe, own: LabelView, labels: FusedLabels,
                       config: FusionConfig) -> KeyframePoints:
-    """Landmarks of a keyframe whose depth others confirm, from its surface and the ``labels`` that
-    it shares with them."""
+    """The pixels of a keyframe as points, where its depth is certain, confirmed by other views
+    and not seen at a grazing angle."""
     camera, depth = own.camera, own.depth
     points, _ = camera.backproject(camera.pixel_grid(device=depth.device), depth.reshape(-1))
     cosine = surface_cosine(points.reshape(camera.height, camera.width, 3))
     certain = keyframe.depth_std(depth) < config.max_relative_std * depth
-    keep = (certain & (cosine > config.min_cosine)).reshape(-1) & labels.confirmed
-    world = se3.act(own.T_world_cam, points[keep])
-    return KeyframePoints(world, own.image.flatten(1).T[keep],
-                          labels.probabilities.flatten(1).T[keep])
+    keep = (certain & (cosine > MIN_COSINE)).reshape(-1) & labels.confirmed
+    return KeyframePoints(points=se3.act(own.T_world_cam, points[keep]),
+                          colours=own.image.flatten(1).T[keep],
+                          probabilities=labels.probabilities.flatten(1).T[keep])
 
 
-def thin(points: Tensor, colours: Tensor, probabilities: Tensor, cell: float) -> PointCloud:
-    """One point for each occupied cell: the mean of its points, colours and probabilities."""
-    index = torch.floor(points.double() / cell).long()
+def voxel_downsample(points: Tensor, colours: Tensor, probabilities: Tensor,
+                     size: float) -> PointCloud:
+    """One point for each occupied voxel of edge ``size``: the mean of its points (N, 3), colours
+    (N, 3) in [0, 1] and class probabilities (N, C)."""
+    index = torch.floor(points.double() / size).long()
     index = index - index.min(0).values
-    size = index.max(0).values + 1
-    key = (index[:, 0] * size[1] + index[:, 1]) * size[2] + index[:, 2]
+    extent = index.max(0).values + 1
+    key = (index[:, 0] * extent[1] + index[:, 1]) * extent[2] + index[:, 2]
     _, inverse, count = torch.unique(key, return_inverse=True, return_counts=True)
 
     def mean(values: Tensor) -> Tensor:
@@ -178,31 +186,7 @@ def thin(points: Tensor, colours: Tensor, probabilities: Tensor, cell: float) ->
         return sums / count[:, None]
 
     confidence, labels = mean(probabilities).max(1)
-    return PointCloud(mean(points).float().cpu().numpy(),
-                      (mean(colours) * 255).round().to(torch.uint8).cpu().numpy(),
-                      labels.to(torch.uint8).cpu().numpy(), confidence.float().cpu().numpy())
-
-
-def splat(view: KeyframeView, T_cam_key: np.ndarray,
-          camera: PinholeCamera) -> tuple[np.ndarray, np.ndarray]:
-    """A keyframe's depth and labels as another camera (T_cam_key (4, 4)) sees them.
-
-    Returns depth (H, W), 0 where nothing lands, and labels (H, W), VOID there.
-    Nearer points win; a point covers the pixel it falls in.
-    """
-    depth = torch.from_numpy(view.depth).reshape(-1)
-    points, _ = view.camera.backproject(view.camera.pixel_grid(), depth)
-    x = se3.act(torch.from_numpy(T_cam_key).float(), points)
-    pixels, _ = camera.project(x)
-    column, row = pixels.round().long().unbind(1)
-    seen = ((x[:, 2] > MIN_DEPTH) & (column >= 0) & (column < camera.width)
-            & (row >= 0) & (row < camera.height)).numpy()
-    flat = (row * camera.width + column).numpy()[seen]
-    z = x[:, 2].numpy()[seen]
-    far_to_near = np.argsort(-z)
-    out_depth = np.zeros(camera.height * camera.width, np.float32)
-    out_labels = np.full(camera.height * camera.width, VOID, np.uint8)
-    out_depth[flat[far_to_near]] = z[far_to_near]
-    out_labels[flat[far_to_near]] = view.labels.reshape(-1)[seen][far_to_near]
-    shape = (camera.height, camera.width)
-    return out_depth.reshape(shape), out_labels.reshape(shape)
+    return PointCloud(points=mean(points).float().cpu().numpy(),
+                      colours=(mean(colours) * 255).round().to(torch.uint8).cpu().numpy(),
+                      labels=labels.to(torch.uint8).cpu().numpy(),
+                      confidence=confidence.float().cpu().numpy())

@@ -2,58 +2,27 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Protocol
 
-import numpy as np
-
-from scenecode.networks.classes import VOID, ClassSet
+from scenecode.networks.classes import ClassSet
 from scenecode.slam.config.slam_config import FusionConfig
-from scenecode.slam.evaluation.report import make_report
-from scenecode.slam.fusion.map_fusion import Fusion, splat
+from scenecode.slam.evaluation.report import Report, make_report, truth_scores
+from scenecode.slam.fusion.map_fusion import Fusion
 from scenecode.slam.mapping.map_update import MapUpdate
+from scenecode.slam.output.live_view import live_view
 from scenecode.slam.output.overview import overview
 from scenecode.slam.output.result_folder import ResultFolder
 from scenecode.slam.records.frame import Frame
-from scenecode.slam.records.snapshot import KeyframeView, LiveView, Snapshot
+from scenecode.slam.records.snapshot import KeyframeView, Snapshot
 from scenecode.slam.runtime.mailbox import Mailbox
 from scenecode.slam.tracking.tracker import TrackedFrame
 
-#: Seconds between two pictures of the current frame.
+#: Seconds between two live views.
 LIVE_PERIOD = 0.2
-
-
-class OutputSink(Protocol):
-    """Where the system puts map and frames.  ``on_map`` and ``finish`` are called by the output
-    thread, or after it ended; ``on_frame`` by the thread that tracks."""
-
-    @property
-    def snapshot(self) -> Snapshot: ...
-
-    @property
-    def report(self) -> dict: ...
-
-    def on_map(self, update: MapUpdate) -> None: ...
-
-    def on_frame(self, frame: Frame, tracked: TrackedFrame) -> None: ...
-
-    def finish(self) -> None: ...
-
-
-class NoOutput:
-    """For runs of which only poses and keyframes are wanted: nothing is fused or written."""
-
-    report: dict = {}
-
-    def __init__(self, classes: ClassSet):
-        self.snapshot = Snapshot(0, classes)
-
-    def on_map(self, update: MapUpdate) -> None: ...
-
-    def on_frame(self, frame: Frame, tracked: TrackedFrame) -> None: ...
-
-    def finish(self) -> None: ...
+#: While a run goes on, errors against truth are computed anew when the map has grown by this
+#: part, since they look at the whole run: so all of them together take time linear in its length.
+SCORING_GROWTH = 0.1
 
 
 class Output:
@@ -68,11 +37,17 @@ class Output:
         self._folder = folder               # output thread
         self._mailbox = mailbox
         self._next_live = 0.0               # tracking thread
+        #: errors against truth, the number of keyframes and the update that they are of;
+        #: output thread
+        self._scores: Mapping[str, float] = {}
+        self._scored_keyframes = 0
+        self._scored: MapUpdate | None = None
+        self._newest: MapUpdate | None = None
         self._lock = threading.Lock()
         #: the newest snapshot, replaced whole; guarded by _lock
-        self._snapshot = Snapshot(0, classes)
+        self._snapshot = Snapshot(version=0, classes=classes)
         #: contents of report.json; output thread, or anyone after the run
-        self.report: dict = {}
+        self.report = Report()
 
     @property
     def snapshot(self) -> Snapshot:
@@ -81,7 +56,10 @@ class Output:
             return self._snapshot
 
     def on_map(self, update: MapUpdate) -> None:
-        """Fuse, then write and show the map as it now stands."""
+        """Fuse, then write and show the map as it now stands.
+
+        The report's errors against truth may be of an earlier update until ``finish``.
+        """
         graph = update.graph
         views = self._fusion.keyframe_views(graph)
         cloud = self._fusion.cloud(graph)
@@ -90,7 +68,10 @@ class Output:
             self._snapshot = replace(self._snapshot, version=update.version, keyframes=views,
                                      cloud=cloud, trajectory=final.T_world_cam)
             snapshot = self._snapshot
-        self.report = make_report(update.recording, update.timings, views, graph)
+        self._newest = update
+        if self._scoring_is_due(len(graph)):
+            self._score(update, views)
+        self.report = make_report(update.recording, update.timings, graph, self._scores)
         if self._folder is not None:
             self._folder.write_map(snapshot)
             self._folder.write_trajectories(final, update.recording.live())
@@ -101,9 +82,16 @@ class Output:
             self._on_snapshot(snapshot)
 
     def finish(self) -> None:
-        """Draw the picture of the whole result."""
-        if self._folder is not None and self.snapshot.keyframes:
-            self._folder.write_overview(overview(self.snapshot))
+        """Complete the report, and draw the picture of the whole result."""
+        snapshot = self.snapshot
+        if self._newest is not None and self._newest is not self._scored:
+            self._score(self._newest, snapshot.keyframes)
+            self.report = make_report(self._newest.recording, self._newest.timings,
+                                      self._newest.graph, self._scores)
+            if self._folder is not None:
+                self._folder.write_report(self.report)
+        if self._folder is not None and snapshot.keyframes:
+            self._folder.write_overview(overview(snapshot))
 
     def on_frame(self, frame: Frame, tracked: TrackedFrame) -> None:
         """Show the current frame, as often as a person can take it in."""
@@ -121,16 +109,11 @@ class Output:
         views = self.snapshot.keyframes
         return views[min(keyframe, len(views) - 1)] if views else None
 
+    def _scoring_is_due(self, keyframes: int) -> bool:
+        """Whether the map has grown by ``SCORING_GROWTH``, or was started anew."""
+        before = self._scored_keyframes
+        return keyframes < before or keyframes > before + int(SCORING_GROWTH * before)
 
-def live_view(frame: Frame, tracked: TrackedFrame, reference: KeyframeView | None) -> LiveView:
-    """A frame with the depth and labels that a keyframe gives it; empty without one."""
-    T_world_cam = tracked.T_world_cam.double().cpu().numpy()
-    shape = (frame.camera.height, frame.camera.width)
-    if reference is None:
-        depth, labels = np.zeros(shape, np.float32), np.full(shape, VOID, np.uint8)
-    else:
-        T_cam_key = np.linalg.inv(T_world_cam) @ reference.T_world_cam
-        depth, labels = splat(reference, T_cam_key, frame.camera)
-    pixels = (frame.image * 255).round().byte().permute(1, 2, 0).cpu().numpy()
-    return LiveView(frame.index, frame.timestamp, T_world_cam, frame.camera,
-                    np.ascontiguousarray(pixels), depth, labels, tracked.lost)
+    def _score(self, update: MapUpdate, views: tuple[KeyframeView, ...]) -> None:
+        self._scores = truth_scores(update.recording, views, update.graph)
+        self._scored, self._scored_keyframes = update, len(update.graph)

@@ -50,7 +50,7 @@ def _map_panel(snapshot: Snapshot, colours: np.ndarray) -> np.ndarray:
     far_to_near = np.argsort(-seen[:, 2])
     for down, right in ((0, 0), (0, 1), (1, 0), (1, 1)):
         at = pixels + (right, down)
-        inside = np.logical_and(at >= 0, at < (PANEL_WIDTH, PANEL_HEIGHT)).all(1)
+        inside = np.all((at >= 0) & (at < (PANEL_WIDTH, PANEL_HEIGHT)), axis=1)
         order = far_to_near[inside[far_to_near]]
         panel[at[order, 1], at[order, 0]] = colours[order]
     cv2.polylines(panel, [place(path).reshape(-1, 1, 2)], False, _PATH_COLOUR, 2, cv2.LINE_AA)

@@ -18,7 +18,9 @@ import json
 import logging
 import math
 import shutil
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -76,7 +78,7 @@ class ResultFolder:
         write_text(path / CONFIG, config_text)
         result = ResultFolder(path)
         result.write_trajectories(Trajectory(), Trajectory())
-        result.write_map(Snapshot(0, classes))
+        result.write_map(Snapshot(version=0, classes=classes))
         return result
 
     def write_map(self, snapshot: Snapshot) -> None:
@@ -99,11 +101,12 @@ class ResultFolder:
             self._cloud = snapshot.cloud
 
     def write_trajectories(self, final: Trajectory, live: Trajectory) -> None:
-        """Write ``trajectory.txt`` (as known now) and ``trajectory_live.txt`` (as known then)."""
+        """Write ``trajectory.txt`` (poses as known now) and ``trajectory_live.txt`` (as they were
+        when the frame was tracked)."""
         write_tum(self.path / TRAJECTORY, final)
         write_tum(self.path / TRAJECTORY_LIVE, live)
 
-    def write_report(self, report: dict) -> None:
+    def write_report(self, report: Mapping[str, Any]) -> None:
         """Write ``report.json``; numbers that are not finite become null."""
         text = json.dumps(_jsonable(report), indent=1, allow_nan=False)
         write_text(self.path / REPORT, text + "\n")
@@ -158,7 +161,7 @@ def _read_classes(path: Path) -> ClassSet:
                           "another folder") from error
 
 
-def _read_keyframes(path: Path):
+def _read_keyframes(path: Path) -> Iterator[KeyframeView]:
     """The keyframes that have a folder and a pose, in time order."""
     poses = read_tum(path / KEYFRAMES)
 
@@ -175,7 +178,7 @@ def _read_keyframes(path: Path):
             _log.warning("skipping a keyframe: %s", error)
 
 
-def _jsonable(value):
+def _jsonable(value: Any) -> Any:
     """Plain JSON types: numpy scalars and arrays unpacked, non-finite numbers to None."""
     if isinstance(value, dict):
         return {str(k): _jsonable(v) for k, v in value.items()}

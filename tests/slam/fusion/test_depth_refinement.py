@@ -1,4 +1,4 @@
-"""Corners that know better correct the depth around them, and only there."""
+"""Triangulated landmarks correct the depth around them, and only there."""
 
 from dataclasses import replace
 from math import log
@@ -12,7 +12,12 @@ from scenecode.optim.geometry import se3
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.optim.geometry.proximity import proximity_from_depth
 from scenecode.slam.config.slam_config import FusionConfig, RefinementConfig
-from scenecode.slam.fusion.depth_refinement import corrections, refined_depth, seen_corners
+from scenecode.slam.fusion import depth_refinement
+from scenecode.slam.fusion.depth_refinement import (
+    landmark_depths,
+    log_depth_corrections,
+    refined_depth,
+)
 from scenecode.slam.fusion.map_fusion import Fusion
 from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.map.keyframe import make_keyframe
@@ -22,13 +27,13 @@ from scenecode.slam.records.frame import Frame
 CAMERA = PinholeCamera(60.0, 60.0, 31.5, 23.5, 64, 48)
 CONFIG = RefinementConfig()
 #: A wall, and a box in front of its left half which the network sees too far away.
-WALL, BOX, SAID = 3.0, 1.5, 1.65
+WALL, BOX, PREDICTED = 3.0, 1.5, 1.65
 
 
 def graph_of(distance=0.3):
     """Three keyframes so far apart; the network is wrong about the box, in all."""
     depth = torch.full((48, 64), WALL)
-    depth[:, :32] = SAID
+    depth[:, :32] = PREDICTED
     prox = proximity_from_depth(depth, 2.0)
     prediction = Prediction(prox, prox.new_zeros(0, 48, 64), torch.full_like(prox, 0.02),
                             torch.zeros(len(NYU13), 48, 64),
@@ -49,8 +54,8 @@ def graph_of(distance=0.3):
     return graph
 
 
-def corners_on_the_box(graph, log_depth=log(BOX)):
-    """A grid of corners of the first keyframe, seen in the others."""
+def landmarks_on_the_box(graph, log_depth=log(BOX)):
+    """A grid of landmarks of the first keyframe, observed by the others."""
     v, u = torch.meshgrid(torch.arange(6.0, 44, 8), torch.arange(5.0, 30, 8), indexing="ij")
     pixels = torch.stack([u, v], -1).reshape(-1, 2)
     points = make_landmarks(graph.keyframes[0], torch.zeros(0), pixels)
@@ -63,66 +68,67 @@ def corners_on_the_box(graph, log_depth=log(BOX)):
 
 def depth_of(graph, number=0, config=CONFIG):
     keyframe, state = graph.keyframes[number], graph.states[number]
-    return refined_depth(keyframe, state.code_depth, corrections(graph, number, config))
+    return refined_depth(keyframe, state.code_depth,
+                         log_depth_corrections(graph, number, config))
 
 
-def test_a_surface_with_corners_is_put_right_and_the_one_behind_it_left_alone():
-    depth = depth_of(corners_on_the_box(graph_of()))
+def test_a_surface_with_landmarks_is_corrected_and_the_one_behind_it_is_not():
+    depth = depth_of(landmarks_on_the_box(graph_of()))
     assert depth[:, :31] == pytest.approx(BOX, rel=0.03)
     assert depth[:, 33:] == pytest.approx(WALL, rel=0.01)
 
 
-def test_corners_of_another_keyframe_count_where_they_are_seen():
-    graph = corners_on_the_box(graph_of())
-    seen = seen_corners(graph, 1)
+def test_landmarks_of_another_keyframe_count_where_they_are_observed():
+    graph = landmarks_on_the_box(graph_of())
+    seen = landmark_depths(graph, 1)
     assert torch.equal(seen.pixels, graph.observations[0, 1].pixels)
     assert seen.log_depth.exp() == pytest.approx(BOX)
     assert depth_of(graph, 1)[10:40, 2:14] == pytest.approx(BOX, rel=0.03)
 
 
-def test_one_wrong_corner_among_many_hardly_matters():
-    graph = corners_on_the_box(graph_of())
+def test_one_wrong_landmark_among_many_hardly_matters():
+    graph = landmarks_on_the_box(graph_of())
     wrong = graph.landmarks[0].log_depth.clone()
     wrong[9] += 1.0
     graph.landmarks[0] = replace(graph.landmarks[0], log_depth=wrong)
     error = (depth_of(graph)[:, :31] / BOX - 1).abs()
-    assert error.median() < 0.03 and error.max() < 0.15, 'not 1.7, which it says'
+    assert error.median() < 0.03 and error.max() < 0.15, "an outlier says 1.7"
 
 
-@pytest.mark.parametrize("why", ["no corners", "no parallax", "one view", "switched off"])
-def test_without_a_reason_nothing_is_corrected(why):
+@pytest.mark.parametrize("why", ["no landmarks", "no parallax", "one view", "switched off"])
+def test_without_reliable_landmarks_nothing_is_corrected(why):
     graph = graph_of(distance=0.01) if why == "no parallax" else graph_of()
-    if why != "no corners":
-        corners_on_the_box(graph)
+    if why != "no landmarks":
+        landmarks_on_the_box(graph)
     if why == "one view":
         del graph.observations[0, 2]
     config = replace(CONFIG, enabled=why != "switched off")
-    assert torch.equal(corrections(graph, 0, config), torch.zeros(48, 64))
+    assert torch.equal(log_depth_corrections(graph, 0, config), torch.zeros(48, 64))
 
 
-def test_stronger_smoothness_reaches_further():
-    """One corner is off, among others that are not: how far around is it believed?"""
-    graph = corners_on_the_box(graph_of(), log(SAID))
+def test_stronger_smoothness_reaches_further(monkeypatch):
+    """One landmark differs, among others that do not: how far around it is depth corrected?"""
+    monkeypatch.setattr(depth_refinement, "CAUCHY_SCALE", 100.0)    # or it counts as an outlier
+    graph = landmarks_on_the_box(graph_of(), log(PREDICTED))
     one = graph.landmarks[0].log_depth.clone()
     one[8] = log(BOX)
     graph.landmarks[0] = replace(graph.landmarks[0], log_depth=one)
     u, v = graph.landmarks[0].pixels[8].long().tolist()
 
     def reach(smoothness):
-        config = replace(CONFIG, smoothness=smoothness, cauchy=100.0)
-        field = corrections(graph, 0, config)
+        field = log_depth_corrections(graph, 0, replace(CONFIG, smoothness=smoothness))
         return float(field[v, u + 3] / field[v, u])
 
     assert 0 < reach(1.0) < reach(100.0) - 0.1
 
 
 def test_the_map_shows_corrected_depth():
-    graph = corners_on_the_box(graph_of())
+    graph = landmarks_on_the_box(graph_of())
     view, = Fusion(FusionConfig()).keyframe_views(graph)[:1]
     assert view.depth[:, :31] == pytest.approx(BOX, rel=0.03)
     plain, = Fusion(FusionConfig(refinement=replace(CONFIG, enabled=False))).keyframe_views(
         graph)[:1]
-    assert plain.depth[:, :31] == pytest.approx(SAID, rel=1e-4)
+    assert plain.depth[:, :31] == pytest.approx(PREDICTED, rel=1e-4)
 
 
 def test_settings_that_cannot_be_are_refused():

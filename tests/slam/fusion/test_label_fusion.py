@@ -1,4 +1,4 @@
-"""Label fusion: element by element, through codes, along surfaces; one call for all."""
+"""Label fusion: pixel by pixel, through codes, along surfaces; one call for all."""
 
 from dataclasses import replace
 
@@ -11,16 +11,12 @@ from scenecode.core.errors import ConfigError
 from scenecode.networks.classes import NYU13
 from scenecode.networks.evaluation.metrics import Confusion
 from scenecode.networks.prediction import Prediction
+from scenecode.optim.crf import SurfaceConfig
 from scenecode.optim.geometry import se3
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.slam.fusion.code_fusion import CodeFusionConfig, SemanticAgreement, optimise_codes
 from scenecode.slam.fusion.label_fusion import METHODS, LabelFusionConfig, fuse_labels
 from scenecode.slam.fusion.label_views import LabelView, project_view
-from scenecode.slam.fusion.surface_crf import (
-    SurfaceConfig,
-    pairwise_potentials,
-    smooth_along_surfaces,
-)
 from scenecode.slam.sources.rooms import RoomsSource
 
 CAMERA = PinholeCamera(60.0, 60.0, 31.5, 23.5, 64, 48)
@@ -61,23 +57,25 @@ def noisy_views(seed, start, count=2, step=12):
 SET_CONFIG = LabelFusionConfig(code=CodeFusionConfig(step=4, sigma=1.0, huber=2.0))
 
 
+@pytest.fixture(scope="module")
 def room_set():
     """Pairs of views with the labels of the first: small and always the same."""
     return [noisy_views(seed, 20) for seed in range(6)]
 
 
-def set_miou(label):
+def set_miou(room_set, label):
     """mIoU of ``label(views)`` (H, W) over the set."""
     confusion = Confusion(len(NYU13))
-    for views, labels in room_set():
+    for views, labels in room_set:
         confusion.add(label(views), labels)
     return confusion.scores()["miou"]
 
 
 @pytest.fixture(scope="module")
-def room_scores():
+def room_scores(room_set):
     """mIoU of each method with two views."""
-    return {method: set_miou(lambda views: fuse_labels(method, views, SET_CONFIG).argmax(0))
+    return {method: set_miou(room_set, lambda views, method=method:
+                             fuse_labels(method, views, SET_CONFIG).argmax(0))
             for method in METHODS}
 
 
@@ -86,9 +84,9 @@ def test_the_code_prior_keeps_two_views_from_agreeing_on_the_wrong_labels(room_s
     assert room_scores["code_without_prior"] < room_scores["average_along_surfaces"]
 
 
-def test_agreement_of_two_views_alone_needs_the_prior_to_beat_one_view(room_scores):
+def test_agreement_of_two_views_alone_needs_the_prior_to_beat_one_view(room_set, room_scores):
     free = replace(SET_CONFIG.code, prior_sigma=0.0)
-    without = set_miou(lambda views: views[0].probabilities(
+    without = set_miou(room_set, lambda views: views[0].probabilities(
         optimise_codes(views, free, SET_CONFIG.tolerance).state[0]).argmax(0))
     assert without < room_scores["none"] < room_scores["code_alone"]
 
@@ -183,58 +181,8 @@ def test_a_given_code_is_where_a_view_starts():
     assert not torch.allclose(view.own_probabilities, view.probabilities(torch.zeros(3)))
 
 
-@pytest.fixture
-def step_scene():
-    """A wall at 2 m whose right half stands back to 3 m; its colour is the same."""
-    depth = torch.full((48, 64), 2.0)
-    depth[:, 32:] = 3.0
-    return depth, torch.full((3, 48, 64), 0.5)
-
-
-def test_labels_spread_along_a_surface_and_stop_at_its_edge(step_scene):
-    depth, image = step_scene
-    config = SurfaceConfig()
-    probabilities = torch.full((2, 48, 64), 0.5)
-    probabilities[0, :, :32], probabilities[0, :, 32:] = 0.9, 0.1
-    # what a coarse network blurs over the edge, and a mistaken spot
-    probabilities[0, :, 32:35] = 0.9
-    probabilities[0, 20:23, 10:13] = 0.2
-    probabilities[1] = 1 - probabilities[0]
-    bonds = pairwise_potentials(CAMERA, image, depth, config)
-    labels = smooth_along_surfaces(probabilities, bonds, config).argmax(0)
-    assert (labels[:, :32] == 0).all() and (labels[:, 32:] == 1).all()
-
-
-def test_colour_divides_a_surface_too_and_strength_zero_does_nothing(step_scene):
-    _, image = step_scene
-    depth = torch.full((48, 64), 2.0)
-    image[0, :, 32:] = 1.0
-    config = SurfaceConfig(colour=0.1)
-    probabilities = torch.full((2, 48, 64), 0.4)
-    probabilities[0, :, :32] = 0.6
-    probabilities[1] = 1 - probabilities[0]
-    bonds = pairwise_potentials(CAMERA, image, depth, config)
-    labels = smooth_along_surfaces(probabilities, bonds, config).argmax(0)
-    assert (labels[:, :32] == 0).all() and (labels[:, 32:] == 1).all()
+def test_strength_zero_does_no_smoothing():
     view = wall_view(0.0, 0.7)
     plain = LabelFusionConfig(surfaces=SurfaceConfig(strength=0.0))
     torch.testing.assert_close(fuse_labels("average_along_surfaces", [view], plain),
                                fuse_labels("average", [view]))
-
-
-def test_pixels_without_depth_keep_their_own_label():
-    depth = torch.full((48, 64), 2.0)
-    depth[:, 32:] = 0
-    probabilities = torch.full((2, 48, 64), 0.1)
-    probabilities[1] = 0.9
-    probabilities[:, 24, 48] = torch.tensor([0.9, 0.1])
-    config = SurfaceConfig()
-    bonds = pairwise_potentials(CAMERA, torch.full((3, 48, 64), 0.5), depth, config)
-    smoothed = smooth_along_surfaces(probabilities, bonds, config)
-    assert smoothed.isfinite().all() and smoothed[:, 24, 48].argmax() == 0
-
-
-@pytest.mark.parametrize("changes", [{"strength": -1.0}, {"plane": 0.0}, {"offsets": (0,)}])
-def test_settings_of_surfaces_that_mean_nothing_are_refused(changes):
-    with pytest.raises(ValueError, match="got"):
-        SurfaceConfig(**changes)

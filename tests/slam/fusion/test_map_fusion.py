@@ -1,87 +1,31 @@
-"""Fused points: on the surface, agreed upon, thinned, labelled by all who see them."""
+"""Fused points: on the surface, agreed upon, downsampled, labelled by all who see them."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from support.wall_and_box import BOX, LABELS, WALL, graph_of, pose, surface
 
-from scenecode.networks.classes import NYU13, VOID
-from scenecode.networks.prediction import Prediction
-from scenecode.optim.geometry import se3
-from scenecode.optim.geometry.camera import PinholeCamera
-from scenecode.optim.geometry.proximity import proximity_from_depth
+from scenecode.networks.classes import NYU13
 from scenecode.slam.config.slam_config import FusionConfig
 from scenecode.slam.fusion.map_fusion import (
     Fusion,
     consistent_points,
-    keyframe_surface,
+    fused_labels,
+    keyframe_label_view,
     keyframe_view,
-    shared_labels,
-    splat,
-    thin,
+    voxel_downsample,
 )
 from scenecode.slam.map.graph import KeyframeGraph
-from scenecode.slam.map.keyframe import make_keyframe
-from scenecode.slam.records.frame import Frame
 
-CAMERA = PinholeCamera(60.0, 60.0, 31.5, 23.5, 64, 48)
 CONFIG = FusionConfig(level=0)
-#: The world is a wall at this z, in front of which a box's face fills x < 0.
-WALL, BOX = 3.0, 2.0
-LABELS = {WALL: NYU13.names.index("wall"), BOX: NYU13.names.index("furniture")}
-
-
-def surface(T_world_cam):
-    """Depth and labels (H, W) of the wall and the box, by casting rays."""
-    rays = CAMERA.rays(CAMERA.pixel_grid()) @ T_world_cam[:3, :3].T
-    centre = T_world_cam[:3, 3]
-    depth = (WALL - centre[2]) / rays[:, 2]
-    label = torch.full_like(depth, LABELS[WALL])
-    to_box = (BOX - centre[2]) / rays[:, 2]
-    on_box = centre[0] + to_box * rays[:, 0] < 0
-    depth = torch.where(on_box, to_box, depth)
-    label = torch.where(on_box, float(LABELS[BOX]), label)
-    shape = (CAMERA.height, CAMERA.width)
-    return depth.reshape(shape), label.reshape(shape).long()
-
-
-def graph_of(*poses, wrong_depth=None, wrong_labels=None, b=0.005, confidence=4.0):
-    """Keyframes of the scene, all linked; some may see a wrong depth or wrong labels."""
-    graph = KeyframeGraph()
-    for n, T in enumerate(poses):
-        depth, labels = surface(T)
-        if n == wrong_depth:
-            depth = depth * 1.3
-        if n == wrong_labels:
-            labels = torch.full_like(labels, NYU13.names.index("tv"))
-        prox = proximity_from_depth(depth, 2.0)
-        logits = confidence * torch.nn.functional.one_hot(labels, len(NYU13)).permute(2, 0, 1)
-        prediction = Prediction(prox, prox.new_zeros(0, *prox.shape), torch.full_like(prox, b),
-                                logits.float(),
-                                prox.new_zeros(len(NYU13), 0, *prox.shape), NYU13, 2.0)
-
-        class Known:
-            @staticmethod
-            def predict(image, camera, prediction=prediction):
-                return prediction
-
-        picture = torch.full((3, *prox.shape), 0.25)
-        keyframe = make_keyframe(Frame(10 * n, n / 3, picture, CAMERA), T, Known)
-        graph.add(keyframe, keyframe.initial_state())
-        for other in range(n):
-            graph.link(n, other)
-    return graph
-
-
-def pose(x=0.0, yaw=0.0):
-    return se3.exp(torch.tensor([x, 0.0, 0.0, 0.0, yaw, 0.0]))
 
 
 def points_of(graph, number, config=CONFIG):
-    own, *others = (keyframe_surface(graph.keyframes[n], graph.states[n], config.level)
+    own, *others = (keyframe_label_view(graph.keyframes[n], graph.states[n], config.level)
                     for n in (number, *graph.neighbours(number)))
-    return consistent_points(graph.keyframes[number], own, shared_labels(own, others, config),
+    return consistent_points(graph.keyframes[number], own, fused_labels(own, others, config),
                              config)
 
 
@@ -133,8 +77,8 @@ def test_labels_of_all_confirming_views_count():
     graph = graph_of(*POSES, wrong_labels=0)
     points = points_of(graph, 0)
     tv = NYU13.names.index("tv")
-    seen_by_all = points.probabilities.argmax(1) != tv
-    assert seen_by_all.float().mean() > 0.8
+    by_all = points.probabilities.argmax(1) != tv
+    assert by_all.float().mean() > 0.8
 
 
 def test_a_keyframe_shows_the_labels_that_it_shares_with_others():
@@ -162,23 +106,24 @@ def test_points_follow_their_keyframe_and_the_unchanged_are_not_made_again():
     graph.links.clear()
     fusion = Fusion(CONFIG)
     fusion.cloud(graph)
-    before = {n: points for n, (_, points) in fusion._points.items()}
+    before = [fusion.keyframe_points(graph, n) for n in range(2)]
     views = fusion.keyframe_views(graph)
     graph.states[1] = replace(graph.states[1], T_world_cam=pose(0.6))
     fusion.cloud(graph)
-    after = {n: points for n, (_, points) in fusion._points.items()}
+    after = [fusion.keyframe_points(graph, n) for n in range(2)]
     assert after[0] is before[0]
     shift = after[1].points - before[1].points
-    torch.testing.assert_close(shift, torch.tensor([0.5, 0, 0]).expand_as(shift), atol=1e-5, rtol=0)
+    torch.testing.assert_close(shift, torch.tensor([0.5, 0, 0]).expand_as(shift), atol=1e-5,
+                               rtol=0)
     again = fusion.keyframe_views(graph)
     assert again[0] is views[0] and again[1] is not views[1]
 
 
-def test_thin_keeps_the_mean_of_each_cell():
+def test_downsampling_keeps_the_mean_of_each_cell():
     points = torch.tensor([[0.1, 0.1, 0.1], [0.3, 0.1, 0.1], [0.9, 0.9, 0.9], [-0.1, 0.1, 0.1]])
     colours = torch.tensor([[0.0, 0, 0], [1.0, 0, 0], [0, 1.0, 0], [0, 0, 1.0]])
     probabilities = torch.tensor([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8], [0.5, 0.5]])
-    cloud = thin(points, colours, probabilities, cell=0.5)
+    cloud = voxel_downsample(points, colours, probabilities, size=0.5)
     assert len(cloud.points) == 3
     row = {tuple(np.floor(p / 0.5).astype(int)): i for i, p in enumerate(cloud.points)}
     first = row[0, 0, 0]
@@ -211,36 +156,12 @@ def test_keyframe_view_shares_no_memory_with_the_live_keyframe():
     assert view.depth_std == pytest.approx(2 ** 0.5 * 0.005 * (2 + view.depth) ** 2 / 2, rel=1e-5)
 
 
-def test_splat_shows_the_map_from_elsewhere():
-    graph = graph_of(pose())
-    view = keyframe_view(graph.keyframes[0], graph.states[0])
-    T = pose(0.2, 0.03)
-    depth, labels = splat(view, torch.linalg.inv(T).numpy(), CAMERA)
-    true_depth, true_labels = (a.numpy() for a in surface(T))
-    known = depth > 0
-    assert 0.6 < known.mean() < 1 and ((labels == VOID) == ~known).all()
-    # points fall between pixels: right but for the edge of the box
-    assert (np.abs(depth - true_depth)[known] < 0.05).mean() > 0.95
-    assert (labels == true_labels)[known].mean() > 0.95
-
-
-def test_splat_lets_the_nearer_point_win_and_ignores_what_is_behind():
-    graph = graph_of(pose())
-    view = keyframe_view(graph.keyframes[0], graph.states[0])
-    small = CAMERA.resized(2, 2)
-    depth, _ = splat(view, np.eye(4), small)
-    assert depth[0, 0] == pytest.approx(BOX, abs=1e-3)
-    behind = pose(yaw=np.pi).numpy()
-    depth, labels = splat(view, behind, CAMERA)
-    assert not depth.any() and (labels == VOID).all()
-
-
 @pytest.mark.parametrize("labels", ["multiplication", "average", "code"])
 def test_every_way_of_fusing_labels_serves_the_live_map(labels):
     """Also with a network without codes, as here."""
     graph = graph_of(*POSES, wrong_labels=0)
     points = points_of(graph, 0, replace(CONFIG, labels=labels))
     assert len(points.points) > 500
-    seen_by_all = points.probabilities.argmax(1) != NYU13.names.index("tv")
-    assert seen_by_all.float().mean() > 0.8
+    by_all = points.probabilities.argmax(1) != NYU13.names.index("tv")
+    assert by_all.float().mean() > 0.8
     torch.testing.assert_close(points.probabilities.sum(1), torch.ones(len(points.points)))

@@ -12,9 +12,7 @@ from scenecode.optim.geometry import se3
 from scenecode.optim.imaging.image import intensity
 from scenecode.slam.config.slam_config import LoopClosureConfig, StageConfig
 from scenecode.slam.evaluation.alignment import align
-from scenecode.slam.evaluation.report import make_report
 from scenecode.slam.features.orb import detect, grey, match
-from scenecode.slam.fusion.map_fusion import Fusion
 from scenecode.slam.loops.closure import LoopCloser, close
 from scenecode.slam.loops.place_recognition import PlaceIndex
 from scenecode.slam.loops.verification import verify
@@ -228,7 +226,6 @@ def test_the_running_system_closes_loops_and_says_so(there_and_back):
                      keyframes=replace(config.keyframes, min_interval=0.0, motion=0.01))
     system = System(config, ExactPredictor(frames))
     system.run(Playback(frames))
-    views = Fusion(config.fusion).keyframe_views(system.graph)
-    report = make_report(system.recording, system.timings, views, system.graph)
+    report = system.report
     assert report["loops"] == len(system.graph.loops) >= 1
     assert report["ate_m"] < 0.03 and system.timings.loop

@@ -10,11 +10,13 @@ from support.exact import ExactPredictor
 from support.walks import Playback, small_config
 
 from scenecode.networks.classes import NYU13, VOID
-from scenecode.slam.evaluation.report import make_report
+from scenecode.slam.evaluation.report import make_report, truth_scores
 from scenecode.slam.map.graph import KeyframeGraph, Loop
 from scenecode.slam.output import output as output_module
-from scenecode.slam.output.output import NoOutput, Output, live_view
+from scenecode.slam.output.live_view import live_view
+from scenecode.slam.output.output import Output
 from scenecode.slam.output.result_folder import ResultFolder
+from scenecode.slam.output.sink import NoOutput
 from scenecode.slam.runtime.mailbox import Mailbox
 from scenecode.slam.system import System
 from scenecode.slam.tracking.recording import Recording
@@ -75,6 +77,30 @@ def test_loops_are_counted_in_the_report(updates, small_walk, tmp_path):
     assert len(frozen.loops) == 1
 
 
+def test_errors_are_computed_as_the_map_grows_and_of_the_whole_run_at_the_end(
+        updates, tmp_path, monkeypatch):
+    scored = []
+
+    def counted(recording, keyframes, graph):
+        scored.append(len(keyframes))
+        return truth_scores(recording, keyframes, graph)
+
+    monkeypatch.setattr(output_module, "truth_scores", counted)
+    output = make_output(ResultFolder.create(tmp_path, NYU13, ""))
+    for update in updates[0]:
+        for _ in range(3):  # a map that changes but does not grow
+            output.on_map(update)
+            assert "ate_m" in output.report and "miou" in output.report
+    last = updates[0][-1]
+    keyframes = sorted({len(update.graph) for update in updates[0]})
+    assert scored == keyframes
+    output.finish()
+    assert scored == [*keyframes, len(last.graph)]
+    expected = truth_scores(last.recording, output.snapshot.keyframes, last.graph)
+    assert expected.items() <= output.report.items()
+    assert expected.items() <= json.loads((tmp_path / "report.json").read_text()).items()
+
+
 def test_live_picture_is_refreshed_now_and_then(updates, small_walk, monkeypatch):
     clock = [100.0]
     monkeypatch.setattr(output_module.time, "monotonic", lambda: clock[0])
@@ -119,9 +145,8 @@ def test_live_view_of_a_lost_camera_without_a_map(small_walk, updates):
 
 def test_report_counts_frames_that_were_not_tracked(updates):
     update = updates[0][-1]
-    recording = Recording(list(update.recording.tracked), [], unusable=[3, 9])
-    recording.unreadable = 3
-    report = make_report(recording, update.timings, (), update.graph)
+    recording = Recording(tracked=list(update.recording.tracked), unusable=[3, 9], unreadable=3)
+    report = make_report(recording, update.timings, update.graph, {})
     assert report["frames"] == 30 and report["tracked"] == 25
     assert report["coverage"] == pytest.approx(25 / 30)
     assert report["unusable"] == [3, 9] and report["unreadable"] == 3
@@ -129,7 +154,7 @@ def test_report_counts_frames_that_were_not_tracked(updates):
 
 def test_speed_in_the_report():
     timings = Timings(tracking=[0.01, 0.03], keyframe=[0.2, 0.3, 0.1], iteration=[0.05])
-    report = make_report(Recording(), timings, (), KeyframeGraph())
+    report = make_report(Recording(), timings, KeyframeGraph(), {})
     assert report["tracking_fps"] == pytest.approx(50)
     assert report["keyframe_ms"] == pytest.approx(200)
     assert report["window_iteration_ms"] == pytest.approx(50)
@@ -137,7 +162,7 @@ def test_speed_in_the_report():
 
 
 def test_report_of_nothing_has_no_times_and_no_errors():
-    report = make_report(Recording(), Timings(), (), KeyframeGraph())
+    report = make_report(Recording(), Timings(), KeyframeGraph(), {})
     assert report["coverage"] == 0 and report["tracking_fps"] is None and "ate_m" not in report
 
 

@@ -1,0 +1,41 @@
+"""What the system hands its map and frames to."""
+
+from typing import Protocol
+
+from scenecode.networks.classes import ClassSet
+from scenecode.slam.evaluation.report import Report
+from scenecode.slam.mapping.map_update import MapUpdate
+from scenecode.slam.records.frame import Frame
+from scenecode.slam.records.snapshot import Snapshot
+from scenecode.slam.tracking.tracker import TrackedFrame
+
+
+class OutputSink(Protocol):
+    """``on_map`` and ``finish`` are called by the output thread, or after it ended; ``on_frame``
+    by the thread that tracks."""
+
+    @property
+    def snapshot(self) -> Snapshot: ...
+
+    @property
+    def report(self) -> Report: ...
+
+    def on_map(self, update: MapUpdate) -> None: ...
+
+    def on_frame(self, frame: Frame, tracked: TrackedFrame) -> None: ...
+
+    def finish(self) -> None: ...
+
+
+class NoOutput:
+    """For runs of which only poses and keyframes are wanted: nothing is fused or written."""
+
+    def __init__(self, classes: ClassSet):
+        self.snapshot = Snapshot(version=0, classes=classes)
+        self.report = Report()
+
+    def on_map(self, update: MapUpdate) -> None: ...
+
+    def on_frame(self, frame: Frame, tracked: TrackedFrame) -> None: ...
+
+    def finish(self) -> None: ...

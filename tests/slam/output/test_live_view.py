@@ -1,0 +1,34 @@
+"""Depth and labels of the map in the current frame."""
+
+import numpy as np
+import pytest
+import torch
+from support.wall_and_box import BOX, CAMERA, graph_of, pose, surface
+
+from scenecode.networks.classes import VOID
+from scenecode.slam.fusion.map_fusion import keyframe_view
+from scenecode.slam.output.live_view import reproject
+
+
+def test_a_keyframe_is_seen_from_elsewhere():
+    graph = graph_of(pose())
+    view = keyframe_view(graph.keyframes[0], graph.states[0])
+    T = pose(0.2, 0.03)
+    depth, labels = reproject(view, torch.linalg.inv(T).numpy(), CAMERA)
+    true_depth, true_labels = (a.numpy() for a in surface(T))
+    known = depth > 0
+    assert 0.6 < known.mean() < 1 and ((labels == VOID) == ~known).all()
+    # points fall between pixels: right but for the edge of the box
+    assert (np.abs(depth - true_depth)[known] < 0.05).mean() > 0.95
+    assert (labels == true_labels)[known].mean() > 0.95
+
+
+def test_reprojection_lets_the_nearer_point_win_and_ignores_what_is_behind():
+    graph = graph_of(pose())
+    view = keyframe_view(graph.keyframes[0], graph.states[0])
+    small = CAMERA.resized(2, 2)
+    depth, _ = reproject(view, np.eye(4), small)
+    assert depth[0, 0] == pytest.approx(BOX, abs=1e-3)
+    behind = pose(yaw=np.pi).numpy()
+    depth, labels = reproject(view, behind, CAMERA)
+    assert not depth.any() and (labels == VOID).all()
