@@ -1,24 +1,26 @@
-"""Pixels beside a nearer surface: their brightness belongs partly to that, and moves with it."""
+"""Pixels next to an occluding edge: the pyramid's low-pass filter mixes the nearer surface into
+their brightness, and that part moves with the nearer surface."""
 
 import torch
 from torch import Tensor
 
-#: Reach of the pyramid's low-pass filter in pixels: so far a nearer surface shines over.
+#: Radius in pixels of the pyramid's low-pass filter.
 RADIUS = 2
-#: Directions in which neighbours are compared, as (rows, columns).
+#: Directions in which opposite neighbours are compared, as (rows, columns).
 _DIRECTIONS = ((0, 1), (1, 0), (1, 1), (1, -1))
 
 
 def behind_edge(depth: Tensor, tolerance: float) -> Tensor:
-    """Mask (H, W) of pixels within ``RADIUS`` of an occluding edge, on its far side.
+    """Mask (H, W) of pixels within ``RADIUS`` of an occluding edge, on its far side, from a depth
+    map (H, W) in metres.
 
-    The inverse depth of a plane is linear in the image, so two opposite neighbours
-    average to their middle on it; where they exceed it by ``tolerance`` (relative),
-    one of them is on a nearer surface.
+    The inverse depth of a plane is linear in the image, so there the mean of two opposite
+    neighbours equals the value in the middle.  Where it exceeds that by ``tolerance``
+    (relative), one of the neighbours is on a nearer surface.
     """
     H, W = depth.shape
     inverse = 1 / depth.clamp(min=1e-6)
-    padded = _continued(_continued(inverse).T).T
+    padded = _extrapolated(_extrapolated(inverse).T).T
     masked = torch.zeros_like(depth, dtype=torch.bool)
     for reach in range(1, RADIUS + 1):
         for down, right in _DIRECTIONS:
@@ -29,9 +31,9 @@ def behind_edge(depth: Tensor, tolerance: float) -> Tensor:
     return masked
 
 
-def _continued(rows: Tensor) -> Tensor:
-    """``RADIUS`` more rows at either end, on the line through the border and its neighbours:
-    a plane stays a plane, which repeating the border would bend."""
+def _extrapolated(rows: Tensor) -> Tensor:
+    """``RADIUS`` more rows at either end, extrapolated linearly, so that a plane stays one up to
+    the border."""
     before = 2 * rows[:1] - rows[1:RADIUS + 1].flip(0)
     after = 2 * rows[-1:] - rows[-RADIUS - 1:-1].flip(0)
     return torch.cat([before, rows, after])

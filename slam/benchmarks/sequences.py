@@ -55,8 +55,8 @@ class SequenceConfig:
     def open(self, width: int, height: int) -> Source:
         """Raises ``SourceError`` as ``open_undistorted`` does."""
         calib = None if self.calib is None else data_path(self.calib)
-        options = SourceOptions(self.intrinsics, calib, self.fps, width, height, self.max_frames,
-                                self.stride)
+        options = SourceOptions(intrinsics=self.intrinsics, calib=calib, fps=self.fps, width=width,
+                                height=height, max_frames=self.max_frames, stride=self.stride)
         path = data_path(self.source)
         return open_undistorted(str(path) if path.exists() else self.source, options)
 

@@ -162,7 +162,8 @@ def main(args: argparse.Namespace) -> int:
         config = override(config, assignment)
     predictor = load_predictor(args.model, config.device)
     intrinsics = None if args.intrinsics is None else parse_intrinsics(args.intrinsics)
-    options = SourceOptions(intrinsics, args.calib, None, predictor.width, predictor.height)
+    options = SourceOptions(intrinsics=intrinsics, calib=args.calib, width=predictor.width,
+                            height=predictor.height)
     first, second = (replace(frame, image=frame.image.to(config.device))
                      for frame in _pick(args.source, options, *args.frames))
     found = reconstruct(first, second, predictor, config)

@@ -1,4 +1,4 @@
-"""What a user may ask of a source, and the camera that follows from it."""
+"""Options of a source, and the camera of its images that follows from them."""
 
 import logging
 from dataclasses import dataclass
@@ -19,9 +19,12 @@ GUESSED_FIELD_OF_VIEW_DEG = 60.0
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SourceOptions:
-    """Raises ``SourceError`` for values that no source can follow."""
+    """How a source is read; the same options for every kind.
+
+    Raises ``SourceError`` for values outside their range, and for two calibrations.
+    """
 
     #: fx, fy, cx, cy[, k1, k2, p1, p2[, k3]] in pixels of the original image
     intrinsics: tuple[float, ...] | None = None
