@@ -11,7 +11,8 @@ from support.walks import SMALL, small_config
 
 import scenecode
 from scenecode import PinholeCamera
-from scenecode.slam.records.trajectory import Trajectory, trajectory_errors
+from scenecode.slam.evaluation.scores import trajectory_errors
+from scenecode.slam.records.trajectory import Trajectory
 
 
 def pixels(frame):

@@ -248,6 +248,7 @@ def test_interrupt_before_there_is_anything_to_save(run, pictures, monkeypatch):
     assert status == INTERRUPTED and "interrupted" in err and "Traceback" not in err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", [[], ["--sequential"]])
 def test_interrupt_saves_and_ends_well(tiny_weights, tmp_path, mode):
     out = tmp_path / "out"

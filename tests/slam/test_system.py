@@ -59,6 +59,7 @@ def finished():
     return run(walk(1, 90, 256, 192), SlamConfig(device="cpu"))
 
 
+@pytest.mark.slow
 def test_path_is_followed_to_half_a_percent(finished):
     report = finished.output.report
     assert report["coverage"] == 1 and report["lost_spans"] == []
@@ -68,6 +69,7 @@ def test_path_is_followed_to_half_a_percent(finished):
     assert report["rotation_deg"] < 0.5
 
 
+@pytest.mark.slow
 def test_mapping_improves_what_the_network_said_of_single_images(finished):
     graph, report = finished.system.graph, finished.output.report
     zero_code = [keyframe_view(k, dataclasses.replace(
@@ -82,6 +84,7 @@ def test_mapping_improves_what_the_network_said_of_single_images(finished):
     assert report["miou"] > alone["miou"] + 0.01
 
 
+@pytest.mark.slow
 def test_depths_share_one_scale_and_it_is_metric(finished):
     report = finished.output.report
     assert report["scale"] == pytest.approx(1, abs=0.1)
@@ -91,6 +94,7 @@ def test_depths_share_one_scale_and_it_is_metric(finished):
     assert max(ratios) / min(ratios) < 1.035
 
 
+@pytest.mark.slow
 def test_map_is_handed_out_after_every_keyframe_and_at_the_end(finished):
     keyframes = len(finished.system.graph)
     assert keyframes >= 3
@@ -99,6 +103,7 @@ def test_map_is_handed_out_after_every_keyframe_and_at_the_end(finished):
     assert len(snapshot.keyframes) == keyframes and len(snapshot.trajectory) == 90
 
 
+@pytest.mark.slow
 def test_report_has_the_promised_keys(finished):
     report = finished.output.report
     assert CONTRACT | CONTRACT_WITH_TRUTH <= report.keys()
@@ -107,6 +112,7 @@ def test_report_has_the_promised_keys(finished):
         assert report[key] > 0
 
 
+@pytest.mark.slow
 def test_cloud_lies_on_the_surfaces_of_the_room(finished):
     """Landmarks, brought into the room's frame by the first true pose, lie where a true depth
     map of the walk has a surface."""
@@ -177,6 +183,7 @@ def test_stop_ends_after_the_present_frame(small_walk):
     assert len(system.recording.final(system.graph)) == 8
 
 
+@pytest.mark.slow
 def test_trajectory_errors_of_the_run_agree_with_the_evaluation(finished):
     recording = finished.system.recording
     scores = trajectory_errors(recording.true_trajectory(),

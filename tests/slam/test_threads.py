@@ -11,6 +11,7 @@ import torch
 from support.exact import ExactPredictor
 from support.walks import Playback, small_config
 
+from scenecode.slam.output.output import NoOutput
 from scenecode.slam.output.result_folder import load_result
 from scenecode.slam.records.trajectory import read_tum
 from scenecode.slam.system import System
@@ -77,16 +78,41 @@ def test_repeated_runs_never_hang(small_walk):
         assert len(system.recording.tracked) == len(frames) and len(system.graph) >= 1
 
 
+class EveryFrameAKeyframe(Playback):
+    """Gives the next frame when the one before has become a keyframe, while mapping still has
+    work on it."""
+
+    system = None
+
+    def __iter__(self):
+        for number, frame in enumerate(self.frames):
+            yield frame
+            deadline = time.monotonic() + HUNG
+            while len(self.system.graph) <= number and not self.system.stop.is_set():
+                assert time.monotonic() < deadline
+                time.sleep(0.001)
+
+
+class Counts(NoOutput):
+    """Keyframes in each map update."""
+
+    def __init__(self, classes):
+        super().__init__(classes)
+        self.counts = []
+
+    def on_map(self, update):
+        self.counts.append(len(update.graph))
+
+
 def test_map_is_handed_out_while_keyframes_come_faster_than_mapping_ends(small_walk):
     config = small_config()
-    config = replace(config, keyframes=replace(config.keyframes, motion=0.0),
-                     mapping=replace(config.mapping, schedule=config.mapping.schedule * 2))
-    counts = []
-    system = System(config, ExactPredictor(small_walk), threaded=True,
-                    on_map=lambda snapshot: counts.append(len(snapshot.keyframes)))
-    finish(system, Playback(small_walk[:40]), realtime=True)
-    assert len(system.graph) >= 4
-    assert len(set(counts)) >= 3, f"updates came with {counts} keyframes"
+    config = replace(config, keyframes=replace(config.keyframes, motion=0.0, min_interval=0.0))
+    output, source = Counts(ExactPredictor.classes), EveryFrameAKeyframe(small_walk[:6])
+    source.system = system = System(config, ExactPredictor(small_walk), output=output,
+                                    threaded=True)
+    finish(system, source)
+    assert len(system.graph) == 6
+    assert output.counts[-1] == 6 and len(set(output.counts)) >= 3
 
 
 def test_threaded_and_sequential_write_the_same_files(small_walk, tmp_path):
