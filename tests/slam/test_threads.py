@@ -87,9 +87,9 @@ class EveryFrameAKeyframe(Playback):
     def __iter__(self):
         for number, frame in enumerate(self.frames):
             yield frame
-            deadline = time.monotonic() + HUNG
-            while len(self.system.graph) <= number and not self.system.stop.is_set():
-                assert time.monotonic() < deadline
+            deadline = time.monotonic() + HUNG / 2
+            while len(self.system._backend.published.graph) <= number:
+                assert time.monotonic() < deadline, f"frame {number} has not become a keyframe"
                 time.sleep(0.001)
 
 
