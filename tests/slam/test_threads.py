@@ -11,8 +11,8 @@ import torch
 from support.exact import ExactPredictor
 from support.walks import Playback, small_config
 
-from scenecode.slam.output.output import NoOutput
 from scenecode.slam.output.result_folder import load_result
+from scenecode.slam.output.sink import NoOutput
 from scenecode.slam.records.trajectory import read_tum
 from scenecode.slam.system import System
 
