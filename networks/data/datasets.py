@@ -8,9 +8,10 @@ from scenecode.core.errors import DataError
 from scenecode.networks.data.folder import FolderImages
 from scenecode.networks.data.nyuv2 import NYUv2
 from scenecode.networks.data.rooms.images import FIRST_TRAINING_SEED, RoomsImages, ViewsConfig
+from scenecode.networks.data.scenenet.dataset import SceneNet
 from scenecode.networks.sample import LabelledImages
 
-DatasetName = Literal["nyuv2", "rooms", "folder"]
+DatasetName = Literal["nyuv2", "rooms", "folder", "scenenet"]
 
 #: Environment variable that says where data sets and ImageNet weights lie.
 DATA_VARIABLE = "SCENECODE_DATA"
@@ -48,4 +49,6 @@ def open_dataset(name: DatasetName, root: str, split: str, width: int,
                         "folder that holds it")
     if name == "folder":
         return FolderImages(path, split, width, height)
+    if name == "scenenet":
+        return SceneNet(path, split, width, height)
     return NYUv2(path, split, width, height)

@@ -6,15 +6,13 @@ Two forms are read.  The *official* one is a folder with ``nyu_depth_v2_labeled.
 is the official index, counted from 1.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-import h5py
 import numpy as np
-import scipy.io
 import torch
-from scipy.io.matlab import MatReadError
 
 from scenecode.core.errors import DataError
 from scenecode.core.images import (
@@ -189,6 +187,7 @@ class _OfficialForm:
         return sorted(_mat_variable(self._root / "splits.mat", f"{split}Ndxs").tolist())
 
     def read(self, number: int) -> _Raw:
+        import h5py
         # opened for each image: cheap beside decoding, and safe in threads and forks
         try:
             with h5py.File(self._mat, "r") as file:
@@ -204,7 +203,7 @@ class _OfficialForm:
                     depth=np.nan_to_num(depth.T.astype(np.float32), posinf=0.0, neginf=0.0),
                     labels=self._to_13[labels.T])
 
-    def _entry(self, file: h5py.File, key: str, number: int) -> np.ndarray:
+    def _entry(self, file: Mapping[str, Any], key: str, number: int) -> np.ndarray:
         if key not in file:
             raise DataError(f"{self._mat}: has no variable {key!r}; it must hold images, depths "
                             "and labels, as the official file does")
@@ -231,6 +230,8 @@ def _mat_variable(path: Path, key: str) -> np.ndarray:
     """One flat int64 variable of a small .mat file."""
     if not path.is_file():
         raise DataError(f"{path}: no such file; it belongs to the official NYUv2 toolbox")
+    import scipy.io
+    from scipy.io.matlab import MatReadError
     try:
         variables = scipy.io.loadmat(path)
     except (MatReadError, ValueError, NotImplementedError) as error:

@@ -6,7 +6,8 @@ EfficientNet-Lite1 has MobileNetV2's), so published ImageNet weights load by nam
 [0, 1], normalises them itself and returns features at strides 4, 8, 16 and 32.
 """
 
-from typing import Literal
+from abc import ABC, abstractmethod
+from typing import Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -48,9 +49,16 @@ def conv_norm(x: Tensor, conv: nn.Conv2d, norm: nn.BatchNorm2d | nn.Identity) ->
     return F.conv2d(x, weight, bias, conv.stride, conv.padding, conv.dilation, conv.groups)
 
 
+def _conv_norm(x: Tensor, conv: nn.Module, norm: nn.Module) -> Tensor:
+    """``conv_norm`` of two modules of a sequence, whose types only this file knows."""
+    return conv_norm(x, cast(nn.Conv2d, conv), cast(nn.BatchNorm2d | nn.Identity, norm))
+
+
 def folded(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
     """Weight and bias of the one convolution that does what ``conv`` and then ``norm``, at its
     running statistics, do."""
+    if norm.running_mean is None or norm.running_var is None:
+        raise ValueError("a batch norm without running statistics cannot be folded")
     scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
     bias = norm.bias - norm.running_mean * scale
     if conv.bias is not None:
@@ -58,11 +66,14 @@ def folded(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
     return conv.weight * scale[:, None, None, None], bias
 
 
-class Backbone(nn.Module):
+class Backbone(nn.Module, ABC):
     """Base of the encoders: input normalisation, frozen blocks and frozen batch norm."""
 
     #: feature channels at strides 4, 8, 16, 32
     channels: tuple[int, int, int, int]
+    #: what the input is normalised by, (3, 1, 1)
+    mean: Tensor
+    std: Tensor
 
     def __init__(self, frozen_norm: bool):
         super().__init__()
@@ -70,9 +81,9 @@ class Backbone(nn.Module):
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN)[:, None, None])
         self.register_buffer("std", torch.tensor(IMAGENET_STD)[:, None, None])
 
+    @abstractmethod
     def blocks(self) -> list[nn.Module]:
         """The trunk in order, as units that can be frozen."""
-        raise NotImplementedError
 
     def freeze(self, count: int) -> None:
         """Stop learning in the first ``count`` blocks; nothing is back-propagated there.
@@ -90,6 +101,10 @@ class Backbone(nn.Module):
         dtype = next(self.parameters()).dtype
         return ((image - self.mean) / self.std).to(dtype)
 
+    @abstractmethod
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """(B, 3, H, W) in [0, 1] to features at strides 4, 8, 16, 32."""
+
     def train(self, mode: bool = True) -> "Backbone":
         super().train(mode)
         if self.frozen_norm:
@@ -104,17 +119,20 @@ class _ConvNormReLU6(nn.Sequential):
 
     def __init__(self, c_in: int, c_out: int, kernel: int, eps: float, stride: int = 1,
                  groups: int = 1, padding: Padding = "torch"):
-        self.pads_unevenly = padding == "keras" and stride == 2
-        pad = 0 if self.pads_unevenly else kernel // 2
+        pads_unevenly = padding == "keras" and stride == 2
         super().__init__(
-            nn.Conv2d(c_in, c_out, kernel, stride, pad, groups=groups, bias=False),
+            nn.Conv2d(c_in, c_out, kernel, stride, 0 if pads_unevenly else kernel // 2,
+                      groups=groups, bias=False),
             nn.BatchNorm2d(c_out, eps), nn.ReLU6(inplace=True))
+        #: columns left and rows above, and right and below, that an image of even size gets
+        self.uneven_pad = ((kernel - 2) // 2, kernel // 2) if pads_unevenly else None
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.pads_unevenly:  # of an image of even size
-            before, after = (self[0].kernel_size[0] - 2) // 2, self[0].kernel_size[0] // 2
+        conv, norm, activation = self
+        if self.uneven_pad is not None:
+            before, after = self.uneven_pad
             x = F.pad(x, (before, after, before, after))
-        return self[2](conv_norm(x, self[0], self[1]))
+        return activation(_conv_norm(x, conv, norm))
 
 
 class _InvertedResidual(nn.Module):
@@ -124,17 +142,20 @@ class _InvertedResidual(nn.Module):
                  eps: float, padding: Padding):
         super().__init__()
         hidden = c_in * expansion
-        layers = [] if expansion == 1 else [_ConvNormReLU6(c_in, hidden, 1, eps)]
+        layers: list[nn.Module] = []
+        if expansion != 1:
+            layers.append(_ConvNormReLU6(c_in, hidden, 1, eps))
         layers += [_ConvNormReLU6(hidden, hidden, kernel, eps, stride, hidden, padding),
                    nn.Conv2d(hidden, c_out, 1, bias=False), nn.BatchNorm2d(c_out, eps)]
         self.conv = nn.Sequential(*layers)
         self.is_residual = stride == 1 and c_in == c_out
 
     def forward(self, x: Tensor) -> Tensor:
+        *layers, conv, norm = self.conv
         y = x
-        for layer in self.conv[:-2]:
+        for layer in layers:
             y = layer(y)
-        y = conv_norm(y, self.conv[-2], self.conv[-1])
+        y = _conv_norm(y, conv, norm)
         return x + y if self.is_residual else y
 
 
@@ -202,7 +223,7 @@ class _BasicBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = F.relu(conv_norm(x, self.conv1, self.bn1))
         y = conv_norm(y, self.conv2, self.bn2)
-        return F.relu(y + _shortcut_of(self, x))
+        return F.relu(y + _shortcut_of(x, self.downsample))
 
 
 class _Bottleneck(nn.Module):
@@ -225,7 +246,7 @@ class _Bottleneck(nn.Module):
         y = F.relu(conv_norm(x, self.conv1, self.bn1))
         y = F.relu(conv_norm(y, self.conv2, self.bn2))
         y = conv_norm(y, self.conv3, self.bn3)
-        return F.relu(y + _shortcut_of(self, x))
+        return F.relu(y + _shortcut_of(x, self.downsample))
 
 
 def _shortcut(c_in: int, c_out: int, stride: int) -> nn.Sequential | None:
@@ -234,27 +255,32 @@ def _shortcut(c_in: int, c_out: int, stride: int) -> nn.Sequential | None:
     return nn.Sequential(nn.Conv2d(c_in, c_out, 1, stride, bias=False), nn.BatchNorm2d(c_out))
 
 
-def _shortcut_of(block: nn.Module, x: Tensor) -> Tensor:
-    if block.downsample is None:
+def _shortcut_of(x: Tensor, downsample: nn.Sequential | None) -> Tensor:
+    if downsample is None:
         return x
-    return conv_norm(x, block.downsample[0], block.downsample[1])
+    conv, norm = downsample
+    return _conv_norm(x, conv, norm)
 
 
 class ResNet(Backbone):
     """ResNet without its classifier (He et al. 2015, table 1)."""
 
-    def __init__(self, block, counts: tuple[int, int, int, int], frozen_norm: bool = False):
+    def __init__(self, block: type[_BasicBlock] | type[_Bottleneck],
+                 counts: tuple[int, int, int, int], frozen_norm: bool = False):
         super().__init__(frozen_norm)
         self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
         c_in = 64
-        for stage, (width, count) in enumerate(zip((64, 128, 256, 512), counts), start=1):
-            layers = []
+        stages: list[nn.Sequential] = []
+        for width, count in zip((64, 128, 256, 512), counts):
+            layers: list[nn.Module] = []
             for i in range(count):
-                layers.append(block(c_in, width, 2 if i == 0 and stage > 1 else 1))
+                layers.append(block(c_in, width, 2 if i == 0 and stages else 1))
                 c_in = width * block.expansion
-            self.add_module(f"layer{stage}", nn.Sequential(*layers))
-        self.channels = tuple(width * block.expansion for width in (64, 128, 256, 512))
+            stages.append(nn.Sequential(*layers))
+        self.layer1, self.layer2, self.layer3, self.layer4 = stages
+        self.channels = (64 * block.expansion, 128 * block.expansion, 256 * block.expansion,
+                         512 * block.expansion)
         self.train()
 
     def blocks(self) -> list[nn.Module]:
@@ -272,5 +298,6 @@ class ResNet(Backbone):
         return tuple(taps)
 
 
-_RESNETS = {"resnet18": (_BasicBlock, (2, 2, 2, 2)), "resnet34": (_BasicBlock, (3, 4, 6, 3)),
-            "resnet50": (_Bottleneck, (3, 4, 6, 3))}
+_RESNETS: dict[str, tuple[type[_BasicBlock] | type[_Bottleneck], tuple[int, int, int, int]]] = {
+    "resnet18": (_BasicBlock, (2, 2, 2, 2)), "resnet34": (_BasicBlock, (3, 4, 6, 3)),
+    "resnet50": (_Bottleneck, (3, 4, 6, 3))}

@@ -84,7 +84,7 @@ def _require_keras_padding(backbone: MobileNetV2, path: Path) -> None:
 
 def _lite_renamed(backbone: EfficientNetLite1, weights: dict[str, Tensor]) -> dict[str, Tensor]:
     """``_blocks.3._depthwise_conv.weight`` becomes ``features.4.conv.1.0.weight``, and so on."""
-    renamed = {}
+    renamed: dict[str, Tensor] = {}
     for conv_name, norm_name in _conv_norm_pairs(backbone):
         for own, published in zip((conv_name, norm_name), _lite_names(conv_name)):
             renamed |= {f"{own}.{name.removeprefix(published + '.')}": value
@@ -106,7 +106,7 @@ def _lite_names(conv_name: str) -> tuple[str, str]:
 def _load_folded(backbone: Backbone, weights: dict[str, Tensor], path: Path) -> list[str]:
     """Folded weights: the batch norm becomes the bias, with statistics (0, 1)."""
     is_mobile = isinstance(backbone, MobileNetV2)
-    if is_mobile:
+    if isinstance(backbone, MobileNetV2):
         _require_keras_padding(backbone, path)
     modules = dict(backbone.named_modules())
     missing, loaded = [], 0

@@ -95,7 +95,7 @@ class RefineNet(nn.Module):
             for sizes in zip(c_encoder, below, channels, residual_units, pooling_blocks))
 
     def forward(self, features: tuple[Tensor, ...]) -> Tensor:
-        x = None
-        for unit, skip in zip(reversed(self.units), reversed(features)):
+        x = self.units[-1](features[-1], None)
+        for unit, skip in zip(reversed(self.units[:-1]), reversed(features[:-1])):
             x = unit(skip, x)
         return x

@@ -66,7 +66,8 @@ def open_training_data(config: DataConfig, width: int, height: int,
     The held-out ones come from the folder where there is one, else from NYUv2, else from
     rooms.  NYUv2's own training split is divided for this; its test split is never touched.
     """
-    parts, counts = [], []
+    parts: list[LabelledImages] = []
+    counts: list[int] = []
     if config.folder is not None:
         folder = FolderImages(data_path(config.folder), "train", config.width, config.height)
         parts.append(_cached(folder, config, f"folder_{config.width}"))
@@ -109,9 +110,11 @@ def _rooms(config: DataConfig) -> LabelledImages:
 
 
 def _room_config(config: DataConfig) -> RoomConfig:
-    folders = {name: None if folder is None else str(data_path(folder))
-               for name, folder in (("textures", config.textures), ("meshes", config.meshes))}
-    return RoomConfig(**folders)
+    return RoomConfig(textures=_below_data(config.textures), meshes=_below_data(config.meshes))
+
+
+def _below_data(folder: str | None) -> str | None:
+    return None if folder is None else str(data_path(folder))
 
 
 def _cached(dataset: LabelledImages, config: DataConfig, name: str) -> CachedImages:

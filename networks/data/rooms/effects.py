@@ -38,10 +38,10 @@ def camera_effects(image: np.ndarray, seed: int, index: int = 0, fps: float = 30
     red, blue = np.exp(config.white_balance * rng.standard_normal(2))
     exponent = np.exp(config.contrast * rng.standard_normal())
     blur, noise = config.blur * rng.random(), config.noise * rng.random()
-    x = image.astype(np.float32) / 255
+    x: np.ndarray = image.astype(np.float32) / 255
     if blur > 0.2:
         x = cv2.GaussianBlur(x, (0, 0), blur)
-    x = np.clip(x * np.float32([red, 1.0, blue]) * np.float32(gain), 0, 1) ** exponent
+    x = np.clip(x * np.array([red, 1.0, blue], np.float32) * np.float32(gain), 0, 1) ** exponent
     fresh = np.random.default_rng([seed, 5, index])
     x = x + noise * np.sqrt(0.25 + 1.5 * x) * fresh.standard_normal(x.shape, dtype=np.float32)
     return np.clip(x * 255 + 0.5, 0, 255).astype(np.uint8)

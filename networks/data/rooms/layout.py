@@ -151,13 +151,13 @@ def _openings(plan: FloorPlan, rng, materials: Materials) -> list[Light]:
     if placed is not None:
         x, y, _ = on_solid(placed, 0.0, 0.5, 0.0)
         plan.reserve(Solid((x, y, 0.0), placed.yaw, (0.9, 0.8, 2.0)))
-    lights = []
+    lights: list[Light] = []
     for _ in range(int(rng.integers(1, 4))):
         sill = rng.uniform(0.78, 1.0)
         pane = objects.window(rng, materials, plan.size[2] - sill - 0.25)
         placed = plan.along_wall(pane, rng, z=sill, gap=1e-3)
         if placed is not None and len(lights) < 2:
-            day = np.float32([0.85, 0.95, 1.1]) * rng.uniform(2.0, 6.0)
+            day = np.array([0.85, 0.95, 1.1], np.float32) * rng.uniform(2.0, 6.0)
             position = on_solid(placed, 0.0, 0.3, 0.6 * pane.size[2])
             lights.append(Light(np.array(position), day))
     return lights
@@ -248,6 +248,6 @@ def _ceiling_lamps(plan: FloorPlan, rng, materials: Materials) -> list[Light]:
         drop = 0.06
         lamp = revolve([(0.0, -drop), (r, -drop * 0.6), (r, 0.0)], glow, 14)
         plan.add_faces(lamp.moved(np.eye(3), (x, y, h)))
-        warm = np.float32([1.1, 1.0, rng.uniform(0.7, 1.0)]) * rng.uniform(2.0, 6.0)
+        warm = np.array([1.1, 1.0, rng.uniform(0.7, 1.0)], np.float32) * rng.uniform(2.0, 6.0)
         lights.append(Light(np.array([x, y, h - 0.25]), warm))
     return lights

@@ -64,7 +64,8 @@ class FloorPlan:
 
     def place(self, item: Item, position, yaw: float) -> Solid | None:
         """Puts an item somewhere, or returns None where it does not fit."""
-        solid = Solid(tuple(float(p) for p in position), float(yaw), item.size)
+        x, y, z = (float(p) for p in position)
+        solid = Solid((x, y, z), float(yaw), item.size)
         corners, (w, d, h) = solid.outline(), self.size
         inside = (corners.min() > 0 and (corners < (w, d)).all()
                   and solid.position[2] + item.size[2] < h)

@@ -7,7 +7,8 @@ import numpy as np
 
 from scenecode.networks.classes import VOID
 from scenecode.networks.data.rooms.layout import Room
-from scenecode.networks.data.rooms.models.materials import LEVELS, TEXTURE_SIZE, level_rows
+from scenecode.networks.data.rooms.models.materials import LEVELS, level_rows
+from scenecode.networks.data.rooms.models.textures import TEXTURE_SIZE
 from scenecode.networks.data.rooms.rendering.raster import Visibility, rasterise
 from scenecode.optim.geometry.camera import PinholeCamera
 
@@ -131,8 +132,8 @@ def _lit(room: Room, hits: _Hits) -> np.ndarray:
 def _sample(image, x, y) -> np.ndarray:
     """Bilinear values (N, 3) of an image; in rows, for OpenCV limits the size of both."""
     rows = -(-len(x) // _ROW)
-    grid = np.zeros((2, rows * _ROW), np.float32)
-    grid[0, :len(x)], grid[1, :len(y)] = x, y
-    grid = grid.reshape(2, rows, _ROW)
-    values = cv2.remap(image, grid[0], grid[1], cv2.INTER_LINEAR)
+    points = np.zeros((2, rows * _ROW), np.float32)
+    points[0, :len(x)], points[1, :len(y)] = x, y
+    grid_x, grid_y = points.reshape(2, rows, _ROW)
+    values = cv2.remap(image, grid_x, grid_y, cv2.INTER_LINEAR)
     return values.reshape(-1, 3)[:len(x)]

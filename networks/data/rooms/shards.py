@@ -56,7 +56,8 @@ class RoomsShards:
         k = int(np.searchsorted(self._ends, index, side="right"))
         shard, row = self._shards[k], index - int(self._ends[k])
         height, width = shard["depth"].shape[1:]
-        camera = PinholeCamera(*map(float, shard["cameras"][row]), width, height)
+        fx, fy, cx, cy = map(float, shard["cameras"][row])
+        camera = PinholeCamera(fx=fx, fy=fy, cx=cx, cy=cy, width=width, height=height)
         return as_sample(shard["images"][row], shard["depth"][row], shard["labels"][row],
                          camera, f"{self._folder.name} {index}")
 

@@ -5,13 +5,17 @@ that are not declared (layouts, lights, object poses).  Enumerations are read as
 which is the same on the wire.
 """
 
+from __future__ import annotations
+
 from functools import cache
 from pathlib import Path
-
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-from google.protobuf.message import DecodeError, Message
+from typing import TYPE_CHECKING
 
 from scenecode.core.errors import DataError
+
+if TYPE_CHECKING:
+    from google.protobuf.descriptor_pb2 import FieldDescriptorProto
+    from google.protobuf.message import Message
 
 _PACKAGE = "scenenet"
 #: message -> (field, number, type); a type in brackets repeats, a capital names a message
@@ -33,6 +37,7 @@ BACKGROUND = 1
 @cache
 def trajectories_type() -> type[Message]:
     """The class of the root message, ``Trajectories``."""
+    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
     file = descriptor_pb2.FileDescriptorProto(
         name="scenenet.proto", package=_PACKAGE, syntax="proto2")
     for message_name, fields in _MESSAGES.items():
@@ -47,6 +52,7 @@ def trajectories_type() -> type[Message]:
 
 def read_trajectories(path: Path) -> list[Message]:
     """The ``Trajectory`` messages of a ``.pb`` file; ``DataError`` when it is not one."""
+    from google.protobuf.message import DecodeError
     root = trajectories_type()()
     try:
         root.ParseFromString(path.read_bytes())
@@ -61,8 +67,9 @@ def read_trajectories(path: Path) -> list[Message]:
     return list(root.trajectories)
 
 
-def _field(name: str, number: int, kind: str) -> descriptor_pb2.FieldDescriptorProto:
-    field = descriptor_pb2.FieldDescriptorProto(name=name, number=number)
+def _field(name: str, number: int, kind: str) -> FieldDescriptorProto:
+    from google.protobuf.descriptor_pb2 import FieldDescriptorProto
+    field = FieldDescriptorProto(name=name, number=number)
     inner = kind.strip("[]")
     field.label = field.LABEL_OPTIONAL if inner == kind else field.LABEL_REPEATED
     if inner[0].isupper():

@@ -5,13 +5,15 @@ A ``.pb`` file lists trajectories; each has a folder ``<images>/<render_path>`` 
 ``instance/N.png`` (16-bit object numbers), N = 0, 25, 50 ... at 25 frames a second.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from math import radians, tan
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from google.protobuf.message import Message
 
 from scenecode.core.errors import DataError
 from scenecode.core.images import (
@@ -22,11 +24,14 @@ from scenecode.core.images import (
     resample_area,
     resample_nearest,
 )
-from scenecode.networks.classes import NYU13, VOID
+from scenecode.networks.classes import VOID
 from scenecode.networks.data.scenenet.classes import NYU13_OF_WORDNET
 from scenecode.networks.data.scenenet.protobuf import BACKGROUND, read_trajectories
 from scenecode.networks.sample import Sample
 from scenecode.optim.geometry.camera import PinholeCamera
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
 
 FULL_WIDTH, FULL_HEIGHT = 320, 240
 #: Field of view 60 x 45 degrees between the outer edges of the image: pixel column u spans
@@ -93,34 +98,6 @@ class SceneNetTrajectory:
             camera=FULL_CAMERA.resized(width, height), name=str(path))
 
 
-class SceneNet:
-    """All views of a trajectory file as labelled images of one size.
-
-    ``images`` is the folder that the ``render_path`` of the trajectories starts from,
-    such as ``data/val`` for ``scenenet_rgbd_val.pb``.
-    """
-
-    classes = NYU13
-
-    def __init__(self, images: str | Path, protobuf: str | Path,
-                 width: int = 256, height: int = 192):
-        self.width, self.height = width, height
-        self.trajectories = [trajectory_from_message(message, Path(images))
-                             for message in read_trajectories(Path(protobuf))]
-        self._ends = np.cumsum([len(t) for t in self.trajectories])
-
-    def __len__(self) -> int:
-        return int(self._ends[-1])
-
-    def __getitem__(self, index: int) -> Sample:
-        if not 0 <= index < len(self):
-            raise IndexError(f"index {index} of {len(self)}")
-        k = int(np.searchsorted(self._ends, index, side="right"))
-        trajectory = self.trajectories[k]
-        return trajectory.sample(index - int(self._ends[k]) + len(trajectory),
-                                 self.width, self.height)
-
-
 def find_trajectory(folder: str | Path) -> SceneNetTrajectory:
     """The trajectory rendered into ``folder``, such as ``data/val/0/223``.
 
@@ -133,15 +110,21 @@ def find_trajectory(folder: str | Path) -> SceneNetTrajectory:
                         "photo, depth and instance")
     images = folder.parent.parent
     render_path = folder.relative_to(images).as_posix()
-    pattern = f"*{images.name}*.pb"
-    files = sorted([*images.parent.glob(pattern), *images.parent.glob(f"*/{pattern}")])
+    files = trajectory_files(images)
     for file in files:
         for message in read_trajectories(file):
             if message.render_path == render_path:
                 return trajectory_from_message(message, images)
     searched = ", ".join(map(str, files)) or "no such file"
-    raise DataError(f"{folder}: no {pattern} in {images.parent} lists {render_path} "
+    raise DataError(f"{folder}: no *{images.name}*.pb in {images.parent} lists {render_path} "
                     f"(found {searched}); put the trajectory file there")
+
+
+def trajectory_files(images: Path) -> list[Path]:
+    """The ``.pb`` files of a set such as ``data/val``: in ``data`` and the folders directly
+    inside it, with the name of the set in their own."""
+    pattern = f"*{images.name}*.pb"
+    return sorted([*images.parent.glob(pattern), *images.parent.glob(f"*/{pattern}")])
 
 
 def trajectory_from_message(message: Message, images: Path) -> SceneNetTrajectory:
@@ -170,7 +153,7 @@ def look_at(position: np.ndarray, target: np.ndarray) -> np.ndarray:
     """
     forward = target - position
     right = np.cross(forward, UP)
-    if np.linalg.norm(right) < 1e-9 * max(1.0, np.linalg.norm(forward)):
+    if np.linalg.norm(right) < 1e-9 * max(1.0, float(np.linalg.norm(forward))):
         raise DataError(f"a camera at {position} cannot look at {target} with y upwards")
     forward = forward / np.linalg.norm(forward)
     right = right / np.linalg.norm(right)

@@ -5,6 +5,8 @@ The code is broadcast and 1x1-convolved to a code map ``m = W c``, then
 bias in ``W``.
 """
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -36,8 +38,8 @@ class LinearHead(nn.Module):
 
     @property
     def bias(self) -> Tensor:
-        """What the head says of features that are zero (outputs,)."""
-        return self.from_features.bias
+        """The prediction at zero code where the features are zero, (outputs,)."""
+        return cast(Tensor, self.from_features.bias)
 
     def zero(self, features: Tensor) -> Tensor:
         """(B, F, h, w) to the prediction at zero code (B, outputs, h, w)."""
@@ -92,8 +94,8 @@ class NonlinearHead(nn.Module):
 
     @property
     def bias(self) -> Tensor:
-        """What the head says of hidden features that are zero (outputs,)."""
-        return self.output.bias
+        """The prediction at zero code where the hidden features are zero, (outputs,)."""
+        return cast(Tensor, self.output.bias)
 
     def zero(self, features: Tensor) -> Tensor:
         """(B, F, h, w) to the prediction at zero code (B, outputs, h, w)."""

@@ -77,7 +77,8 @@ class SceneCode(Network):
         self.depth_decoder, self.semantic_decoder = (
             RefineNet(self.backbone.channels, channels, config.residual_units,
                       config.pooling_blocks) for _ in range(2))
-        head = {"linear": LinearHead, "nonlinear": NonlinearHead}[config.decoder]
+        head: type[LinearHead] | type[NonlinearHead]
+        head = LinearHead if config.decoder == "linear" else NonlinearHead
         self.depth_head = head(channels[0], config.depth_code, 1)
         self.scale_head = nn.Conv2d(channels[0], 1, 3, padding=1)
         self.semantic_head = head(channels[0], config.semantic_code, C)

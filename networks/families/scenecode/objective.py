@@ -115,8 +115,9 @@ class SceneCodeObjective(Objective):
         semantic_code = self._sample_code(
             model.config.semantic_code, generator,
             lambda: model.recognise_semantic(features, batch.labels))
-        coded_prox, coded_logits = model.decode(features, depth_code and depth_code.code,
-                                                semantic_code and semantic_code.code)
+        coded_prox, coded_logits = model.decode(
+            features, None if depth_code is None else depth_code.code,
+            None if semantic_code is None else semantic_code.code)
 
         step = self.config.pixel_step
         row, column = torch.randint(step, (2,), generator=generator).tolist()

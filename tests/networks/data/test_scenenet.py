@@ -1,5 +1,7 @@
 """SceneNet RGB-D in its published layout: poses, depth, classes, and broken files."""
 
+import shutil
+
 import cv2
 import numpy as np
 import pytest
@@ -8,11 +10,12 @@ from support import scenenet_set
 
 from scenecode.core.errors import DataError
 from scenecode.networks.classes import NYU13, VOID
+from scenecode.networks.data.datasets import open_dataset
 from scenecode.networks.data.scenenet.classes import NYU13_OF_WORDNET
+from scenecode.networks.data.scenenet.dataset import SceneNet
 from scenecode.networks.data.scenenet.protobuf import read_trajectories
 from scenecode.networks.data.scenenet.trajectories import (
     FULL_CAMERA,
-    SceneNet,
     find_trajectory,
     look_at,
     trajectory_from_message,
@@ -36,7 +39,7 @@ def test_camera_sees_sixty_by_forty_five_degrees():
 
 
 def test_every_view_of_every_trajectory_is_a_sample(data):
-    images = SceneNet(data / "val", data / "scenenet_rgbd_val.pb")
+    images = SceneNet(data)
     assert len(images) == 6
     names = [images[i].name for i in range(6)]
     assert names[0].endswith("0/7/photo/0.jpg") and names[5].endswith("0/223/photo/50.jpg")
@@ -44,8 +47,16 @@ def test_every_view_of_every_trajectory_is_a_sample(data):
         images[6]
 
 
+def test_a_set_is_opened_by_name_whatever_part_of_it_is_on_disk(data):
+    shutil.rmtree(data / "val" / "0" / "7")
+    images = open_dataset("scenenet", str(data), "val", 64, 48)
+    assert len(images) == 3 and images[0].image.shape == (3, 48, 64)
+    with pytest.raises(DataError, match="no SceneNet RGB-D trajectory of this split.*test/0/223"):
+        open_dataset("scenenet", str(data), "test", 64, 48)
+
+
 def test_ray_length_becomes_a_flat_wall(data):
-    sample = SceneNet(data / "val", data / "scenenet_rgbd_val.pb")[1]
+    sample = SceneNet(data)[1]
     assert sample.image.shape == (3, 192, 256) and sample.camera.width == 256
     seen = sample.depth > 0
     assert not seen[:8].any() and seen[8:].all()
@@ -61,7 +72,7 @@ def test_z_is_shorter_than_the_ray_in_the_corner_and_equal_in_the_middle():
 
 
 def test_objects_become_classes_by_name_and_background_is_void(data):
-    sample = SceneNet(data / "val", data / "scenenet_rgbd_val.pb")[0]
+    sample = SceneNet(data)[0]
     assert (sample.labels[:8] == VOID).all()
     assert (sample.labels[8:, :128] == NYU13.names.index("table")).all()
     assert (sample.labels[8:, 128:] == NYU13.names.index("wall")).all()
@@ -119,17 +130,18 @@ def test_truncated_trajectory_file_is_named(data):
     path = data / "scenenet_rgbd_val.pb"
     path.write_bytes(path.read_bytes()[:-7])
     with pytest.raises(DataError, match="scenenet_rgbd_val.pb: is not a whole"):
-        SceneNet(data / "val", path)
+        SceneNet(data)
     with pytest.raises(DataError, match="missing.pb: cannot be read"):
-        SceneNet(data / "val", data / "missing.pb")
+        read_trajectories(data / "missing.pb")
 
 
 def test_object_that_no_class_is_known_for_is_named(tmp_path):
     odd = [scenenet_set.instance(1, 4, "99999999", "gadget")]
     message = scenenet_set.trajectory("0/1", scenenet_set.standard_views(1), odd)
-    (tmp_path / "x.pb").write_bytes(scenenet_set.block(1, message))
+    (tmp_path / "val.pb").write_bytes(scenenet_set.block(1, message))
+    (tmp_path / "val" / "0" / "1").mkdir(parents=True)
     with pytest.raises(DataError, match="gadget.*99999999"):
-        SceneNet(tmp_path, tmp_path / "x.pb")
+        SceneNet(tmp_path)
 
 
 def test_broken_images_are_named(data):
@@ -137,7 +149,7 @@ def test_broken_images_are_named(data):
     (folder / "photo" / "0.jpg").write_bytes(b"not a photograph")
     cv2.imwrite(str(folder / "depth" / "25.png"), np.zeros((240, 320), np.uint8))
     (folder / "instance" / "50.png").unlink()
-    images = SceneNet(data / "val", data / "scenenet_rgbd_val.pb")
+    images = SceneNet(data)
     for index, message in enumerate(("0.jpg: cannot be decoded", "25.png: depth must be a 16-bit",
                                      "50.png: no such file")):
         with pytest.raises(DataError, match=message):

@@ -101,7 +101,7 @@ def patches(origin, edge_s, edge_t, surface: Surface, kind: int = PARALLELOGRAM,
     return Faces(origin, edge_s, edge_t, np.full(count, kind, np.uint8),
                  np.full(count, surface.label, np.uint8),
                  np.full(count, surface.texture, np.int32), uv,
-                 np.tile(np.float32(surface.tint), (count, 1)),
+                 np.tile(np.array(surface.tint, np.float32), (count, 1)),
                  np.full(count, surface.emission, np.float32))
 
 
@@ -144,7 +144,8 @@ def box(low, high, surface: Surface, skip: tuple[str, ...] = (), only: tuple[str
             origin, edge_s = origin + edge_s, -edge_s
         rows.append((origin, edge_s, edge_t))
     shift = (low[0] * 0.37 + low[2] * 0.21, low[1] * 0.53 + low[2] * 0.17)
-    return patches(*(np.array(column) for column in zip(*rows)), surface, shift=shift)
+    origins, edges_s, edges_t = (np.array(column) for column in zip(*rows))
+    return patches(origins, edges_s, edges_t, surface, shift=shift)
 
 
 def revolve(profile: list[tuple[float, float]], surface: Surface, sides: int = 12,

@@ -73,7 +73,8 @@ def bricks(rng) -> np.ndarray:
 
 def planks(rng) -> np.ndarray:
     green = rng.uniform(0.62, 0.88)
-    colour = np.float32([1.0, green, green * rng.uniform(0.55, 0.85)]) * rng.uniform(0.35, 0.85)
+    colour = np.array([1.0, green, green * rng.uniform(0.55, 0.85)], np.float32)
+    colour = colour * rng.uniform(0.35, 0.85)
     return _blocks(rng, rows=int(rng.choice([4, 6, 8])), columns=int(rng.choice([1, 2])),
                    colour=colour, offset=rng.uniform(0.3, 0.7), grain=True)
 
@@ -108,7 +109,7 @@ def _blocks(rng, rows, columns, colour, offset, grain=False) -> np.ndarray:
 
 def wood(rng) -> np.ndarray:
     green = rng.uniform(0.62, 0.9)
-    colour = np.float32([1.0, green, green * rng.uniform(0.55, 0.9)])
+    colour = np.array([1.0, green, green * rng.uniform(0.55, 0.9)], np.float32)
     grain = noise(rng, 1.2, (rng.uniform(5, 12), 1.0))
     rings = np.sin(3 * noise(rng, 1.8, (4.0, 1.0)))
     return _paint(colour * rng.uniform(0.3, 0.9), 0.7 * grain + 0.4 * rings,
@@ -152,7 +153,8 @@ def plain(rng) -> np.ndarray:
 
 
 def leaves(rng) -> np.ndarray:
-    green = np.float32([rng.uniform(0.1, 0.4), rng.uniform(0.4, 0.7), rng.uniform(0.1, 0.3)])
+    green = np.array([rng.uniform(0.1, 0.4), rng.uniform(0.4, 0.7), rng.uniform(0.1, 0.3)],
+                     np.float32)
     return _paint(green, noise(rng, 1.0) + np.sign(noise(rng, 1.2)), 0.2)
 
 
@@ -178,7 +180,7 @@ def picture(rng) -> np.ndarray:
     else:
         image = np.broadcast_to(colours[0], (TEXTURE_SIZE, TEXTURE_SIZE, 3)).copy()
         for colour in colours[1:]:
-            cx, cy, rx, ry = *rng.uniform(0, 1, 2), *rng.uniform(0.08, 0.35, 2)
+            (cx, cy), (rx, ry) = rng.uniform(0, 1, 2), rng.uniform(0.08, 0.35, 2)
             d = np.maximum(np.abs(x - cx) / rx, np.abs(y - cy) / ry) if rng.random() < 0.5 \
                 else np.hypot((x - cx) / rx, (y - cy) / ry)
             image[d < 1] = colour
@@ -208,14 +210,14 @@ def screen(rng) -> np.ndarray:
         return picture(rng)
     x, y = _grid()
     glare = np.exp(-((x - rng.uniform(0.1, 0.9)) ** 2 + (y - rng.uniform(0.1, 0.9)) ** 2) / 0.1)
-    return _paint(np.float32([1.0, 1.0, rng.uniform(1.0, 1.15)]) * rng.uniform(0.06, 0.14),
-                  glare * 1.2 + 0.1 * noise(rng, 1.5), 1.0)
+    black = np.array([1.0, 1.0, rng.uniform(1.0, 1.15)], np.float32) * rng.uniform(0.06, 0.14)
+    return _paint(black, glare * 1.2 + 0.1 * noise(rng, 1.5), 1.0)
 
 
 def outside(rng) -> np.ndarray:
     """What a window shows: sky above something green, grey or dark."""
     x, y = _grid()
-    sky = np.float32([0.75, 0.85, 1.0]) * rng.uniform(0.8, 1.0)
+    sky = np.array([0.75, 0.85, 1.0], np.float32) * rng.uniform(0.8, 1.0)
     clouds = np.clip(noise(rng, 1.7) * 0.15, 0, 0.3)[..., None]
     ground = random_colour(rng, (0.1, 0.6), (0.2, 0.55))
     horizon = rng.uniform(0.3, 0.9) + 0.06 * noise(rng, 1.2)[:1]
