@@ -65,6 +65,9 @@ class Backend:
         self._publish()
         self._on_map(self._update())
 
+    def raise_failure(self) -> None:
+        """Raise what a thread raised, if one did."""
+
     def close(self) -> None:
         """Hand out the final map, with the frames after the last keyframe."""
         self._on_map(self._update())
@@ -135,6 +138,9 @@ class ThreadedBackend(Backend):
         self._requests.close()
         for worker in self._workers:
             worker.join()
+        self.raise_failure()
+
+    def raise_failure(self) -> None:
         for worker in self._workers:
             if worker.failure is not None:
                 raise worker.failure

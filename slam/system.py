@@ -119,8 +119,9 @@ class System:
 
     def process(self, frame: Frame) -> TrackedFrame | None:
         """Track a frame, and map it where it is wanted as a keyframe; None for a frame that no
-        map can be started from."""
+        map can be started from.  Raises what mapping or the output raised in its thread."""
         frontend, backend = self._started()
+        backend.raise_failure()
         if not frontend.is_usable(frame):
             return None
         frame = replace(frame, image=frame.image.to(self.config.device))
@@ -130,6 +131,7 @@ class System:
             if self._on_frame is not None:
                 self._on_frame(frame, tracked)
             if tracked.wants_keyframe:
+                # keyframe, optimise, publish, output; when threaded, beside the next frames
                 backend.request(frame, tracked)
         return tracked
 
@@ -193,7 +195,8 @@ class System:
         try:
             self.close()
         except Exception as second:  # the body's own error comes first
-            _log.warning("while ending after an error: %s", second)
+            if second is not error:
+                _log.warning("while ending after an error: %s", second)
 
     def _started(self) -> tuple[Frontend, Backend]:
         """Front end and back end; started when first asked for."""

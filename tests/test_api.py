@@ -101,6 +101,20 @@ def test_a_distorted_camera_is_undone(images, small_walk):
     assert not cameras[0].is_distorted and cameras[0].width == ideal.width
 
 
+def test_a_failure_of_mapping_reaches_the_one_who_pushes(images, small_walk):
+    class Broken(FlatWall):
+        def predict(self, image, camera):
+            raise RuntimeError("out of memory")
+
+    system = scenecode.System(small_config(), Broken(), threaded=True,
+                              camera=small_walk[0].camera)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        with system:
+            for timestamp, image in images:
+                system.track(image, timestamp)
+    assert len(system.recording.tracked) < len(images)
+
+
 @pytest.mark.parametrize("image, timestamp, message", [
     (np.zeros((10, 10, 3), np.uint8), 1.0, r"shape \(10, 10, 3\).*needs \(96, 128, 3\) uint8"),
     (np.zeros((96, 128, 3), np.float32), 1.0, "type float32"),
