@@ -19,6 +19,15 @@ def read_rgb(path: Path) -> np.ndarray:
     return cv2.cvtColor(_decode(path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 
 
+def read_deep_rgb(path: Path) -> np.ndarray:
+    """(H, W, 3) red, green, blue, uint16 where the file has 16 bits a channel, else uint8;
+    ``DataError`` when missing or undecodable."""
+    bgr = _decode(path, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    if bgr.dtype not in (np.uint8, np.uint16):
+        bgr = _decode(path, cv2.IMREAD_COLOR)
+    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+
+
 def read_map(path: Path) -> np.ndarray:
     """(H, W) of the file's own integer type; ``DataError`` unless it has one channel."""
     values = _decode(path, cv2.IMREAD_UNCHANGED)

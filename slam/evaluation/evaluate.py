@@ -7,13 +7,10 @@ from pathlib import Path
 from rich.table import Table
 
 from scenecode.core.console import make_console
-from scenecode.core.errors import ResultError
 from scenecode.slam.evaluation.scores import trajectory_errors
 from scenecode.slam.records.trajectory import MAX_DIFFERENCE, Trajectory, read_tum
 from scenecode.slam.sources.base.options import DEFAULT_FPS
-from scenecode.slam.sources.datasets.posed import is_posed, read_line_poses
-from scenecode.slam.sources.datasets.seven_scenes import is_seven_scenes, read_poses
-from scenecode.slam.sources.datasets.tum import has_truth, is_tum, read_image_poses
+from scenecode.slam.sources.formats import true_trajectory
 
 #: How the table shows each score: title, unit, factor, decimals.
 _ROWS = {
@@ -32,8 +29,8 @@ def evaluate_trajectory(gt: str | Path | Trajectory, est: str | Path | Trajector
                         fps: float = DEFAULT_FPS) -> dict[str, float]:
     """The scores of ``scenecode.slam.evaluation.scores.trajectory_errors``.
 
-    ``gt`` is a TUM file, a 7-Scenes folder (poses stamped frame number / ``fps``), a TUM
-    RGB-D folder (its ground truth at the moments of its images), or a trajectory; ``est`` is
+    ``gt`` is a TUM file, the folder of a data set with true poses (those at the moments of its
+    images; ``fps`` stamps images without stamps), or a trajectory; ``est`` is
     a TUM file, a result folder, or a trajectory.  Coverage counts the poses of ``gt``: a
     motion-capture file much denser than the images gives a low one, its folder does not.
     Raises ``ResultError`` for files that cannot be read or do not match in time.
@@ -48,13 +45,13 @@ EXAMPLES = """example:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``scenecode evaluate trajectory``."""
     parser.add_argument("gt", metavar="GT",
-                        help="ground truth: TUM file, 7-Scenes folder or TUM RGB-D folder")
+                        help="ground truth: TUM file, or folder of a data set with true poses")
     parser.add_argument("est", metavar="EST",
                         help="estimate: TUM file, or the result folder of a run")
     parser.add_argument("--max-difference", type=float, default=MAX_DIFFERENCE, metavar="SECONDS",
                         help="poses further apart in time do not match (default %(default)s)")
     parser.add_argument("--fps", type=float, default=DEFAULT_FPS,
-                        help="stamps of a 7-Scenes folder are frame number / FPS "
+                        help="stamps of images without stamps are frame number / FPS "
                              "(default %(default)s)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -75,18 +72,7 @@ def main(args: argparse.Namespace) -> int:
 def _ground_truth(gt: str | Path | Trajectory, fps: float) -> Trajectory:
     if isinstance(gt, Trajectory):
         return gt
-    path = Path(gt)
-    if not path.is_dir():
-        return read_tum(path)
-    if is_tum(path) and has_truth(path):
-        return read_image_poses(path)
-    if is_posed(path):
-        return read_line_poses(path, fps)
-    if is_seven_scenes(path):
-        return read_poses(path, fps)
-    raise ResultError(f"{path}: no ground truth in this folder; give a TUM trajectory file, a "
-                      "7-Scenes folder with .pose.txt files, a TUM RGB-D folder with "
-                      "groundtruth.txt, or a folder with color/ and pose.txt")
+    return true_trajectory(Path(gt), fps)
 
 
 def _estimate(est: str | Path | Trajectory) -> Trajectory:

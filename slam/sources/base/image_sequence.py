@@ -1,28 +1,26 @@
 """Image files in time order: the source behind plain folders and recorded data sets."""
 
 import logging
-import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from scenecode.core.errors import DataError, SourceError
-from scenecode.core.images import read_map, read_rgb
-from scenecode.optim.geometry import se3
+from scenecode.core.errors import DataError
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.slam.records.frame import Frame
-from scenecode.slam.records.true_depth import seen_by
+from scenecode.slam.records.trajectory import Trajectory
+from scenecode.slam.sources.base.image_files import image_files
+from scenecode.slam.sources.base.limited_warnings import LimitedWarnings
 from scenecode.slam.sources.base.options import DEFAULT_FPS, SourceOptions, choose_camera
 from scenecode.slam.sources.base.prefetch import prefetch
 from scenecode.slam.sources.base.rectifier import RawTruth, Rectifier
+from scenecode.slam.sources.base.stored_images import inspect_images
 
-#: File name endings of images.
-IMAGE_SUFFIXES = frozenset(
-    {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"})
+#: Skipped images that are named one by one.
+_NAMED_SKIPS = 5
 
 _log = logging.getLogger(__name__)
 
@@ -41,19 +39,24 @@ class ImageItem:
     T_world_cam: np.ndarray | None = None
 
 
+#: Gives the truth about an item, for images of the original camera; called in the decoding
+#: thread.  It may raise ``DataError``, and the frame then has its pose only.
+TruthReader = Callable[[ImageItem, PinholeCamera], RawTruth]
+#: The camera that a data set states, for images of this width and height.
+KnownCamera = Callable[[int, int], PinholeCamera]
+
+
 class ImageSequence:
     """A ``Source`` of image files; stride and ``max_frames`` are applied to ``items`` here.
 
-    ``read_truth`` is called in the decoding thread with the item and the original camera; it may
-    raise ``DataError``, and the frame then goes without.  An image that cannot be read, or that has another size than the first,
-    is skipped.  Raises ``SourceError`` when there is no readable image.
+    An image that cannot be read, or that has another size than most, is skipped.  Raises
+    ``SourceError`` when there is no readable image.
     """
 
     is_live = False
 
     def __init__(self, name: str, items: Sequence[ImageItem], fps: float, options: SourceOptions,
-                 known: PinholeCamera | None = None,
-                 read_truth: Callable[[ImageItem, PinholeCamera], RawTruth] | None = None):
+                 known: KnownCamera | None = None, read_truth: TruthReader | None = None):
         self.name = name
         self.fps = fps
         self.unreadable = 0     # written by the decoding thread
@@ -61,8 +64,11 @@ class ImageSequence:
         self._items = list(items)[::options.stride][:options.max_frames]
         self._read_truth = read_truth
         self.length = len(self._items)
-        height, width = _first_image(name, self._items).shape[:2]
-        camera = choose_camera(options, width, height, name, known)
+        self._images = inspect_images(name, [item.image for item in self._items])
+        width, height = self._images.width, self._images.height
+        stated = known if options.intrinsics is None and options.calib is None else None
+        camera = choose_camera(options, width, height, name,
+                               None if stated is None else stated(width, height))
         self._rectifier = Rectifier.for_camera(camera, options.width, options.height)
 
     @property
@@ -76,37 +82,34 @@ class ImageSequence:
         """End a running iteration after the frames that are already decoded."""
         self._closed.set()
 
-    def _frames(self) -> Iterator[Frame]:
+    def _frames(self) -> Generator[Frame, None, None]:
         self.unreadable = 0
-        for item in self._items:
-            if self._closed.is_set():
-                return
-            rgb = self._read(item)
-            if rgb is None:
-                self.unreadable += 1
-                continue
-            yield self._rectifier.frame(item.index, item.timestamp, rgb, self._truth(item))
-
-    def _read(self, item: ImageItem) -> np.ndarray | None:
+        skipped = LimitedWarnings(_log, _NAMED_SKIPS, f"{self.name}: %d images were skipped")
+        without_truth = LimitedWarnings(
+            _log, 1, f"{self.name}: %d frames have no true depth or labels")
         try:
-            rgb = read_rgb(item.image)
-        except DataError as error:
-            _log.warning("skipping an image: %s", error)
-            return None
-        if not self._rectifier.fits(rgb):
-            original = self._rectifier.original
-            _log.warning("skipping an image: %s is %dx%d, the sequence is %dx%d", item.image,
-                         rgb.shape[1], rgb.shape[0], original.width, original.height)
-            return None
-        return rgb
+            for item in self._items:
+                if self._closed.is_set():
+                    return
+                try:
+                    rgb = self._images.read(item.image)
+                except DataError as error:
+                    self.unreadable += 1
+                    skipped.warn("skipping an image: %s", error)
+                    continue
+                yield self._rectifier.frame(item.index, item.timestamp, rgb,
+                                            self._truth(item, without_truth))
+        finally:
+            skipped.finish()
+            without_truth.finish()
 
-    def _truth(self, item: ImageItem) -> RawTruth | None:
+    def _truth(self, item: ImageItem, warnings: LimitedWarnings) -> RawTruth | None:
         if self._read_truth is None:
-            return None
+            return None if item.T_world_cam is None else RawTruth(T_world_cam=item.T_world_cam)
         try:
             return self._read_truth(item, self._rectifier.original)
         except DataError as error:
-            _log.warning("no ground truth for frame %d: %s", item.index, error)
+            warnings.warn("no true depth for frame %d: %s", item.index, error)
             return RawTruth(T_world_cam=item.T_world_cam)
 
 
@@ -117,47 +120,9 @@ def open_folder(folder: Path, options: SourceOptions) -> ImageSequence:
     return ImageSequence(str(folder), items, fps, options)
 
 
-def image_files(folder: Path) -> list[Path]:
-    """The image files of a folder, hidden ones left out, in natural order."""
-    found = [p for p in folder.iterdir()
-             if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".") and p.is_file()]
-    return sorted(found, key=natural_key)
-
-
-def natural_key(path: Path) -> list[tuple[int, int | str]]:
-    """Sorts digits as numbers."""
-    return [(0, int(part)) if part.isdecimal() else (1, part.lower())
-            for part in re.split(r"(\d+)", path.name) if part]
-
-
-def pose_and_depth(units_per_metre: float, none_values: tuple[int, ...] = (0,),
-                   depth_camera: PinholeCamera | None = None
-                   ) -> Callable[[ImageItem, PinholeCamera], RawTruth]:
-    """A ``read_truth`` for 16-bit depth images that hold z in ``units_per_metre``;
-    ``none_values`` mark pixels without a measurement.  Depth that a ``depth_camera`` beside the
-    colour camera saw is brought to the latter's pixels; the distance between the two is not."""
-    def read(item: ImageItem, camera: PinholeCamera) -> RawTruth:
-        depth = None
-        if item.depth is not None:
-            raw = read_map(item.depth)
-            depth = np.where(np.isin(raw, none_values), 0, raw).astype(np.float32)
-            depth /= units_per_metre
-            if depth_camera is not None:
-                height, width = depth.shape
-                depth = seen_by(torch.from_numpy(depth), depth_camera.resized(width, height),
-                                se3.identity(), camera).numpy()
-        return RawTruth(T_world_cam=item.T_world_cam, depth=depth)
-    return read
-
-
-def _first_image(name: str, items: list[ImageItem]) -> np.ndarray:
-    if not items:
-        raise SourceError(f"{name}: no images; give a folder with "
-                          f"{', '.join(sorted(IMAGE_SUFFIXES))} files")
-    for item in items:
-        try:
-            return read_rgb(item.image)
-        except DataError as error:
-            first = error
-    raise SourceError(f"{name}: none of its {len(items)} images can be read ({first}); "
-                      "check that the files are complete")
+def true_trajectory(items: Sequence[ImageItem]) -> Trajectory:
+    """The true poses at the moments of the images that have one, so that coverage counts images,
+    not the motion capture's much denser samples."""
+    posed = [(item.timestamp, item.T_world_cam) for item in items if item.T_world_cam is not None]
+    return Trajectory(np.array([t for t, _ in posed], np.float64),
+                      np.array([T for _, T in posed], np.float64).reshape(-1, 4, 4))

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from enum import Enum
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -10,7 +11,9 @@ T = TypeVar("T")
 #: Items made ahead of the consumer.
 AHEAD = 4
 
-_END = object()
+
+class _Sentinel(Enum):
+    END = 0
 
 
 def prefetch(items: Generator[T, None, None], ahead: int = AHEAD) -> Iterator[T]:
@@ -19,11 +22,14 @@ def prefetch(items: Generator[T, None, None], ahead: int = AHEAD) -> Iterator[T]
     An exception of the generator is raised here, in its place.  Closing this iterator
     (leaving a ``for`` loop does) stops the thread and closes the generator.
     """
+    def following() -> T | _Sentinel:
+        return next(items, _Sentinel.END)
+
     with ThreadPoolExecutor(1, thread_name_prefix="decode") as pool:
-        pending = deque(pool.submit(next, items, _END) for _ in range(ahead))
+        pending = deque(pool.submit(following) for _ in range(ahead))
         try:
-            while (item := pending.popleft().result()) is not _END:
-                pending.append(pool.submit(next, items, _END))
+            while not isinstance(item := pending.popleft().result(), _Sentinel):
+                pending.append(pool.submit(following))
                 yield item
         finally:
             for future in pending:

@@ -14,19 +14,39 @@ class Source(Protocol):
     ``unreadable``; a source that gives no frame at all raises ``SourceError``.
     """
 
-    #: what was opened, for messages
-    name: str
-    #: frames per second, as stamped
-    fps: float
-    #: number of frames, None for a camera
-    length: int | None
-    #: True for a camera: frames are lost, not queued, when nobody takes them
-    is_live: bool
-    #: images skipped so far
-    unreadable: int
-    #: the camera of a recording's images as they were; None for a camera, and for what is made
-    original: PinholeCamera | None
+    @property
+    def name(self) -> str:
+        """What was opened, for messages."""
+        ...
+
+    @property
+    def fps(self) -> float:
+        """Frames per second, as stamped."""
+        ...
+
+    @property
+    def length(self) -> int | None:
+        """Number of frames, None for a camera."""
+        ...
+
+    @property
+    def is_live(self) -> bool:
+        """True for a camera: frames are lost, not queued, when nobody takes them."""
+        ...
+
+    @property
+    def unreadable(self) -> int:
+        """Images skipped so far."""
+        ...
+
+    @property
+    def original(self) -> PinholeCamera | None:
+        """The camera of a recording's images as they were; None for a live camera, and for
+        rendered images."""
+        ...
 
     def __iter__(self) -> Iterator[Frame]: ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Release what is open; a running iteration ends soon."""
+        ...

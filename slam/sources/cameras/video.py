@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import cv2
@@ -24,7 +24,8 @@ _log = logging.getLogger(__name__)
 
 
 class VideoFile:
-    """A ``Source`` of the frames of one file, stamped frame number / fps.
+    """A ``Source`` of the frames of one file, stamped with the presentation times of the
+    container, or frame number / ``options.fps`` where that is given.
 
     Raises ``SourceError`` when the file cannot be opened or holds no frame.
     """
@@ -42,6 +43,7 @@ class VideoFile:
             self.fps = options.fps or _stated_fps(capture, self.name)
             #: as stated by the container, which may be a little wrong
             self.length = _stated_length(capture, options)
+            turned = _turned_clockwise(capture)
             readable, first = capture.read()
         finally:
             capture.release()
@@ -49,7 +51,7 @@ class VideoFile:
             raise SourceError(f"{path}: no frame can be decoded; check that the file is complete, "
                               "or convert it to mp4 (H.264)")
         height, width = first.shape[:2]
-        camera = choose_camera(options, width, height, self.name)
+        camera = choose_camera(options, width, height, self.name, turned_clockwise=turned)
         self._rectifier = Rectifier.for_camera(camera, options.width, options.height)
 
     @property
@@ -63,10 +65,11 @@ class VideoFile:
         """End a running iteration after the frames that are already decoded."""
         self._closed.set()
 
-    def _frames(self) -> Iterator[Frame]:
+    def _frames(self) -> Generator[Frame, None, None]:
         self.unreadable = 0
         capture = _open(self._path)
         given = index = broken = 0
+        stamp = None
         try:
             while not self._closed.is_set() and given != self._options.max_frames:
                 wanted = index % self._options.stride == 0
@@ -78,13 +81,24 @@ class VideoFile:
                 else:
                     self._count_unreadable(broken, index)
                     broken = 0
-                if wanted and bgr is not None:
-                    yield self._rectifier.frame(index, index / self.fps,
-                                                  cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
+                    stamp = self._stamp(capture, index, stamp)
+                if wanted and bgr is not None and stamp is not None:
+                    yield self._rectifier.frame(index, stamp,
+                                                cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
                     given += 1
                 index += 1
         finally:
             capture.release()
+
+    def _stamp(self, capture: cv2.VideoCapture, index: int, last: float | None) -> float:
+        """Seconds at which the frame just grabbed is shown, after ``last`` of the one before."""
+        if self._options.fps is not None:
+            return index / self.fps
+        stamp = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+        if last is not None and stamp <= last:
+            # some containers and backends have no times, or faulty ones
+            stamp = last + 1 / self.fps
+        return stamp
 
     def _count_unreadable(self, broken: int, index: int) -> None:
         """Failed reads are broken frames only when a good one follows; else they are the end."""
@@ -95,11 +109,23 @@ class VideoFile:
 
 
 def _open(path: Path) -> cv2.VideoCapture:
-    capture = cv2.VideoCapture(str(path))
+    # in full: FFmpeg takes what is before a colon for a protocol
+    name = str(path.absolute())
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError as error:
+        # OpenCV crashes on such a name
+        raise SourceError(f"{path}: the name or a folder's is not UTF-8, and videos of such names "
+                          "cannot be opened; rename it") from error
+    capture = _capture(name)
     if not capture.isOpened():
-        raise SourceError(f"{path}: not a video that can be decoded here; give an mp4, avi, mov or "
-                          "mkv file, or a folder of images")
+        raise SourceError(f"{path}: not a video that can be decoded here; give an mp4, avi, mov "
+                          "or mkv file, or a folder of images")
     return capture
+
+
+def _capture(name: str) -> cv2.VideoCapture:
+    return cv2.VideoCapture(name)
 
 
 def _next(capture: cv2.VideoCapture, wanted: bool) -> np.ndarray | None:
@@ -109,6 +135,13 @@ def _next(capture: cv2.VideoCapture, wanted: bool) -> np.ndarray | None:
         return np.zeros(0) if capture.grab() else None
     readable, bgr = capture.read()
     return bgr if readable else None
+
+
+def _turned_clockwise(capture: cv2.VideoCapture) -> int:
+    """Degrees by which OpenCV turns the stored pictures, as the container says (phones)."""
+    if not capture.get(cv2.CAP_PROP_ORIENTATION_AUTO):
+        return 0
+    return int(capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 360
 
 
 def _stated_fps(capture: cv2.VideoCapture, name: str) -> float:

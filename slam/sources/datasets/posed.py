@@ -4,24 +4,30 @@ The k-th line of ``pose.txt``, ``tx ty tz qx qy qz qw`` (camera to world), belon
 image in natural order; ``depth/`` holds an image of the same name, 16-bit millimetres.
 """
 
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from scenecode.core.errors import SourceError
-from scenecode.optim.geometry import se3
-from scenecode.slam.records.trajectory import QUATERNION_TOLERANCE, Trajectory
-from scenecode.slam.sources.base.image_sequence import (
-    ImageItem,
-    ImageSequence,
-    image_files,
-    pose_and_depth,
-)
+from scenecode.slam.records.trajectory import Trajectory
+from scenecode.slam.sources.base.depth_images import metric_depth, pose_and_depth
+from scenecode.slam.sources.base.image_files import image_files
+from scenecode.slam.sources.base.image_sequence import ImageItem, ImageSequence
+from scenecode.slam.sources.base.limited_warnings import LimitedWarnings
 from scenecode.slam.sources.base.options import DEFAULT_FPS, SourceOptions
+from scenecode.slam.sources.datasets.stamped_lists import (
+    content_lines,
+    pose_row,
+    poses_from_rows,
+    words,
+)
 
 _IMAGES, _DEPTHS, _POSES = "color", "depth", "pose.txt"
 _DEPTH_UNITS_PER_METRE = 1000.0
+
+_log = logging.getLogger(__name__)
 
 
 def is_posed(folder: Path) -> bool:
@@ -32,45 +38,54 @@ def is_posed(folder: Path) -> bool:
 def open_posed(folder: Path, options: SourceOptions) -> ImageSequence:
     """A sequence with poses and depths as truth, stamped frame number / fps.
 
-    Without the user's intrinsics a guess is announced.  Raises ``SourceError`` when there is
-    not one pose for each image.
+    Without the user's intrinsics a guess is announced.  Poses that are flawed, or of which there
+    is not one for each image, are left out with a warning.
     """
     fps = options.fps or DEFAULT_FPS
     images = image_files(folder / _IMAGES)
-    poses = read_pose_lines(folder / _POSES)
-    if len(poses) != len(images):
-        raise SourceError(f"{folder}: {len(poses)} lines in {_POSES} for {len(images)} images in "
-                          f"{_IMAGES}; it must be one for each, in the same order")
+    poses: Sequence[np.ndarray | None] = [None] * len(images)
+    try:
+        read = read_pose_lines(folder / _POSES)
+        require_one_each(read, len(images), folder / _POSES)
+        poses = read
+    except SourceError as error:
+        _log.warning("%s; going without true poses", error)
     depths = {p.stem: p for p in (folder / _DEPTHS).glob("*")}
-    items = [ImageItem(i, i / fps, image, depths.get(image.stem), pose)
+    items = [ImageItem(index=i, timestamp=i / fps, image=image, depth=depths.get(image.stem),
+                       T_world_cam=pose)
              for i, (image, pose) in enumerate(zip(images, poses))]
     return ImageSequence(str(folder), items, fps, options,
-                         read_truth=pose_and_depth(_DEPTH_UNITS_PER_METRE))
+                         read_truth=pose_and_depth(metric_depth(_DEPTH_UNITS_PER_METRE)))
 
 
 def read_line_poses(folder: Path, fps: float = DEFAULT_FPS) -> Trajectory:
-    """All poses of such a folder, stamped line number / fps."""
-    poses = read_pose_lines(folder / _POSES)
-    return Trajectory(np.arange(len(poses)) / fps, poses)
+    """All poses of such a folder, stamped line number / fps; flawed ones are left out."""
+    found = [(i / fps, T) for i, T in enumerate(read_pose_lines(folder / _POSES))
+             if T is not None]
+    return Trajectory(np.array([t for t, _ in found]),
+                      np.array([T for _, T in found]).reshape(-1, 4, 4))
 
 
-def read_pose_lines(path: Path) -> np.ndarray:
-    """(N, 4, 4) ``T_world_cam`` of lines ``[timestamp] tx ty tz qx qy qz qw``; stamps are left
-    out.  Raises ``SourceError`` naming file, line and rule."""
-    rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        words = line.split("#")[0].split()
-        if not words:
-            continue
+def read_pose_lines(path: Path) -> list[np.ndarray | None]:
+    """(4, 4) ``T_world_cam`` of each line ``[timestamp] tx ty tz qx qy qz qw``, None for a flawed
+    one, which a warning names; stamps are left out."""
+    flaws = LimitedWarnings(_log, 1, f"{path}: %d lines are flawed; going without these poses")
+    poses: list[np.ndarray | None] = []
+    for number, line in content_lines(path):
+        parts = words(line)
         try:
-            row = [float(word) for word in words[-7:]]
+            if len(parts) not in (7, 8):
+                raise ValueError(f"must be '[timestamp] tx ty tz qx qy qz qw', got '{line}'")
+            poses.append(poses_from_rows([pose_row(parts[-7:])])[0])
         except ValueError as error:
-            raise SourceError(f"{path}, line {number}: {error}") from error
-        if len(words) not in (7, 8) or not np.isfinite(row).all() \
-                or abs(np.linalg.norm(row[3:]) - 1) > QUATERNION_TOLERANCE:
-            raise SourceError(f"{path}, line {number}: must be '[timestamp] tx ty tz qx qy qz qw' "
-                              f"with a unit quaternion, got '{line.strip()}'")
-        rows.append(row)
-    table = torch.tensor(rows, dtype=torch.float64).reshape(-1, 7)
-    rotation = se3.rotation_from_quaternion(table[:, 3:])
-    return se3.from_rotation_translation(rotation, table[:, :3]).numpy()
+            flaws.warn("%s, line %d: %s; going without this pose", path, number, error)
+            poses.append(None)
+    flaws.finish()
+    return poses
+
+
+def require_one_each(poses: Sequence[np.ndarray | None], images: int, path: Path) -> None:
+    """Raise ``SourceError`` unless there is one pose for each of the images."""
+    if len(poses) != images:
+        raise SourceError(f"{path}: {len(poses)} poses for {images} images; it must be one for "
+                          "each, in the same order")

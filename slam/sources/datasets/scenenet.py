@@ -6,8 +6,11 @@ second and up to a metre apart: far more than in a video.
 
 from pathlib import Path
 
+import numpy as np
+
 from scenecode.networks.data.scenenet.trajectories import FULL_CAMERA, find_trajectory
 from scenecode.optim.geometry.camera import PinholeCamera
+from scenecode.slam.records.trajectory import Trajectory
 from scenecode.slam.sources.base.image_sequence import ImageItem, ImageSequence
 from scenecode.slam.sources.base.options import SourceOptions
 from scenecode.slam.sources.base.rectifier import RawTruth
@@ -28,8 +31,16 @@ def open_scenenet(folder: Path, options: SourceOptions) -> ImageSequence:
         return RawTruth(item.T_world_cam, trajectory.depth(item.index),
                         trajectory.labels(item.index))
 
-    items = [ImageItem(i, i / options.fps if options.fps else trajectory.timestamp(i),
-                       trajectory.photo(i), T_world_cam=trajectory.poses[i])
+    items = [ImageItem(index=i,
+                       timestamp=i / options.fps if options.fps else trajectory.timestamp(i),
+                       image=trajectory.photo(i), T_world_cam=trajectory.poses[i])
              for i in range(len(trajectory))]
     return ImageSequence(str(folder), items, options.fps or VIEWS_PER_SECOND, options,
-                         known=FULL_CAMERA, read_truth=read_truth)
+                         known=lambda width, height: FULL_CAMERA, read_truth=read_truth)
+
+
+def read_rendered_poses(folder: Path) -> Trajectory:
+    """The poses of the rendered views in simulated seconds."""
+    trajectory = find_trajectory(folder)
+    stamps = [trajectory.timestamp(i) for i in range(len(trajectory))]
+    return Trajectory(np.array(stamps), np.array(trajectory.poses).reshape(-1, 4, 4))

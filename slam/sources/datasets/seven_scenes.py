@@ -6,6 +6,7 @@ lengths are allowed for here; the distance is not published and is not, which le
 pixels of 640, most of them nearby.
 """
 
+import logging
 import re
 from pathlib import Path
 
@@ -13,10 +14,13 @@ import numpy as np
 import torch
 
 from scenecode.core.errors import SourceError
+from scenecode.core.text_file import read_text
 from scenecode.optim.geometry import se3
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.slam.records.trajectory import Trajectory
-from scenecode.slam.sources.base.image_sequence import ImageItem, ImageSequence, pose_and_depth
+from scenecode.slam.sources.base.depth_images import metric_depth, pose_and_depth
+from scenecode.slam.sources.base.image_sequence import ImageItem, ImageSequence
+from scenecode.slam.sources.base.limited_warnings import LimitedWarnings
 from scenecode.slam.sources.base.options import DEFAULT_FPS, SourceOptions
 
 _COLOUR = re.compile(r"frame-(\d+)\.color\.(png|jpg|jpeg)$")
@@ -24,7 +28,9 @@ _POSE = re.compile(r"frame-(\d+)\.pose\.txt$")
 _DEPTH_UNITS_PER_METRE = 1000.0
 _NO_DEPTH = (0, 65535)
 #: As the data set states it.
-_DEPTH_CAMERA = PinholeCamera(585.0, 585.0, 320.0, 240.0, 640, 480)
+_DEPTH_CAMERA = PinholeCamera(fx=585.0, fy=585.0, cx=320.0, cy=240.0, width=640, height=480)
+
+_log = logging.getLogger(__name__)
 
 
 def is_seven_scenes(folder: Path) -> bool:
@@ -40,23 +46,23 @@ def open_seven_scenes(folder: Path, options: SourceOptions) -> ImageSequence:
     """
     fps = options.fps or DEFAULT_FPS
     numbered = sorted((int(m[1]), p) for p in folder.iterdir() if (m := _COLOUR.match(p.name)))
-    poses = _pose_files(folder)
+    poses = _read_poses(folder)
     items = []
     for index, (number, image) in enumerate(numbered):
         depth = folder / f"{image.name.split('.')[0]}.depth.png"
-        items.append(ImageItem(
-            index, number / fps, image, depth if depth.is_file() else None,
-            read_pose(poses[number]) if number in poses else None))
+        items.append(ImageItem(index=index, timestamp=number / fps, image=image,
+                               depth=depth if depth.is_file() else None,
+                               T_world_cam=poses.get(number)))
+    metres = metric_depth(_DEPTH_UNITS_PER_METRE, _NO_DEPTH)
     return ImageSequence(str(folder), items, fps, options,
-                         read_truth=pose_and_depth(_DEPTH_UNITS_PER_METRE, _NO_DEPTH, _DEPTH_CAMERA))
+                         read_truth=pose_and_depth(metres, _DEPTH_CAMERA))
 
 
 def read_poses(folder: Path, fps: float = DEFAULT_FPS) -> Trajectory:
     """All poses of a folder, stamped frame number / fps."""
-    files = sorted(_pose_files(folder).items())
-    found = [(n / fps, T) for n, path in files if (T := read_pose(path)) is not None]
-    return Trajectory(np.array([t for t, _ in found]),
-                      np.array([T for _, T in found]).reshape(-1, 4, 4))
+    poses = _read_poses(folder)
+    return Trajectory(np.array([n / fps for n in poses]),
+                      np.array(list(poses.values())).reshape(-1, 4, 4))
 
 
 def read_pose(path: Path) -> np.ndarray | None:
@@ -65,7 +71,7 @@ def read_pose(path: Path) -> np.ndarray | None:
     Raises ``SourceError`` unless the file holds a rigid 4x4 matrix.
     """
     try:
-        T = np.array([float(v) for v in path.read_text(encoding="utf-8").split()])
+        T = np.array([float(v) for v in read_text(path).split()])
     except (OSError, ValueError) as error:
         raise SourceError(f"cannot read the pose {path}: {error}; fetch it again") from error
     if T.size != 16:
@@ -81,5 +87,19 @@ def read_pose(path: Path) -> np.ndarray | None:
     return T
 
 
-def _pose_files(folder: Path) -> dict[int, Path]:
-    return {int(m[1]): p for p in folder.iterdir() if (m := _POSE.match(p.name))}
+def _read_poses(folder: Path) -> dict[int, np.ndarray]:
+    """Poses by frame number, in order; those that are lost or flawed are left out, the latter
+    with a warning."""
+    flaws = LimitedWarnings(_log, 1, f"{folder}: %d of its poses are flawed and left out")
+    numbered = sorted((int(m[1]), p) for p in folder.iterdir() if (m := _POSE.match(p.name)))
+    poses = {}
+    for number, path in numbered:
+        try:
+            T = read_pose(path)
+        except SourceError as error:
+            flaws.warn("%s; going without this pose", error)
+            continue
+        if T is not None:
+            poses[number] = T
+    flaws.finish()
+    return poses

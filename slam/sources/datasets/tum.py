@@ -4,6 +4,7 @@ Sets of selected key frames have ``truth_cam_poses.txt`` instead, with one line 
 in the order of ``rgb.txt`` whatever its stamps say.
 """
 
+import logging
 import re
 from pathlib import Path
 
@@ -12,10 +13,24 @@ import numpy as np
 from scenecode.core.errors import SourceError
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.optim.geometry.distortion import BrownConrady
-from scenecode.slam.records.trajectory import MAX_DIFFERENCE, Trajectory, nearest_stamps, read_tum
-from scenecode.slam.sources.base.image_sequence import ImageItem, ImageSequence, pose_and_depth
-from scenecode.slam.sources.base.options import DEFAULT_FPS, SourceOptions
-from scenecode.slam.sources.datasets.posed import read_pose_lines
+from scenecode.slam.records.trajectory import MAX_DIFFERENCE, Trajectory
+from scenecode.slam.sources.base.depth_images import metric_depth, pose_and_depth
+from scenecode.slam.sources.base.image_sequence import (
+    ImageItem,
+    ImageSequence,
+    true_trajectory,
+)
+from scenecode.slam.sources.base.options import SourceOptions
+from scenecode.slam.sources.datasets.posed import read_pose_lines, require_one_each
+from scenecode.slam.sources.datasets.stamped_lists import (
+    StampedFiles,
+    at_stamps,
+    existing,
+    nearest_within,
+    rate_of,
+    read_stamped_files,
+    read_stamped_poses,
+)
 
 _DEPTH_UNITS_PER_METRE = 5000.0
 _TRUTH, _LISTED_TRUTH = "groundtruth.txt", "truth_cam_poses.txt"
@@ -32,6 +47,8 @@ _CAMERAS = {
     "3": PinholeCamera(fx=535.4, fy=539.2, cx=320.1, cy=247.6, width=640, height=480),
 }
 
+_log = logging.getLogger(__name__)
+
 
 def is_tum(folder: Path) -> bool:
     """True when the folder lists its images in ``rgb.txt``."""
@@ -47,82 +64,51 @@ def open_tum(folder: Path, options: SourceOptions) -> ImageSequence:
     """A sequence with its own stamps (``options.fps`` does not touch them); depth and pose
     are the nearest within 0.02 s.
 
-    The camera follows from ``freiburg1``, ``2`` or ``3`` in the folder's name.  Raises
-    ``SourceError`` for lists that cannot be parsed, ``ResultError`` for such a ground truth.
+    The camera follows from ``freiburg1``, ``2`` or ``3`` in the folder's name.  Truth that is
+    flawed is left out with a warning.  Raises ``SourceError`` for an ``rgb.txt`` that cannot be
+    parsed.
     """
-    stamps, images = _read_list(folder / "rgb.txt")
-    depths = _depths(folder, stamps)
-    poses = _poses(folder, stamps)
-    items = [ImageItem(i, float(stamps[i]), images[i], depths[i], poses[i])
-             for i in range(len(images))]
+    images = read_stamped_files(folder / "rgb.txt")
     match = _NAME.search(folder.resolve().name)
-    return ImageSequence(str(folder), items, _rate(stamps), options,
-                         _CAMERAS[match[1]] if match else None,
-                         pose_and_depth(_DEPTH_UNITS_PER_METRE))
+    known = None if match is None else _CAMERAS[match[1]]
+    return ImageSequence(str(folder), _items(folder, images), rate_of(images.stamps), options,
+                         None if known is None else lambda width, height: known,
+                         pose_and_depth(metric_depth(_DEPTH_UNITS_PER_METRE)))
 
 
 def read_image_poses(folder: Path) -> Trajectory:
-    """The ground truth at the images' moments, so that coverage counts images, not the
-    motion capture's much denser samples."""
-    stamps, _ = _read_list(folder / "rgb.txt")
-    poses = _poses(folder, stamps)
-    known = [i for i, T in enumerate(poses) if T is not None]
-    return Trajectory(stamps[known], np.array([poses[i] for i in known]).reshape(-1, 4, 4))
+    """The ground truth at the moments of the images."""
+    return true_trajectory(_items(folder, read_stamped_files(folder / "rgb.txt")))
 
 
-def _read_list(path: Path) -> tuple[np.ndarray, list[Path]]:
-    """Stamps (N,) and files of lines ``timestamp filename``."""
-    stamps, files = [], []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        words = line.split("#")[0].split(maxsplit=1)
-        if not words:
-            continue
-        try:
-            stamp, file = float(words[0]), path.parent / words[1].strip()
-        except (ValueError, IndexError) as error:
-            raise SourceError(f"{path}, line {number}: must be 'timestamp filename', got "
-                              f"'{line}'") from error
-        if not np.isfinite(stamp) or (stamps and stamp <= stamps[-1]):
-            raise SourceError(f"{path}, line {number}: time must increase; sort the list")
-        stamps.append(stamp)
-        files.append(file)
-    return np.array(stamps), files
+def _items(folder: Path, images: StampedFiles) -> list[ImageItem]:
+    depths, poses = _depths(folder, images), _poses(folder, images)
+    return [ImageItem(index=i, timestamp=float(stamp), image=image, depth=depths[i],
+                      T_world_cam=poses[i])
+            for i, (stamp, image) in enumerate(zip(images.stamps, images.files))]
 
 
-def _depths(folder: Path, stamps: np.ndarray) -> list[Path | None]:
-    if not (folder / "depth.txt").is_file():
-        return [None] * len(stamps)
-    times, files = _read_list(folder / "depth.txt")
-    return [None if i is None else files[i] for i in _matches(times, stamps)]
+def _depths(folder: Path, images: StampedFiles) -> list[Path | None]:
+    path = folder / "depth.txt"
+    if not path.is_file():
+        return [None] * len(images.files)
+    try:
+        depths = read_stamped_files(path)
+    except SourceError as error:
+        _log.warning("%s; going without true depth", error)
+        return [None] * len(images.files)
+    matched = nearest_within(depths.stamps, images.stamps, MAX_DIFFERENCE)
+    return existing([None if i is None else depths.files[i] for i in matched], str(path))
 
 
-def _poses(folder: Path, stamps: np.ndarray) -> list[np.ndarray | None]:
-    if not has_truth(folder):
-        return [None] * len(stamps)
-    if not (folder / _TRUTH).is_file():
-        return _listed_poses(folder / _LISTED_TRUTH, len(stamps))
-    truth = read_tum(folder / _TRUTH)
-    return [None if i is None else truth.T_world_cam[i]
-            for i in _matches(truth.timestamps, stamps)]
-
-
-def _listed_poses(path: Path, images: int) -> list[np.ndarray]:
-    poses = read_pose_lines(path)
-    if len(poses) != images:
-        raise SourceError(f"{path}: {len(poses)} poses for {images} images in rgb.txt; it must be "
-                          "one for each, in the same order")
-    return list(poses)
-
-
-def _matches(times: np.ndarray, stamps: np.ndarray) -> list[int | None]:
-    """For each stamp the index of the nearest time, None when none is near enough."""
-    if not len(times):
-        return [None] * len(stamps)
-    nearest = nearest_stamps(times, stamps)
-    near = np.abs(times[nearest] - stamps) <= MAX_DIFFERENCE
-    return [int(i) if ok else None for i, ok in zip(nearest, near)]
-
-
-def _rate(stamps: np.ndarray) -> float:
-    """Frames per second, from the median distance of the stamps."""
-    return float(1 / np.median(np.diff(stamps))) if len(stamps) > 1 else DEFAULT_FPS
+def _poses(folder: Path, images: StampedFiles) -> list[np.ndarray | None]:
+    try:
+        if (folder / _TRUTH).is_file():
+            return at_stamps(read_stamped_poses(folder / _TRUTH, images), images.stamps)
+        if (folder / _LISTED_TRUTH).is_file():
+            poses = read_pose_lines(folder / _LISTED_TRUTH)
+            require_one_each(poses, images.listed, folder / _LISTED_TRUTH)
+            return [poses[i] for i in images.entries]
+    except SourceError as error:
+        _log.warning("%s; going without true poses", error)
+    return [None] * len(images.files)
