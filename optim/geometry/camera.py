@@ -64,7 +64,7 @@ class PinholeCamera:
             return degrees(atan(pixels / self.fx))
         angle = torch.linspace(0, self.distortion.largest_angle, _ANGLES, dtype=torch.float64)
         rays = torch.stack([angle.sin(), torch.zeros_like(angle), angle.cos()], -1)
-        inside = self.fx * self.distortion.distort(rays)[:, 0] <= pixels
+        inside = self.fx * self.distortion.distort(rays)[:, 0] <= max(pixels, 0.0)
         return degrees(float(angle[inside][-1]))
 
     def resized(self, width: int, height: int) -> "PinholeCamera":

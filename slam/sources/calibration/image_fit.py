@@ -105,9 +105,9 @@ def _resized(camera: PinholeCamera, width: int, height: int) -> PinholeCamera:
 def _orientation_text(stated: StatedCamera, turned: PinholeCamera, origin: str) -> str:
     is_portrait = turned.width < turned.height
     measured, shown = ("landscape", "portrait") if is_portrait else ("portrait", "landscape")
-    clockwise, counter_clockwise = (f"{c.fx:g},{c.fy:g},{c.cx:g},{c.cy:g}"
-                                    for c in (turned, turned.turned(2)))
+    clockwise, other = (f"{c.fx:g},{c.fy:g},{c.cx:g},{c.cy:g}" for c in (turned, turned.turned(2)))
+    numbers = clockwise if clockwise == other else \
+        f"{clockwise} when it was turned clockwise, {other} counter-clockwise"
     return (f"{origin}: the principal point ({stated.cx:g}, {stated.cy:g}) is that of a "
             f"{measured} image, but these are {shown}, {turned.width}x{turned.height}. Give "
-            f"fx,fy,cx,cy of the turned image: {clockwise} when it was turned clockwise, "
-            f"{counter_clockwise} counter-clockwise; or turn the images back")
+            f"fx,fy,cx,cy of the turned image, {numbers}; or turn the images back")

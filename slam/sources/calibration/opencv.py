@@ -1,5 +1,5 @@
 """OpenCV's YAML, XML and JSON (``camera_matrix``, ``distortion_coefficients``), the camera files
-of ROS, and Open3D's ``intrinsic_matrix``."""
+of ROS, Open3D's ``intrinsic_matrix`` and Record3D's ``K``."""
 
 from scenecode.core.errors import SourceError
 from scenecode.slam.sources.calibration.stated_camera import (
@@ -15,7 +15,7 @@ from scenecode.slam.sources.calibration.stated_camera import (
 _MATRIX = ("cameramatrix", "k", "intrinsicmatrix", "mtx")
 _DISTORTION = ("distortioncoefficients", "distcoeffs", "distcoefs", "distcoeff", "d", "dist")
 _MODEL = ("distortionmodel", "cameramodel")
-_SIZES = (("imagewidth", "imageheight"), ("width", "height"))
+_SIZES = (("imagewidth", "imageheight"), ("width", "height"), ("w", "h"))
 _SIZE_PAIRS = ("imagesize", "resolution")
 
 
@@ -29,7 +29,7 @@ def parse(content: Content, origin: str) -> StatedCamera | None:
     if len(matrix) != 9:
         raise SourceError(f"{origin}: the camera matrix has {len(matrix)} numbers, needs 9")
     if matrix[2] == matrix[5] == 0 and matrix[6] != 0:
-        # Open3D and other tools that write columns first
+        # Open3D, Record3D and other tools that write columns first
         matrix = tuple(matrix[3 * column + row] for row in range(3) for column in range(3))
     coefficients = next((numbers(entries[key]) for key in _DISTORTION if key in entries), ())
     size = stated_size(entries, *_SIZES)

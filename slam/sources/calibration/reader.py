@@ -48,7 +48,7 @@ def read_calibration(path: str | Path, width: int, height: int,
         stated = _stated(Path(path), origin, (width, height))
     except OSError as error:
         raise SourceError(f"cannot read the calibration {path}: {error}") from error
-    except (TypeError, ValueError, KeyError) as error:
+    except (TypeError, ValueError, KeyError, ArithmeticError, RecursionError) as error:
         raise SourceError(f"{origin}: a parameter is missing, not a number, or impossible: "
                           f"{error}") from error
     return fit_stated(stated, width, height, origin, turned_clockwise)

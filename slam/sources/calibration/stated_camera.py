@@ -61,7 +61,7 @@ def stated_size(content: Content, *pairs: tuple[str, str]) -> tuple[int, int] | 
     """(width, height) under the first pair of keys that are both there."""
     for width, height in pairs:
         if width in content and height in content:
-            return int(content[width]), int(content[height])
+            return int(float(content[width])), int(float(content[height]))
     return None
 
 
