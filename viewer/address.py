@@ -5,7 +5,7 @@ import socket
 
 from scenecode.viewer.base import ViewerError
 
-#: Ports tried, from the one asked for.
+#: Ports tried, from the given one on.
 PORTS_TRIED = 20
 LARGEST_PORT = 65535
 

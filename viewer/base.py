@@ -1,4 +1,4 @@
-"""What the rest of the system knows of a viewer: two verbs."""
+"""The interface of a viewer: two methods."""
 
 from typing import Protocol
 

@@ -1,4 +1,4 @@
-"""The controls, the status, the legend and the pictures beside the scene."""
+"""The controls, the status, the legend and the images next to the scene."""
 
 import html
 from collections.abc import Callable
@@ -114,7 +114,7 @@ def status_html(snapshot: Snapshot, points_drawn: int) -> str:
     if points_drawn < len(snapshot.cloud.points):
         points += f" ({points_drawn:,} drawn)"
     rows = {"Keyframes": str(len(snapshot.keyframes)),
-            "Tracked": f"{len(snapshot.trajectory)} frames", "Landmarks": points}
+            "Tracked": f"{len(snapshot.trajectory)} frames", "Points": points}
     if live is not None:
         rows = {"Frame": f"{live.frame_index} at {live.timestamp:.2f} s"} | rows
     cells = "".join(f"<div style='opacity:.65'>{name}</div><div>{value}</div>"

@@ -1,4 +1,4 @@
-"""The things in the 3-D scene; each sends to the browser only what changed."""
+"""The layers of the 3-D scene; each sends to the browser only what changed."""
 
 import math
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from scenecode.networks.classes import ClassSet
 from scenecode.slam.records.snapshot import KeyframeView, LiveView, PointCloud
 from scenecode.viewer.colours import cloud_colours
 
-#: A browser draws this many points smoothly; of a larger map an even part is shown.
+#: A browser draws this many points smoothly; a larger map is subsampled.
 MAX_POINTS = 250_000
 #: Poses per piece of the path; a piece is sent again only when a pose in it moved.
 PATH_PIECE = 256
@@ -45,18 +45,18 @@ class MapLayer:
 
     @property
     def total(self) -> int:
-        """Landmarks in the map."""
+        """Points in the map."""
         return len(self._whole.points)
 
     @property
     def drawn(self) -> int:
-        """Landmarks of it that are drawn: at most ``MAX_POINTS``."""
+        """Points that are drawn: at most ``MAX_POINTS``."""
         return len(self._cloud.points)
 
     def show(self, cloud: PointCloud, classes: ClassSet, mode: str, point_size: float) -> None:
         """Draw ``cloud``; ``point_size`` in metres."""
         if cloud is not self._whole:
-            self._whole, self._cloud = cloud, thinned(cloud, MAX_POINTS)
+            self._whole, self._cloud = cloud, subsampled(cloud, MAX_POINTS)
             if self._handle is not None and self.drawn != len(self._handle.points):
                 self._handle.remove()
                 self._handle = None
@@ -73,18 +73,18 @@ class MapLayer:
         self._handle.point_size = point_size
 
 
-def thinned(cloud: PointCloud, limit: int) -> PointCloud:
-    """At most ``limit`` points of ``cloud``, drawn evenly and always the same ones."""
+def subsampled(cloud: PointCloud, limit: int) -> PointCloud:
+    """At most ``limit`` points of ``cloud``: a uniform random sample, always the same one."""
     count = len(cloud.points)
     if count <= limit:
         return cloud
     chosen = np.sort(np.random.default_rng(0).choice(count, limit, replace=False))
-    return PointCloud(cloud.points[chosen], cloud.colours[chosen], cloud.labels[chosen],
-                      cloud.confidence[chosen])
+    return PointCloud(points=cloud.points[chosen], colours=cloud.colours[chosen],
+                      labels=cloud.labels[chosen], confidence=cloud.confidence[chosen])
 
 
 class PathLayer:
-    """The way of the camera, in pieces."""
+    """The camera path, in pieces."""
 
     def __init__(self, scene: viser.SceneApi):
         self._scene = scene
@@ -121,7 +121,7 @@ class KeyframeLayer:
         self._drawn: dict[int, _DrawnKeyframe] = {}
 
     def show(self, keyframes: tuple[KeyframeView, ...]) -> None:
-        """Draw ``keyframes``; one whose image is known is moved, not sent again."""
+        """Draw ``keyframes``; one whose image was sent before is moved only."""
         present = {view.frame_index for view in keyframes}
         for index in [i for i in self._drawn if i not in present]:
             self._drawn.pop(index).handle.remove()
@@ -151,10 +151,11 @@ class LiveLayer:
         """Draw ``view``, or nothing for None."""
         if view is self._view:
             return
-        if self._handle is not None and (view is None or view.camera != self._view.camera):
+        before, self._view = self._view, view
+        if self._handle is not None and (view is None or before is None
+                                         or view.camera != before.camera):
             self._handle.remove()
             self._handle = None
-        self._view = view
         if view is None:
             return
         colour = LOST_COLOUR if view.lost else LIVE_COLOUR
@@ -167,7 +168,7 @@ class LiveLayer:
         _move(self._handle, view.T_world_cam)
 
 
-def _add_camera(scene, name: str, view: KeyframeView | LiveView, size: float,
+def _add_camera(scene: viser.SceneApi, name: str, view: KeyframeView | LiveView, size: float,
                 colour: tuple[int, int, int], image: np.ndarray) -> viser.CameraFrustumHandle:
     camera = view.camera
     return scene.add_camera_frustum(

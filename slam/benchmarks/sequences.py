@@ -165,8 +165,9 @@ def listed_sequences(args: argparse.Namespace, compare: tuple[str, ...] = (),
         listed = from_mapping(SuiteConfig, load_yaml(file), str(file))
     intrinsics = None if args.intrinsics is None else parse_intrinsics(args.intrinsics)
     try:
-        named = tuple(SequenceConfig(source, "", intrinsics, args.calib, args.fps, args.stride,
-                                     args.max_frames, compare)
+        named = tuple(SequenceConfig(source=source, name="", intrinsics=intrinsics,
+                                     calib=args.calib, fps=args.fps, stride=args.stride,
+                                     max_frames=args.max_frames, compare=compare)
                       for source in args.sources)
         if args.max_frames is not None:
             listed = SuiteConfig(tuple(replace(s, max_frames=args.max_frames)

@@ -185,5 +185,5 @@ def main(args: argparse.Namespace) -> int:
 def _suite(args: argparse.Namespace) -> SuiteConfig:
     seeds = args.seeds or (() if args.suite or args.sources else _DEFAULT_SEEDS)
     frames = args.frames if args.max_frames is None else min(args.frames, args.max_frames)
-    return listed_sequences(args, more=tuple(SequenceConfig(f"rooms:{seed}:{frames}",
-                                                            f"room {seed}") for seed in seeds))
+    return listed_sequences(args, more=tuple(SequenceConfig(
+        source=f"rooms:{seed}:{frames}", name=f"room {seed}") for seed in seeds))

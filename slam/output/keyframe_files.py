@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,9 +16,9 @@ from scenecode.core.images import read_map, read_rgb, require_size
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.slam.records.snapshot import KeyframeView
 
-#: Largest value of a 16-bit image in millimetres: at or beyond 65.535 m.
+#: Largest value of a 16-bit image in millimetres; it also stands for all larger ones.
 _MAX_MM = 65535
-#: PNG effort: the sizes hardly differ above, the time does.
+#: PNG compression level; higher ones take longer and hardly make smaller files.
 _COMPRESSION = 1
 
 CAMERA_FILE = "camera.json"
@@ -28,17 +29,17 @@ def _millimetres(metres: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(finite * 1000.0), 0, _MAX_MM).astype(np.uint16)
 
 
-def _percentages(probability: np.ndarray) -> np.ndarray:
+def _probability_bytes(probability: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(np.nan_to_num(probability) * 255.0), 0, 255).astype(np.uint8)
 
 
 #: File name, field of ``KeyframeView``, and how its array becomes pixels.
-_IMAGES = (
+_IMAGES: tuple[tuple[str, str, Callable[[np.ndarray], np.ndarray]], ...] = (
     ("rgb.png", "image", lambda image: cv2.cvtColor(image, cv2.COLOR_RGB2BGR)),
     ("depth.png", "depth", _millimetres),
     ("labels.png", "labels", lambda labels: labels.astype(np.uint8)),
     ("uncertainty.png", "depth_std", _millimetres),
-    ("confidence.png", "confidence", _percentages),
+    ("confidence.png", "confidence", _probability_bytes),
 )
 
 
@@ -46,8 +47,8 @@ def write_keyframe(folder: Path, view: KeyframeView, written: KeyframeView | Non
     """Make ``folder`` show ``view``.
 
     A new keyframe's folder appears whole.  Of one that shows ``written`` already, only the
-    files whose array is another object are replaced, one by one, so that it never is
-    incomplete.
+    files whose array is another object are replaced, one by one, so that it is complete at
+    any time.
     """
     if written is not None and folder.is_dir():
         _write_changed(folder, view, written)
@@ -63,7 +64,8 @@ def write_keyframe(folder: Path, view: KeyframeView, written: KeyframeView | Non
                           "space and the permissions") from error
 
 
-def read_keyframe(folder: Path, T_world_cam_at) -> KeyframeView:
+def read_keyframe(folder: Path,
+                  T_world_cam_at: Callable[[float], np.ndarray | None]) -> KeyframeView:
     """The keyframe in ``folder``; ``T_world_cam_at(timestamp)`` gives its pose (4, 4) or None.
 
     Raises ``ResultError`` or ``DataError`` for a missing or damaged file.
@@ -90,7 +92,7 @@ def read_keyframe(folder: Path, T_world_cam_at) -> KeyframeView:
 
     rgb = folder / "rgb.png"
     return KeyframeView(
-        frame_index, timestamp, T, camera,
+        frame_index=frame_index, timestamp=timestamp, T_world_cam=T, camera=camera,
         image=require_size(read_rgb(rgb), camera.width, camera.height, rgb),
         depth=load("depth.png", np.uint16).astype(np.float32) / 1000,
         depth_std=load("uncertainty.png", np.uint16).astype(np.float32) / 1000,

@@ -48,8 +48,8 @@ class PointCloud:
 
     @staticmethod
     def empty() -> "PointCloud":
-        return PointCloud(np.zeros((0, 3), np.float32), np.zeros((0, 3), np.uint8),
-                          np.zeros(0, np.uint8), np.zeros(0, np.float32))
+        return PointCloud(points=np.zeros((0, 3), np.float32), colours=np.zeros((0, 3), np.uint8),
+                          labels=np.zeros(0, np.uint8), confidence=np.zeros(0, np.float32))
 
 
 @dataclass(frozen=True)

@@ -74,8 +74,9 @@ def _texture(points, label, axis):
 def keyframe(index: int, turn: float, cam: PinholeCamera) -> tuple[KeyframeView, np.ndarray]:
     image, depth, labels, points = render(pose(turn), cam)
     confidence = np.clip(1.2 - 0.2 * depth, 0, 1).astype(np.float32)
-    view = KeyframeView(index, index / 30, pose(turn), cam, image, depth, 0.02 * depth, labels,
-                        confidence)
+    view = KeyframeView(frame_index=index, timestamp=index / 30, T_world_cam=pose(turn),
+                        camera=cam, image=image, depth=depth, depth_std=0.02 * depth,
+                        labels=labels, confidence=confidence)
     return view, points
 
 
@@ -88,12 +89,14 @@ def room_snapshot(keyframes: int = 8, width: int = 256, step: int = 2,
     views = tuple(view for view, _ in pairs)
     pick = (slice(None, None, step),) * 2
     cloud = PointCloud(
-        np.concatenate([p[pick].reshape(-1, 3) for _, p in pairs]).astype(np.float32),
-        np.concatenate([v.image[pick].reshape(-1, 3) for v in views]),
-        np.concatenate([v.labels[pick].ravel() for v in views]),
-        np.concatenate([v.confidence[pick].ravel() for v in views]))
+        points=np.concatenate([p[pick].reshape(-1, 3) for _, p in pairs]).astype(np.float32),
+        colours=np.concatenate([v.image[pick].reshape(-1, 3) for v in views]),
+        labels=np.concatenate([v.labels[pick].ravel() for v in views]),
+        confidence=np.concatenate([v.confidence[pick].ravel() for v in views]))
     trajectory = np.stack([pose(t) for t in np.linspace(0, turns[-1], 10 * keyframes - 9)])
     last = views[-1]
-    live = LiveView(last.frame_index, last.timestamp, last.T_world_cam, cam, last.image,
-                    last.depth, last.labels, lost)
-    return Snapshot(1, NYU13, views, cloud, trajectory, live)
+    live = LiveView(frame_index=last.frame_index, timestamp=last.timestamp,
+                    T_world_cam=last.T_world_cam, camera=cam, image=last.image, depth=last.depth,
+                    labels=last.labels, lost=lost)
+    return Snapshot(version=1, classes=NYU13, keyframes=views, cloud=cloud, trajectory=trajectory,
+                    live=live)

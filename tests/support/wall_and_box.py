@@ -42,9 +42,10 @@ def graph_of(*poses, wrong_depth=None, wrong_labels=None, b=0.005, confidence=4.
             labels = torch.full_like(labels, NYU13.names.index("tv"))
         prox = proximity_from_depth(depth, 2.0)
         logits = confidence * torch.nn.functional.one_hot(labels, len(NYU13)).permute(2, 0, 1)
-        prediction = Prediction(prox, prox.new_zeros(0, *prox.shape), torch.full_like(prox, b),
-                                logits.float(),
-                                prox.new_zeros(len(NYU13), 0, *prox.shape), NYU13, 2.0)
+        prediction = Prediction(prox_zero=prox, prox_J_code=prox.new_zeros(0, *prox.shape),
+                                prox_b=torch.full_like(prox, b), logits_zero=logits.float(),
+                                logits_J_code=prox.new_zeros(len(NYU13), 0, *prox.shape),
+                                classes=NYU13, average_depth=2.0)
 
         class Known:
             @staticmethod
@@ -52,7 +53,8 @@ def graph_of(*poses, wrong_depth=None, wrong_labels=None, b=0.005, confidence=4.
                 return prediction
 
         picture = torch.full((3, *prox.shape), 0.25)
-        keyframe = make_keyframe(Frame(10 * n, n / 3, picture, CAMERA), T, Known)
+        keyframe = make_keyframe(Frame(index=10 * n, timestamp=n / 3, image=picture,
+                                       camera=CAMERA), T, Known)
         graph.add(keyframe, keyframe.initial_state())
         for other in range(n):
             graph.link(n, other)

@@ -10,8 +10,9 @@ from scenecode.viewer.colours import cloud_colours
 
 @pytest.fixture
 def cloud() -> PointCloud:
-    return PointCloud(np.zeros((3, 3), np.float32), np.full((3, 3), 77, np.uint8),
-                      np.array([0, 4, 11], np.uint8), np.array([0.0, 0.5, 1.0], np.float32))
+    return PointCloud(points=np.zeros((3, 3), np.float32), colours=np.full((3, 3), 77, np.uint8),
+                      labels=np.array([0, 4, 11], np.uint8),
+                      confidence=np.array([0.0, 0.5, 1.0], np.float32))
 
 
 def test_the_map_takes_the_images_or_the_classes_colours(cloud):

@@ -9,11 +9,12 @@ from scenecode.slam.records.snapshot import Snapshot
 from scenecode.slam.runtime.mailbox import Mailbox
 from scenecode.viewer.live import serve
 
-PATIENCE = 5.0
+#: Seconds that a thread may take on a busy machine.
+PATIENCE = 60.0
 
 
 def snapshot(version: int) -> Snapshot:
-    return Snapshot(version, NYU13)
+    return Snapshot(version=version, classes=NYU13)
 
 
 class Recorder:

@@ -53,9 +53,9 @@ def read_ply(path: str | Path) -> PointCloud:
         raise ResultError(f"{path}: {len(data)} bytes, but its header announces {count} points, "
                           f"that is {expected} bytes; the file is damaged, export it again")
     v = np.frombuffer(data, _VERTEX, count, start)
-    cloud = PointCloud(np.stack([v["x"], v["y"], v["z"]], -1),
-                       np.stack([v["red"], v["green"], v["blue"]], -1),
-                       v["label"].copy(), v["confidence"].copy())
+    cloud = PointCloud(points=np.stack([v["x"], v["y"], v["z"]], -1),
+                       colours=np.stack([v["red"], v["green"], v["blue"]], -1),
+                       labels=v["label"].copy(), confidence=v["confidence"].copy())
     if not np.isfinite(cloud.points).all() or not np.isfinite(cloud.confidence).all():
         raise ResultError(f"{path}: a point is not finite; the file is damaged, export it again")
     return cloud

@@ -98,9 +98,11 @@ def test_a_folder_without_truth_is_refused(tmp_path):
 
 def keyframe(depth, labels):
     h, w = depth.shape
-    return KeyframeView(0, 0.0, np.eye(4), PinholeCamera(w, w, w / 2, h / 2, w, h),
-                        np.zeros((h, w, 3), np.uint8), depth, np.ones_like(depth), labels,
-                        np.ones_like(depth))
+    return KeyframeView(frame_index=0, timestamp=0.0, T_world_cam=np.eye(4),
+                        camera=PinholeCamera(w, w, w / 2, h / 2, w, h),
+                        image=np.zeros((h, w, 3), np.uint8), depth=depth,
+                        depth_std=np.ones_like(depth), labels=labels,
+                        confidence=np.ones_like(depth))
 
 
 def test_map_scores_on_hand_values():

@@ -35,9 +35,11 @@ def graph_of(distance=0.3):
     depth = torch.full((48, 64), WALL)
     depth[:, :32] = PREDICTED
     prox = proximity_from_depth(depth, 2.0)
-    prediction = Prediction(prox, prox.new_zeros(0, 48, 64), torch.full_like(prox, 0.02),
-                            torch.zeros(len(NYU13), 48, 64),
-                            prox.new_zeros(len(NYU13), 0, 48, 64), NYU13, 2.0)
+    prediction = Prediction(prox_zero=prox, prox_J_code=prox.new_zeros(0, 48, 64),
+                            prox_b=torch.full_like(prox, 0.02),
+                            logits_zero=torch.zeros(len(NYU13), 48, 64),
+                            logits_J_code=prox.new_zeros(len(NYU13), 0, 48, 64), classes=NYU13,
+                            average_depth=2.0)
 
     class Known:
         @staticmethod
@@ -49,7 +51,8 @@ def graph_of(distance=0.3):
         T = se3.identity()
         T[0, 3] = n * distance
         picture = torch.full((3, 48, 64), 0.25)
-        keyframe = make_keyframe(Frame(n, n / 30, picture, CAMERA), T, Known)
+        keyframe = make_keyframe(Frame(index=n, timestamp=n / 30, image=picture,
+                                       camera=CAMERA), T, Known)
         graph.add(keyframe, keyframe.initial_state())
     return graph
 

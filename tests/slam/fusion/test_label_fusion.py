@@ -32,10 +32,11 @@ def wall_view(x, share, depth=2.0, code_size=0, seed=0):
     g = torch.Generator().manual_seed(seed)
     J = 0.4 * torch.randn(len(NYU13), code_size, 12, 16, generator=g)
     prox = torch.full((12, 16), 0.5)
-    prediction = Prediction(prox, prox.new_zeros(0, 12, 16), prox, logits, J, NYU13, 2.0)
+    prediction = Prediction(prox_zero=prox, prox_J_code=prox.new_zeros(0, 12, 16), prox_b=prox,
+                            logits_zero=logits, logits_J_code=J, classes=NYU13, average_depth=2.0)
     T = se3.exp(torch.tensor([x, 0.0, 0.0, 0.0, 0.0, 0.0]))
-    return LabelView(CAMERA, T, torch.full((3, 48, 64), 0.5), torch.full((48, 64), depth),
-                     prediction)
+    return LabelView(camera=CAMERA, T_world_cam=T, image=torch.full((3, 48, 64), 0.5),
+                     depth=torch.full((48, 64), depth), prediction=prediction)
 
 
 def noisy_views(seed, start, count=2, step=12):
@@ -49,8 +50,8 @@ def noisy_views(seed, start, count=2, step=12):
         p = predictor.predict(frame.image, frame.camera)
         p = replace(p, logits_zero=p.logits_zero + NOISE * torch.randn(
             p.logits_zero.shape, generator=g))
-        views.append(LabelView(frame.camera, frame.truth.T_world_cam.float(), frame.image,
-                               frame.truth.depth, p))
+        views.append(LabelView(camera=frame.camera, T_world_cam=frame.truth.T_world_cam.float(),
+                               image=frame.image, depth=frame.truth.depth, prediction=p))
     return views, frames[0].truth.labels
 
 

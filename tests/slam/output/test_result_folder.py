@@ -29,19 +29,20 @@ def keyframe(index, seed=0):
     rng = np.random.default_rng(seed)
     T = np.eye(4)
     T[0, 3] = index
-    return KeyframeView(
-        index, index / 30, T, CAMERA, rng.integers(0, 256, (H, W, 3), dtype=np.uint8),
-        rng.uniform(0.3, 9, (H, W)).astype(np.float32),
-        rng.uniform(0, 1, (H, W)).astype(np.float32),
-        rng.integers(0, 13, (H, W), dtype=np.uint8), rng.uniform(0, 1, (H, W)).astype(np.float32))
+    return KeyframeView(frame_index=index, timestamp=index / 30, T_world_cam=T, camera=CAMERA,
+                        image=rng.integers(0, 256, (H, W, 3), dtype=np.uint8),
+                        depth=rng.uniform(0.3, 9, (H, W)).astype(np.float32),
+                        depth_std=rng.uniform(0, 1, (H, W)).astype(np.float32),
+                        labels=rng.integers(0, 13, (H, W), dtype=np.uint8),
+                        confidence=rng.uniform(0, 1, (H, W)).astype(np.float32))
 
 
 def cloud(n=100):
     rng = np.random.default_rng(n)
-    return PointCloud(rng.normal(size=(n, 3)).astype(np.float32),
-                      rng.integers(0, 256, (n, 3), dtype=np.uint8),
-                      rng.integers(0, 13, n, dtype=np.uint8),
-                      rng.uniform(size=n).astype(np.float32))
+    return PointCloud(points=rng.normal(size=(n, 3)).astype(np.float32),
+                      colours=rng.integers(0, 256, (n, 3), dtype=np.uint8),
+                      labels=rng.integers(0, 13, n, dtype=np.uint8),
+                      confidence=rng.uniform(size=n).astype(np.float32))
 
 
 def path(n=5):
@@ -52,7 +53,8 @@ def path(n=5):
 
 @pytest.fixture
 def snapshot():
-    return Snapshot(3, NYU13, (keyframe(0), keyframe(7, 1)), cloud())
+    return Snapshot(version=3, classes=NYU13, keyframes=(keyframe(0), keyframe(7, 1)),
+                    cloud=cloud())
 
 
 @pytest.fixture
@@ -119,7 +121,7 @@ def test_depth_out_of_range_is_cut_not_wrapped(tmp_path):
     depth = np.full((H, W), 100.0, np.float32)
     depth[0, :3] = -1, np.nan, np.inf
     view = replace(keyframe(0), depth=depth)
-    result.write_map(Snapshot(1, NYU13, (view,)))
+    result.write_map(Snapshot(version=1, classes=NYU13, keyframes=(view,)))
     loaded = load_result(tmp_path).keyframes[0].depth
     assert loaded[0, :3].tolist() == pytest.approx([0, 0, 65.535])
     assert loaded[1, 0] == pytest.approx(65.535)

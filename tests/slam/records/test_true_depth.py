@@ -25,7 +25,8 @@ def ahead(metres: float) -> torch.Tensor:
 
 def frame(number: int, T_world_cam=None, depth=None) -> Frame:
     T = ahead(0.0) if T_world_cam is None else T_world_cam
-    return Frame(number, number / 30, torch.zeros(3, 48, 64), CAMERA, GroundTruth(T, depth))
+    return Frame(index=number, timestamp=number / 30, image=torch.zeros(3, 48, 64), camera=CAMERA,
+                 truth=GroundTruth(T, depth))
 
 
 def test_a_wall_comes_nearer_as_the_camera_walks_towards_it():
@@ -69,8 +70,9 @@ def test_a_lens_that_bends_sees_it_where_its_image_shows_it():
 
 def test_a_frame_takes_the_nearest_measurement_through_the_true_motion():
     wall = torch.full((48, 64), 3.0)
-    measured = [MeasuredDepth(0.0, CAMERA, ahead(0.0), wall),
-                MeasuredDepth(10 / 30, CAMERA, ahead(1.0), wall - 1)]
+    measured = [MeasuredDepth(timestamp=0.0, camera=CAMERA, T_world_cam=ahead(0.0), depth=wall),
+                MeasuredDepth(timestamp=10 / 30, camera=CAMERA, T_world_cam=ahead(1.0),
+                              depth=wall - 1)]
     seen = with_depth(frame(7, ahead(0.5)), measured).depth
     assert seen[seen > 0].unique().tolist() == pytest.approx([2.5])
     own = with_depth(frame(7, depth=wall), measured)
@@ -79,7 +81,8 @@ def test_a_frame_takes_the_nearest_measurement_through_the_true_motion():
 
 @pytest.mark.parametrize("late", [False, True])
 def test_without_a_measurement_in_time_depth_stays_unknown(late):
-    measured = [MeasuredDepth(0.0, CAMERA, ahead(0.0), torch.ones(48, 64))] if late else []
+    measured = [MeasuredDepth(timestamp=0.0, camera=CAMERA, T_world_cam=ahead(0.0),
+                              depth=torch.ones(48, 64))] if late else []
     assert with_depth(frame(int(30 * NEAR) + 2), measured).depth is None
     assert with_depth(replace(frame(1), truth=None), measured) is None
 
