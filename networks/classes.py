@@ -8,6 +8,7 @@ import torch
 import yaml
 
 from scenecode.core.errors import DataError
+from scenecode.core.text_file import read_text
 
 #: Label of a pixel without ground truth; ignored by losses and metrics.
 VOID = 255
@@ -76,7 +77,7 @@ def load_classes(path: str | Path) -> ClassSet:
     ``ClassSet``.
     """
     try:
-        entries = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        entries = yaml.safe_load(read_text(path))
     except OSError as error:
         raise DataError(f"{path}: cannot read the label set ({error.strerror}); "
                         "check the path") from error

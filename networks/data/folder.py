@@ -19,6 +19,7 @@ from scenecode.core.images import (
     resample_area,
     resample_nearest,
 )
+from scenecode.core.text_file import read_text
 from scenecode.networks.classes import NYU13, VOID, ClassSet, load_classes
 from scenecode.networks.sample import Sample
 from scenecode.optim.geometry.camera import PinholeCamera
@@ -99,7 +100,7 @@ def read_camera(path: Path) -> PinholeCamera:
     Raises ``DataError`` when it is missing or not ``fx fy cx cy width height``.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_text(path).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read ({error}); write {_CAMERA_FORM}") from error
     words = " ".join(line.partition("#")[0] for line in lines).replace(",", " ").split()
@@ -123,7 +124,7 @@ def central_box(camera: PinholeCamera, width: int, height: int) -> tuple[int, in
 def _read_names(path: Path) -> list[str]:
     if not path.is_file():
         raise DataError(f"{path}: no such list; write one NAME a line, or choose another split")
-    names = path.read_text(encoding="utf-8").split("\n")
+    names = read_text(path).split("\n")
     names = [name.strip() for name in names if name.strip()]
     if not names:
         raise DataError(f"{path}: names no images; write one NAME a line")

@@ -19,6 +19,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 import yaml
 
 from scenecode.core.errors import ConfigError
+from scenecode.core.text_file import read_text
 
 T = TypeVar("T")
 
@@ -70,7 +71,7 @@ def _merged(base: dict, changes: dict) -> dict:
 
 def _read_mapping(path: Path) -> dict:
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = yaml.safe_load(read_text(path))
     except OSError as error:
         raise ConfigError(f"{path}: cannot read the configuration ({error.strerror}); "
                           "check the path") from error

@@ -11,6 +11,7 @@ import torch
 
 from scenecode.core.atomic_write import write_text
 from scenecode.core.errors import ResultError
+from scenecode.core.text_file import read_text
 from scenecode.optim.geometry import se3
 
 #: Two stamps that differ by more (seconds) are not the same moment.
@@ -85,7 +86,7 @@ def read_tum(path: str | Path) -> Trajectory:
     Raises ``ResultError`` naming file, line and rule.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise ResultError(f"cannot read the trajectory {path}: {error}") from error
     rows: list[list[float]] = []

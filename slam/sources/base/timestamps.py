@@ -25,9 +25,9 @@ class StampUnit:
     per_second: int
 
 
-SECONDS = StampUnit("seconds", 1)
+SECONDS, NANOSECONDS = StampUnit("seconds", 1), StampUnit("nanoseconds", 10 ** 9)
 UNITS = (SECONDS, StampUnit("milliseconds", 10 ** 3), StampUnit("microseconds", 10 ** 6),
-         StampUnit("nanoseconds", 10 ** 9))
+         NANOSECONDS)
 
 
 def parse_stamp(text: str) -> int | float:

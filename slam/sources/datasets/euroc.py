@@ -21,7 +21,7 @@ from scenecode.slam.sources.base.image_sequence import (
     true_trajectory,
 )
 from scenecode.slam.sources.base.options import SourceOptions
-from scenecode.slam.sources.base.timestamps import parse_stamp
+from scenecode.slam.sources.base.timestamps import NANOSECONDS, parse_stamp
 from scenecode.slam.sources.calibration.reader import read_calibration
 from scenecode.slam.sources.datasets.stamped_lists import (
     StampedFiles,
@@ -70,10 +70,11 @@ def _camera_folder(folder: Path) -> Path | None:
 
 def _images(camera: Path) -> StampedFiles:
     if (camera / _LIST).is_file():
-        return read_stamped_files(camera / _LIST, camera / _IMAGES, suffix=".png")
+        return read_stamped_files(camera / _LIST, camera / _IMAGES, suffix=".png",
+                                  unit=NANOSECONDS)
     named = [(p.stem, p) for p in image_files(camera / _IMAGES) if p.stem.isdecimal()]
     return stamped_files(str(camera / _IMAGES), [parse_stamp(s) for s, _ in named],
-                         [p for _, p in named])
+                         [p for _, p in named], unit=NANOSECONDS)
 
 
 def _items(camera: Path, images: StampedFiles) -> list[ImageItem]:

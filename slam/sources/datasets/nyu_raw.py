@@ -17,6 +17,7 @@ from scenecode.optim.geometry.distortion import BrownConrady
 from scenecode.slam.sources.base.depth_images import pose_and_depth
 from scenecode.slam.sources.base.image_sequence import ImageItem, ImageSequence
 from scenecode.slam.sources.base.options import SourceOptions
+from scenecode.slam.sources.base.timestamps import SECONDS
 from scenecode.slam.sources.datasets.stamped_lists import (
     nearest_within,
     rate_of,
@@ -66,8 +67,9 @@ def open_nyu_raw(folder: Path, options: SourceOptions) -> ImageSequence:
     """The colour images with the camera of the data set, stamped by their names; truth is the
     depth nearest in time, registered to the colour image.  There are no true poses."""
     colours, depths = _stamped(folder, _COLOUR), _stamped(folder, _DEPTH)
-    images, maps = (stamped_files(str(folder), [float(m) for m, _ in found],
-                                  [path for _, path in found]) for found in (colours, depths))
+    images, maps = (stamped_files(str(folder), [float(stamp) for stamp, _ in found],
+                                  [path for _, path in found], unit=SECONDS)
+                    for found in (colours, depths))
     matched = nearest_within(maps.stamps, images.stamps, _LARGEST_DIFFERENCE)
     items = [ImageItem(index=i, timestamp=float(stamp), image=image,
                        depth=None if match is None else maps.files[match])

@@ -73,9 +73,11 @@ def words(line: str, at_most: int = 0) -> list[str]:
     return _SEPARATOR.split(line.strip(" \t,"), max(at_most - 1, 0))
 
 
-def read_stamped_files(path: Path, folder: Path | None = None, suffix: str = "") -> StampedFiles:
+def read_stamped_files(path: Path, folder: Path | None = None, suffix: str = "",
+                       unit: StampUnit | None = None) -> StampedFiles:
     """Lines ``timestamp filename`` (or with a comma), names relative to ``folder`` (default: that
-    of the list); a name without an ending gets ``suffix``.
+    of the list); a name without an ending gets ``suffix``.  Stamps are in ``unit``, by default
+    the recognised one.
 
     Lines are put in time order; of several at one time the first is taken, with a warning.
     Raises ``SourceError`` for a line that is something else, naming file and line.
@@ -93,13 +95,14 @@ def read_stamped_files(path: Path, folder: Path | None = None, suffix: str = "")
                               f"'{line}'") from error
         files.append(folder / (name if Path(name).suffix else name + suffix))
         numbers.append(number)
-    return stamped_files(str(path), stamps, files, numbers)
+    return stamped_files(str(path), stamps, files, numbers, unit)
 
 
 def stamped_files(name: str, stamps: Sequence[int | float], files: Sequence[Path],
-                  lines: Sequence[int] | None = None) -> StampedFiles:
-    """Stamps in any unit and their files, in time order; of several at one time the first."""
-    unit = recognised_unit(stamps)
+                  lines: Sequence[int] | None = None,
+                  unit: StampUnit | None = None) -> StampedFiles:
+    """Stamps in ``unit``, by default the recognised one, and their files, in time order; of
+    several at one time the first."""
     order = sorted(range(len(stamps)), key=lambda i: stamps[i])
     if order != sorted(order):
         _log.warning("%s: its lines are not in time order; taking them in time order", name)
@@ -113,9 +116,10 @@ def stamped_files(name: str, stamps: Sequence[int | float], files: Sequence[Path
         else:
             kept.append(i)
     doubles.finish()
-    return StampedFiles(stamps=seconds_from([stamps[i] for i in kept], name),
+    return StampedFiles(stamps=seconds_from([stamps[i] for i in kept], name, unit),
                         files=tuple(files[i] for i in kept),
-                        entries=np.array(kept, np.intp), listed=len(stamps), unit=unit)
+                        entries=np.array(kept, np.intp), listed=len(stamps),
+                        unit=recognised_unit(stamps) if unit is None else unit)
 
 
 def read_stamped_poses(path: Path, images: StampedFiles,

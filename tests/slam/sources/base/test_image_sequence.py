@@ -63,7 +63,8 @@ def test_names_that_are_not_utf_8_are_read(tmp_path):
 
 def test_names_in_other_scripts_are_read(tmp_path):
     write_pictures(tmp_path / "台所 [左]", ["画像1.png", "画像2.jpg"])
-    assert greys(open_source(str(tmp_path / "台所 [左]"), small())) == pytest.approx([10, 20], abs=2)
+    source = open_source(str(tmp_path / "台所 [左]"), small())
+    assert greys(source) == pytest.approx([10, 20], abs=2)
 
 
 # -- what cannot be read ----------------------------------------------------------------------

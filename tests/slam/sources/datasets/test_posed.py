@@ -26,7 +26,8 @@ def test_images_depths_and_poses_belong_together(tmp_path):
     frames = list(open_source(str(write_set(tmp_path)), OPTIONS))
     assert [float(f.truth.depth.median()) for f in frames] == [0.5, 1.0, 1.5, 2.0]
     assert frames[0].truth.T_world_cam[:3, 3].tolist() == [0.5, 0, 0]
-    np.testing.assert_allclose(frames[1].truth.T_world_cam[:3, :3], np.diag([-1, -1, 1]), atol=1e-9)
+    np.testing.assert_allclose(frames[1].truth.T_world_cam[:3, :3], np.diag([-1, -1, 1]),
+                               atol=1e-9)
     assert [round(float(f.image.mean()) * 255) for f in frames] == [20, 40, 60, 80]
 
 
