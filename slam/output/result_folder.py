@@ -9,6 +9,7 @@
     config.yaml           the resolved configuration
     report.json           what was measured
     overview.png          the map and some keyframes at a glance, at the end of a run
+    .lock                 locked while a run writes here
 
 ``depth.png`` and ``uncertainty.png`` are 16-bit millimetres (0 unknown), ``labels.png``
 class ids (255 void), ``confidence.png`` probability times 255.
@@ -24,10 +25,12 @@ from typing import Any
 
 import cv2
 import numpy as np
+from filelock import BaseFileLock
 
 from scenecode.core.atomic_write import PART_SUFFIX, write_bytes, write_text
 from scenecode.core.errors import DataError, ResultError, ScenecodeError
 from scenecode.networks.classes import ClassSet
+from scenecode.slam.output.folder_lock import LOCK, lock_folder
 from scenecode.slam.output.formats.ply import read_ply, write_ply
 from scenecode.slam.output.keyframe_files import read_keyframe, write_keyframe
 from scenecode.slam.records.snapshot import KeyframeView, PointCloud, Snapshot
@@ -53,10 +56,14 @@ _log = logging.getLogger(__name__)
 
 
 class ResultFolder:
-    """Writes a run's results; every file is replaced whole.  Used by one thread at a time."""
+    """Writes a run's results; every file is replaced whole.  Used by one thread at a time.
 
-    def __init__(self, path: Path):
+    The folder is locked against other runs until ``close``, or the end of the process.
+    """
+
+    def __init__(self, path: Path, lock: BaseFileLock):
         self.path = path
+        self._lock = lock
         self._keyframes: dict[int, KeyframeView] = {}
         self._cloud: PointCloud | None = None
 
@@ -64,11 +71,14 @@ class ResultFolder:
     def create(path: str | Path, classes: ClassSet, config_text: str) -> "ResultFolder":
         """Start a result in ``path``, made when absent; an earlier result there is cleared.
 
-        Raises ``ResultError`` when the folder holds something else, or cannot be made.
+        Raises ``ResultError`` when the folder holds something else, is in use by another run,
+        or cannot be made.
         """
         path = Path(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
+            _require_ours(path)
+            lock = lock_folder(path)
             _clear(path)
             (path / KEYFRAME_FOLDER).mkdir(exist_ok=True)
         except OSError as error:
@@ -76,7 +86,7 @@ class ResultFolder:
                               f"{error.strerror or error}; give another --out") from error
         write_text(path / CLASSES, json.dumps(classes.to_json(), indent=1) + "\n")
         write_text(path / CONFIG, config_text)
-        result = ResultFolder(path)
+        result = ResultFolder(path, lock)
         result.write_trajectories(Trajectory(), Trajectory())
         result.write_map(Snapshot(version=0, classes=classes))
         return result
@@ -116,6 +126,10 @@ class ResultFolder:
         bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
         write_bytes(self.path / OVERVIEW, cv2.imencode(".png", bgr)[1].tobytes())
 
+    def close(self) -> None:
+        """Let other runs use the folder."""
+        self._lock.release()
+
     def _keyframe_folder(self, frame_index: int) -> Path:
         return self.path / KEYFRAME_FOLDER / f"{frame_index:06d}"
 
@@ -138,14 +152,18 @@ def load_result(path: str | Path) -> Snapshot:
                     trajectory=read_tum(path / TRAJECTORY).T_world_cam)
 
 
-def _clear(path: Path) -> None:
-    """Remove an earlier result; nothing that a result does not consist of is touched."""
-    present = [p for p in path.iterdir() if not p.name.endswith(PART_SUFFIX)]
+def _require_ours(path: Path) -> None:
+    """Raise ``ResultError`` unless the folder is empty or an earlier result."""
+    present = [p for p in path.iterdir() if not p.name.endswith(PART_SUFFIX) and p.name != LOCK]
     if present and not (path / CLASSES).is_file():
         raise ResultError(f"{path} is not empty and not an earlier result (it holds "
                           f"{present[0].name}); give an empty or a new folder")
     if present:
         _read_classes(path / CLASSES)   # a class list in our form, or an error
+
+
+def _clear(path: Path) -> None:
+    """Remove an earlier result; nothing that a result does not consist of is touched."""
     if (path / KEYFRAME_FOLDER).is_dir():
         shutil.rmtree(path / KEYFRAME_FOLDER)
     for name in _FILES:

@@ -20,7 +20,7 @@ from scenecode.slam.records.trajectory import Trajectory, read_tum
 W, H = 64, 48
 CAMERA = PinholeCamera(60.0, 61.0, 31.5, 23.5, W, H)
 EXPECTED_FILES = {"trajectory.txt", "trajectory_live.txt", "keyframes.txt", "keyframes",
-                  "map.ply", "classes.json", "config.yaml"}
+                  "map.ply", "classes.json", "config.yaml", ".lock"}
 KEYFRAME_FILES = {"rgb.png", "depth.png", "labels.png", "uncertainty.png", "confidence.png",
                   "camera.json"}
 
@@ -186,6 +186,7 @@ def test_the_report_is_json_whatever_is_in_it(result):
 
 def test_an_earlier_result_is_cleared_and_foreign_files_stay(result):
     result.write_report({})
+    result.close()
     (result.path / "my notes.txt").write_text("keep")
     (result.path / ".map.ply.part").write_bytes(b"killed while writing")
     ResultFolder.create(result.path, NYU13, "fps: 10\n")
