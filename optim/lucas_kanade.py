@@ -9,6 +9,7 @@ Quantities of M pixels are contiguous rows (..., M), and NumPy's: this takes a t
 operations a frame, on each of which PyTorch would spend several times as long.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, inf, log
 
@@ -22,31 +23,34 @@ from scenecode.optim.geometry.camera import MIN_DEPTH, PinholeCamera
 from scenecode.optim.geometry.occlusion import behind_edge
 from scenecode.optim.imaging import image
 
+#: Huber threshold on intensity.
+HUBER = 0.05
+#: Standard deviation of intensity where depth is certain.
+_NOISE = 0.02
+#: Relative step of inverse depth that makes an occluding edge.
+_EDGE_TOLERANCE = 0.03
+#: Largest correction of ln depth, in its standard deviations.
+_MAX_CORRECTION = 2.0
+#: Factor from level to level of the update that ends one: the result of a coarse level is only
+#: where the next finer one begins.
+_UPDATE_GROWTH = 2.0
+#: Prior standard deviations of ln(gain) and of offset: they hold the brightness where an image
+#: has no contrast to measure it.
+_GAIN_SIGMA, _OFFSET_SIGMA = 0.5, 0.2
+
 
 @dataclass(frozen=True)
 class LucasKanadeConfig:
-    #: iterations at each pyramid level, fine to coarse; their number is the number of levels
+    """Parameters of ``align``."""
+
+    #: iterations at each pyramid level, fine to coarse
     iterations: tuple[int, ...] = (4, 5, 5, 6)
-    #: Huber threshold on intensity
-    huber: float = 0.05
-    #: standard deviation of intensity where depth is certain
-    noise: float = 0.02
     #: pixels left out at the border of the live image
     border: float = 1.0
     #: reference pixels kept at each level, those with the strongest gradient
     max_pixels: int = 3000
-    #: relative step of inverse depth that makes an occluding edge
-    edge_tolerance: float = 0.03
-    #: largest correction of ln depth, in its standard deviations
-    max_correction: float = 2.0
-    #: an update below this (metres, radians) ends the finest level, one below this many times as
-    #: much the next coarser one, whose answer is only where that begins
+    #: an update below this (metres, radians) ends the finest level
     min_update: float = 4e-4
-    update_growth: float = 2.0
-    #: prior standard deviations of ln(gain) and of offset: they hold the brightness in place
-    #: where an image has no contrast to measure it
-    gain_sigma: float = 0.5
-    offset_sigma: float = 0.2
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,7 @@ def reference_level(camera: PinholeCamera, intensity: Tensor, depth: Tensor,
     gradient = image.central_gradient(intensity).reshape(-1, 2)
     grid = camera.pixel_grid(intensity.dtype, intensity.device)
     # the outermost pixels have no central difference
-    usable = (depth > 0) & ~behind_edge(depth, config.edge_tolerance)
+    usable = (depth > 0) & ~behind_edge(depth, _EDGE_TOLERANCE)
     usable = usable.reshape(-1) & image.inside(grid, camera.width, camera.height, 1.0)
     strength = gradient.norm(dim=1) * usable
     count = min(config.max_pixels, strength.numel())
@@ -161,7 +165,7 @@ def residual(reference: ReferenceLevel, live: ndarray, T_ba: ndarray, gain: floa
     return AlignmentResidual(value, J, np.array([gain] * 7 + [1.0]), by_depth, valid)
 
 
-def align(levels: list[ReferenceLevel], live: list[Tensor], T_ba: Tensor,
+def align(levels: Sequence[ReferenceLevel], live: Sequence[Tensor], T_ba: Tensor,
           config: LucasKanadeConfig, gain: float = 1.0, offset: float = 0.0) -> Alignment:
     """Align a live pyramid (full resolution first, (H, W) each) to a reference, coarse to
     fine, from the pose ``T_ba`` (4, 4)."""
@@ -179,7 +183,7 @@ def align(levels: list[ReferenceLevel], live: list[Tensor], T_ba: Tensor,
             T[:3, 3] -= T[:3, :3] @ step[:3]
             T[:3, :3] = T[:3, :3] @ Rotation.from_rotvec(-step[3:6]).as_matrix()
             gain, offset = gain * exp(step[6]), offset + float(step[7])
-            if np.linalg.norm(step[:6]) < config.min_update * config.update_growth ** level:
+            if np.linalg.norm(step[:6]) < config.min_update * _UPDATE_GROWTH ** level:
                 break
     return assess(levels[0], live[0], torch.from_numpy(T).to(T_ba), config, gain, offset)
 
@@ -192,8 +196,8 @@ def assess(reference: ReferenceLevel, live: Tensor, T_ba: Tensor, config: LucasK
     error = np.abs(found.value[found.valid])
     if not len(error):
         return Alignment(T_ba, gain, offset, inf, 0.0, 0.0)
-    return Alignment(T_ba, gain, offset, float(np.minimum(error, config.huber).mean()),
-                     len(error) / len(found.valid), float((error < config.huber).mean()))
+    return Alignment(T_ba, gain, offset, float(np.minimum(error, HUBER).mean()),
+                     len(error) / len(found.valid), float((error < HUBER).mean()))
 
 
 def ncc(reference: ReferenceLevel, live: Tensor, T_ba: Tensor,
@@ -222,34 +226,33 @@ def _step(reference: ReferenceLevel, live: ndarray, T_ba: ndarray, gain: float, 
     # the residual that the uncorrected depth would have, and its variance
     value = found.value - found.by_depth * correction
     by_std = found.by_depth * reference.relative_std
-    variance = np.square(by_std) + config.noise ** 2
-    weighted = _weighted(found, value, variance, config)
+    variance = np.square(by_std) + _NOISE ** 2
+    weighted = _weighted(found, value, variance)
     H = np.outer(found.scale, found.scale) * (weighted @ found.unscaled_jacobian.T)
     g = found.scale * (weighted @ value)
-    precision = config.huber ** 2
+    precision = HUBER ** 2
     # both pull towards an unchanged exposure
-    g[6] += precision / config.gain_sigma ** 2 * log(max(gain, 1e-6))
-    H[6, 6] += precision / config.gain_sigma ** 2
-    H[7, 7] += precision / config.offset_sigma ** 2
-    g[7] += precision / config.offset_sigma ** 2 * offset
+    g[6] += precision / _GAIN_SIGMA ** 2 * log(max(gain, 1e-6))
+    H[6, 6] += precision / _GAIN_SIGMA ** 2
+    H[7, 7] += precision / _OFFSET_SIGMA ** 2
+    g[7] += precision / _OFFSET_SIGMA ** 2 * offset
     try:
         np.linalg.cholesky(H)
     except np.linalg.LinAlgError:
         return None, correction
     step = -np.linalg.solve(H, g)
     remaining = value + (found.scale * step).astype(value.dtype) @ found.unscaled_jacobian
-    limit = config.max_correction * reference.relative_std
+    limit = _MAX_CORRECTION * reference.relative_std
     correction = -reference.relative_std * by_std * remaining / variance
     return step, np.minimum(np.maximum(correction, -limit), limit)
 
 
-def _weighted(found: AlignmentResidual, value: ndarray, variance: ndarray,
-              config: LucasKanadeConfig) -> ndarray:
+def _weighted(found: AlignmentResidual, value: ndarray, variance: ndarray) -> ndarray:
     """The unscaled Jacobian (8, M), each pixel times its weight: 1 where it errs by the noise
     alone."""
     # in terms of the noise, of which the threshold is a multiple
-    deviation = np.sqrt(variance) / config.noise
-    weight = config.huber / np.maximum(np.abs(value), config.huber * deviation) / deviation
+    deviation = np.sqrt(variance) / _NOISE
+    weight = HUBER / np.maximum(np.abs(value), HUBER * deviation) / deviation
     return found.unscaled_jacobian * (weight * found.valid)
 
 

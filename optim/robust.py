@@ -15,11 +15,11 @@ def huber_cost(error: Tensor, threshold: float) -> Tensor:
     return quadratic * (error - 0.5 * quadratic)
 
 
-def cauchy_weight(error: Tensor, scale: float) -> Tensor:
+def cauchy_weight(error: Tensor, scale: float | Tensor) -> Tensor:
     """Weight in (0, 1] that makes a quadratic cost follow Cauchy's."""
     return 1 / (1 + (error / scale) ** 2)
 
 
-def cauchy_cost(error: Tensor, scale: float) -> Tensor:
+def cauchy_cost(error: Tensor, scale: float | Tensor) -> Tensor:
     """Half the square for small errors, logarithmic for large ones: outliers lose their pull."""
     return 0.5 * scale ** 2 * torch.log1p((error / scale) ** 2)

@@ -15,7 +15,7 @@ from scenecode.optim.imaging import image
 
 @dataclass(frozen=True)
 class ViewState:
-    """What is optimised of a keyframe."""
+    """The parameters of a keyframe that are optimised."""
 
     #: (4, 4)
     T_world_cam: Tensor
@@ -26,7 +26,7 @@ class ViewState:
 
 @dataclass(frozen=True)
 class CodedPixels:
-    """N pixels of each of V views, with what the views' depth codes do to them."""
+    """N pixels of each of V views, with their proximity as a linear function of depth codes."""
 
     #: (V, N, 3) points at depth 1
     rays: Tensor
@@ -42,13 +42,14 @@ class CodedPixels:
 
     def of(self, views: Tensor) -> "CodedPixels":
         """The views (P,) by number."""
-        return CodedPixels(self.rays[views], self.prox_zero[views], self.prox_J_code[views],
-                           self.average_depth[views])
+        return CodedPixels(rays=self.rays[views], prox_zero=self.prox_zero[views],
+                           prox_J_code=self.prox_J_code[views],
+                           average_depth=self.average_depth[views])
 
 
 @dataclass(frozen=True)
 class Warp:
-    """Where pixels of A fall in B, and how that moves."""
+    """Projections of pixels of A into B, with their derivatives."""
 
     #: (P, N, 3) in A's and in B's camera frame
     x_a: Tensor
@@ -61,8 +62,7 @@ class Warp:
     valid: Tensor
     #: (P, 3, 3)
     R_ba: Tensor
-    #: (P, N, 3) derivative of x_b by what stands for A's depth: its proximity, or a point's
-    #: ln depth
+    #: (P, N, 3) derivative of x_b by A's proximity, or by a point's ln depth
     x_b_J_depth: Tensor
     #: (P, N, Kd) derivative of that by A's depth code, or (1, 1, 1) one for points
     depth_J_code: Tensor
@@ -84,10 +84,16 @@ class Warp:
         return pose_a, pose_b, by_depth[..., None] * self.depth_J_code[..., None, :]
 
 
+def in_view(x: Tensor, pixels: Tensor, camera: PinholeCamera, border: float = 0.0) -> Tensor:
+    """Mask (...) of points (..., 3) in a camera's frame that lie in front of it and project, to
+    ``pixels`` (..., 2), inside its image less a border."""
+    return (x[..., 2] > MIN_DEPTH) & image.inside(pixels, camera.width, camera.height, border)
+
+
 def warp(pixels_a: CodedPixels, codes_a: Tensor, T_ba: Tensor, camera_b: PinholeCamera,
          border: float) -> Warp:
     """Warp the pixels of each A, at depth codes (P, Kd), by ``T_ba`` (P, 4, 4) into a B of
-    ``camera_b``, of which ``border`` pixels are left out."""
+    ``camera_b``; pixels closer than ``border`` to its edge are not valid."""
     depth, depth_J_prox = depth_with_jacobian(pixels_a.proximity(codes_a), pixels_a.average_depth)
     return _warp(pixels_a.rays * depth[..., None], pixels_a.rays * depth_J_prox[..., None],
                  pixels_a.prox_J_code, T_ba, camera_b, border)
@@ -105,6 +111,6 @@ def _warp(x_a: Tensor, x_a_J_depth: Tensor, depth_J_code: Tensor, T_ba: Tensor,
     R_ba = T_ba[:, :3, :3]
     x_b = x_a @ R_ba.mT + T_ba[:, None, :3, 3]
     pixels, pixel_J_x = camera_b.project(x_b)
-    valid = (x_b[..., 2] > MIN_DEPTH) & image.inside(
-        pixels, camera_b.width, camera_b.height, border)
-    return Warp(x_a, x_b, pixels, pixel_J_x, valid, R_ba, x_a_J_depth @ R_ba.mT, depth_J_code)
+    return Warp(x_a=x_a, x_b=x_b, pixels=pixels, pixel_J_x=pixel_J_x,
+                valid=in_view(x_b, pixels, camera_b, border), R_ba=R_ba,
+                x_b_J_depth=x_a_J_depth @ R_ba.mT, depth_J_code=depth_J_code)

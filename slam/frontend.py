@@ -5,7 +5,7 @@ import time
 
 from scenecode.optim.geometry import se3
 from scenecode.optim.lucas_kanade import Alignment
-from scenecode.slam.config.slam_config import TrackingConfig
+from scenecode.slam.config.tracking import TrackingConfig
 from scenecode.slam.mapping.published_map import PublishedMap
 from scenecode.slam.records.frame import Frame
 from scenecode.slam.tracking.process import TrackingProcess

@@ -4,14 +4,27 @@ only what lowers the cost."""
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
-import torch
 from torch import Tensor
 
-from scenecode.optim.solvers.normal_equations import NormalEquations
-
 State = TypeVar("State")
+
+
+class Equations(Protocol):
+    """Normal equations of a linearised cost, dense or sparse."""
+
+    @property
+    def cost(self) -> float:
+        """Of the state that was linearised."""
+
+    @property
+    def size(self) -> int:
+        """Number of free parameters."""
+
+    def solve_damped(self, damping: float) -> Tensor | None:
+        """The step (size,) when every diagonal entry of the system is raised by the factor
+        ``damping``; None when that matrix is not positive definite."""
 
 
 class Stop(Enum):
@@ -24,90 +37,69 @@ class Stop(Enum):
     INTERRUPTED = "the caller asked to stop"
 
 
+#: Levenberg-Marquardt factor on the diagonal: where it starts, by what it grows when a step is
+#: refused and shrinks when one is accepted, and beyond which the optimisation ends.
+_DAMPING = 1e-4
+_DAMPING_INCREASE, _DAMPING_DECREASE, _DAMPING_MAX = 8.0, 0.25, 1e6
+
+
 @dataclass(frozen=True)
 class GaussNewtonConfig:
+    """When ``minimise`` ends."""
+
     iterations: int = 10
-    #: initial Levenberg-Marquardt factor on the diagonal
-    damping: float = 1e-4
-    damping_increase: float = 8.0
-    damping_decrease: float = 0.25
-    damping_max: float = 1e6
-    #: relative fall of the cost below which it has converged
+    #: relative decrease of the cost below which it has converged
     tolerance: float = 1e-4
 
 
 @dataclass(frozen=True)
 class Solution(Generic[State]):
+    """The outcome of ``minimise``."""
+
     state: State
     stop: Stop
     cost_before: float
     cost: float
     #: accepted steps
     iterations: int
-    #: damping to continue with
-    damping: float
 
 
-def minimise(state: State, linearise: Callable[[State], NormalEquations],
+def minimise(state: State, linearise: Callable[[State], Equations],
              retract: Callable[[State, Tensor], State], config: GaussNewtonConfig,
-             should_stop: Callable[[], bool] = lambda: False,
-             solve: Callable[[NormalEquations, float], Tensor | None] | None = None
-             ) -> Solution[State]:
+             should_stop: Callable[[], bool] = lambda: False) -> Solution[State]:
     """Lower the cost of ``linearise(state)`` by damped Gauss-Newton steps.
 
     A step is accepted only if the cost falls; the damping grows on refusal and on a
     system without a Cholesky factor, and shrinks on success.  A problem without parameters
-    is solved as it is.  ``solve`` takes the place of ``solve_damped`` for equations of another
-    kind.
+    is solved as it is.
     """
-    solve = solve or solve_damped
     equations = linearise(state)
     first = equations.cost
-    damping, accepted = config.damping, 0
+    damping, accepted = _DAMPING, 0
 
     def solution(stop: Stop) -> Solution[State]:
-        return Solution(state, stop, first, equations.cost, accepted, damping)
+        return Solution(state=state, stop=stop, cost_before=first, cost=equations.cost,
+                        iterations=accepted)
 
-    if not len(equations.g) + len(equations.e):
+    if not equations.size:
         return solution(Stop.CONVERGED)
     while accepted < config.iterations:
         if should_stop():
             return solution(Stop.INTERRUPTED)
-        step = solve(equations, damping)
-        candidate = None if step is None else retract(state, step)
-        trial = None if candidate is None else linearise(candidate)
+        step = equations.solve_damped(damping)
+        candidate = state if step is None else retract(state, step)
+        trial = None if step is None else linearise(candidate)
         # written so that a NaN cost counts as no descent
         if trial is None or not trial.cost < equations.cost:
-            damping = max(damping, config.damping) * config.damping_increase
-            if damping > config.damping_max:
+            damping = max(damping, _DAMPING) * _DAMPING_INCREASE
+            if damping > _DAMPING_MAX:
                 return solution(Stop.SINGULAR if trial is None else Stop.NO_DESCENT)
             continue
         fall = equations.cost - trial.cost
         converged = fall < config.tolerance * equations.cost
         state, equations = candidate, trial
         accepted += 1
-        damping = damping * config.damping_decrease
+        damping = damping * _DAMPING_DECREASE
         if converged:
             return solution(Stop.CONVERGED)
     return solution(Stop.ITERATIONS)
-
-
-def solve_damped(equations: NormalEquations, damping: float) -> Tensor | None:
-    """The step (size + P,) of parameters and points where every diagonal entry of the system
-    is raised by the factor ``damping``; None when that matrix is not positive definite."""
-    diagonal = torch.diagonal(equations.H)
-    # parameters that nothing sees stay where they are
-    floor = 1e-12 * torch.cat([diagonal, equations.D]).max().clamp(min=1e-12)
-    H = equations.H + torch.diag(damping * diagonal + floor)
-    g, E = equations.g, equations.E
-    if len(E):
-        D = equations.D * (1 + damping) + floor
-        scaled = E / D[:, None]
-        H, g = H - E.T @ scaled, g - scaled.T @ equations.e
-    factor, info = torch.linalg.cholesky_ex(H)
-    if info.item() != 0:
-        return None
-    step = -torch.cholesky_solve(g[:, None], factor)[:, 0]
-    if not len(E):
-        return step
-    return torch.cat([step, -(equations.e + E @ step) / D])

@@ -1,5 +1,5 @@
-"""Parameters leave a least-squares problem without what they knew being lost: the Schur complement
-of their part of the normal equations, kept as a residual of the parameters that stay."""
+"""Marginalisation: the Schur complement of parameters that leave a least-squares problem, as a
+linear residual of the parameters that stay."""
 
 from dataclasses import dataclass
 
@@ -9,13 +9,13 @@ from torch import Tensor
 from scenecode.optim.geometry import se3
 from scenecode.optim.solvers.normal_equations import NormalEquations
 
-#: Directions with less than this share of the largest eigenvalue say nothing.
-_NOTHING = 1e-9
+#: Eigenvalues below this share of the largest one count as zero.
+_RANK_TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True)
 class LinearResidual:
-    """``value + jacobian @ x``, of deviation 1, of parameters that have moved by x (n,) since."""
+    """``value + jacobian @ x``, of standard deviation 1, for a move x (n,) of the parameters."""
 
     #: (m,) float64
     value: Tensor
@@ -28,30 +28,30 @@ class LinearResidual:
 
 
 def eliminate(equations: NormalEquations, gone: Tensor, stays: Tensor) -> LinearResidual:
-    """What the equations say of the parameters that stay, numbers (n,) in the order of x, when
-    those ``gone``, numbers (k,), and all points take whatever value is best for them.
+    """The residual on the parameters ``stays`` (n,) that remains when the parameters ``gone``
+    (k,) and all points are minimised over; both are column numbers, x is in the order of ``stays``.
 
-    Half its square differs from the linearised cost, minimised over what has gone, by a constant.
+    Half its square differs from the linearised cost, minimised over what is gone, by a constant.
     """
     H, g = equations.H, equations.g
     if len(equations.e):
-        scaled = equations.E / equations.D.clamp(min=_NOTHING)[:, None]
+        scaled = equations.E / equations.D.clamp(min=_RANK_TOLERANCE)[:, None]
         H, g = H - equations.E.T @ scaled, g - scaled.T @ equations.e
     inner, across = H[gone][:, gone], H[gone][:, stays]
-    # a parameter that nothing saw takes nothing with it
-    floor = _NOTHING * torch.diagonal(H).max().clamp(min=_NOTHING)
+    # a parameter without any residual has no influence
+    floor = _RANK_TOLERANCE * torch.diagonal(H).max().clamp(min=_RANK_TOLERANCE)
     factor = torch.linalg.cholesky(inner + floor * torch.eye(len(inner)).to(inner))
     best = torch.cholesky_solve(torch.cat([across, g[gone, None]], 1), factor)
     schur = torch.cat([H[stays][:, stays], g[stays, None]], 1) - across.T @ best
     values, vectors = torch.linalg.eigh(0.5 * (schur[:, :-1] + schur[:, :-1].T))
-    kept = values > _NOTHING * values.max().clamp(min=_NOTHING)
+    kept = values > _RANK_TOLERANCE * values.max().clamp(min=_RANK_TOLERANCE)
     root, vectors = values[kept].sqrt(), vectors[:, kept]
     return LinearResidual((vectors.T @ schur[:, -1]) / root, root[:, None] * vectors.T)
 
 
 def pose_moved(T_from: Tensor, T: Tensor) -> tuple[Tensor, Tensor]:
-    """How far poses (..., 4, 4) have moved from others, (..., 6), seen from those: translation,
-    and rotation vector; and its derivative (..., 6, 6) by a perturbation ``T exp(xi)``."""
+    """Translation and rotation vector (..., 6) of ``T_from^-1 T``, for poses (..., 4, 4), and
+    their derivative (..., 6, 6) by a perturbation ``T exp(xi)``."""
     moved = se3.inverse(T_from) @ T
     rotation = se3.log(moved)[..., 3:]
     turn = torch.linalg.inv(se3.left_jacobian(-rotation))

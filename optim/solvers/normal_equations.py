@@ -1,5 +1,5 @@
 """Block normal equations: a small dense symmetric system, summed residual by residual, and many
-single parameters that are eliminated from it one by one."""
+points, single parameters that are eliminated from it one by one."""
 
 import torch
 from torch import Tensor
@@ -9,8 +9,8 @@ class NormalEquations:
     """``[H E^T; E diag D] (delta, points) = -(g, e)`` for ``size`` parameters and M points,
     with the ``cost`` it linearises.
 
-    A point is one parameter that no residual shares with another point, so that it is
-    eliminated by a division (Schur complement).  Sums are kept in float64 whatever the
+    A point is a single parameter; no residual depends on two points, so that each is eliminated
+    by a division (Schur complement).  Sums are kept in float64 whatever the
     residuals are, since blocks of very different magnitude meet in one matrix.
     """
 
@@ -18,7 +18,7 @@ class NormalEquations:
         def zeros(*shape):
             return torch.zeros(*shape, dtype=torch.float64, device=device)
         self.cost = 0.0
-        # with one more row and column, into which goes what belongs to held parameters
+        # one more row and column takes the contributions of fixed parameters
         self._H, self._g = zeros(size + 1, size + 1), zeros(size + 1)
         self._E = zeros(points, size + 1)
         #: (M,)
@@ -39,6 +39,31 @@ class NormalEquations:
         """(M, size)"""
         return self._E[:, :-1]
 
+    @property
+    def size(self) -> int:
+        """Number of parameters and points."""
+        return len(self.g) + len(self.e)
+
+    def solve_damped(self, damping: float) -> Tensor | None:
+        """The step (size,) of parameters and points where every diagonal entry of the system
+        is raised by the factor ``damping``; None when that matrix is not positive definite."""
+        diagonal = torch.diagonal(self.H)
+        # parameters without any residual stay where they are
+        floor = 1e-12 * torch.cat([diagonal, self.D]).max().clamp(min=1e-12)
+        H = self.H + torch.diag(damping * diagonal + floor)
+        g, E = self.g, self.E
+        if len(E):
+            D = self.D * (1 + damping) + floor
+            scaled = E / D[:, None]
+            H, g = H - E.T @ scaled, g - scaled.T @ self.e
+        factor, info = torch.linalg.cholesky_ex(H)
+        if info.item() != 0:
+            return None
+        step = -torch.cholesky_solve(g[:, None], factor)[:, 0]
+        if not len(E):
+            return step
+        return torch.cat([step, -(self.e + E @ step) / D])
+
     def add(self, blocks: list[tuple[slice, Tensor]], residual: Tensor, weight: Tensor,
             cost: float) -> None:
         """Add residuals (M,), weighted (M,), with Jacobian blocks (M, k) at their columns; see
@@ -53,7 +78,7 @@ class NormalEquations:
     def add_groups(self, columns: Tensor, jacobian: Tensor, residual: Tensor, weight: Tensor,
                    cost: float, points: tuple[Tensor, Tensor] | None = None) -> None:
         """Add P groups of N residuals (P, N), weighted (P, N), with Jacobians (P, N, k) by the
-        parameters ``columns`` (P, k); a column of -1 is held.
+        parameters ``columns`` (P, k); a column of -1 is fixed.
 
         The weight scales the square of residual and Jacobian alike.  ``cost`` is the
         robust cost of these residuals, which the weights only follow to first order.

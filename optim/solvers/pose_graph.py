@@ -1,10 +1,10 @@
-"""Pose-graph optimisation: keyframes that know each other's relative poses, over a whole map.
+"""Pose-graph optimisation with scale over a whole map.
 
-Seven numbers a keyframe: its pose, and the logarithm of the unit that its own depth is measured
-in.  A monocular map drifts in scale as it does in pose, so that a closed loop must be able to
-stretch it (Strasdat et al. 2010).  Pose and scale are kept apart instead of multiplied into a
-similarity: the degrees of freedom are the same, all of ``scenecode.optim.geometry.se3`` applies, and no logarithm
-of Sim(3) is needed.
+Seven parameters a node: its pose, and the logarithm of the unit in which its depth is measured.
+A monocular map drifts in scale as it does in pose, so that closing a loop must be able to rescale
+it (Strasdat et al. 2010).  Pose and scale are separate parameters instead of a similarity: the
+degrees of freedom are the same, ``scenecode.optim.geometry.se3`` applies, and no logarithm of
+Sim(3) is needed.
 """
 
 from dataclasses import dataclass
@@ -25,8 +25,8 @@ SIZE = 7
 
 @dataclass(frozen=True)
 class Nodes:
-    """K scaled poses, float64, on the CPU.  Node 0 is held: it is where the world is, and its
-    unit."""
+    """K scaled poses, float64, on the CPU.  Node 0 is fixed: it defines the world frame and
+    its unit."""
 
     #: (K, 4, 4) T_world_node
     poses: Tensor
@@ -50,13 +50,13 @@ class Edges:
     log_scale: Tensor
     #: (E, 7) standard deviations: of translation in a's unit, rotation in radians, ln scale
     sigma: Tensor
-    #: (E,) scale of Cauchy's loss in standard deviations; infinite for edges that are certain
+    #: (E,) scale of Cauchy's loss in standard deviations; infinite for a quadratic loss
     cauchy: Tensor
 
 
 def relative_pose(nodes: Nodes, edges: Edges) -> Residual:
-    """What the nodes make of each edge, less what was measured: (E, 1, 7), with its derivatives
-    by the nodes a and b, pose and ln scale (E, 1, 7, 7), poses perturbed on the right.
+    """Relative pose of the nodes of each edge less the measured one (E, 1, 7), with its
+    derivatives by the nodes a and b, pose and ln scale (E, 1, 7, 7), poses perturbed on the right.
 
     Translation is compared in a's frame and unit, rotation as ``log(R_measured^-1 R)``.
     """
@@ -65,20 +65,20 @@ def relative_pose(nodes: Nodes, edges: Edges) -> Residual:
     shrink = torch.exp(-nodes.log_scales[edges.a])[:, None, None]
     R_ab = R_at @ T_b[:, :3, :3]
     t_ab = shrink[..., 0] * (R_at @ (T_b - T_a)[:, :3, 3:])[..., 0]
-    turn = edges.T_ab.clone()
-    turn[:, :3, :3] = edges.T_ab[:, :3, :3].mT @ R_ab
-    rotation = se3.log(turn)[:, 3:]
+    difference = edges.T_ab.clone()
+    difference[:, :3, :3] = edges.T_ab[:, :3, :3].mT @ R_ab
+    rotation = se3.log(difference)[:, 3:]
     change = nodes.log_scales[edges.b] - nodes.log_scales[edges.a] - edges.log_scale
     value = torch.cat([t_ab - edges.T_ab[:, :3, 3], rotation, change[:, None]], 1)
-    by_turn = torch.linalg.inv(se3.left_jacobian(-rotation))
+    rotation_J = torch.linalg.inv(se3.left_jacobian(-rotation))
     by_a, by_b = value.new_zeros(2, len(value), SIZE, SIZE)
     by_a[:, :3, :3] = -shrink * torch.eye(3, dtype=value.dtype, device=value.device)
     by_a[:, :3, 3:6] = se3.hat(t_ab)
     by_a[:, :3, 6] = -t_ab
-    by_a[:, 3:6, 3:6] = -by_turn @ R_ab.mT
+    by_a[:, 3:6, 3:6] = -rotation_J @ R_ab.mT
     by_a[:, 6, 6] = -1
     by_b[:, :3, :3] = shrink * R_ab
-    by_b[:, 3:6, 3:6] = by_turn
+    by_b[:, 3:6, 3:6] = rotation_J
     by_b[:, 6, 6] = 1
     return Residual(value[:, None], {POSE_A: by_a[:, None], POSE_B: by_b[:, None]})
 
@@ -92,26 +92,40 @@ def retract(nodes: Nodes, step: Tensor) -> Nodes:
 
 @dataclass(frozen=True)
 class SparseEquations:
-    """``H delta = -g`` of a graph, of which few nodes know each other: takes the place of
-    ``NormalEquations``, whose work grows with the cube of the map."""
+    """``H delta = -g`` of a sparse graph: takes the place of ``NormalEquations``, whose work grows
+    with the cube of the map."""
 
     H: csc_array
     g: Tensor
     cost: float
-    #: no points
-    e: Tensor
+
+    @property
+    def size(self) -> int:
+        """Number of parameters."""
+        return len(self.g)
+
+    def solve_damped(self, damping: float) -> Tensor | None:
+        """As ``NormalEquations.solve_damped``."""
+        diagonal = self.H.diagonal()
+        raised = self.H + diags_array(damping * diagonal + 1e-12 * diagonal.max())
+        try:
+            factor = splu(raised.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0,
+                          options={"SymmetricMode": True})
+        except RuntimeError:  # what SuperLU raises for a singular matrix
+            return None
+        return -torch.from_numpy(factor.solve(self.g.numpy()))
 
 
 def optimise(start: Nodes, edges: Edges, config: GaussNewtonConfig) -> Solution[Nodes]:
     """The nodes that fit the edges best."""
     size = SIZE * (len(start) - 1)
-    # those of the held node come out negative
+    # negative for the fixed node
     first = SIZE * (torch.stack([edges.a, edges.b], 1) - 1)
     columns = (first[:, :, None] + torch.arange(SIZE)).flatten(1)
     row, column = (part.flatten() for part in torch.broadcast_tensors(
         columns[:, :, None], columns[:, None, :]))
     free = (row >= 0) & (column >= 0)
-    place, known = (row[free].numpy(), column[free].numpy()), columns >= 0
+    entries, moving = (row[free].numpy(), column[free].numpy()), columns >= 0
 
     def linearise(nodes: Nodes) -> SparseEquations:
         residual = relative_pose(nodes, edges)
@@ -120,38 +134,27 @@ def optimise(start: Nodes, edges: Edges, config: GaussNewtonConfig) -> Solution[
         J = torch.cat([residual.jacobians[POSE_A], residual.jacobians[POSE_B]], -1)[:, 0]
         J = J / edges.sigma[..., None]
         weighted = J * _weight(error, edges)[:, None, None]
-        H = coo_array(((weighted.mT @ J).flatten()[free].numpy(), place), shape=(size, size))
+        H = coo_array(((weighted.mT @ J).flatten()[free].numpy(), entries), shape=(size, size))
         g = torch.zeros(size, dtype=torch.float64)
-        g.index_add_(0, columns[known], (weighted.mT @ whitened[..., None])[..., 0][known])
-        return SparseEquations(H.tocsc(), g, _cost(error, edges), torch.zeros(0))
+        g.index_add_(0, columns[moving],
+                     (weighted.mT @ whitened[..., None])[..., 0][moving])
+        return SparseEquations(H=H.tocsc(), g=g, cost=_cost(error, edges))
 
-    return minimise(start, linearise, retract, config, solve=_solve_damped)
-
-
-def _solve_damped(equations: SparseEquations, damping: float) -> Tensor | None:
-    """As ``scenecode.optim.solvers.gauss_newton.solve_damped``."""
-    diagonal = equations.H.diagonal()
-    raised = equations.H + diags_array(damping * diagonal + 1e-12 * diagonal.max())
-    try:
-        factor = splu(raised.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0,
-                      options={"SymmetricMode": True})
-    except RuntimeError:  # what SuperLU raises for a singular matrix
-        return None
-    return -torch.from_numpy(factor.solve(equations.g.numpy()))
+    return minimise(start, linearise, retract, config)
 
 
 def robust_weight(nodes: Nodes, edges: Edges) -> Tensor:
-    """(E,) in (0, 1]: the weight that each edge has kept at the nodes' present poses."""
+    """(E,) in (0, 1]: the weight of Cauchy's loss for each edge at the nodes' poses."""
     error = relative_pose(nodes, edges).value[:, 0] / edges.sigma
     return _weight(error.norm(dim=1), edges)
 
 
 def _weight(error: Tensor, edges: Edges) -> Tensor:
-    # an infinite scale gives one
+    # 1 for an infinite scale
     return cauchy_weight(error, edges.cauchy)
 
 
 def _cost(error: Tensor, edges: Edges) -> float:
-    certain = edges.cauchy.isinf()
-    robust = cauchy_cost(error, edges.cauchy.where(~certain, 1.0))
-    return float(torch.where(certain, 0.5 * error.square(), robust).sum())
+    quadratic = edges.cauchy.isinf()
+    robust = cauchy_cost(error, edges.cauchy.where(~quadratic, 1.0))
+    return float(torch.where(quadratic, 0.5 * error.square(), robust).sum())

@@ -5,15 +5,16 @@ from pathlib import Path
 
 from scenecode.core import shipped
 from scenecode.core.device import choose_device
-from scenecode.core.strict_config import from_mapping, load_yaml, override, to_yaml
+from scenecode.slam.config.files import changed, config_text, load_config
 from scenecode.slam.config.slam_config import SlamConfig
 
 EXAMPLES = """examples:
-  scenecode config                                  every key with its default
+  scenecode config                                  basic settings with their defaults
+  scenecode config --all                            every setting
   scenecode config --set mapping.window=8 > my.yaml  to be given to run --config my.yaml"""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_setting_arguments(parser: argparse.ArgumentParser) -> None:
     """Options that name settings, as ``resolved_config`` reads them."""
     parser.add_argument("--config", metavar="FILE", help="YAML file with settings to change, or "
                         "the name of a shipped one: base, live")
@@ -23,22 +24,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", metavar="NAME", help="auto, cpu or cuda (default auto)")
 
 
-def resolved_config(args: argparse.Namespace) -> SlamConfig:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``scenecode config``."""
+    add_setting_arguments(parser)
+    parser.add_argument("--all", action="store_true",
+                        help="print every setting, not the basic and the changed ones alone")
+
+
+def requested_config(args: argparse.Namespace) -> SlamConfig:
     """The defaults, changed by ``--config``, ``--set``, ``--model`` and ``--device`` in turn."""
     config = SlamConfig()
     if args.config:
-        config = from_mapping(SlamConfig, load_yaml(_find_config(args.config)), args.config)
+        config = load_config(_find_config(args.config), args.config)
     for assignment in args.set:
-        config = override(config, assignment)
+        config = changed(config, assignment)
     if args.model:
-        config = override(config, f"model={args.model}")
-    device = choose_device(args.device or config.device)
-    return override(config, f"device={device}")
+        config = changed(config, f"model={args.model}")
+    return changed(config, f"device={args.device}") if args.device else config
+
+
+def resolved_config(args: argparse.Namespace) -> SlamConfig:
+    """``requested_config`` with the device that ``auto`` stands for on this machine."""
+    config = requested_config(args)
+    return changed(config, f"device={choose_device(config.device)}")
 
 
 def main(args: argparse.Namespace) -> int:
-    """Print the resolved configuration."""
-    print(to_yaml(resolved_config(args)), end="")
+    """Print the configuration, so that ``--config`` reads it back on any machine."""
+    resolved_config(args)  # an unknown device is an error here too
+    print(config_text(requested_config(args), args.all), end="")
     return 0
 
 

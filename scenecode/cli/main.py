@@ -57,7 +57,7 @@ COMMANDS: dict[str, Command | Group] = {
     "bench": Group("measure speed", {
         "network": Command("time the network for one keyframe", "scenecode.networks.evaluation.bench"),
     }),
-    "config": Command("print the resolved configuration", "scenecode.cli.config"),
+    "config": Command("print the configuration, with what every key means", "scenecode.cli.config"),
 }
 
 

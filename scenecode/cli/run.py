@@ -10,8 +10,7 @@ from typing import Any
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from scenecode.cli.config import add_arguments as add_config_arguments
-from scenecode.cli.config import resolved_config
+from scenecode.cli.config import add_setting_arguments, resolved_config
 from scenecode.core.console import escape, make_console
 from scenecode.core.errors import ScenecodeError, SourceError
 from scenecode.slam.calibration.lens_distortion import open_undistorted
@@ -72,7 +71,7 @@ def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sequential", action="store_true",
                         help="track and map in turn: every frame, reproducible, not live")
     parser.add_argument("--max-frames", type=int, metavar="N", help="stop after N frames")
-    add_config_arguments(parser)
+    add_setting_arguments(parser)
 
 
 def _intrinsics(text: str) -> tuple[float, ...]:

@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 
-from scenecode.slam.config.slam_config import SlamConfig, StageConfig, Term
+from scenecode.slam.config.mapping import StageConfig
+from scenecode.slam.config.residuals import Term
+from scenecode.slam.config.slam_config import SlamConfig
 
 #: Stages run, by the name of the row.  Without any, poses are tracking's, codes are zero and every
 #: keyframe has the scale that the network gives it.
@@ -12,8 +14,6 @@ STAGES = {"zero code, tracking alone": (),
           "+ semantics": ("geometry", "semantics"),
           "+ joint": ("geometry", "semantics", "joint")}
 ALL = "+ labels of several views"
-#: Cosine below which a surface weighs less, where it is not to weigh less at all.
-_ANY_COSINE = 1e-6
 
 
 def stage_variants(config: SlamConfig) -> dict[str, SlamConfig]:
@@ -31,14 +31,14 @@ def residual_variants(config: SlamConfig) -> dict[str, SlamConfig]:
 
     Tracking is photometric in every row.  Without corners there is nothing to find loops by.
     """
-    matching = replace(config.mapping.matching, points=0)
+    landmarks = replace(config.mapping.landmarks, per_keyframe=0)
     return {"all": config,
             "no photometric": _without(config, "photometric"),
             "no geometric": _without(config, "geometric"),
             "no semantic in the joint stage": _scheduled(config, _geometry_for_joint(config)),
             "no semantic": _without(config, "semantic"),
             "no corners (nor loops)": replace(config, mapping=replace(config.mapping,
-                                                                      matching=matching)),
+                                                                      landmarks=landmarks)),
             "no code prior": _without(config, "code"),
             "no visibility weights": _weighed_alike(config),
             "no scale from neighbours": replace(config, mapping=replace(config.mapping,
@@ -66,11 +66,10 @@ def _with_residuals(config: SlamConfig, **changes) -> SlamConfig:
 
 
 def _without(config: SlamConfig, term: Term) -> SlamConfig:
-    used = tuple(name for name in config.mapping.residuals.used if name != term)
-    return _with_residuals(config, used=used)
+    terms = tuple(name for name in config.mapping.residuals.terms if name != term)
+    return _with_residuals(config, terms=terms)
 
 
 def _weighed_alike(config: SlamConfig) -> SlamConfig:
     """Slanted, occluding and hidden surfaces count as much as any."""
-    return _with_residuals(config, slant_cosine=_ANY_COSINE, edge_tolerance=float("inf"),
-                           occlusion=float("inf"))
+    return _with_residuals(config, visibility_weights=False)

@@ -11,11 +11,12 @@ import torch
 from scenecode.core.device import choose_device
 from scenecode.core.errors import ConfigError, ResultError
 from scenecode.core.shipped import CONFIGS
-from scenecode.core.strict_config import from_mapping, load_yaml, override
+from scenecode.core.strict_config import from_mapping, load_yaml
 from scenecode.networks.data.datasets import data_path
 from scenecode.networks.inference.checkpoint import load_predictor
 from scenecode.networks.prediction import Predictor
 from scenecode.slam.calibration.lens_distortion import open_undistorted
+from scenecode.slam.config.files import changed
 from scenecode.slam.config.slam_config import SlamConfig
 from scenecode.slam.evaluation.report import truth_scores
 from scenecode.slam.evaluation.scores import trajectory_errors
@@ -184,6 +185,6 @@ def load_system(args: argparse.Namespace) -> tuple[SlamConfig, Predictor]:
     """The configuration, at the size of the network, and the network."""
     config = replace(SlamConfig(), device=str(choose_device(args.device)))
     for assignment in args.set:
-        config = override(config, assignment)
+        config = changed(config, assignment)
     predictor = load_predictor(args.model, config.device)
     return replace(config, width=predictor.width, height=predictor.height), predictor

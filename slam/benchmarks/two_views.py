@@ -22,13 +22,13 @@ from scenecode.core.console import make_console
 from scenecode.core.device import choose_device
 from scenecode.core.errors import ResultError, SourceError
 from scenecode.core.images import image_to_uint8, write_rgb
-from scenecode.core.strict_config import override
 from scenecode.core.titles import title_row
 from scenecode.networks.classes import ClassSet
 from scenecode.networks.inference.checkpoint import load_predictor
 from scenecode.networks.prediction import Predictor
 from scenecode.optim.geometry import se3
 from scenecode.optim.imaging import image as imaging
+from scenecode.slam.config.files import changed
 from scenecode.slam.config.slam_config import SlamConfig
 from scenecode.slam.evaluation.scores import keyframe_depth_scores
 from scenecode.slam.map.graph import KeyframeGraph
@@ -58,8 +58,9 @@ class TwoViews:
         """Intensity of the second image warped onto the first, and its absolute difference from
         the first; both (H, W), 0 outside the second image."""
         first, second = (keyframe.pyramid[0] for keyframe in graph.keyframes)
-        pixels, _, seen = graph.seen_in(0, 1)
-        warped = imaging.sample(second[..., None], pixels)[:, 0]
+        projected = graph.project(0, 1)
+        seen = projected.in_view
+        warped = imaging.sample(second[..., None], projected.pixels)[:, 0]
         warped = (warped * seen).view_as(first)
         return warped, (warped - first).abs() * seen.view_as(first)
 
@@ -149,7 +150,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="FILE", default="two_views.png",
                         help="picture of images, warps, depth and labels (default %(default)s)")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
-                        help="change one setting, for example mapping.matching.points=0")
+                        help="change one setting, for example mapping.landmarks.per_keyframe=0")
     parser.add_argument("--model", metavar="NAME", help="weights: a shipped name or a file")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -157,9 +158,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Run ``scenecode twoview``; returns the exit status."""
-    config = override(SlamConfig(), f"device={choose_device(args.device)}")
+    config = changed(SlamConfig(), f"device={choose_device(args.device)}")
     for assignment in args.set:
-        config = override(config, assignment)
+        config = changed(config, assignment)
     predictor = load_predictor(args.model, config.device)
     intrinsics = None if args.intrinsics is None else parse_intrinsics(args.intrinsics)
     options = SourceOptions(intrinsics=intrinsics, calib=args.calib, width=predictor.width,

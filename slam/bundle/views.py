@@ -1,4 +1,4 @@
-"""What the residuals of a window need of its keyframes, stacked: V views at one resolution."""
+"""Maps and pixels of the V keyframes of a window, stacked as its residuals take them."""
 
 from collections.abc import Sequence
 
@@ -11,33 +11,36 @@ from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.optim.geometry.proximity import depth_from_proximity
 from scenecode.optim.residuals import DepthMaps, LabelMaps, softmax_chain
 from scenecode.optim.warp import CodedPixels
-from scenecode.slam.bundle.weights import spread, strongest, surface_weight
-from scenecode.slam.config.slam_config import MappingConfig
+from scenecode.slam.bundle.weights import regular_subset, strongest_pixels, surface_weight
+from scenecode.slam.config.mapping import MappingConfig
 from scenecode.slam.map.keyframe import Keyframe
 
 
 class SurfaceViews:
-    """Depth of whole views at the level of the geometric term, with the weights of their
-    surfaces, which stay as they are during a stage; of some pixels that are warped."""
+    """Depth maps at the level of the geometric term, with the weights of their surfaces, which
+    are constant during a stage; and the pixels that the term warps."""
 
     def __init__(self, keyframes: Sequence[Keyframe], codes: Tensor, config: MappingConfig):
         level = config.geometric_level
         self.camera = keyframes[0].camera_at(level)
         maps = [keyframe.proximity_maps(level) for keyframe in keyframes]
         a = torch.tensor([[k.prediction.average_depth] for k in keyframes])
-        self.depth_maps = DepthMaps(torch.stack([m[0] for m in maps]),
-                                    torch.stack([m[1] for m in maps]), a.to(maps[0][0]))
+        self.depth_maps = DepthMaps(prox_zero=torch.stack([m[0] for m in maps]),
+                                    prox_J_code=torch.stack([m[1] for m in maps]),
+                                    average_depth=a.to(maps[0][0]))
         grid = self.camera.pixel_grid(device=codes.device)
         rays = self.camera.rays(grid)
-        chosen = spread(grid, config.residuals.geometric_every)
-        self.pixels = CodedPixels(rays[chosen].expand(len(maps), -1, -1),
-                                  self.depth_maps.prox_zero.flatten(1)[:, chosen],
-                                  self.depth_maps.prox_J_code.flatten(1, 2)[:, chosen],
-                                  self.depth_maps.average_depth)
+        chosen = regular_subset(grid, config.residuals.geometric_stride)
+        self.pixels = CodedPixels(
+            rays=rays[chosen].expand(len(maps), -1, -1),
+            prox_zero=self.depth_maps.prox_zero.flatten(1)[:, chosen],
+            prox_J_code=self.depth_maps.prox_J_code.flatten(1, 2)[:, chosen],
+            average_depth=self.depth_maps.average_depth)
         depth = self.depth(codes)
         points = depth[..., None] * rays.view(*depth.shape[1:], 3)
         #: (V, h, w)
-        self.weight_maps = torch.stack([surface_weight(p, config.residuals) for p in points])
+        self.weight_maps = torch.stack([surface_weight(p) for p in points]) \
+            if config.residuals.visibility_weights else torch.ones_like(depth)
         #: (V, N)
         self.weight = self.weight_maps.flatten(1)[:, chosen]
 
@@ -47,12 +50,12 @@ class SurfaceViews:
         return depth_from_proximity(prox, self.depth_maps.average_depth[..., None])
 
     def maps(self, codes: Tensor) -> Tensor:
-        """(V, h, w, 2) depth and weight of surfaces, to be looked up."""
+        """(V, h, w, 2) depth and weight of surfaces."""
         return torch.stack([self.depth(codes), self.weight_maps], -1)
 
 
 class ImageViews:
-    """The pixels of each view that the photometric term warps, and the images to compare."""
+    """Images at the level of the photometric term, and the pixels that it warps."""
 
     def __init__(self, keyframes: Sequence[Keyframe], surfaces: SurfaceViews, level: int,
                  config: MappingConfig):
@@ -64,23 +67,24 @@ class ImageViews:
                                 mode="bilinear")[0]
         chosen, weight, intensity, prox, J = [], [], [], [], []
         for keyframe, image, map_weight in zip(keyframes, images, weights):
-            pixels, w = strongest(image, map_weight, config.residuals.photometric_pixels)
-            at = keyframe.at_pixels(pixels, level)
+            pixels, w = strongest_pixels(image, map_weight, config.residuals.photometric_pixels)
+            prox_zero, prox_J_code, _ = keyframe.proximity_at(pixels, level)
             chosen.append(pixels)
             weight.append(w)
             intensity.append(image[pixels[:, 1].long(), pixels[:, 0].long()])
-            prox.append(at[0])
-            J.append(at[1])
-        # views with fewer pixels are filled up with some that have no weight
+            prox.append(prox_zero)
+            J.append(prox_J_code)
+        # views with fewer pixels are padded with pixels of weight zero
         #: (V, N)
         self.weight, self.intensity = (pad_sequence(v, True) for v in (weight, intensity))
-        self.pixels = CodedPixels(self.camera.rays(pad_sequence(chosen, True)),
-                                  pad_sequence(prox, True, 0.5), pad_sequence(J, True),
-                                  surfaces.depth_maps.average_depth)
+        self.pixels = CodedPixels(rays=self.camera.rays(pad_sequence(chosen, True)),
+                                  prox_zero=pad_sequence(prox, True, 0.5),
+                                  prox_J_code=pad_sequence(J, True),
+                                  average_depth=surfaces.depth_maps.average_depth)
 
 
 class LabelViews:
-    """Logits of whole views at the level of the semantic term, of some pixels that are warped."""
+    """Logit maps at the level of the semantic term, and the pixels that it warps."""
 
     def __init__(self, keyframes: Sequence[Keyframe], surfaces: SurfaceViews,
                  config: MappingConfig):
@@ -90,16 +94,17 @@ class LabelViews:
         self.maps = LabelMaps(torch.stack([m[0] for m in maps]),
                               torch.stack([m[1] for m in maps]))
         grid = self.camera.pixel_grid(device=self.maps.logits_zero.device)
-        self._chosen = spread(grid, config.residuals.semantic_every)
+        self._chosen = regular_subset(grid, config.residuals.semantic_stride)
         C = self.maps.logits_zero.shape[-1]
         self._logits_zero = self.maps.logits_zero.flatten(1, 2)[:, self._chosen]
         self._logits_J = self.maps.logits_J_code.flatten(1, 2)[:, self._chosen] \
             .unflatten(-1, (C, -1))
         rays = self.camera.rays(grid[self._chosen])
-        at = [keyframe.at_pixels(grid[self._chosen], level) for keyframe in keyframes]
-        self.pixels = CodedPixels(rays.expand(len(maps), -1, -1),
-                                  torch.stack([p[0] for p in at]), torch.stack([p[1] for p in at]),
-                                  surfaces.depth_maps.average_depth)
+        at = [keyframe.proximity_at(grid[self._chosen], level) for keyframe in keyframes]
+        self.pixels = CodedPixels(rays=rays.expand(len(maps), -1, -1),
+                                  prox_zero=torch.stack([p[0] for p in at]),
+                                  prox_J_code=torch.stack([p[1] for p in at]),
+                                  average_depth=surfaces.depth_maps.average_depth)
         size = self.camera.height, self.camera.width
         weights = F.interpolate(surfaces.weight_maps[None], size, mode="bilinear")[0]
         #: (V, N)

@@ -13,12 +13,11 @@ from scipy.spatial.transform import Rotation
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.optim.imaging import image as imaging
 from scenecode.slam.calibration.radial_distortion import FramePair
-from scenecode.slam.config.slam_config import MatchingConfig
-from scenecode.slam.features.klt import corners, follow
+from scenecode.slam.features.klt import KltConfig, detect_corners, track_corners
 from scenecode.slam.features.orb import grey
 from scenecode.slam.records.frame import Frame
 
-_MATCHING = MatchingConfig(points=300, quality=0.005, distance=12, window=21, levels=4)
+_KLT = KltConfig(max_corners=300, quality=0.005, min_distance=12, window=21, levels=4)
 #: Tracks start at every how many-th frame.
 _TRACK_EVERY = 3
 #: A pair is complete when the median corner has moved by this fraction of the image width, and is
@@ -47,7 +46,7 @@ class _Track:
 
     def tracked(self, previous: ndarray, image: ndarray) -> "_Track":
         """One frame further, with the corners that are still found."""
-        current, kept = follow(previous, image, self.current, self.current, _MATCHING)
+        current, kept = track_corners(previous, image, self.current, self.current, _KLT)
         return _Track(first=self.first, start=self.start[kept], current=current[kept],
                       age=self.age + 1)
 
@@ -79,7 +78,7 @@ def collect_pairs(frames: Iterable[Frame]) -> tuple[list[FramePair], PinholeCame
                 pairs += _verified(track, image, camera)
         tracks = [track for track in tracks if track.distance < baseline]
         if n % _TRACK_EVERY == 0:
-            start = corners(image, torch.zeros(0, 2), _MATCHING)
+            start = detect_corners(image, torch.zeros(0, 2), _KLT)
             tracks.append(_Track(first=image, start=start, current=start))
         previous = image
     return pairs, camera
@@ -88,7 +87,7 @@ def collect_pairs(frames: Iterable[Frame]) -> tuple[list[FramePair], PinholeCame
 def _verified(track: _Track, image: ndarray, camera: PinholeCamera) -> list[FramePair]:
     """The pair, if enough corners are also found directly from its first frame, and one relative
     pose explains enough of them."""
-    current, kept = follow(track.first, image, track.start, track.current, _MATCHING)
+    current, kept = track_corners(track.first, image, track.start, track.current, _KLT)
     a, b = (camera.rays(p[kept])[:, :2].double().numpy() for p in (track.start, current))
     if len(a) < _MIN_CORNERS:
         return []

@@ -20,7 +20,7 @@ from scenecode.networks.prediction import resize_maps
 from scenecode.optim.geometry import se3
 from scenecode.optim.geometry.camera import MIN_DEPTH
 from scenecode.optim.imaging.lookup import sample_view
-from scenecode.slam.config.slam_config import RefinementConfig
+from scenecode.slam.config.fusion import RefinementConfig
 from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.map.keyframe import Keyframe
 

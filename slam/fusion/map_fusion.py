@@ -13,7 +13,7 @@ from scenecode.networks.prediction import resize_maps
 from scenecode.optim.geometry import se3
 from scenecode.optim.geometry.surface import surface_cosine
 from scenecode.optim.warp import ViewState
-from scenecode.slam.config.slam_config import FusionConfig
+from scenecode.slam.config.fusion import FusionConfig
 from scenecode.slam.fusion.depth_refinement import log_depth_corrections, refined_depth
 from scenecode.slam.fusion.label_fusion import LabelFusion, LabelFusionConfig
 from scenecode.slam.fusion.label_views import LabelView
@@ -137,7 +137,7 @@ def keyframe_label_view(keyframe: Keyframe, state: ViewState, level: int,
 def fused_labels(own: LabelView, others: Sequence[LabelView], config: FusionConfig) -> FusedLabels:
     """A view labelled by all that see its surfaces, as ``config.labels`` says."""
     fusion = LabelFusion([own, *others], LabelFusionConfig(tolerance=config.depth_tolerance))
-    confirmed = fusion.view_counts() >= 1 + min(config.agreeing_views, len(others))
+    confirmed = fusion.view_counts() >= 1 + min(config.min_views, len(others))
     return FusedLabels(probabilities=fusion.fuse(config.labels), confirmed=confirmed)
 
 

@@ -1,6 +1,6 @@
-"""Loop closure: a new keyframe that shows an old place pulls the whole map together.
+"""Loop closure: a new keyframe at a place that was mapped before corrects the whole map.
 
-Owned by the mapping thread, which is given the work in small pieces.  Tracking never waits: it
+Owned by the mapping thread, which does the work in small pieces.  Tracking never waits: it
 follows keyframes that the map moves.
 """
 
@@ -9,13 +9,31 @@ from collections.abc import Iterator
 from math import radians
 
 import torch
+from torch import Tensor
 
+from scenecode.optim.solvers.gauss_newton import GaussNewtonConfig
 from scenecode.optim.solvers.pose_graph import Edges, Nodes, optimise, robust_weight
-from scenecode.slam.config.slam_config import LoopClosureConfig, MappingConfig
+from scenecode.slam.config.mapping import MappingConfig
 from scenecode.slam.loops.place_recognition import PlaceIndex
 from scenecode.slam.loops.verification import verify
 from scenecode.slam.map.graph import KeyframeGraph, Loop
 from scenecode.slam.map.keyframe import Keyframe
+
+#: Keyframes after a closed loop without a search.
+_PAUSE = 2
+#: Standard deviations of a relative pose: of translation over median depth, and of rotation in
+#: radians; and what a translation as long as the median depth adds to either: errors of depth are
+#: relative, and so are those of all that follows from parallax.
+_TRANSLATION_SIGMA, _ROTATION_SIGMA, _MOTION_SIGMA = 0.005, radians(0.25), 0.1
+#: Standard deviations of ln scale between linked keyframes, and of a loop.
+_LINK_SCALE_SIGMA, _LOOP_SCALE_SIGMA = 0.02, 0.1
+#: Landmarks with which a loop is as certain as a link; with fewer its standard deviations grow
+#: with the inverse square root of their number.
+_CERTAIN_LANDMARKS = 100
+#: Drift, as a multiple of the accumulated standard deviations of the links, that is the scale of
+#: Cauchy's loss of a loop; and the robust weight that a loop must keep to be closed.
+_MAX_DRIFT, _MIN_ROBUST_WEIGHT = 3.0, 0.5
+_POSE_GRAPH = GaussNewtonConfig(iterations=25, tolerance=1e-3)
 
 _log = logging.getLogger(__name__)
 
@@ -25,83 +43,88 @@ class LoopCloser:
 
     def __init__(self, config: MappingConfig):
         self._config = config
-        self._appearance = PlaceIndex(config.loops)
+        self._places = PlaceIndex(config.loops.min_age, config.loops.min_votes)
 
-    def note(self, keyframe: Keyframe) -> None:
-        """Remember what the next keyframe looks like."""
-        self._appearance.add(keyframe.features)
+    def add(self, keyframe: Keyframe) -> None:
+        """Index the features of the next keyframe."""
+        self._places.add(keyframe.features)
 
     def wants(self, graph: KeyframeGraph, number: int) -> bool:
-        """Whether a keyframe is worth a search: not when all are recent, or right after a loop."""
-        c = self._config.loops
-        paused = bool(graph.loops) and number <= graph.loops[-1].newer + c.pause
-        return number >= c.min_age and not paused
+        """Whether to search at a keyframe: not when all others are recent, or right after a
+        loop."""
+        paused = bool(graph.loops) and number <= graph.loops[-1].newer + _PAUSE
+        return number >= self._config.loops.min_age and not paused
 
     def search(self, graph: KeyframeGraph, number: int) -> Iterator[None]:
-        """Close the loop that a keyframe ends, if it ends one; yields between pieces of work."""
+        """Close the loop that ends at a keyframe, if there is one; yields between pieces of
+        work."""
         if not self.wants(graph, number):
             return
         linked = {n for n in graph.neighbours(number) if n < number}
-        for older in self._appearance.alike(number, linked):
+        for older in self._places.candidates(number, linked):
             yield
-            found = yield from verify(graph, older, number, self._config)
-            if found is not None:
+            candidate = yield from verify(graph, older, number, self._config)
+            if candidate is not None:
                 yield
-                if close(graph, found.loop, self._config.loops):
-                    found.keep(graph)
+                if close(graph, candidate.loop):
+                    candidate.keep(graph)
                     return
 
 
-def close(graph: KeyframeGraph, loop: Loop, config: LoopClosureConfig) -> bool:
-    """Bend the map until a loop meets; False, and the map as it was, where it would have to
-    bend by more than it can have drifted."""
-    edges = _edges(graph, loop, config)
-    count = len(graph)
-    start = Nodes(torch.stack([s.T_world_cam.double().cpu() for s in graph.states]),
-                  torch.zeros(count, dtype=torch.float64))
-    nodes = optimise(start, edges, config.pose_graph).state
-    believed = float(robust_weight(nodes, edges)[-1])
-    moved = (nodes.poses - start.poses)[:, :3, 3].norm(dim=1).max()
-    told = (loop.newer, loop.older, float(moved), believed)
-    if believed < config.min_belief:
+def close(graph: KeyframeGraph, loop: Loop) -> bool:
+    """Optimise the pose graph with a new loop and correct the map by it; False, and the map as it
+    was, where the loop contradicts the links by more than drift explains."""
+    edges = _edges(graph, loop)
+    start = Nodes(poses=torch.stack([s.T_world_cam.double().cpu() for s in graph.states]),
+                  log_scales=torch.zeros(len(graph), dtype=torch.float64))
+    nodes = optimise(start, edges, _POSE_GRAPH).state
+    weight = float(robust_weight(nodes, edges)[-1])
+    moved = float((nodes.poses - start.poses)[:, :3, 3].norm(dim=1).max())
+    if weight < _MIN_ROBUST_WEIGHT:
         _log.info("keyframe %d looks like %d, but the map would have to move by %.3f m "
-                  "(weight %.2f): not closed", *told)
+                  "(weight %.2f): not closed", loop.newer, loop.older, moved, weight)
         return False
     graph.loops.append(loop)
     graph.correct(nodes.poses, nodes.log_scales)
     _log.info("loop closed: keyframe %d shows the place of %d; the map moved by up to %.3f m "
-              "(weight %.2f)", *told)
+              "(weight %.2f)", loop.newer, loop.older, moved, weight)
     return True
 
 
-def _edges(graph: KeyframeGraph, loop: Loop, c: LoopClosureConfig) -> Edges:
-    """All links as the map has them, the loops closed so far, and last a new one.
-
-    A loop is a link too, but what counts is what was measured: the map may have moved on.
-    """
+def _edges(graph: KeyframeGraph, loop: Loop) -> Edges:
+    """All links at the relative poses of the map, then the loops closed so far as they were
+    measured, and last a new one."""
     loops = [*graph.loops, loop]
     closed = {(known.older, known.newer) for known in loops}
+    # the map may have moved on from what a loop measured
     links = sorted((a, b) for a, b in graph.links if a < b and (a, b) not in closed)
     pairs = torch.tensor(links + [(known.older, known.newer) for known in loops])
     T = torch.stack([graph.relative(b, a).double().cpu() for a, b in links]
                     + [known.T_older_newer.double().cpu() for known in loops])
     log_scale = torch.tensor([0.0] * len(links) + [known.log_scale for known in loops],
                              dtype=torch.float64)
+    sigma = _sigmas(graph, pairs, T, loops)
+    of_links, of_loops = sigma[:len(links)], sigma[len(links):]
+    # standard deviation of a random walk over the keyframes in between
+    steps = (pairs[len(links):, 1] - pairs[len(links):, 0]).double()
+    drift = steps.sqrt()[:, None] * of_links.median(0).values
+    cauchy = torch.full((len(pairs),), torch.inf, dtype=torch.float64)
+    cauchy[len(links):] = _MAX_DRIFT * (drift / of_loops).norm(dim=1)
+    return Edges(a=pairs[:, 0], b=pairs[:, 1], T_ab=T, log_scale=log_scale, sigma=sigma,
+                 cauchy=cauchy)
+
+
+def _sigmas(graph: KeyframeGraph, pairs: Tensor, T: Tensor, loops: list[Loop]) -> Tensor:
+    """(E, 7) standard deviations of relative poses and ln scales; the last edges are ``loops``."""
     depths = torch.tensor([graph.median_depth(n) for n in range(len(graph))],
                           dtype=torch.float64)
     depth = depths[pairs[:, 0], None]
-    doubt = torch.ones_like(depth)
-    for i, known in enumerate(loops, len(links)):
-        doubt[i] = (c.certain_corners / known.corners) ** 0.5
-    motion = c.motion_sigma * T[:, :3, 3].norm(dim=1, keepdim=True)
-    scale = torch.full_like(depth, c.scale_sigma)
-    scale[len(links):] = c.loop_scale_sigma
-    sigma = torch.cat([(doubt * (c.translation_sigma * depth + motion)).expand(-1, 3),
-                       (doubt * (radians(c.rotation_sigma) + motion / depth)).expand(-1, 3),
-                       scale], 1)
-    # what a random walk over the keyframes in between comes to
-    steps = (pairs[len(links):, 1] - pairs[len(links):, 0]).double()
-    drift = steps.sqrt()[:, None] * sigma[:len(links)].median(0).values
-    cauchy = torch.full((len(pairs),), torch.inf, dtype=torch.float64)
-    cauchy[len(links):] = c.max_drift * (drift / sigma[len(links):]).norm(dim=1)
-    return Edges(pairs[:, 0], pairs[:, 1], T, log_scale, sigma, cauchy)
+    links = len(pairs) - len(loops)
+    factor = torch.ones_like(depth)
+    for i, known in enumerate(loops, links):
+        factor[i] = (_CERTAIN_LANDMARKS / known.num_landmarks) ** 0.5
+    motion = _MOTION_SIGMA * T[:, :3, 3].norm(dim=1, keepdim=True)
+    scale = torch.full_like(depth, _LINK_SCALE_SIGMA)
+    scale[links:] = _LOOP_SCALE_SIGMA
+    return torch.cat([(factor * (_TRANSLATION_SIGMA * depth + motion)).expand(-1, 3),
+                      (factor * (_ROTATION_SIGMA + motion / depth)).expand(-1, 3), scale], 1)

@@ -1,44 +1,55 @@
-"""Which older keyframes look like a new one: votes of features that match."""
+"""Place recognition: which older keyframes show what a new one shows, by votes of ORB matches."""
 
 import cv2
 import numpy as np
 
-from scenecode.slam.config.slam_config import LoopClosureConfig
 from scenecode.slam.features.orb import Features
 
-#: Older features that each new one votes for.
+#: Nearest older features that each feature of the new keyframe votes for.
 _NEIGHBOURS = 4
+#: Of a keyframe's strongest features: those that vote, and those that are voted for.
+_QUERY_FEATURES, _INDEXED_FEATURES = 120, 250
+#: Hamming distance, of 256 bits, within which descriptors match.
+_MAX_DISTANCE = 64
 
 
 class PlaceIndex:
-    """The features of all keyframes, in their order.  Owned by the mapping thread."""
+    """The features of all keyframes, in their order.  Owned by the mapping thread.
 
-    def __init__(self, config: LoopClosureConfig):
-        self._config = config
+    A candidate is at least ``min_age`` keyframes older and has at least ``min_votes`` votes; of
+    candidates within ``spacing`` keyframes of each other only the best one counts, and at most
+    ``max_candidates`` are given.
+    """
+
+    def __init__(self, min_age: int, min_votes: int, max_candidates: int = 3, spacing: int = 3):
+        self._min_age = min_age
+        self._min_votes = min_votes
+        self._max_candidates = max_candidates
+        self._spacing = spacing
         self._matcher = cv2.BFMatcher(cv2.NORM_HAMMING)
-        self.features: list[Features] = []
+        self._features: list[Features] = []
 
     def add(self, features: Features) -> None:
-        """Those of the next keyframe."""
-        self.features.append(features)
+        """Append those of the next keyframe."""
+        self._features.append(features)
 
-    def alike(self, number: int, left_out: set[int]) -> list[int]:
-        """Keyframes that a keyframe's features vote for, best first; none that is recent."""
-        c = self._config
-        old = [f.descriptors[:c.indexed] for f in self.features[:max(0, number + 1 - c.min_age)]]
-        owner = np.repeat(np.arange(len(old)), [len(d) for d in old])
-        asked = self.features[number].descriptors[:c.asked]
-        if len(owner) < _NEIGHBOURS or not len(asked):
+    def candidates(self, number: int, excluded: set[int]) -> list[int]:
+        """Older keyframes that look like a keyframe, best first, without those ``excluded``."""
+        old = [f.descriptors[:_INDEXED_FEATURES]
+               for f in self._features[:max(0, number + 1 - self._min_age)]]
+        keyframe_of = np.repeat(np.arange(len(old)), [len(d) for d in old])
+        query = self._features[number].descriptors[:_QUERY_FEATURES]
+        if len(keyframe_of) < _NEIGHBOURS or not len(query):
             return []
         votes = np.zeros(number, np.int64)
         # one matrix: matching against several goes wrong where one has few rows
-        for matches in self._matcher.knnMatch(asked, np.concatenate(old), _NEIGHBOURS):
-            near = [m.trainIdx for m in matches if m.distance <= c.max_distance]
-            votes[np.unique(owner[near])] += 1
-        votes[list(left_out)] = 0
+        for matches in self._matcher.knnMatch(query, np.concatenate(old), _NEIGHBOURS):
+            near = [m.trainIdx for m in matches if m.distance <= _MAX_DISTANCE]
+            votes[np.unique(keyframe_of[near])] += 1
+        votes[list(excluded)] = 0
         found: list[int] = []
-        while len(found) < c.candidates and votes.max() >= c.min_votes:
+        while len(found) < self._max_candidates and votes.max() >= self._min_votes:
             best = int(votes.argmax())
             found.append(best)
-            votes[max(0, best - c.spacing):best + c.spacing + 1] = 0
+            votes[max(0, best - self._spacing):best + self._spacing + 1] = 0
         return found

@@ -1,7 +1,8 @@
-"""Whether two keyframes see the same place, and how they stand to each other if they do."""
+"""Verification of a loop candidate: whether two keyframes see the same place, and their relative
+pose and scale."""
 
 from collections.abc import Generator, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import inf
 
 import torch
@@ -9,63 +10,76 @@ from torch import Tensor
 
 from scenecode.optim.geometry import se3
 from scenecode.optim.imaging.lookup import sample_view
-from scenecode.optim.solvers.gauss_newton import minimise
+from scenecode.optim.solvers.gauss_newton import GaussNewtonConfig, minimise
 from scenecode.slam.bundle.window import Window
-from scenecode.slam.config.slam_config import LoopClosureConfig, MappingConfig
-from scenecode.slam.features.klt import epipolar_inliers, follow
+from scenecode.slam.config.mapping import MappingConfig, StageConfig
+from scenecode.slam.features.klt import KltConfig, epipolar_inliers, track_corners
 from scenecode.slam.features.orb import Matches, grey, match, solve_pnp
 from scenecode.slam.map.graph import KeyframeGraph, Loop
 from scenecode.slam.map.landmarks import Observation
 
-#: Share of the cost at the map's own pose below which another is preferred.
-_TRUST = 0.9
+#: Lowe's ratio below which ORB features match.
+_MAX_RATIO = 0.8
+#: Largest reprojection error in pixels of an inlier of RANSAC, and inliers that it needs.
+_RANSAC_PIXELS, _MIN_MATCHES = 4.0, 15
+#: Stages of the window that refine the relative pose.
+_SCHEDULE = (StageConfig("geometry", 2, 4), StageConfig("geometry", 1, 3))
+#: Largest reprojection error in pixels of a landmark that fits after the refinement.
+_FITTING_PIXELS = 2.0
+#: Largest change of ln scale.
+_MAX_LOG_SCALE = 0.7
+#: The pose that features give replaces the map's own when its cost is below this share of that
+#: one's.
+_COST_RATIO = 0.9
+_KLT = KltConfig()
 
 
 def verify(graph: KeyframeGraph, older: int, newer: int,
            config: MappingConfig) -> Generator[None, None, "LoopCandidate | None"]:
-    """The encounter of two keyframes, None when it is not one; yields between pieces of work.
+    """The accepted candidate of two keyframes, None when there is none; yields between pieces of
+    work.
 
-    Features that look alike and the older one's depth give a first motion (perspective from
-    points).  Depth that errs alike over whole surfaces makes that a poor one, so that it only
-    tells where to look for corners.  Those are followed to parts of a pixel, and the window's
-    own residuals refine pose and depth of the newer keyframe while all others are held.
+    Matches of ORB features and the older keyframe's depth give a first relative pose (PnP).  It
+    is a poor one, because depth has errors that are correlated over whole surfaces, and only
+    predicts where to track landmarks.  These are tracked to fractions of a pixel, and the
+    window's own residuals refine pose and depth of the newer keyframe while all others are fixed.
     """
-    c = config.loops
-    motion = _motion_of_features(graph, older, newer, c)
-    # an accident would have to happen twice
-    if motion is None or _motion_of_features(graph, newer, older, c) is None:
+    min_landmarks = config.loops.min_landmarks
+    T_newer_older = _pose_from_features(graph, older, newer)
+    # both ways, against accidental matches
+    if T_newer_older is None or _pose_from_features(graph, newer, older) is None:
         return None
     yield
-    # where the map has hardly drifted it knows better
-    found = LoopCandidate(graph, older, newer, graph.relative(older, newer), config)
-    found.sight()
+    # where the map has hardly drifted, its own relative pose is the better prediction
+    by_map = LoopCandidate(graph, older, newer, graph.relative(older, newer), config)
+    by_map.track_landmarks()
     yield
-    other = LoopCandidate(graph, older, newer, motion, config)
-    other.sight()
+    by_features = LoopCandidate(graph, older, newer, T_newer_older, config)
+    by_features.track_landmarks()
     yield
-    if max(found.corners, other.corners) < c.min_corners:
+    if max(by_map.num_landmarks, by_features.num_landmarks) < min_landmarks:
         return None
-    if other.corners > found.corners:
-        found.take_corners(other)
+    if by_features.num_landmarks > by_map.num_landmarks:
+        by_map.copy_observations(by_features)
     else:
-        other.take_corners(found)
-    yield from found.refine()
-    if other.solve_pose():
-        yield from other.refine()
-    best = other if other.cost < _TRUST * found.cost else found
-    return best if best.fits else None
+        by_features.copy_observations(by_map)
+    yield from by_map.refine()
+    if by_features.solve_pose():
+        yield from by_features.refine()
+    best = by_features if by_features.cost < _COST_RATIO * by_map.cost else by_map
+    return best if best.is_consistent else None
 
 
-def _motion_of_features(graph: KeyframeGraph, a: int, b: int,
-                        c: LoopClosureConfig) -> Tensor | None:
-    """``T_b_a`` of features that look alike, None when too few of them agree."""
+def _pose_from_features(graph: KeyframeGraph, a: int, b: int) -> Tensor | None:
+    """``T_b_a`` by PnP from matched ORB features, None when it has too few inliers."""
     keyframe, other = graph.keyframes[a], graph.keyframes[b]
-    of_a, of_b, _ = match(keyframe.features.descriptors, other.features.descriptors, c.max_ratio)
+    of_a, of_b, _ = match(keyframe.features.descriptors, other.features.descriptors, _MAX_RATIO)
     depth = keyframe.depth(graph.states[a].code_depth)
     pixels = torch.from_numpy(keyframe.features.pixels[of_a]).to(depth)
     x_a, _ = keyframe.camera.backproject(pixels, _at(depth, pixels))
-    seen = torch.from_numpy(other.features.pixels[of_b]).to(pixels)
-    found = solve_pnp(Matches(x_a, seen, other.camera, c.ransac_pixels), c.min_matches)
+    matched = torch.from_numpy(other.features.pixels[of_b]).to(pixels)
+    found = solve_pnp(Matches(points=x_a, pixels=matched, camera=other.camera,
+                              tolerance=_RANSAC_PIXELS), _MIN_MATCHES)
     return None if found is None else found.T
 
 
@@ -74,136 +88,153 @@ def _at(depth: Tensor, pixels: Tensor) -> Tensor:
     return sample_view(depth[..., None], pixels)[:, 0]
 
 
+@dataclass(frozen=True)
+class _HostedLandmarks:
+    """Landmarks of one keyframe that the older keyframe observes."""
+
+    #: number of the keyframe in the candidate's own graph
+    host: int
+    #: (N,) index of the landmarks
+    index: Tensor
+    #: (N, 2) where the older keyframe observes them
+    pixels: Tensor
+
+
 class LoopCandidate:
-    """A newer keyframe beside an older one and those whose corners that one sees, in a graph of
-    their own: what is tried here leaves the map alone until ``keep`` is called."""
+    """A newer keyframe, an older one, and those whose landmarks the older one observes, in a graph
+    of their own: the map is not changed until ``keep`` is called."""
 
     def __init__(self, graph: KeyframeGraph, older: int, newer: int, T_newer_older: Tensor,
                  config: MappingConfig):
-        homes = {a for a, b in graph.observations if b == older and a < newer} | {older}
+        hosts = {a for a, b in graph.observations if b == older and a < newer} | {older}
         self._config = config
-        self._numbers = [*sorted(homes), newer]
+        #: in the map, by number in the candidate's own graph
+        self._numbers = [*sorted(hosts), newer]
         self._older = self._numbers.index(older)
-        self._last = len(self._numbers) - 1
-        self._graph = KeyframeGraph([graph.keyframes[n] for n in self._numbers],
-                                    [graph.states[n] for n in self._numbers])
-        self._graph.landmarks = {i: graph.landmarks[n] for i, n in enumerate(self._numbers)}
-        #: home, which of its corners, and where the older keyframe sees them
-        self._known = [(i, graph.observations[n, older].index, graph.observations[n, older].pixels)
-                       for i, n in enumerate(self._numbers[:-1]) if (n, older) in graph.observations]
+        self._newer = len(self._numbers) - 1
+        self._graph = KeyframeGraph(
+            keyframes=[graph.keyframes[n] for n in self._numbers],
+            states=[graph.states[n] for n in self._numbers],
+            landmarks={i: graph.landmarks[n] for i, n in enumerate(self._numbers)})
+        observed = [(i, graph.observations.get((n, older)))
+                    for i, n in enumerate(self._numbers[:-1])]
         own = graph.landmarks[older].pixels
-        self._known.append((self._older, torch.arange(len(own)), own))
+        self._hosted = [*(_HostedLandmarks(host=i, index=o.index, pixels=o.pixels)
+                          for i, o in observed if o is not None),
+                        _HostedLandmarks(host=self._older, index=torch.arange(len(own)),
+                                         pixels=own)]
         self._depth = self._graph.keyframes[-1].depth(self._graph.states[-1].code_depth)
         #: of the window, after the last refinement
         self.cost = inf
-        self._place(T_newer_older)
+        self._set_pose(T_newer_older)
 
-    def _place(self, T_newer_older: Tensor) -> None:
+    def _set_pose(self, T_newer_older: Tensor) -> None:
         states = self._graph.states
         T = states[self._older].T_world_cam @ se3.inverse(T_newer_older)
         states[-1] = replace(states[-1], T_world_cam=T)
 
-    def sight(self) -> None:
-        """Look for the older keyframe's corners in the newer one."""
-        graph, older, last = self._graph, self._older, self._last
-        points = torch.cat([self._points_of(home, index) for home, index, _ in self._known])
-        pixels = torch.cat([where for _, _, where in self._known])
+    def track_landmarks(self) -> None:
+        """Track the landmarks that the older keyframe observes into the newer one."""
+        graph, older, newer = self._graph, self._older, self._newer
+        points = torch.cat([self._points(h.host, h.index) for h in self._hosted])
+        pixels = torch.cat([h.pixels for h in self._hosted])
         camera = graph.keyframes[older].camera
-        guess, _ = camera.project(se3.act(graph.relative(older, last), points))
-        pictures = [grey(graph.keyframes[n].pyramid[0]) for n in (older, last)]
-        found, kept = follow(*pictures, pixels, guess, self._config.matching)
+        guess, _ = camera.project(se3.act(graph.relative(older, newer), points))
+        image_a, image_b = (grey(graph.keyframes[n].pyramid[0]) for n in (older, newer))
+        found, kept = track_corners(image_a, image_b, pixels, guess, _KLT)
         index = kept.nonzero()[:, 0]
         index = index[epipolar_inliers(camera.rays(pixels)[index], found[index],
-                               graph.keyframes[last].camera, self._config.matching)]
-        chosen = torch.zeros(len(kept), dtype=torch.bool)
-        chosen[index] = True
-        sizes = [len(part) for _, part, _ in self._known]
-        for (home, part, _), taken, where in zip(self._known, chosen.split(sizes),
-                                                 found.split(sizes), strict=True):
-            if bool(taken.any()):
-                graph.observations[home, last] = Observation(part[taken], where[taken])
+                                       graph.keyframes[newer].camera, _KLT)]
+        inlier = torch.zeros(len(kept), dtype=torch.bool)
+        inlier[index] = True
+        sizes = [len(h.index) for h in self._hosted]
+        for hosted, chosen, where in zip(self._hosted, inlier.split(sizes), found.split(sizes),
+                                         strict=True):
+            if bool(chosen.any()):
+                graph.observations[hosted.host, newer] = Observation(
+                    index=hosted.index[chosen], pixels=where[chosen])
 
-    def take_corners(self, other: "LoopCandidate") -> None:
-        """Go by what was found from another first guess."""
+    def copy_observations(self, other: "LoopCandidate") -> None:
+        """Take over the landmarks that were tracked from another first pose."""
         self._graph.observations = dict(other._graph.observations)
 
-    def _points_of(self, home: int, index: Tensor) -> Tensor:
-        """Some of a keyframe's corners, (N, 3) in the frame of the older keyframe."""
-        points = self._graph.landmarks[home]
-        x = (points.rays * points.log_depth.exp()[:, None])[index]
-        return se3.act(self._graph.relative(home, self._older), x)
+    def _points(self, host: int, index: Tensor) -> Tensor:
+        """Landmarks of a keyframe, (N, 3) in the frame of the older keyframe."""
+        landmarks = self._graph.landmarks[host]
+        x = (landmarks.rays * landmarks.log_depth.exp()[:, None])[index]
+        return se3.act(self._graph.relative(host, self._older), x)
 
     @property
-    def corners(self) -> int:
-        """Found in the newer keyframe."""
+    def num_landmarks(self) -> int:
+        """Landmarks that were tracked into the newer keyframe."""
         return sum(len(observation.index) for observation in self._graph.observations.values())
 
-    def _seen(self) -> Matches:
-        """The corners that the newer keyframe sees, in the frame of the older one."""
-        seen = self._graph.observations.items()
-        points = [self._points_of(home, observation.index) for (home, _), observation in seen]
-        pixels = [observation.pixels for _, observation in seen]
-        return Matches(torch.cat(points), torch.cat(pixels), self._graph.keyframes[-1].camera,
-                       self._config.loops.ransac_pixels)
+    def _matches(self) -> Matches:
+        """The landmarks that the newer keyframe observes, in the frame of the older one."""
+        observed = self._graph.observations.items()
+        points = [self._points(host, observation.index) for (host, _), observation in observed]
+        pixels = [observation.pixels for _, observation in observed]
+        return Matches(points=torch.cat(points), pixels=torch.cat(pixels),
+                       camera=self._graph.keyframes[-1].camera, tolerance=_RANSAC_PIXELS)
 
     def solve_pose(self) -> bool:
-        """Put the newer keyframe where its corners say; whether enough of them agree."""
-        found = solve_pnp(self._seen(), self._config.loops.min_matches)
+        """Set the newer keyframe's pose by PnP from its landmarks; whether it has enough
+        inliers."""
+        found = solve_pnp(self._matches(), _MIN_MATCHES)
         if found is not None:
-            self._place(found.T)
+            self._set_pose(found.T)
         return found is not None
 
     def log_scale(self) -> float:
         """ln of the older ones' units per unit of the newer one's depth in the map."""
-        seen = self._seen()
-        x = se3.act(self._graph.relative(self._older, self._last), seen.points)
-        ratio = x[:, 2].clamp(min=1e-3) / _at(self._depth, seen.pixels.to(self._depth))
+        matches = self._matches()
+        x = se3.act(self._graph.relative(self._older, self._newer), matches.points)
+        ratio = x[:, 2].clamp(min=1e-3) / _at(self._depth, matches.pixels.to(self._depth))
         return float(ratio.log().median())
 
     def refine(self) -> Iterator[None]:
-        """Measure the newer keyframe's depth in the older ones' unit, then its pose, depth and
-        corners by the window's residuals; yields between the steps."""
-        limit = self._config.loops.max_log_scale
-        change = min(max(self.log_scale(), -limit), limit)
-        keyframes, points = self._graph.keyframes, self._graph.landmarks
+        """Rescale the newer keyframe's depth to the older ones' unit, then optimise its pose,
+        depth and landmarks by the window's residuals; yields between the iterations."""
+        change = min(max(self.log_scale(), -_MAX_LOG_SCALE), _MAX_LOG_SCALE)
+        keyframes, landmarks = self._graph.keyframes, self._graph.landmarks
         keyframes[-1] = keyframes[-1].rescaled(change)
-        points[self._last] = points[self._last].rescaled(change)
-        self._graph.link(self._last, self._older)
-        alone = replace(self._config, window=1)
-        step = replace(self._config.gauss_newton, iterations=1)
-        for stage in self._config.loops.schedule:
+        landmarks[self._newer] = landmarks[self._newer].rescaled(change)
+        self._graph.link(self._newer, self._older)
+        newest_only = replace(self._config, window=1)
+        step = GaussNewtonConfig(iterations=1, tolerance=self._config.tolerance)
+        for stage in _SCHEDULE:
             for _ in range(stage.iterations):
-                window = Window(self._graph, alone, stage)
+                window = Window(self._graph, newest_only, stage)
                 solution = minimise(window.start(), window.linearise, window.retract, step)
                 window.keep(solution.state)
                 self.cost = solution.cost
                 yield
 
     @property
-    def fits(self) -> bool:
-        """Whether most corners end up where they are seen, and enough of either image in the
-        other, at a possible scale."""
+    def is_consistent(self) -> bool:
+        """Whether most landmarks reproject where they are observed, and the images overlap, at a
+        possible scale."""
         c = self._config.loops
-        seen = self._seen()
-        expected, _ = seen.camera.project(
-            se3.act(self._graph.relative(self._older, self._last), seen.points))
-        fitting = int(((expected - seen.pixels).norm(dim=1) < c.fitting_pixels).sum())
+        matches = self._matches()
+        expected, _ = matches.camera.project(
+            se3.act(self._graph.relative(self._older, self._newer), matches.points))
+        fitting = int(((expected - matches.pixels).norm(dim=1) < _FITTING_PIXELS).sum())
         coarsest = len(self._graph.keyframes[-1].pyramid) - 1
-        overlap = min(self._graph.overlap(self._older, self._last, coarsest),
-                      self._graph.overlap(self._last, self._older, coarsest))
-        return fitting >= max(c.min_corners, c.min_fitting * len(seen)) \
-            and overlap >= c.min_overlap and abs(self.log_scale()) <= c.max_log_scale
+        overlap = min(self._graph.overlap(self._older, self._newer, coarsest),
+                      self._graph.overlap(self._newer, self._older, coarsest))
+        return fitting >= max(c.min_landmarks, c.min_inlier_ratio * len(matches)) \
+            and overlap >= c.min_overlap and abs(self.log_scale()) <= _MAX_LOG_SCALE
 
     @property
     def loop(self) -> Loop:
         """What was measured."""
-        T = self._graph.relative(self._last, self._older)
-        return Loop(self._numbers[self._older], self._numbers[-1], T, self.log_scale(),
-                    self.corners)
+        return Loop(older=self._numbers[self._older], newer=self._numbers[-1],
+                    T_older_newer=self._graph.relative(self._newer, self._older),
+                    log_scale=self.log_scale(), num_landmarks=self.num_landmarks)
 
     def keep(self, graph: KeyframeGraph) -> None:
-        """Link the two keyframes in the map, which knows their loop by now, and let it know of
-        the corners that they share."""
+        """Add the link of the two keyframes and the new observations of landmarks to the map,
+        after the loop was closed there."""
         graph.link(self._numbers[-1], self._numbers[self._older])
         for (a, b), observation in self._graph.observations.items():
             graph.observations[self._numbers[a], self._numbers[b]] = observation

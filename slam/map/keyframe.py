@@ -1,4 +1,4 @@
-"""A keyframe: an image, what the network said of it, and that at every resolution."""
+"""A keyframe: an image, the network's prediction for it, and both at every resolution."""
 
 from dataclasses import dataclass, field, replace
 from math import exp
@@ -11,25 +11,24 @@ from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.optim.geometry.proximity import depth_from_proximity
 from scenecode.optim.imaging.lookup import sample_view
 from scenecode.optim.warp import ViewState
-from scenecode.slam.config.slam_config import MatchingConfig
 from scenecode.slam.features.orb import Features, detect, grey
 from scenecode.slam.records.frame import Frame
 
 
 @dataclass(frozen=True)
 class Keyframe:
-    """Constant facts; poses and codes, which change, are kept in the graph."""
+    """What does not change; poses and codes, which do, are in the graph."""
 
     frame: Frame
-    #: (4, 4) where tracking put it when it became a keyframe
+    #: (4, 4) as tracked, when it became a keyframe
     T_world_cam_inserted: Tensor
     prediction: Prediction
-    #: by which its place is recognised
+    #: for place recognition and relocalisation
     features: Features
-    #: what depth has been multiplied by since; the prediction holds it
+    #: factor by which depth was rescaled since; the prediction includes it
     scale: float = 1.0
-    #: logits with their Jacobians at pyramid levels where they were asked for; emptied when
-    #: the keyframe rests.  Owned by the mapping thread.
+    #: cache of ``logit_maps`` by pyramid level, emptied by ``drop_caches``; owned by the mapping
+    #: thread
     _logits: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict, repr=False)
 
     @property
@@ -59,12 +58,12 @@ class Keyframe:
         if level not in self._logits:
             height, width = self.pyramid[level].shape
             p = self.prediction
-            self._logits[level] = tuple(
-                resize_maps(maps, width, height).permute(1, 2, 0).contiguous()
-                for maps in (p.logits_zero, p.logits_J_code.flatten(0, 1)))
+            zero, J = (resize_maps(maps, width, height).permute(1, 2, 0).contiguous()
+                       for maps in (p.logits_zero, p.logits_J_code.flatten(0, 1)))
+            self._logits[level] = zero, J
         return self._logits[level]
 
-    def at_pixels(self, pixels: Tensor, level: int = 0) -> tuple[Tensor, Tensor, Tensor]:
+    def proximity_at(self, pixels: Tensor, level: int = 0) -> tuple[Tensor, Tensor, Tensor]:
         """Zero-code proximity (N,), its derivative (N, Kd) and its Laplace scale (N,) at pixels
         (N, 2) of a pyramid level."""
         p = self.prediction
@@ -72,21 +71,22 @@ class Keyframe:
         height, width = self.pyramid[level].shape
         scale = pixels.new_tensor([w / width, h / height])
         maps = torch.cat([p.prox_zero[None], p.prox_b[None], p.prox_J_code]).permute(1, 2, 0)
-        found = sample_view(maps, (pixels + 0.5) * scale - 0.5)
-        return found[:, 0], found[:, 2:].contiguous(), found[:, 1]
+        values = sample_view(maps, (pixels + 0.5) * scale - 0.5)
+        return values[:, 0], values[:, 2:].contiguous(), values[:, 1]
 
-    def rescaled(self, change: float) -> "Keyframe":
-        """The same with depth multiplied by ``exp(change)`` at every code."""
-        factor = exp(change)
+    def rescaled(self, log_factor: float) -> "Keyframe":
+        """The same with depth multiplied by ``exp(log_factor)`` at every code: depth is
+        proportional to the ``a`` of its proximity."""
+        factor = exp(log_factor)
         prediction = replace(self.prediction, average_depth=self.prediction.average_depth * factor)
         return replace(self, prediction=prediction, scale=self.scale * factor)
 
     def drop_caches(self) -> None:
-        """Drop what can be made again."""
+        """Free what can be recomputed."""
         self._logits.clear()
 
     def initial_state(self) -> ViewState:
-        """The tracked pose, and the most likely codes before anything else is seen: zero."""
+        """The tracked pose, and codes at the mode of their prior: zero."""
         p = self.prediction
         return ViewState(self.T_world_cam_inserted, p.prox_zero.new_zeros(p.depth_code_size),
                          p.prox_zero.new_zeros(p.semantic_code_size))
@@ -112,12 +112,11 @@ class Keyframe:
         return torch.softmax(logits, 0)
 
 
-def make_keyframe(frame: Frame, T_world_cam: Tensor, predictor: Predictor,
-                  features: int = MatchingConfig.features) -> Keyframe:
-    """Run the network on a frame at a pose, and detect at most ``features`` ORB features."""
+def make_keyframe(frame: Frame, T_world_cam: Tensor, predictor: Predictor) -> Keyframe:
+    """Run the network on a frame at a pose (4, 4), and detect its ORB features."""
     with torch.inference_mode():
         prediction = predictor.predict(frame.image, frame.camera)
     # inference tensors may not be mixed into later in-place work; clones may
     prediction = prediction.detached()
     return Keyframe(frame=frame, T_world_cam_inserted=T_world_cam, prediction=prediction,
-                    features=detect(grey(frame.pyramid[0]), features))
+                    features=detect(grey(frame.pyramid[0])))

@@ -1,4 +1,4 @@
-"""What keyframes that have left the window still say about those that are in it."""
+"""The marginal prior: what remains of keyframes that have left the window."""
 
 from dataclasses import dataclass, replace
 from math import exp
@@ -14,13 +14,14 @@ from scenecode.optim.warp import ViewState
 
 @dataclass(frozen=True)
 class MarginalPrior:
-    """A residual of how far keyframes have moved since others left the window.
+    """A linear residual on the poses and codes of keyframes, by how far they have moved since the
+    marginalisation.
 
-    Depth and labels of what has left were whatever agreed best with the rest; here is how much
-    worse that gets as the rest moves, to second order.
+    Half its square is, up to a constant and to second order, the cost of the residuals that were
+    absorbed, minimised over the keyframes that left.
     """
 
-    #: keyframes that it speaks of, and where they were
+    #: keyframes that it constrains, and their states at the linearisation
     numbers: tuple[int, ...]
     states: tuple[ViewState, ...]
     #: of pose (6), depth code and semantic code of each, one keyframe after the other
@@ -28,9 +29,9 @@ class MarginalPrior:
 
     def add(self, equations: NormalEquations, states: list[ViewState],
             columns: list[Tensor]) -> None:
-        """Add it to the equations, with its keyframes in given states; ``columns`` (6 + Kd + Ks,)
-        of each."""
-        moved, chains = zip(*(_moved(was, now) for was, now in zip(self.states, states)))
+        """Add it to the equations at the states of its keyframes; ``columns`` (6 + Kd + Ks,) are
+        those of each."""
+        moved, chains = zip(*(_moved(before, now) for before, now in zip(self.states, states)))
         value = self.residual.at(torch.cat(moved))
         J = self.residual.jacobian @ torch.block_diag(*chains)
         equations.add_groups(torch.cat(columns)[None], J[None], value[None],
@@ -38,23 +39,26 @@ class MarginalPrior:
 
     def corrected(self, before: list[ViewState], after: list[ViewState],
                   log_scales: list[float]) -> "MarginalPrior":
-        """The same after its keyframes were moved from states to others and their depth multiplied
-        by ``exp`` of that: the rest of the world has moved with them."""
+        """The same after the whole map was corrected: its keyframes moved from states ``before``
+        to ``after``, and their depth was multiplied by ``exp(log_scales)``."""
         states, jacobian, start = [], self.residual.jacobian.clone(), 0
-        for was, old, new, change in zip(self.states, before, after, log_scales, strict=True):
-            T = se3.inverse(old.T_world_cam.double()) @ was.T_world_cam.double()
-            T = se3.from_rotation_translation(T[:3, :3], exp(change) * T[:3, 3])
-            states.append(replace(was, T_world_cam=(new.T_world_cam.double() @ T).to(
-                was.T_world_cam)))
-            jacobian[:, start:start + 3] *= exp(-change)
-            start += 6 + len(was.code_depth) + len(was.code_semantic)
+        for start_state, old, new, log_factor in zip(self.states, before, after, log_scales,
+                                                     strict=True):
+            T = se3.inverse(old.T_world_cam.double()) @ start_state.T_world_cam.double()
+            T = se3.from_rotation_translation(T[:3, :3], exp(log_factor) * T[:3, 3])
+            states.append(replace(start_state, T_world_cam=(new.T_world_cam.double() @ T).to(
+                start_state.T_world_cam)))
+            jacobian[:, start:start + 3] *= exp(-log_factor)
+            start += 6 + len(start_state.code_depth) + len(start_state.code_semantic)
         return replace(self, states=tuple(states),
                        residual=LinearResidual(self.residual.value, jacobian))
 
 
-def _moved(was: ViewState, now: ViewState) -> tuple[Tensor, Tensor]:
-    """(6 + Kd + Ks,) and its derivative, in double precision."""
-    pose, chain = pose_moved(was.T_world_cam.double(), now.T_world_cam.double())
-    codes = torch.cat([now.code_depth - was.code_depth, now.code_semantic - was.code_semantic])
+def _moved(before: ViewState, now: ViewState) -> tuple[Tensor, Tensor]:
+    """Difference (6 + Kd + Ks,) of two states and its derivative by ``now``, in double
+    precision."""
+    pose, chain = pose_moved(before.T_world_cam.double(), now.T_world_cam.double())
+    codes = torch.cat([now.code_depth - before.code_depth,
+                       now.code_semantic - before.code_semantic])
     return (torch.cat([pose, codes.double()]),
             torch.block_diag(chain, torch.eye(len(codes)).to(chain)))

@@ -1,15 +1,14 @@
 """Mapping: keyframes are added, and those of a sliding window optimised in stages."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from torch import Tensor
 
 from scenecode.networks.prediction import Predictor
-from scenecode.optim.solvers.gauss_newton import Solution, minimise
+from scenecode.optim.solvers.gauss_newton import GaussNewtonConfig, Solution, minimise
 from scenecode.slam.bundle.marginalisation import marginalise
 from scenecode.slam.bundle.window import Window
-from scenecode.slam.config.slam_config import MappingConfig, StageConfig
+from scenecode.slam.config.mapping import MappingConfig, StageConfig
 from scenecode.slam.loops.closure import LoopCloser
 from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.map.keyframe import make_keyframe
@@ -67,7 +66,7 @@ class Mapper:
         depth is rescaled towards theirs.
         """
         config, graph = self._config, self.graph
-        keyframe = make_keyframe(frame, T_world_cam, self._predictor, config.matching.features)
+        keyframe = make_keyframe(frame, T_world_cam, self._predictor)
         self._marginalise_old()
         number = graph.add(keyframe, keyframe.initial_state())
         if number:
@@ -75,8 +74,8 @@ class Mapper:
             log_scale = log_scale_to_neighbours(graph, number, config.geometric_level,
                                                 config.link_overlap)
             graph.keyframes[number] = keyframe.rescaled(config.scale_share * log_scale)
-        if config.matching.points:
-            match_keyframe(graph, number, config.matching)
+        if config.landmarks.per_keyframe:
+            match_keyframe(graph, number, config.landmarks)
         for old in graph.keyframes[:max(0, number + 1 - config.window - config.links)]:
             old.drop_caches()
         self._schedule(number)
@@ -100,8 +99,8 @@ class Mapper:
         unfinished = [work for work in self._pending if isinstance(work, SearchLoops)][-1:]
         stages = self._config.schedule if number else ()
         self._pending = [*unfinished, *(OptimiseStage(stage) for stage in stages)]
-        if self._config.loops.enabled and self._config.matching.points > 0:
-            self._loops.note(graph.keyframes[number])
+        if self._config.loops.enabled and self._config.landmarks.per_keyframe:
+            self._loops.add(graph.keyframes[number])
             if self._loops.wants(graph, number):
                 search = SearchLoops(number, self._loops.search(graph, number))
                 self._pending.append(search)
@@ -137,7 +136,8 @@ class Mapper:
                  should_stop: Callable[[], bool] = lambda: False) -> Solution:
         """Run one stage on the window and keep its outcome."""
         window = Window(self.graph, self._config, stage)
-        config = replace(self._config.gauss_newton, iterations=stage.iterations)
+        config = GaussNewtonConfig(iterations=stage.iterations,
+                                   tolerance=self._config.tolerance)
         solution = minimise(window.start(), window.linearise, window.retract, config, should_stop)
         window.keep(solution.state)
         return solution

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from scenecode.slam.config.slam_config import TrackingConfig
+from scenecode.slam.config.tracking import TrackingConfig
 from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.tracking.reference import Reference, make_reference
 

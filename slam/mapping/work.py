@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from scenecode.optim.solvers.gauss_newton import Solution
-from scenecode.slam.config.slam_config import StageConfig
+from scenecode.slam.config.mapping import StageConfig
 
 
 @dataclass(frozen=True)

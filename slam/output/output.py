@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from scenecode.networks.classes import ClassSet
-from scenecode.slam.config.slam_config import FusionConfig
+from scenecode.slam.config.fusion import FusionConfig
 from scenecode.slam.evaluation.report import Report, make_report, truth_scores
 from scenecode.slam.fusion.map_fusion import Fusion
 from scenecode.slam.mapping.map_update import MapUpdate

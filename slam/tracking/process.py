@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 
 from scenecode.core.errors import ScenecodeError
-from scenecode.slam.config.slam_config import KeyframeConfig, TrackingConfig
+from scenecode.slam.config.keyframes import KeyframeConfig
+from scenecode.slam.config.tracking import TrackingConfig
 from scenecode.slam.runtime.memory import peak_memory_mb
 from scenecode.slam.tracking.reference import Reference
 from scenecode.slam.tracking.tracker import TrackedFrame, Tracker

@@ -8,14 +8,18 @@ from torch import Tensor
 from scenecode.core.errors import ScenecodeError
 from scenecode.optim.geometry import se3
 from scenecode.optim.lucas_kanade import Alignment, align, assess
-from scenecode.slam.config.slam_config import KeyframeConfig, TrackingConfig
+from scenecode.slam.config.keyframes import KeyframeConfig
+from scenecode.slam.config.tracking import TrackingConfig
 from scenecode.slam.tracking.reference import Reference
 from scenecode.slam.tracking.relocalisation import is_loss, relocalise
+
+#: Smallest overlap that an error is divided by.
+_MIN_OVERLAP = 0.1
 
 
 @dataclass(frozen=True)
 class TrackedFrame:
-    """A frame with its pose against a keyframe, so that it follows when that one moves."""
+    """A frame with its pose relative to a keyframe, so that it moves with that one."""
 
     frame_index: int
     timestamp: float
@@ -27,9 +31,9 @@ class TrackedFrame:
     alignment: Alignment
     lost: bool
     wants_keyframe: bool
-    #: the world begins at this frame, and whatever was mapped before is given up
+    #: whether the world begins at this frame and the map before it, if any, is discarded
     begins_map: bool = False
-    #: of the keyframe's depth, at the time
+    #: scale of the keyframe's depth, at the time
     key_scale: float = 1.0
     #: the newest keyframe that the tracker knew
     newest_keyframe: int = 0
@@ -40,22 +44,25 @@ class TrackingError(ScenecodeError):
 
 
 class Tracker:
-    """Follows the camera from frame to frame.  Owned by whoever tracks."""
+    """Tracks the camera from frame to frame.  Owned by whoever tracks."""
 
     def __init__(self, config: TrackingConfig, keyframes: KeyframeConfig):
         self._config = config
         self._keyframes = keyframes
-        self._forget()
+        self._reset()
 
-    def _forget(self) -> None:
-        #: every keyframe as it was when it was the newest, with its present pose; by number
+    def _reset(self) -> None:
+        #: by number: every keyframe as it was when it was the newest, with its present pose
         self._known: dict[int, Reference] = {}
+        #: number of the newest keyframe
+        self._newest = 0
         #: what is tracked against; after a relocalisation possibly not the newest
         self._reference: Reference | None = None
-        self._newest: Reference | None = None
+        #: of the last tracked frame
         self._T_world_cam: Tensor | None = None
-        #: motion of the last frame in its own camera frame, carried on to the next one
+        #: motion of the last frame in its own camera frame, for the constant-velocity prediction
         self._velocity: Tensor | None = None
+        #: gain and offset of the last tracked frame
         self._brightness = (1.0, 0.0)
         self.is_lost = False
 
@@ -63,26 +70,26 @@ class Tracker:
         """Track against a new keyframe, or the newest one after the map moved it.
 
         ``T_world_keyframes`` (K, 4, 4) are the present poses of all keyframes up to the
-        newest.  A camera that was found again at an older keyframe stays with that one until
+        newest.  A camera that was relocalised against an older keyframe stays with that one until
         there is a new one.  Another first keyframe than before begins a new map.
         """
         first = self._known.get(0)
         if newest.keyframe == 0 and first is not None and newest.frame_index != first.frame_index:
-            self._forget()
+            self._reset()
         self._known[newest.keyframe] = newest
         self._known = {number: replace(known, T_world_cam=T_world_keyframes[number])
                        for number, known in self._known.items()}
-        previous, self._newest = self._newest, self._known[newest.keyframe]
-        same = previous is not None and previous.keyframe == newest.keyframe
-        followed = self._reference if same else self._newest
-        if followed is not None and self._T_world_cam is not None:
-            before = self._reference.T_world_cam if same else newest.T_world_cam_inserted
-            after = self._known[followed.keyframe].T_world_cam
+        previous = self._reference
+        if previous is not None and newest.keyframe == self._newest:
+            reference, T_before = self._known[previous.keyframe], previous.T_world_cam
+        else:
+            reference, T_before = self._known[newest.keyframe], newest.T_world_cam_inserted
+            self._brightness = (1.0, 0.0)
+        if self._T_world_cam is not None:
             # the camera moves with the keyframe that the map moved
-            self._T_world_cam = after @ se3.inverse(before) @ self._T_world_cam
-            if not same:
-                self._brightness = (1.0, 0.0)
-        self._reference = self._newest if followed is None else self._known[followed.keyframe]
+            self._T_world_cam = reference.T_world_cam @ se3.inverse(T_before) @ self._T_world_cam
+        self._newest = newest.keyframe
+        self._reference = reference
 
     def track(self, frame_index: int, timestamp: float,
               pyramid: Sequence[Tensor]) -> TrackedFrame:
@@ -95,44 +102,46 @@ class Tracker:
         if reference is None:
             raise TrackingError("there is no map to track against yet; call set_map first")
         if float(pyramid[0].std()) < self._config.min_contrast:
-            # nothing can be found in the dark; a search of all keyframes would take long
-            nothing = se3.identity(dtype=pyramid[0].dtype, device=pyramid[0].device)
-            found = Alignment(nothing, 1.0, 0.0, float("inf"), 0.0, 0.0)
-            return self._conclude(frame_index, timestamp, reference, found, lost=True)
-        followed = None if self.is_lost else self._follow(reference, pyramid)
-        if followed is not None and not is_loss(followed, self._config) \
-                and followed.inliers >= self._config.relocalisation.doubt:
-            return self._conclude(frame_index, timestamp, reference, followed, lost=False)
-        reference, found, believed = relocalise(pyramid, list(self._known.values()), reference,
-                                                followed, self._config)
-        return self._conclude(frame_index, timestamp, reference, found, not believed)
+            # a search of all keyframes would take long and find nothing
+            failed = Alignment(T_ba=se3.identity(dtype=pyramid[0].dtype, device=pyramid[0].device),
+                               gain=1.0, offset=0.0, error=float("inf"), overlap=0.0, inliers=0.0)
+            return self._conclude(frame_index, timestamp, reference, failed, lost=True)
+        tracked = None if self.is_lost else self._align(reference, pyramid)
+        if tracked is not None and not is_loss(tracked, self._config) \
+                and tracked.inliers >= self._config.relocalisation.verify_below:
+            return self._conclude(frame_index, timestamp, reference, tracked, lost=False)
+        found = relocalise(pyramid, list(self._known.values()), reference, tracked, self._config)
+        return self._conclude(frame_index, timestamp, found.reference, found.alignment,
+                              lost=not found.is_found)
 
-    def _follow(self, reference: Reference, pyramid: Sequence[Tensor]) -> Alignment:
+    def _align(self, reference: Reference, pyramid: Sequence[Tensor]) -> Alignment:
+        """The alignment from the last pose, or from that moved on at constant velocity, whichever
+        fits better."""
         T_key_world = se3.inverse(reference.T_world_cam)
-        guess = se3.inverse(T_key_world @ self._last_pose())
+        guess = se3.inverse(T_key_world @ self._last_pose(reference))
         config = self._config.lucas_kanade
         if self._velocity is not None:
             middle = len(reference.levels) // 2
             trials = [assess(reference.levels[middle], pyramid[middle], T, config,
                              *self._brightness)
                       for T in (guess, se3.inverse(self._velocity) @ guess)]
-            guess = min(trials, key=lambda t: t.error / max(t.overlap, 0.1)).T_ba
-        return align(list(reference.levels), pyramid, guess, config, *self._brightness)
+            guess = min(trials, key=lambda t: t.error / max(t.overlap, _MIN_OVERLAP)).T_ba
+        return align(reference.levels, pyramid, guess, config, *self._brightness)
 
-    def _last_pose(self) -> Tensor:
-        return self._reference.T_world_cam if self._T_world_cam is None else self._T_world_cam
+    def _last_pose(self, reference: Reference) -> Tensor:
+        return reference.T_world_cam if self._T_world_cam is None else self._T_world_cam
 
     def _conclude(self, frame_index: int, timestamp: float, reference: Reference, found: Alignment,
                   lost: bool) -> TrackedFrame:
         if lost:
-            T_world_cam = self._last_pose()
+            T_world_cam = self._last_pose(reference)
             T_key_cam = se3.inverse(reference.T_world_cam) @ T_world_cam
             self._velocity = None
         else:
             T_key_cam = se3.inverse(found.T_ba)
             T_world_cam = reference.T_world_cam @ T_key_cam
-            known = self._T_world_cam is not None and not self.is_lost
-            self._velocity = se3.inverse(self._T_world_cam) @ T_world_cam if known else None
+            self._velocity = None if self._T_world_cam is None or self.is_lost \
+                else se3.inverse(self._T_world_cam) @ T_world_cam
             self._T_world_cam = T_world_cam
             self._brightness = (found.gain, found.offset)
             self._reference = reference
@@ -142,11 +151,12 @@ class Tracker:
             frame_index=frame_index, timestamp=timestamp, keyframe=reference.keyframe,
             T_key_cam=T_key_cam, T_world_cam=T_world_cam, alignment=found, lost=lost,
             wants_keyframe=wants_keyframe, key_scale=reference.scale,
-            newest_keyframe=reference.keyframe if self._newest is None else self._newest.keyframe)
+            newest_keyframe=self._newest)
 
     def _wants_keyframe(self, timestamp: float, reference: Reference, found: Alignment) -> bool:
         c = self._keyframes
-        motion = float(found.T_ba[:3, 3].norm()) / reference.median_depth
-        by = 1.0 if timestamp - reference.timestamp >= c.min_interval else c.urgent
-        return motion > by * c.motion or by * found.overlap < c.overlap \
-            or by * found.inliers < c.inliers
+        translation = float(found.T_ba[:3, 3].norm()) / reference.median_depth
+        factor = 1.0 if timestamp - reference.timestamp >= c.min_interval else c.urgency
+        return translation > factor * c.max_translation \
+            or factor * found.overlap < c.min_overlap \
+            or factor * found.inliers < c.min_inlier_ratio

@@ -92,14 +92,14 @@ def test_nothing_to_do_is_a_usage_error(capsys):
 
 
 def test_printed_settings_are_read_back(capsys, tmp_path):
-    assert main(["config", "--set", "mapping.window=8", "--set", "tracking.lost_error=1e-1",
+    assert main(["config", "--all", "--set", "mapping.window=8", "--set", "tracking.max_error=1e-1",
                  "--device", "cpu"]) == 0
     text = capsys.readouterr().out
     (tmp_path / "mine.yaml").write_text(text)
-    assert main(["config", "--config", str(tmp_path / "mine.yaml")]) == 0
+    assert main(["config", "--all", "--config", str(tmp_path / "mine.yaml")]) == 0
     assert capsys.readouterr().out == text
     settings = yaml.safe_load(text)
-    assert settings["mapping"]["window"] == 8 and settings["tracking"]["lost_error"] == 0.1
+    assert settings["mapping"]["window"] == 8 and settings["tracking"]["max_error"] == 0.1
     assert settings["mapping"]["links"] == SlamConfig().mapping.links
 
 
@@ -158,11 +158,12 @@ def test_evaluation_prints_the_promised_numbers(tmp_path, capsys):
 
 @pytest.mark.parametrize("setting, message", [
     ("mapping.windw=8", "unknown key 'mapping.windw'; did you mean window?"),
-    ("trackng.lost_error=1", "unknown key 'trackng'; did you mean tracking?"),
+    ("trackng.max_error=1", "unknown key 'trackng'; did you mean tracking?"),
     ("mapping.window=many", "'mapping.window' must be a whole number"),
     ("mapping.window=0", "must be at least 1"),
     ("mapping.window", "expected key=value"),
-    ("tracking.lucas_kanade.iterations=[4, 4]", "makes 2 pyramid levels"),
+    ("mapping.geometric_level=7", "must be 0 to 3; got 0 to 7"),
+    ("tracking.lost_error=0.2", "'tracking.lost_error' is now 'tracking.max_error'"),
     ("device=gpu", "device 'gpu' is unknown")])
 def test_setting_that_nobody_reads_is_named(capsys, setting, message):
     assert message in fails(capsys, "config", "--set", setting)

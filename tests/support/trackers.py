@@ -11,7 +11,6 @@ from scenecode.slam.tracking.reference import make_reference
 from scenecode.slam.tracking.tracker import Tracker
 
 CONFIG = small_config()
-LEVELS = len(CONFIG.tracking.lucas_kanade.iterations)
 
 
 def reference_of(frames, index, number=0, T_world_cam=None):

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import torch
 
-from scenecode.slam.config.slam_config import MappingConfig, SlamConfig, StageConfig
+from scenecode.slam.config.mapping import MappingConfig, StageConfig
+from scenecode.slam.config.slam_config import SlamConfig
 from scenecode.slam.records.frame import Frame
 from scenecode.slam.sources.rooms import RoomsSource
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from scenecode.optim.robust import cauchy_cost, cauchy_weight, huber_cost, huber_weight
-from scenecode.optim.solvers.gauss_newton import GaussNewtonConfig, Stop, minimise, solve_damped
+from scenecode.optim.solvers.gauss_newton import GaussNewtonConfig, Stop, minimise
 from scenecode.optim.solvers.normal_equations import NormalEquations
 
 
@@ -35,7 +35,7 @@ def test_solves_rosenbrock():
 def test_model_predicts_the_cost_change_of_a_small_step():
     x = torch.tensor([0.3, -0.4], dtype=torch.float64)
     equations = least_squares(rosenbrock)(x)
-    step = 1e-5 * solve_damped(equations, 1e-6)
+    step = 1e-5 * equations.solve_damped(1e-6)
     predicted = float(equations.g @ step + 0.5 * step @ equations.H @ step)
     actual = least_squares(rosenbrock)(x + step).cost - equations.cost
     assert abs(predicted - actual) < 1e-4 * abs(predicted)

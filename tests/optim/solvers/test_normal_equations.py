@@ -2,7 +2,6 @@
 
 import torch
 
-from scenecode.optim.solvers.gauss_newton import solve_damped
 from scenecode.optim.solvers.normal_equations import NormalEquations
 
 G = torch.Generator().manual_seed(4)
@@ -50,7 +49,7 @@ def test_eliminated_points_give_the_step_of_the_whole_system():
     for damping in (0.0, 0.3):
         whole = H + damping * torch.diag(H.diagonal())
         expected = -torch.linalg.solve(whole, dense.T @ (w * r))
-        torch.testing.assert_close(solve_damped(equations, damping), expected, rtol=1e-6,
+        torch.testing.assert_close(equations.solve_damped(damping), expected, rtol=1e-6,
                                    atol=1e-9)
 
 
@@ -58,5 +57,5 @@ def test_points_alone_are_a_problem_too():
     equations = NormalEquations(0, points=2)
     equations.add_groups(torch.zeros(1, 0, dtype=torch.long), torch.zeros(1, 2, 0), torch.ones(1, 2),
                   torch.ones(1, 2), 1.0, (torch.tensor([[0, 1]]), torch.tensor([[1.0, 2.0]])))
-    torch.testing.assert_close(solve_damped(equations, 0.0),
+    torch.testing.assert_close(equations.solve_damped(0.0),
                                torch.tensor([-1.0, -0.5], dtype=torch.float64))

@@ -14,7 +14,7 @@ from scenecode.networks.classes import NYU13
 from scenecode.optim.geometry import se3
 from scenecode.optim.imaging import image as imaging
 from scenecode.slam.benchmarks.two_views import reconstruct
-from scenecode.slam.config.slam_config import StageConfig
+from scenecode.slam.config.mapping import StageConfig
 
 
 def config():

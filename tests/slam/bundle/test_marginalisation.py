@@ -12,7 +12,7 @@ from scenecode.optim.solvers.marginal import eliminate
 from scenecode.optim.solvers.normal_equations import NormalEquations
 from scenecode.slam.bundle.marginalisation import marginalise
 from scenecode.slam.bundle.window import Window
-from scenecode.slam.config.slam_config import StageConfig
+from scenecode.slam.config.mapping import StageConfig
 from scenecode.slam.mapping.mapper import Mapper
 
 JOINT = StageConfig("joint", 0, 40)
@@ -20,8 +20,7 @@ JOINT = StageConfig("joint", 0, 40)
 
 def settings(window):
     config = small_config().mapping
-    return replace(config, window=window, links=2,
-                   gauss_newton=replace(config.gauss_newton, tolerance=1e-7))
+    return replace(config, window=window, links=2, tolerance=1e-7)
 
 
 def settled_at(walk):

@@ -12,7 +12,9 @@ from support.walks import small_config
 from scenecode.core.errors import ConfigError
 from scenecode.core.strict_config import override
 from scenecode.slam.bundle.window import STAGE_TERMS, Window
-from scenecode.slam.config.slam_config import SlamConfig, StageConfig, Term
+from scenecode.slam.config.mapping import LandmarkConfig, StageConfig
+from scenecode.slam.config.residuals import Term
+from scenecode.slam.config.slam_config import SlamConfig
 from scenecode.slam.mapping.mapper import Mapper
 
 TERMS = get_args(Term)
@@ -20,9 +22,9 @@ TERMS = get_args(Term)
 
 @pytest.fixture(scope="module")
 def graph(small_walk):
-    """Two keyframes without corners, away from the optimum."""
+    """Two keyframes without landmarks, away from the optimum."""
     config = small_config().mapping
-    mapper = Mapper(replace(config, matching=replace(config.matching, points=0)),
+    mapper = Mapper(replace(config, landmarks=replace(config.landmarks, per_keyframe=0)),
                     ExactPredictor(small_walk[:16:15]))
     for frame in small_walk[:16:15]:
         number = mapper.insert(frame, frame.truth.T_world_cam.float())
@@ -32,15 +34,15 @@ def graph(small_walk):
     return mapper.graph
 
 
-def equations(graph, stage, used):
+def equations(graph, stage, terms):
     config = small_config().mapping
-    config = replace(config, residuals=replace(config.residuals, used=used))
+    config = replace(config, residuals=replace(config.residuals, terms=terms))
     window = Window(graph, config, StageConfig(stage, 1, 1))
     return window.linearise(window.start())
 
 
 @pytest.mark.parametrize("stage", STAGE_TERMS)
-def test_the_normal_equations_are_the_sum_of_the_terms_that_are_used(graph, stage):
+def test_normal_equations_are_the_sum_of_those_of_the_terms(graph, stage):
     whole = equations(graph, stage, TERMS)
     for left_out in TERMS:
         alone = equations(graph, stage, (left_out,))
@@ -51,13 +53,12 @@ def test_the_normal_equations_are_the_sum_of_the_terms_that_are_used(graph, stag
         assert bool(alone.H.any()) == (left_out in STAGE_TERMS[stage]) == (alone.cost > 0)
 
 
-def test_images_that_do_not_show_the_same_pull_at_nothing(small_walk):
+def test_images_of_different_scenes_have_no_photometric_residuals(small_walk):
     first, second = small_walk[:16:15]
     size = tuple(second.image.shape[-2:])
     tiles = torch.randint(2, (1, 1, 6, 8), generator=torch.Generator().manual_seed(0)).float()
     elsewhere = replace(second, image=F.interpolate(tiles, size)[0].expand(3, *size))
-    config = replace(small_config().mapping, matching=replace(small_config().mapping.matching,
-                                                              points=0))
+    config = replace(small_config().mapping, landmarks=LandmarkConfig(per_keyframe=0))
     pull = {}
     for name, frames in (("same", (first, second)), ("elsewhere", (first, elsewhere))):
         mapper = Mapper(config, ExactPredictor(frames))
@@ -69,5 +70,5 @@ def test_images_that_do_not_show_the_same_pull_at_nothing(small_walk):
 
 
 def test_an_unknown_term_is_refused():
-    with pytest.raises(ConfigError, match=r"used\[0\]' must be one of photometric, geometric"):
-        override(SlamConfig(), "mapping.residuals.used=[depth]")
+    with pytest.raises(ConfigError, match=r"terms\[0\]' must be one of photometric, geometric"):
+        override(SlamConfig(), "mapping.residuals.terms=[depth]")

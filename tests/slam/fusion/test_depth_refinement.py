@@ -11,7 +11,7 @@ from scenecode.networks.prediction import Prediction
 from scenecode.optim.geometry import se3
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.optim.geometry.proximity import proximity_from_depth
-from scenecode.slam.config.slam_config import FusionConfig, RefinementConfig
+from scenecode.slam.config.fusion import FusionConfig, RefinementConfig
 from scenecode.slam.fusion import depth_refinement
 from scenecode.slam.fusion.depth_refinement import (
     landmark_depths,

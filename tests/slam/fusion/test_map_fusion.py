@@ -8,7 +8,7 @@ import torch
 from support.wall_and_box import BOX, LABELS, WALL, graph_of, pose, surface
 
 from scenecode.networks.classes import NYU13
-from scenecode.slam.config.slam_config import FusionConfig
+from scenecode.slam.config.fusion import FusionConfig
 from scenecode.slam.fusion.map_fusion import (
     Fusion,
     consistent_points,

@@ -10,7 +10,8 @@ from support.walks import Playback, small_config, with_image
 
 from scenecode.optim.geometry import se3
 from scenecode.optim.imaging.image import intensity
-from scenecode.slam.config.slam_config import LoopClosureConfig, StageConfig
+from scenecode.slam.config.loops import LoopClosureConfig
+from scenecode.slam.config.mapping import StageConfig
 from scenecode.slam.evaluation.alignment import align
 from scenecode.slam.features.orb import detect, grey, match
 from scenecode.slam.loops.closure import LoopCloser, close
@@ -95,7 +96,7 @@ def test_a_walk_that_returns_is_pulled_together(drifted):
     graph, closer = copy_of(drifted), LoopCloser(CONFIG)
     before = position_error(graph), scale_drift(graph)
     for number, keyframe in enumerate(graph.keyframes):
-        closer.note(keyframe)
+        closer.add(keyframe)
         exhaust(closer.search(graph, number))
     assert before[0] > 0.05
     assert len(graph.loops) >= 1
@@ -132,10 +133,10 @@ def test_the_same_textures_in_other_places_are_not_the_same_place(there_and_back
     shuffled = with_image(first, torch.cat(rows, 1))
     frames = [*there_and_back[:12], replace(shuffled, index=12)]
     graph = mapper_of(frames).graph
-    index = PlaceIndex(CONFIG.loops)
+    index = PlaceIndex(CONFIG.loops.min_age, CONFIG.loops.min_votes)
     for keyframe in graph.keyframes:
         index.add(keyframe.features)
-    alike = index.alike(12, set())
+    alike = index.candidates(12, set())
     assert alike
     for older in alike:
         assert exhaust(verify(graph, older, 12, CONFIG))[1] is None
@@ -146,7 +147,8 @@ def test_a_loop_that_the_map_cannot_have_drifted_by_is_refused(drifted):
     T = graph.relative(20, 2).clone()
     T[:3, 3] += torch.tensor([4.0, 0.0, -5.0])
     states, links = list(graph.states), set(graph.links)
-    assert not close(graph, Loop(2, 20, T, 0.0, 100), CONFIG.loops)
+    loop = Loop(older=2, newer=20, T_older_newer=T, log_scale=0.0, num_landmarks=100)
+    assert not close(graph, loop)
     assert graph.states == states and graph.links == links and not graph.loops
 
 
@@ -155,7 +157,7 @@ def test_nothing_is_searched_on_a_short_walk(small_walk):
     graph, closer = mapper_of(frames).graph, LoopCloser(CONFIG)
     poses = [s.T_world_cam for s in graph.states]
     for number, keyframe in enumerate(graph.keyframes):
-        closer.note(keyframe)
+        closer.add(keyframe)
         assert not closer.wants(graph, number)
         assert exhaust(closer.search(graph, number)) == (0, None)
     assert not graph.loops
@@ -163,23 +165,22 @@ def test_nothing_is_searched_on_a_short_walk(small_walk):
 
 
 def test_recent_and_linked_keyframes_are_no_candidates(there_and_back):
-    config = replace(CONFIG.loops, min_age=3, spacing=0, candidates=30, min_votes=1)
-    index = PlaceIndex(config)
+    index = PlaceIndex(min_age=3, min_votes=1, max_candidates=30, spacing=0)
     for frame in there_and_back[:8]:
         index.add(features_of(frame))
-    assert set(index.alike(7, set())) == {0, 1, 2, 3, 4}
-    assert set(index.alike(7, {1, 4})) == {0, 2, 3}
+    assert set(index.candidates(7, set())) == {0, 1, 2, 3, 4}
+    assert set(index.candidates(7, {1, 4})) == {0, 2, 3}
 
 
 def test_a_picture_without_features_is_like_nothing(there_and_back):
-    index = PlaceIndex(replace(CONFIG.loops, min_age=1))
+    index = PlaceIndex(1, CONFIG.loops.min_votes)
     blank = detect(np.full((96, 128), 80, np.uint8), 500)
     scene = features_of(there_and_back[0])
     for features in (blank, scene, blank):
         index.add(features)
-    assert index.alike(2, set()) == []
+    assert index.candidates(2, set()) == []
     index.add(scene)
-    assert index.alike(3, set()) == [1]
+    assert index.candidates(3, set()) == [1]
     for a, b in ((blank, scene), (scene, blank)):
         assert len(match(a.descriptors, b.descriptors, 0.8)[0]) == 0
 
@@ -206,7 +207,8 @@ def test_correcting_stretches_depth_at_every_code(drifted):
     graph, change = copy_of(drifted), 0.2 * torch.ones(len(drifted))
     code = torch.ones(32)
     before = graph.keyframes[3].depth(code), graph.landmarks[3].log_depth
-    graph.loops = [Loop(1, 2, torch.eye(4), 0.0, 100)]
+    graph.loops = [Loop(older=1, newer=2, T_older_newer=torch.eye(4), log_scale=0.0,
+                        num_landmarks=100)]
     change[2] = 0.5
     graph.correct(torch.stack([s.T_world_cam for s in graph.states]), change)
     torch.testing.assert_close(graph.keyframes[3].depth(code), before[0] * np.exp(0.2))
@@ -223,7 +225,7 @@ def test_the_running_system_closes_loops_and_says_so(there_and_back):
     mapping = replace(config.mapping, schedule=(StageConfig("geometry", 2, 2),),
                       loops=replace(CONFIG.loops, min_age=5))
     config = replace(config, mapping=mapping,
-                     keyframes=replace(config.keyframes, min_interval=0.0, motion=0.01))
+                     keyframes=replace(config.keyframes, min_interval=0.0, max_translation=0.01))
     system = System(config, ExactPredictor(frames))
     system.run(Playback(frames))
     report = system.report

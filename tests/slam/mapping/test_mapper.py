@@ -14,7 +14,8 @@ from scenecode.optim.geometry import se3
 from scenecode.optim.lucas_kanade import Alignment
 from scenecode.optim.solvers.gauss_newton import Stop
 from scenecode.slam.bundle.window import Window
-from scenecode.slam.config.slam_config import MappingConfig, SlamConfig, StageConfig
+from scenecode.slam.config.mapping import MappingConfig, StageConfig
+from scenecode.slam.config.slam_config import SlamConfig
 from scenecode.slam.mapping.mapper import Mapper
 from scenecode.slam.sources.rooms import RoomsSource
 from scenecode.slam.tracking.tracker import TrackedFrame
@@ -67,7 +68,7 @@ def test_stage_moves_only_what_it_names(mapper, stage, expected):
 
 
 def test_unknown_stage_is_refused():
-    with pytest.raises(ValueError, match="geometry, semantics or joint, got 'depth'"):
+    with pytest.raises(ValueError, match="geometry, semantics, joint; got 'depth'"):
         StageConfig("depth", 0, 1)
 
 

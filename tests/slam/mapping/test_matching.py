@@ -11,12 +11,12 @@ from support.walks import SMALL, walk
 from scenecode.optim.geometry import se3
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.optim.imaging.image import intensity, sample
-from scenecode.slam.config.slam_config import MappingConfig, MatchingConfig
-from scenecode.slam.features.klt import corners, epipolar_inliers, follow
+from scenecode.slam.config.mapping import LandmarkConfig, MappingConfig
+from scenecode.slam.features.klt import KltConfig, detect_corners, epipolar_inliers, track_corners
 from scenecode.slam.features.orb import grey
 from scenecode.slam.mapping.mapper import Mapper
 
-CONFIG = MatchingConfig()
+CONFIG = KltConfig()
 CAMERA = PinholeCamera(120.0, 120.0, 63.5, 47.5, 128, 96)
 
 
@@ -32,29 +32,29 @@ def mapper(small_walk):
 
 def test_corners_keep_their_distance_from_each_other_and_from_those_that_are_there(small_walk):
     picture = grey(intensity(small_walk[0].image))
-    found = corners(picture, torch.zeros(0, 2), CONFIG)
+    found = detect_corners(picture, torch.zeros(0, 2), CONFIG)
     assert len(found) > 40
-    assert torch.pdist(found).min() >= CONFIG.distance
-    more = corners(picture, found[:20], CONFIG)
-    assert torch.cdist(found[:20], more).min() >= CONFIG.distance
-    assert len(more) <= CONFIG.points - 20
+    assert torch.pdist(found).min() >= CONFIG.min_distance
+    more = detect_corners(picture, found[:20], CONFIG)
+    assert torch.cdist(found[:20], more).min() >= CONFIG.min_distance
+    assert len(more) <= CONFIG.max_corners - 20
 
 
 def test_a_blank_image_has_no_corners():
-    assert corners(np.full((96, 128), 90, np.uint8), torch.zeros(0, 2), CONFIG).shape == (0, 2)
+    assert detect_corners(np.full((96, 128), 90, np.uint8), torch.zeros(0, 2), CONFIG).shape == (0, 2)
 
 
 def test_no_new_corners_once_there_are_enough(small_walk):
-    config = replace(CONFIG, points=10)
-    assert not len(corners(grey(intensity(small_walk[0].image)), torch.rand(10, 2) * 90, config))
+    config = replace(CONFIG, max_corners=10)
+    assert not len(detect_corners(grey(intensity(small_walk[0].image)), torch.rand(10, 2) * 90, config))
 
 
 def test_a_shifted_image_is_followed_to_a_tenth_of_a_pixel(small_walk):
     picture = grey(intensity(small_walk[0].image))
     moved = np.roll(picture, (2, 5), (0, 1))
-    pixels = corners(picture, torch.zeros(0, 2), CONFIG)
+    pixels = detect_corners(picture, torch.zeros(0, 2), CONFIG)
     pixels = pixels[(pixels[:, 0] < 110) & (pixels[:, 1] < 80)]
-    found, kept = follow(picture, moved, pixels, pixels + torch.tensor([4.0, 0.0]), CONFIG)
+    found, kept = track_corners(picture, moved, pixels, pixels + torch.tensor([4.0, 0.0]), CONFIG)
     assert kept.float().mean() > 0.8
     error = (found - pixels - torch.tensor([5.0, 2.0]))[kept].norm(dim=1)
     assert error.quantile(0.9) < 0.1
@@ -62,8 +62,8 @@ def test_a_shifted_image_is_followed_to_a_tenth_of_a_pixel(small_walk):
 
 def test_what_does_not_lead_back_is_dropped(small_walk):
     noise = np.random.default_rng(0).integers(0, 255, (96, 128)).astype(np.uint8)
-    pixels = corners(grey(intensity(small_walk[0].image)), torch.zeros(0, 2), CONFIG)
-    _, kept = follow(grey(intensity(small_walk[0].image)), noise, pixels, pixels, CONFIG)
+    pixels = detect_corners(grey(intensity(small_walk[0].image)), torch.zeros(0, 2), CONFIG)
+    _, kept = track_corners(grey(intensity(small_walk[0].image)), noise, pixels, pixels, CONFIG)
     assert kept.float().mean() < 0.3
 
 
@@ -102,12 +102,12 @@ def test_corners_are_shared_rather_than_found_again(mapper):
     graph = mapper.graph
     counts = [len(points.rays) for points in graph.landmarks.values()]
     seen_in_1 = len(graph.observations[0, 1].index)
-    assert seen_in_1 > 30 and counts[1] <= CONFIG.points - seen_in_1
+    assert seen_in_1 > 30 and counts[1] <= CONFIG.max_corners - seen_in_1
     assert len(graph.landmarks) == len(graph)
 
 
 def test_points_can_be_switched_off(small_walk):
-    config = MappingConfig(matching=replace(CONFIG, points=0))
+    config = MappingConfig(landmarks=LandmarkConfig(per_keyframe=0))
     frames = walk(1, 1, *SMALL)
     made = Mapper(config, ExactPredictor(frames))
     made.insert(frames[0], torch.eye(4))

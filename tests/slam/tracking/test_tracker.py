@@ -6,11 +6,11 @@ from math import atan
 import pytest
 import torch
 from support.exact import ExactPredictor
-from support.trackers import CONFIG, LEVELS, pose_error, poses, reference_of, track, tracker_at
+from support.trackers import CONFIG, pose_error, poses, reference_of, track, tracker_at
 from support.walks import walk, with_image
 
 from scenecode.optim.geometry import se3
-from scenecode.optim.imaging.image import intensity, pyramid
+from scenecode.slam.config.tracking import RelocalisationConfig
 from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.map.keyframe import make_keyframe
 from scenecode.slam.tracking.reference import make_reference
@@ -43,23 +43,25 @@ def test_changed_exposure_is_followed(small_walk, references):
 
 
 def test_keyframe_is_asked_for_when_the_camera_has_moved(small_walk, references):
-    tracker = tracker_at(references[0], overlap=0.0, inliers=0.0)
+    tracker = tracker_at(references[0], min_overlap=0.0, min_inlier_ratio=0.0)
     asked = [t for t in (track(tracker, f) for f in small_walk[:30])
              if t.wants_keyframe]
-    limit = CONFIG.keyframes.motion * references[0].median_depth
+    limit = CONFIG.keyframes.max_translation * references[0].median_depth
     assert asked and float(asked[0].T_key_cam[:3, 3].norm()) == pytest.approx(limit, rel=0.2)
 
 
 def test_keyframe_waits_for_the_smallest_gap(small_walk, references):
-    tracker = tracker_at(references[0], motion=1e-6, min_interval=3.5 / 30, urgent=1e9)
+    tracker = tracker_at(references[0], max_translation=1e-6, min_interval=3.5 / 30,
+                         urgency=1e9)
     asked = [track(tracker, f).wants_keyframe for f in small_walk[1:7]]
     assert asked == [False, False, False, True, True, True]
 
 
 def test_keyframe_that_is_needed_at_once_does_not_wait(small_walk, references):
-    tracker = tracker_at(references[0], motion=0.01, overlap=0.0, inliers=0.0, min_interval=10.0)
+    tracker = tracker_at(references[0], max_translation=0.01, min_overlap=0.0,
+                         min_inlier_ratio=0.0, min_interval=10.0)
     first = next(t for t in (track(tracker, f) for f in small_walk) if t.wants_keyframe)
-    limit = 0.01 * CONFIG.keyframes.urgent * references[0].median_depth
+    limit = 0.01 * CONFIG.keyframes.urgency * references[0].median_depth
     assert float(first.T_key_cam[:3, 3].norm()) == pytest.approx(limit, rel=0.35)
 
 
@@ -112,7 +114,7 @@ def test_features_of_wrong_depth_do_not_overrule_an_alignment_that_they_allow(wr
     """Perspective from points alone would be far worse here than the aligned image."""
     frames, reference = wrong_depth
     found = track(tracker_at(reference), frames[60])
-    assert found.alignment.inliers < CONFIG.tracking.relocalisation.doubt
+    assert found.alignment.inliers < CONFIG.tracking.relocalisation.verify_below
     assert not found.lost and pose_error(found, frames[60]) < 0.1
 
 
@@ -147,13 +149,12 @@ def test_few_of_many_keyframes_are_tried_after_a_loss(small_walk):
     known = [reference_of(small_walk, n, n) for n in range(0, 60, 4)]
     known = [replace(r, keyframe=n) for n, r in enumerate(known)]
     config = replace(CONFIG.tracking,
-                     relocalisation=replace(CONFIG.tracking.relocalisation, trials=2))
+                     relocalisation=RelocalisationConfig(max_keyframes=2))
     tracker = Tracker(config, CONFIG.keyframes)
     for n, reference in enumerate(known):
         tracker.set_map(reference, poses(known[:n + 1]))
     track(tracker, with_image(small_walk[59], torch.zeros_like(small_walk[59].image)))
-    coarsest = pyramid(intensity(small_walk[17].image), LEVELS)[-1]
-    tried = candidates(coarsest, known, known[3], trials=2)
+    tried = candidates(small_walk[17].pyramid[-1], known, known[3], max_keyframes=2)
     assert len(tried) <= 4, "two that look alike, the one that was followed, and the newest"
     assert {3, len(known) - 1} <= {reference.keyframe for reference in tried}
     found = track(tracker, small_walk[17])

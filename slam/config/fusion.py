@@ -1,0 +1,49 @@
+"""Settings of the fused map that files and viewers show."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from scenecode.slam.config.setting import group, setting
+
+
+@dataclass(frozen=True)
+class RefinementConfig:
+    """Corrections of depth by triangulated landmarks."""
+
+    enabled: bool = setting(
+        True, "whether triangulated landmarks correct the depth around them", basic=True)
+    min_parallax: float = setting(
+        3.0, "parallax without which a landmark is not used", unit="pixels")
+    min_views: int = setting(
+        2, "keyframes beside its own that must observe a landmark: along the epipolar line of a "
+        "single one its match may have slipped")
+    smoothness: float = setting(
+        100.0, "weight of differences of the correction between neighbouring pixels")
+
+    def __post_init__(self):
+        if not self.smoothness > 0:
+            raise ValueError("fusion.refinement.smoothness must be positive, "
+                             f"got {self.smoothness}")
+
+
+@dataclass(frozen=True)
+class FusionConfig:
+    """One labelled cloud of points out of all keyframes."""
+
+    level: int = setting(
+        1, "pyramid level at which points are made, 0 = full resolution", basic=True)
+    voxel: float = setting(
+        0.01, "edge of the cells of which one point is kept, as a multiple of the median depth",
+        basic=True)
+    labels: Literal["none", "multiplication", "average", "code"] = setting(
+        "multiplication", "how the labels of a keyframe and its neighbours are fused: none keeps "
+        "each keyframe's own, multiplication or average of probabilities, code optimises its "
+        "semantic code", basic=True)
+    depth_tolerance: float = setting(
+        0.1, "relative difference of depth below which two views agree")
+    min_views: int = setting(
+        1, "other views that must agree with a point, where there are so many")
+    max_relative_std: float = setting(
+        0.5, "predicted standard deviation of depth over depth above which a point is left out")
+    refinement: RefinementConfig = group(
+        RefinementConfig, "corrections of depth by triangulated landmarks")
