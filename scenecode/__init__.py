@@ -1,4 +1,4 @@
-"""Real-time monocular dense semantic SLAM: one camera in; poses, dense depth and a labelled map out.
+"""Real-time monocular dense semantic SLAM: one camera in; poses, depth and a labelled map out.
 
     import scenecode
 

@@ -55,7 +55,8 @@ COMMANDS: dict[str, Command | Group] = {
                           "scenecode.slam.benchmarks.stages"),
     }),
     "bench": Group("measure speed", {
-        "network": Command("time the network for one keyframe", "scenecode.networks.evaluation.bench"),
+        "network": Command("time the network for one keyframe",
+                           "scenecode.networks.evaluation.bench"),
     }),
     "config": Command("print the configuration, with what every key means", "scenecode.cli.config"),
 }

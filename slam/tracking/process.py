@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING
 
 import cv2
 import torch
@@ -24,6 +25,9 @@ from scenecode.slam.config.tracking import TrackingConfig
 from scenecode.slam.runtime.memory import peak_memory_mb
 from scenecode.slam.tracking.reference import Reference
 from scenecode.slam.tracking.tracker import TrackedFrame, Tracker
+
+if TYPE_CHECKING:  # not on every platform
+    from multiprocessing.context import ForkServerContext, SpawnContext
 
 #: Seconds within which an idle process ends after it was told to.
 GRACE = 5.0
@@ -74,12 +78,7 @@ class TrackingProcess:
 
     def __init__(self, config: TrackingConfig, keyframes: KeyframeConfig):
         """Returns at once; the process takes seconds to start, ``wait_until_ready`` waits."""
-        methods = multiprocessing.get_all_start_methods()
-        # a plain fork would copy the locks of threads that do not exist in the copy
-        context = multiprocessing.get_context(
-            "forkserver" if "forkserver" in methods else "spawn")
-        if "forkserver" in methods:
-            context.set_forkserver_preload([__name__])
+        context = _context()
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, config, keyframes),
                                         name="tracking", daemon=True)
@@ -140,6 +139,15 @@ class TrackingProcess:
             "if memory ran out, close other programs or use --sequential")
 
 
+def _context() -> "ForkServerContext | SpawnContext":
+    """A plain fork would copy the locks of threads that do not exist in the copy."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
+
+
 @contextmanager
 def _ctrl_c_held_back() -> Iterator[None]:
     """What is started meanwhile never sees Ctrl-C, not even while it is still importing: that
@@ -167,6 +175,7 @@ def _serve(pipe: Connection, config: TrackingConfig, keyframes: KeyframeConfig) 
             message = _receive(pipe)
         except (EOFError, OSError):
             return
+        answer: TrackedFrame | float | Exception
         try:
             match message:
                 case SetMap(newest, T_world_keyframes):

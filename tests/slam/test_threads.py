@@ -174,7 +174,8 @@ def test_failure_before_the_first_keyframe_surfaces(small_walk):
             raise Refusal("first keyframe")
 
     with pytest.raises(Refusal, match="first keyframe"):
-        finish(System(small_config(), Failing(), threaded=True), Playback(small_walk), realtime=True)
+        finish(System(small_config(), Failing(), threaded=True), Playback(small_walk),
+               realtime=True)
 
 
 def test_failure_of_the_output_surfaces_and_ends_the_run(small_walk):
@@ -200,8 +201,8 @@ def test_failure_of_source_or_display_surfaces(small_walk):
     with pytest.raises(Refusal, match="cable"):
         finish(System(small_config(), ExactPredictor(small_walk), threaded=True), Torn(small_walk))
     with pytest.raises(Refusal, match="display"):
-        finish(System(small_config(), ExactPredictor(small_walk), on_frame=on_frame, threaded=True),
-               Playback(small_walk))
+        finish(System(small_config(), ExactPredictor(small_walk), on_frame=on_frame,
+                      threaded=True), Playback(small_walk))
 
 
 def test_recording_is_played_at_its_own_speed(small_walk):
