@@ -1,4 +1,4 @@
-"""What a network says about one image, and the protocol of those who say it."""
+"""The prediction of a network for one image, and the protocol of predictors."""
 
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -97,9 +97,8 @@ class Prediction:
                        logits_zero=self.logits_zero.to(device),
                        logits_J_code=self.logits_J_code.to(device))
 
-
     def detached(self) -> "Prediction":
-        """A copy that autograd and inference mode know nothing of."""
+        """A copy that takes no part in autograd or inference mode."""
         return replace(self, **{name: getattr(self, name).clone().detach() for name in (
             "prox_zero", "prox_J_code", "prox_b", "logits_zero", "logits_J_code")})
 

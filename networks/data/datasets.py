@@ -41,7 +41,8 @@ def open_dataset(name: DatasetName, root: str, split: str, width: int,
         if split not in ROOMS_SPLITS:
             raise DataError(f"rooms split {split!r} is unknown; choose one of "
                             f"{', '.join(ROOMS_SPLITS)}")
-        views = ViewsConfig(ROOMS_EVALUATED, VIEWS_EVALUATED, ROOMS_SPLITS[split], width, height)
+        views = ViewsConfig(rooms=ROOMS_EVALUATED, views_per_room=VIEWS_EVALUATED,
+                            first_seed=ROOMS_SPLITS[split], width=width, height=height)
         return RoomsImages(views)
     path = data_path(root)
     if not path.exists():

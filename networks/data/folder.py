@@ -1,4 +1,4 @@
-"""Images of one's own: a folder of RGB, depth and labels (layout in docs/training.md).
+"""Your own images: a folder of RGB, depth and labels (layout in docs/training.md).
 
 ``rgb/NAME.jpg`` or ``.png``; ``depth/NAME.png``, 16 bits, z in millimetres, 0 unknown;
 ``labels/NAME.png``, 8 bits, class ids, 255 unknown; all of one size.  ``camera.txt`` holds
@@ -30,7 +30,7 @@ _CAMERA_FORM = "one line 'fx fy cx cy width height', in pixels of the images"
 
 
 class FolderImages:
-    """One split of a folder of one's own, cropped centrally to the aspect of
+    """One split of such a folder, cropped centrally to the aspect of
     ``width`` x ``height`` and resampled to it; the camera is in step.
 
     ``classes`` are those of ``classes.yaml`` in the folder, or ``NYU13``.  Raises ``DataError``
@@ -108,7 +108,7 @@ def read_camera(path: Path) -> PinholeCamera:
         fx, fy, cx, cy, width, height = (float(word) for word in words)
         if width % 1 or height % 1:
             raise ValueError("width and height must be whole numbers")
-        return PinholeCamera(fx, fy, cx, cy, int(width), int(height))
+        return PinholeCamera(fx=fx, fy=fy, cx=cx, cy=cy, width=int(width), height=int(height))
     except ValueError as error:
         raise DataError(f"{path}: {error}; write {_CAMERA_FORM}") from error
 

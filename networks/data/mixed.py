@@ -124,7 +124,7 @@ def batches(mixed: MixedImages, epoch: int, batch_size: int, focal: float,
         raise DataError(f"batch size {batch_size} must lie in 1..{len(order)}, "
                         "the samples of an epoch")
     loader: DataLoader[Sample] = DataLoader(
-        _Epoch(mixed, order, epoch, augment),
+        _Epoch(mixed=mixed, order=order, epoch=epoch, augment=augment),
         batch_sampler=[list(range(b * batch_size, (b + 1) * batch_size)[part])
                        for b in range(first, len(order) // batch_size)],
         collate_fn=_Collate(focal, max_depth), num_workers=workers, worker_init_fn=_start_worker,

@@ -29,7 +29,7 @@ from scenecode.optim.geometry.camera import PinholeCamera
 
 #: The colour camera of the whole image.  The official calibration counts pixels from 1 in
 #: MATLAB; half a pixel is far below its own error, and it is used as it is published.
-FULL_CAMERA = PinholeCamera(518.86, 519.47, 325.58, 253.74, 640, 480)
+FULL_CAMERA = PinholeCamera(fx=518.86, fy=519.47, cx=325.58, cy=253.74, width=640, height=480)
 #: (left, top, width, height) of the part that the depth camera sees as well: columns
 #: 41..600 and rows 46..470 in MATLAB's counting, 560x425, without the white border.
 VALID_BOX = (40, 45, 560, 425)

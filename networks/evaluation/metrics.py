@@ -8,7 +8,7 @@ from torch import Tensor
 
 from scenecode.networks.classes import VOID
 
-#: A depth counts as right when it is within this ratio of the truth (Eigen et al. 2014), or
+#: A depth counts as correct when it is within this ratio of the truth (Eigen et al. 2014), or
 #: within these powers of it.
 DELTA = 1.25
 DELTA_POWERS = (1, 2, 3)
@@ -22,9 +22,9 @@ class Confusion:
 
     def add(self, predicted: Tensor, truth: Tensor) -> None:
         """Label maps of any equal shape; ``truth`` may hold ``VOID``."""
-        known = truth != VOID
+        labelled = truth != VOID
         C = len(self.counts)
-        pairs = truth[known].long().cpu() * C + predicted[known].long().cpu()
+        pairs = truth[labelled].long().cpu() * C + predicted[labelled].long().cpu()
         self.counts += torch.bincount(pairs, minlength=C * C).reshape(C, C)
 
     def scores(self) -> dict[str, float]:
@@ -34,18 +34,18 @@ class Confusion:
         """
         iou, accuracy = self.by_class()
         occurs = self.counts.sum(1) > 0
-        right = self.counts.diagonal().sum() / self.counts.sum()
-        return {"miou": iou[occurs].mean().item(), "pixel_accuracy": right.item(),
+        correct = self.counts.diagonal().sum() / self.counts.sum()
+        return {"miou": iou[occurs].mean().item(), "pixel_accuracy": correct.item(),
                 "class_accuracy": accuracy[occurs].mean().item()}
 
     def by_class(self) -> tuple[Tensor, Tensor]:
         """Intersection over union, and accuracy, of each class (C,), float64; NaN for a class
         that does not occur in the truth."""
         counts = self.counts.double()
-        right, true, said = counts.diagonal(), counts.sum(1), counts.sum(0)
+        correct, true, predicted = counts.diagonal(), counts.sum(1), counts.sum(0)
         absent = true == 0
-        iou = (right / (true + said - right)).masked_fill(absent, torch.nan)
-        return iou, right / true
+        iou = (correct / (true + predicted - correct)).masked_fill(absent, torch.nan)
+        return iou, correct / true
 
 
 @dataclass
@@ -60,12 +60,12 @@ class DepthErrors:
     squared_log: float = 0.0
     proximity: float = 0.0
     images: int = 0
-    log_spread: float = 0.0
+    log_std: float = 0.0
 
     def add(self, depth: Tensor, truth: Tensor, prox: Tensor, prox_truth: Tensor) -> None:
         """One image: depth in metres (0 unknown in ``truth``) and proximity, all of one shape."""
-        known = truth > 0
-        d, t = depth[known].double(), truth[known].double()
+        valid = truth > 0
+        d, t = depth[valid].double(), truth[valid].double()
         if not d.numel():
             return
         error, log_error = d - t, torch.log(d / t)
@@ -77,9 +77,9 @@ class DepthErrors:
         self.within_delta = tuple(
             count + int((log_error.abs() < power * log(DELTA)).sum())
             for count, power in zip(self.within_delta, DELTA_POWERS))
-        self.proximity += (prox[known] - prox_truth[known]).double().abs().sum().item()
+        self.proximity += (prox[valid] - prox_truth[valid]).double().abs().sum().item()
         self.images += 1
-        self.log_spread += log_error.std(correction=0).item()
+        self.log_std += log_error.std(correction=0).item()
 
     def scores(self) -> dict[str, float]:
         """In metres or without unit; NaN when no depth was known.
@@ -95,4 +95,4 @@ class DepthErrors:
                   for power, count in zip(DELTA_POWERS, self.within_delta)}
         return {"abs_rel": self.relative / n, "sq_rel": self.squared_relative / n,
                 "rmse_m": (self.squared / n) ** 0.5, "rmse_log": (self.squared_log / n) ** 0.5,
-                "si_log": self.log_spread / images, "proximity_error": self.proximity / n} | deltas
+                "si_log": self.log_std / images, "proximity_error": self.proximity / n} | deltas

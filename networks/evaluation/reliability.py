@@ -45,7 +45,7 @@ class ScaleReliability:
         self._by_scale += _sums(bins, SCALE_BINS, torch.ones_like(b), b, error)
 
     def scores(self) -> dict:
-        """``mean_scaled_error`` (1 when the scales are right on the whole), ``coverage``: the
+        """``mean_scaled_error`` (1 when the scales are right on average), ``coverage``: the
         part of the pixels below each Laplace quantile, by its name, and ``by_scale``: mean
         ``scale``, mean absolute ``error`` (equal when right) and ``share`` of the pixels, in
         bins of the predicted scale.  NaN when nothing was known."""
@@ -59,11 +59,11 @@ class ScaleReliability:
 
 
 class ProbabilityReliability:
-    """Class probabilities against what is right (Guo et al. 2017, section 2)."""
+    """Class probabilities against accuracy (Guo et al. 2017, section 2)."""
 
     def __init__(self) -> None:
         self._nll = 0.0
-        #: count, sum of confidences and number right in each bin of confidence
+        #: count, sum of confidences and number of correct pixels in each bin of confidence
         self._bins = torch.zeros(3, CONFIDENCE_BINS, dtype=torch.float64)
 
     def add(self, logits: Tensor, truth: Tensor) -> None:
@@ -82,12 +82,12 @@ class ProbabilityReliability:
         """``ece``, the expected calibration error; ``nll``, the mean negative log probability
         of the truth in nats; ``bins``: mean ``confidence``, ``accuracy`` and ``share`` of the
         pixels.  NaN when nothing was labelled."""
-        count, confidence, right = self._bins
+        count, confidence, correct = self._bins
         n = count.sum().item() or float("nan")
         bins = [{"confidence": (confidence[i] / count[i]).item(),
-                 "accuracy": (right[i] / count[i]).item(), "share": (count[i] / n).item()}
+                 "accuracy": (correct[i] / count[i]).item(), "share": (count[i] / n).item()}
                 for i in range(CONFIDENCE_BINS) if count[i]]
-        return {"ece": (confidence - right).abs().sum().item() / n, "nll": self._nll / n,
+        return {"ece": (confidence - correct).abs().sum().item() / n, "nll": self._nll / n,
                 "bins": bins}
 
 

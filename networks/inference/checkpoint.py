@@ -34,7 +34,7 @@ DEFAULT_WEIGHTS = "scenecode_lite1"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A model with what is known about it."""
+    """A network and the facts of its training."""
 
     model: Network
     #: data, epochs, metrics: whatever training wrote, plain JSON values

@@ -1,4 +1,4 @@
-"""The images that a training run learns from and is validated on."""
+"""The images that a run is trained and validated on."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,24 +25,24 @@ HELD_OUT_ROOMS = 30
 class DataConfig:
     """Which data sets, and how many images of each make an epoch."""
 
-    #: folder of NYUv2, absolute or below ``$SCENECODE_DATA``; nothing to go without
+    #: folder of NYUv2, absolute or below ``$SCENECODE_DATA``; None: not used
     nyuv2: str | None = None
-    #: what to learn from of it: "trainfit" leaves the validation part out, "train" is all of
-    #: its training split, for a last run whose settings are settled (the scores that it prints
-    #: are then of images that it has learnt)
+    #: the part of it that is trained on: "trainfit" leaves the validation part out, "train" is
+    #: all of its training split, for a final run whose settings are fixed (the scores that it
+    #: prints are then of training images)
     nyuv2_part: Literal["trainfit", "train"] = "trainfit"
-    #: folder of images of one's own (docs/training.md), absolute or below ``$SCENECODE_DATA``
+    #: folder of your own images (docs/training.md), absolute or below ``$SCENECODE_DATA``
     folder: str | None = None
-    #: YAML file with the label set to learn; other data sets' labels are matched by name.
-    #: Nothing for the folder's own or, without one, NYUv2's 13 classes
+    #: YAML file with the label set to train; other data sets' labels are matched by name.
+    #: None: the folder's own or, without one, NYUv2's 13 classes
     classes: str | None = None
-    #: procedural rooms and views of each; 0 rooms to go without
+    #: procedural rooms and views of each; 0 rooms: not used
     rooms: int = 300
     views_per_room: int = 5
     #: folder of rendered rooms to take instead
     #: (``python -m scenecode.networks.data.rooms.shards`` writes one)
     shards: str | None = None
-    #: room images in an epoch; nothing for all of them
+    #: room images in an epoch; None: all of them
     rooms_per_epoch: int | None = None
     #: folders of texture tiles and of .glb models, absolute or below ``$SCENECODE_DATA``
     textures: str | None = None
@@ -50,7 +50,7 @@ class DataConfig:
     #: images are decoded or rendered once, at this size, and cropped from it
     width: int = 320
     height: int = 240
-    #: folder that keeps the decoded images for the next run; nothing for memory only
+    #: folder that keeps the decoded images for the next run; None: memory only
     cache: str | None = None
 
     def __post_init__(self):
@@ -85,7 +85,7 @@ def open_training_data(config: DataConfig, width: int, height: int,
 
 
 def _classes(config: DataConfig, first: LabelledImages) -> ClassSet:
-    """The label set to learn: the configured one, or that of the first data set."""
+    """The label set to train: the configured one, or that of the first data set."""
     return load_classes(data_path(config.classes)) if config.classes else first.classes
 
 
@@ -95,15 +95,16 @@ def _held_out(config: DataConfig, width: int, height: int) -> LabelledImages:
     if config.nyuv2 is not None:
         return CachedImages(NYUv2(data_path(config.nyuv2), "val", width, height))
     # the seeds after those that are trained on
-    views = ViewsConfig(HELD_OUT_ROOMS, 1, FIRST_TRAINING_SEED + config.rooms, width, height)
+    views = ViewsConfig(rooms=HELD_OUT_ROOMS, views_per_room=1,
+                        first_seed=FIRST_TRAINING_SEED + config.rooms, width=width, height=height)
     return CachedImages(RoomsImages(views, _room_config(config)))
 
 
 def _rooms(config: DataConfig) -> LabelledImages:
     if config.shards is not None:
         return RoomsShards(data_path(config.shards))
-    views = ViewsConfig(config.rooms, config.views_per_room, FIRST_TRAINING_SEED,
-                        config.width, config.height)
+    views = ViewsConfig(rooms=config.rooms, views_per_room=config.views_per_room,
+                        first_seed=FIRST_TRAINING_SEED, width=config.width, height=config.height)
     # the augmentation recolours and blurs, so the camera's effects are left out here
     rooms = RoomsImages(views, _room_config(config), effects=None)
     return _cached(rooms, config, f"rooms_{config.width}_{config.rooms}x{config.views_per_room}")

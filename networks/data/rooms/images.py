@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from scenecode.core.errors import ConfigError
+from scenecode.core.images import image_tensor
 from scenecode.networks.classes import NYU13
 from scenecode.networks.data.rooms.effects import EffectsConfig, camera_effects
 from scenecode.networks.data.rooms.layout import Room, RoomConfig, generate_room
@@ -78,12 +79,12 @@ class RoomsImages:
         v = self._views
         f = float(np.exp(rng.uniform(*np.log(v.focal)))) * v.width
         shift = rng.uniform(-v.centre_shift, v.centre_shift, 2) * v.width
-        return PinholeCamera(f, f, (v.width - 1) / 2 + float(shift[0]),
-                             (v.height - 1) / 2 + float(shift[1]), v.width, v.height)
+        return PinholeCamera(fx=f, fy=f, cx=(v.width - 1) / 2 + float(shift[0]),
+                             cy=(v.height - 1) / 2 + float(shift[1]), width=v.width,
+                             height=v.height)
 
 
 def as_sample(image, depth, labels, camera: PinholeCamera, name: str) -> Sample:
     """Arrays (H, W, 3) uint8, (H, W) and (H, W) to a ``Sample``."""
-    pixels = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).float() / 255
-    return Sample(pixels, torch.from_numpy(np.array(depth, np.float32)),
-                  torch.from_numpy(np.array(labels, np.uint8)), camera, name)
+    return Sample(image=image_tensor(image), depth=torch.from_numpy(np.array(depth, np.float32)),
+                  labels=torch.from_numpy(np.array(labels, np.uint8)), camera=camera, name=name)

@@ -106,7 +106,8 @@ def generate_room(seed: int, config: RoomConfig = RoomConfig()) -> Room:
     faces = plan.faces()
     atlas = mip_atlas(materials.textures)
     lightmap = bake(faces, lights, atlas, np.random.default_rng([seed, 2]))
-    return Room(seed, size, faces, tuple(plan.solids), atlas, lightmap)
+    return Room(seed=seed, size=size, faces=faces, solids=tuple(plan.solids), atlas=atlas,
+                lightmap=lightmap)
 
 
 def _shell(plan: FloorPlan, rng, materials: Materials) -> None:

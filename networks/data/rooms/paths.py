@@ -39,7 +39,7 @@ class PathConfig:
 
 
 #: what a path or view is judged by: a small picture of the room
-_PROBE = PinholeCamera(44.0, 44.0, 23.5, 17.5, 48, 36)
+_PROBE = PinholeCamera(fx=44.0, fy=44.0, cx=23.5, cy=17.5, width=48, height=36)
 #: no probe pixel may be nearer than this, metres
 _NEAREST = 0.5
 #: views with this many faces, and this median depth in metres, are rich enough; those with

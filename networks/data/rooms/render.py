@@ -81,7 +81,8 @@ def _hits(sight: Visibility, u: np.ndarray, v: np.ndarray) -> _Hits:
                for k in range(3))
     seen = (face >= 0) & (w > 0)
     depth = 1 / np.where(seen, w, np.inf)
-    return _Hits(face, seen, np.stack([s * depth, t * depth]), depth, planes)
+    return _Hits(face=face, seen=seen, st=np.stack([s * depth, t * depth]), depth=depth,
+                 planes=planes)
 
 
 def _shade(room: Room, hits: _Hits) -> np.ndarray:

@@ -98,11 +98,11 @@ def patches(origin, edge_s, edge_t, surface: Surface, kind: int = PARALLELOGRAM,
         uv[:, 0, 0] = np.linalg.norm(edge_s, axis=1) / surface.tile
         uv[:, 1, 1] = -np.linalg.norm(edge_t, axis=1) / surface.tile
         uv[:, 2] = shift
-    return Faces(origin, edge_s, edge_t, np.full(count, kind, np.uint8),
-                 np.full(count, surface.label, np.uint8),
-                 np.full(count, surface.texture, np.int32), uv,
-                 np.tile(np.array(surface.tint, np.float32), (count, 1)),
-                 np.full(count, surface.emission, np.float32))
+    return Faces(origin=origin, edge_s=edge_s, edge_t=edge_t, kind=np.full(count, kind, np.uint8),
+                 label=np.full(count, surface.label, np.uint8),
+                 texture=np.full(count, surface.texture, np.int32), uv=uv,
+                 tint=np.tile(np.array(surface.tint, np.float32), (count, 1)),
+                 emission=np.full(count, surface.emission, np.float32))
 
 
 def triangles(corners: np.ndarray, surface: Surface) -> Faces:

@@ -56,7 +56,8 @@ class Materials:
         texture = int(known[-1] if self._rng.random() < 0.5 else self._rng.choice(known))
         tile = None if material in _WHOLE else float(self._rng.uniform(*TILE_METRES[material]))
         tint = self._rng.uniform(0.8, 1.15) * self._rng.uniform(0.93, 1.07, 3)
-        return Surface(NYU13.names.index(label), texture, tile, tuple(tint.tolist()), emission)
+        return Surface(label=NYU13.names.index(label), texture=texture, tile=tile,
+                       tint=tuple(tint.tolist()), emission=emission)
 
     def flat(self, colour, label: str) -> Surface:
         """A surface of one (r, g, b) colour in [0, 1] with a fine grain."""

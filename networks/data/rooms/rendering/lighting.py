@@ -2,7 +2,7 @@
 
 Direct light from a few point lights and one bounce from points on lit surfaces (instant
 radiosity, Keller 1997), both with shadows from depth cubes, plus an ambient term.  The
-brightness depends on the point alone, never on the viewpoint.
+brightness depends on the point alone, not on the viewpoint.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _BOUNCE_BLOCKER = 0.01
 _AMBIENT = 0.12
 #: squared radius (m^2) that keeps light finite near its origin
 _SOFT, _BOUNCE_SOFT = 0.2, 0.6
-#: points are lifted off their surface before they look for light, metres
+#: points are lifted off their surface by this, in metres, so that it does not shade them
 _LIFT = 0.02
 _GAMMA = 1 / 2.2
 #: brightness of a white surface in the room's mean light, before the display's gamma
@@ -95,7 +95,7 @@ def _grid(intervals: np.ndarray):
 
 
 def _world(faces: Faces, face, st, intervals):
-    """Landmarks (N, 3) a little inside their face, unit normals, and area each stands for."""
+    """Points (N, 3) a little inside their face, unit normals, and area each stands for."""
     inset = np.minimum(_LIFT / _lengths(faces), 0.25)[face]
     s, t = np.clip(st, inset, 1 - inset).T
     beyond = np.where((faces.kind[face] == TRIANGLE), np.maximum(s + t - 1, 0), 0) / 2
@@ -126,11 +126,12 @@ def _arriving(faces, position, points, normals, cube: int, soft: float) -> np.nd
 
 
 def _unshadowed(faces, position, points, cube: int) -> np.ndarray:
-    """Fraction (N,) of the light at ``position`` that offsets each point."""
+    """Fraction (N,) of the light at ``position`` that reaches each point."""
     ray = points - position
     axis = np.abs(ray).argmax(1)
     side = 2 * axis + (ray[np.arange(len(ray)), axis] < 0)
-    camera = PinholeCamera(cube / 2, cube / 2, (cube - 1) / 2, (cube - 1) / 2, cube, cube)
+    camera = PinholeCamera(fx=cube / 2, fy=cube / 2, cx=(cube - 1) / 2, cy=(cube - 1) / 2,
+                           width=cube, height=cube)
     seen = np.ones(len(points))
     for k in np.unique(side):
         members = np.flatnonzero(side == k)
