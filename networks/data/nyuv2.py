@@ -23,6 +23,7 @@ from scenecode.core.images import (
     resample_area,
     resample_nearest,
 )
+from scenecode.core.text_file import read_text
 from scenecode.networks.classes import NYU13, VOID
 from scenecode.networks.sample import Sample
 from scenecode.optim.geometry.camera import PinholeCamera
@@ -156,7 +157,7 @@ class _FolderForm:
             raise DataError(f"{path}: no such file; it lists the image numbers of the split, "
                             "one a line")
         try:
-            return sorted(int(line) for line in path.read_text().split())
+            return sorted(int(line) for line in read_text(path).split())
         except ValueError as error:
             raise DataError(f"{path}: every line must be an image number ({error})") from error
 

@@ -1,2 +1,2 @@
-"""What every other package may rest on: errors, strict configurations, files that appear whole,
-the choice of a device, colour maps, and where the shipped files are."""
+"""The ground floor: errors, strict configurations, atomic writes, text and image files, the
+console, the choice of a device, colour maps, and where the shipped files are."""

@@ -2,7 +2,7 @@
 
 A configuration is a frozen dataclass with a default for every field.  Fields may be
 ``bool int float str``, an ``Enum`` (written as its value), ``T | None``, ``tuple[...]``,
-``Literal[...]`` or another such dataclass; their metadata is nobody's business here.
+``Literal[...]`` or another such dataclass; metadata of fields is ignored.
 ``from_mapping`` reads one, ``to_mapping`` writes it back, ``override`` changes one key of it
 (the command line's ``--set key.sub=value``).  Both take ``renamed``, the keys of earlier
 versions, so that an old file is answered with the key to write instead.
@@ -29,7 +29,7 @@ EXTENDS = "extends"
 
 @dataclass(frozen=True)
 class Removed:
-    """A key that has no successor, and why: a whole sentence without its full stop."""
+    """A key without a successor; ``reason`` completes the sentence "it no longer exists: ..."."""
 
     reason: str
 
