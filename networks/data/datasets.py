@@ -13,7 +13,7 @@ from scenecode.networks.sample import LabelledImages
 
 DatasetName = Literal["nyuv2", "rooms", "folder", "scenenet"]
 
-#: Environment variable that says where data sets and ImageNet weights lie.
+#: Environment variable with the folder of data sets and ImageNet weights.
 DATA_VARIABLE = "SCENECODE_DATA"
 
 #: First room of each split; training rooms start far above the held-out ones.

@@ -24,7 +24,7 @@ COUNTED_IMAGES = 200
 class MixedImages:
     """Data sets with one class set, joined; index i counts through them in turn.
 
-    ``counts`` says how many samples of each make an epoch (default: all of each).  An
+    ``counts`` are the samples of each in an epoch (default: all of each).  An
     epoch takes the next ``counts[k]`` of an endless series of shuffles of set k, so that
     no sample is seen twice before all were seen once, whatever the counts.  The order
     depends on ``seed`` and the epoch only: training that resumes sees what it would have.

@@ -39,7 +39,7 @@ VAL_PART = 60 / 795
 #: Runs of neighbouring images longer than this are never held out, so that the held-out
 #: ones come from many scenes.
 VAL_LONGEST_RUN = 10
-#: Multiples of it, modulo 1, order whole numbers so that every prefix is evenly spread.
+#: Multiples of it, modulo 1, order whole numbers so that every prefix is evenly distributed.
 GOLDEN_RATIO = 0.6180339887
 SPLITS = ("train", "test", "trainfit", "val")
 
@@ -189,7 +189,7 @@ class _OfficialForm:
 
     def read(self, number: int) -> _Raw:
         import h5py
-        # opened for each image: cheap beside decoding, and safe in threads and forks
+        # opened for each image: cheap compared with decoding, and safe in threads and forks
         try:
             with h5py.File(self._mat, "r") as file:
                 image, depth, labels = (self._entry(file, key, number)
@@ -215,7 +215,7 @@ class _OfficialForm:
             raise DataError(f"{self._mat}: {key} is {data.shape}, must be (N, "
                             f"{', '.join(map(str, shape))}) as HDF5")
         if not 1 <= number <= data.shape[0]:
-            raise DataError(f"{self._mat}: image {number} is asked for by splits.mat, but "
+            raise DataError(f"{self._mat}: image {number} is listed in splits.mat, but "
                             f"{key} holds {data.shape[0]}")
         return data[number - 1]
 

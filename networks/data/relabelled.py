@@ -37,7 +37,7 @@ class Relabelled:
 
 
 def with_classes(dataset: LabelledImages, classes: ClassSet | None) -> LabelledImages:
-    """``dataset`` itself when it has these classes already, or none are asked for."""
+    """``dataset`` itself when it has these classes already, or ``classes`` is None."""
     if classes is None or dataset.classes == classes:
         return dataset
     return Relabelled(dataset, classes)

@@ -1,4 +1,4 @@
-"""A labelled image beside the answers of a network to it."""
+"""A labelled image and the answers of a network to it."""
 
 from dataclasses import dataclass
 
@@ -19,12 +19,12 @@ class Comparison:
     sample: Sample
     #: (H, W) true proximity, meaningless where depth is unknown
     prox_truth: Tensor
-    #: as ``Network.answers`` gives them; the first is of the image alone
+    #: as ``Network.answers`` gives them; the first uses the image alone
     answers: dict[str, Answer]
 
     @property
     def of_image(self) -> Answer:
-        """What the network says of the image alone."""
+        """The answer that uses the image alone."""
         return next(iter(self.answers.values()))
 
 

@@ -32,7 +32,7 @@ SCORES = ("miou", "pixel_accuracy", "class_accuracy", "abs_rel", "delta1", "rmse
 
 
 class _AnswerScores:
-    """Everything counted about one kind of answer; NaN for what it never says."""
+    """Statistics of one answer over all images; NaN for the kind of map that it lacks."""
 
     def __init__(self, classes: ClassSet):
         self.confusion, self.errors = Confusion(len(classes)), DepthErrors()

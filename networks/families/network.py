@@ -35,8 +35,8 @@ class NetworkConfig(Protocol):
 
 @dataclass(frozen=True)
 class Answer:
-    """What a network says about one image, at the image's size, on the CPU; ``None`` where it
-    says nothing (a network of depth alone, or of labels alone)."""
+    """Maps that a network gives for one image, at the image's size, on the CPU; ``None`` for those
+    that it lacks (a network of depth alone, or of labels alone)."""
 
     #: the ``a`` of proximity in metres, for the camera of the image
     average_depth: float
@@ -104,8 +104,8 @@ class Network(nn.Module, ABC):
 
     @abstractmethod
     def predict(self, image: Tensor, camera: PinholeCamera) -> Prediction:
-        """What is known of one image (3, height, width) in [0, 1], seen by ``camera`` of the same
-        size: proximity, its Laplace scale and logits, with their derivatives by the codes.
+        """The prediction for one image (3, height, width) in [0, 1], seen by ``camera`` of the
+        same size: proximity, its Laplace scale and logits, with their derivatives by the codes.
 
         Raises ``ValueError`` for an image of another size and ``ConfigError`` for a network
         that cannot be mapped with.
@@ -118,9 +118,9 @@ class Network(nn.Module, ABC):
     @torch.no_grad()
     def answers(self, sample: Sample) -> dict[str, Answer]:
         """Everything that is to be scored of a labelled image of the network's size, by name; the
-        first is what the network says of the image alone.
+        first must use the image alone, others may use the truth too.
 
-        By default ``network``: what ``predict`` says.
+        By default ``network``: the maps of ``predict``.
         """
         prediction = self.predict(sample.image, sample.camera).resized(self.width, self.height)
         return {"network": Answer(
@@ -136,8 +136,8 @@ class Network(nn.Module, ABC):
         return []
 
     def graph(self) -> nn.Module | None:
-        """A module from an image batch (1, 3, H, W) to a tuple of tensors that ``runtime``, where
-        it is set, is asked for instead; ``None``, the default, leaves all to torch."""
+        """A module from an image batch (1, 3, H, W) to a tuple of tensors, which ``runtime``
+        computes where it is set; ``None``, the default, leaves everything to torch."""
         return None
 
     def transferable_state(self, earlier: "Network") -> dict[str, Tensor] | None:

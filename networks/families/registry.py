@@ -1,4 +1,4 @@
-"""Which families there are; their modules are imported when they are first asked for."""
+"""The families by name; their modules are imported on first use."""
 
 from collections.abc import Mapping
 from importlib import import_module

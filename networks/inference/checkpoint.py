@@ -1,7 +1,7 @@
 """Trained networks on disk: one safetensors file with everything needed to use it.
 
 The file's metadata holds the model's configuration, its label set and the facts of its
-training as JSON, so a checkpoint needs no configuration beside it and never runs code.
+training as JSON, so a checkpoint needs no configuration file and never runs code.
 """
 
 import json

@@ -57,7 +57,7 @@ def _exported(module: nn.Module, width: int, height: int) -> bytes:
     with warnings.catch_warnings():
         # the exporter that needs no further packages announces that it is the older one
         warnings.simplefilter("ignore")
-        # which takes a file object too, other than its annotation says
+        # it also takes a file object, which its annotation lacks
         torch.onnx.export(module, (image,), cast(Any, file), dynamo=False, opset_version=OPSET,
                           input_names=["image"])
     return file.getvalue()

@@ -24,8 +24,8 @@ from scenecode.networks.inference.checkpoint import (
 
 
 def average(checkpoints: Sequence[Checkpoint]) -> Checkpoint:
-    """One model whose every weight is the mean of theirs; its facts are those of the last, and
-    ``averaged`` says of how many.  Raises ``CheckpointError`` unless all have one shape and label
+    """One model whose every weight is the mean of theirs; its facts are those of the last, with
+    their number as ``averaged``.  Raises ``CheckpointError`` unless all have one shape and label
     set."""
     *others, last = checkpoints
     for other in others:

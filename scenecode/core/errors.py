@@ -6,7 +6,7 @@ class ScenecodeError(Exception):
 
 
 class ConfigError(ScenecodeError):
-    """A configuration that does not say what it must, or says what nobody reads."""
+    """A configuration with a missing, unknown or impossible value."""
 
 
 class DataError(ScenecodeError):

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from scenecode.core.errors import ConfigError
 
-#: Initial spread of the last convolutions' weights: predictions start near their biases.
+#: Initial standard deviation of the last convolutions' weights: predictions start near their
+#: biases.
 HEAD_STD = 5e-3
 #: Why a model with a non-linear decoder cannot map.
 NOT_LINEAR = ("a non-linear decoder has no closed-form Jacobians, so it can be evaluated "
@@ -49,7 +50,7 @@ class LinearHead(nn.Module):
         """What a code (B, code) adds to ``zero``: linear in it.
 
         The convolution of ``[m, features, m * features]`` is written as three, so that the
-        part without code is computed once and the constant ``m`` is never spread out.
+        part without code is computed once and the constant ``m`` is never expanded to a map.
         """
         m = self.code_map(code[:, :, None, None])
         constant = torch.einsum("ofyx,bf->boyx", self.from_code.weight, m[:, :, 0, 0])

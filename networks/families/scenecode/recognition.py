@@ -11,7 +11,7 @@ LOGVAR_RANGE = (-8.0, 4.0)
 class Recognition(nn.Module):
     """VGG-like fully convolutional model of a code's distribution given the truth.
 
-    Its last convolution spans the whole map.  Its input is the truth beside the network's own
+    Its last convolution spans the whole map.  Its input is the truth and the network's own
     zero-code prediction, so that the code need only describe what the image does not show.
     """
 
