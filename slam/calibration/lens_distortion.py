@@ -10,10 +10,12 @@ from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import replace
 
+from scenecode.optim.geometry.distortion import BrownConrady
 from scenecode.slam.calibration.frame_pairs import collect_pairs
 from scenecode.slam.calibration.radial_distortion import MeasuredDistortion, estimate
 from scenecode.slam.records.frame import Frame
 from scenecode.slam.sources import Source, SourceOptions, open_source
+from scenecode.slam.sources.base.source import Recording
 
 _log = logging.getLogger(__name__)
 
@@ -32,18 +34,17 @@ def open_undistorted(spec: str, options: SourceOptions) -> Source:
     """``open_source``, with the distortion of a recording's lens measured and undone where no
     calibration states it."""
     source = open_source(spec, options)
-    original = source.original
     is_stated = options.calib is not None or len(options.intrinsics or ()) > 4
-    if original is None or original.is_distorted or is_stated or not options.measure_lens:
+    if not isinstance(source, Recording) or is_stated or source.camera_is_stated \
+            or source.original.is_distorted or not options.measure_lens:
         return source
+    original = source.original
     frames = min(FRAMES, -(-(options.max_frames or STEP * FRAMES) // STEP))
-    pinhole = (original.fx, original.fy, original.cx, original.cy)
     # corners are located better in larger images, and tracked faster in smaller ones
     shrink = min(1.0, WIDTH / original.width)
-    full = replace(options, intrinsics=pinhole, calib=None, stride=STEP * options.stride,
-                   width=round(shrink * original.width), height=round(shrink * original.height),
-                   max_frames=frames)
-    with closing(open_source(spec, full)) as recording:
+    full = replace(options, stride=STEP * options.stride, max_frames=frames,
+                   width=round(shrink * original.width), height=round(shrink * original.height))
+    with closing(source.reopened(full, original)) as recording:
         found = measure_distortion(recording)
     if found is None:
         return source
@@ -51,8 +52,8 @@ def open_undistorted(spec: str, options: SourceOptions) -> Source:
                  "(k1 %.3f, k2 %.3f, from %d pairs of frames); undoing that. Where you know "
                  "better, give all of --intrinsics fx,fy,cx,cy,k1,k2,p1,p2", source.name,
                  found.shift, found.sigma, full.width, found.k1, found.k2, found.pairs)
-    source.close()
-    return open_source(spec, replace(options, intrinsics=(*pinhole, found.k1, found.k2, 0.0, 0.0)))
+    lens = BrownConrady(k1=found.k1, k2=found.k2)
+    return source.reopened(options, replace(original, distortion=lens))
 
 
 def measure_distortion(frames: Iterable[Frame]) -> MeasuredDistortion | None:

@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,15 +62,20 @@ class ImageSequence:
         self.fps = fps
         self.unreadable = 0     # written by the decoding thread
         self._closed = threading.Event()
-        self._items = list(items)[::options.stride][:options.max_frames]
+        self._all_items = list(items)
+        self._items = _wanted(self._all_items, options)
         self._read_truth = read_truth
-        self.length = len(self._items)
         self._images = inspect_images(name, [item.image for item in self._items])
         width, height = self._images.width, self._images.height
         stated = known if options.intrinsics is None and options.calib is None else None
+        self.camera_is_stated = stated is not None
         camera = choose_camera(options, width, height, name,
                                None if stated is None else stated(width, height))
         self._rectifier = Rectifier.for_camera(camera, options.width, options.height)
+
+    @property
+    def length(self) -> int:
+        return len(self._items)
 
     @property
     def original(self) -> PinholeCamera:
@@ -77,6 +83,14 @@ class ImageSequence:
 
     def __iter__(self) -> Iterator[Frame]:
         return prefetch(self._frames())
+
+    def reopened(self, options: SourceOptions, original: PinholeCamera) -> "ImageSequence":
+        other = copy(self)
+        other.unreadable = 0
+        other._closed = threading.Event()
+        other._items = _wanted(self._all_items, options)
+        other._rectifier = Rectifier.for_camera(original, options.width, options.height)
+        return other
 
     def close(self) -> None:
         """End a running iteration after the frames that are already decoded."""
@@ -111,6 +125,10 @@ class ImageSequence:
         except DataError as error:
             warnings.warn("no true depth for frame %d: %s", item.index, error)
             return RawTruth(T_world_cam=item.T_world_cam)
+
+
+def _wanted(items: Sequence[ImageItem], options: SourceOptions) -> list[ImageItem]:
+    return list(items[::options.stride][:options.max_frames])
 
 
 def open_folder(folder: Path, options: SourceOptions) -> ImageSequence:

@@ -1,10 +1,11 @@
 """What every source of frames offers."""
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.slam.records.frame import Frame
+from scenecode.slam.sources.base.options import SourceOptions
 
 
 class Source(Protocol):
@@ -49,4 +50,21 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Release what is open; a running iteration ends soon."""
+        ...
+
+
+@runtime_checkable
+class Recording(Source, Protocol):
+    """A source of stored images, which can be read again in another way."""
+
+    @property
+    def original(self) -> PinholeCamera: ...
+
+    @property
+    def camera_is_stated(self) -> bool:
+        """True where the recording itself states its camera, and the user did not."""
+        ...
+
+    def reopened(self, options: SourceOptions, original: PinholeCamera) -> "Recording":
+        """The same images by other stride, number and size, for a camera that is known better."""
         ...

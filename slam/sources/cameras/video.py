@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Generator, Iterator
+from copy import copy
 from pathlib import Path
 
 import cv2
@@ -31,6 +32,7 @@ class VideoFile:
     """
 
     is_live = False
+    camera_is_stated = False
 
     def __init__(self, path: Path, options: SourceOptions):
         self.name = str(path)
@@ -41,8 +43,7 @@ class VideoFile:
         capture = _open(path)
         try:
             self.fps = options.fps or _stated_fps(capture, self.name)
-            #: as stated by the container, which may be a little wrong
-            self.length = _stated_length(capture, options)
+            self._stated_frames = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
             turned = _turned_clockwise(capture)
             readable, first = capture.read()
         finally:
@@ -55,11 +56,28 @@ class VideoFile:
         self._rectifier = Rectifier.for_camera(camera, options.width, options.height)
 
     @property
+    def length(self) -> int | None:
+        """As stated by the container, which may be a little wrong."""
+        if self._stated_frames <= 0:
+            return None
+        given = -(-self._stated_frames // self._options.stride)
+        most = self._options.max_frames
+        return given if most is None else min(given, most)
+
+    @property
     def original(self) -> PinholeCamera:
         return self._rectifier.original
 
     def __iter__(self) -> Iterator[Frame]:
         return prefetch(self._frames())
+
+    def reopened(self, options: SourceOptions, original: PinholeCamera) -> "VideoFile":
+        other = copy(self)
+        other.unreadable = 0
+        other._closed = threading.Event()
+        other._options = options
+        other._rectifier = Rectifier.for_camera(original, options.width, options.height)
+        return other
 
     def close(self) -> None:
         """End a running iteration after the frames that are already decoded."""
@@ -151,11 +169,3 @@ def _stated_fps(capture: cv2.VideoCapture, name: str) -> float:
     _log.warning("%s states %g frames per second; taking %g (change it with --fps)",
                  name, fps, DEFAULT_FPS)
     return DEFAULT_FPS
-
-
-def _stated_length(capture: cv2.VideoCapture, options: SourceOptions) -> int | None:
-    count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-    if count <= 0:
-        return None
-    given = -(-count // options.stride)
-    return given if options.max_frames is None else min(given, options.max_frames)

@@ -84,3 +84,13 @@ def test_a_stated_lens_is_not_measured_nor_one_that_the_user_leaves_as_it_is(rec
 
 def test_rooms_have_an_ideal_lens():
     assert isinstance(next(iter(open_undistorted("rooms:1:2", SourceOptions()))), Frame)
+
+
+def test_opening_says_what_it_found_once(tmp_path, caplog):
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    for i in range(3):
+        cv2.imwrite(str(folder / f"{i}.png"), np.full((48, 64, 3), 200 + i, np.uint16))
+    open_undistorted(str(folder), SourceOptions())
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == len(set(said)) == 2     # the bits of the images, and the guessed camera
