@@ -257,7 +257,10 @@ def _weighted(found: AlignmentResidual, value: ndarray, variance: ndarray) -> nd
 
 
 def _sample(picture: ndarray, u: ndarray, v: ndarray) -> ndarray:
-    """A picture (H, W) at columns (M,) and rows (M,), bilinearly; beyond it, anything finite."""
+    """An image (H, W) at columns (M,) and rows (M,), bilinearly; outside it, anything finite.
+
+    As ``scenecode.optim.imaging.lookup``, in NumPy, for the speed of small operations.
+    """
     width = picture.shape[1]
     column, row = u.astype(np.intp), v.astype(np.intp)
     # less an integer they would be doubles

@@ -14,18 +14,18 @@ MIN_PROXIMITY = 1e-3
 MAX_PROXIMITY = 1.0 - 1e-3
 
 
-def proximity_from_depth(depth: Tensor, a: float) -> Tensor:
+def proximity_from_depth(depth: Tensor, a: float | Tensor) -> Tensor:
     """Depth in metres (any shape) to proximity."""
     return a / (a + depth)
 
 
-def depth_from_proximity(proximity: Tensor, a: float) -> Tensor:
+def depth_from_proximity(proximity: Tensor, a: float | Tensor) -> Tensor:
     """Proximity (any shape) to depth in metres; clamped to the valid range."""
     p = proximity.clamp(MIN_PROXIMITY, MAX_PROXIMITY)
     return a / p - a
 
 
-def depth_with_jacobian(proximity: Tensor, a: float) -> tuple[Tensor, Tensor]:
+def depth_with_jacobian(proximity: Tensor, a: float | Tensor) -> tuple[Tensor, Tensor]:
     """Depth, and ``depth_J_prox`` = -a / p^2 (zero where the clamp is active)."""
     p = proximity.clamp(MIN_PROXIMITY, MAX_PROXIMITY)
     inside = (p == proximity).to(p.dtype)

@@ -1,4 +1,4 @@
-"""Intensity, pyramids, and bilinear sampling."""
+"""Intensity, pyramids and gradients of images."""
 
 import torch
 import torch.nn.functional as F
@@ -71,19 +71,3 @@ def inside(pixels: Tensor, width: int, height: int, border: float = 0.0) -> Tens
     u, v = pixels[..., 0], pixels[..., 1]
     return ((u >= border) & (u <= width - 1 - border)
             & (v >= border) & (v <= height - 1 - border))
-
-
-def sample(maps: Tensor, pixels: Tensor) -> Tensor:
-    """Bilinear look-up of maps (H, W, C) at pixels (N, 2): (N, C).
-
-    Pixels outside are moved to the border; mask them with ``inside``.
-    """
-    H, W, C = maps.shape
-    u, v = pixels[:, 0].clamp(0, W - 1), pixels[:, 1].clamp(0, H - 1)
-    u0, v0 = u.floor().clamp(max=W - 2), v.floor().clamp(max=H - 2)
-    index, flat = (v0 * W + u0).long(), maps.reshape(H * W, C)
-    corners = [flat.index_select(0, index + offset) for offset in (0, 1, W, W + 1)]
-    au, av = (u - u0)[:, None], (v - v0)[:, None]
-    top = corners[0] + au * (corners[1] - corners[0])
-    bottom = corners[2] + au * (corners[3] - corners[2])
-    return top + av * (bottom - top)

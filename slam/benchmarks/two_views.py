@@ -27,7 +27,7 @@ from scenecode.networks.classes import ClassSet
 from scenecode.networks.inference.checkpoint import load_predictor
 from scenecode.networks.prediction import Predictor
 from scenecode.optim.geometry import se3
-from scenecode.optim.imaging import image as imaging
+from scenecode.optim.imaging.lookup import sample_view
 from scenecode.slam.config.files import changed
 from scenecode.slam.config.slam_config import SlamConfig
 from scenecode.slam.evaluation.scores import keyframe_depth_scores
@@ -60,7 +60,7 @@ class TwoViews:
         first, second = (keyframe.pyramid[0] for keyframe in graph.keyframes)
         projected = graph.project(0, 1)
         seen = projected.in_view
-        warped = imaging.sample(second[..., None], projected.pixels)[:, 0]
+        warped = sample_view(second[..., None], projected.pixels)[:, 0]
         warped = (warped * seen).view_as(first)
         return warped, (warped - first).abs() * seen.view_as(first)
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from scenecode.networks.prediction import resize_maps
-from scenecode.optim.imaging import image
+from scenecode.optim.imaging.lookup import sample_view
 from scenecode.optim.residuals import code_prior, softmax_chain
 from scenecode.optim.robust import huber_cost, huber_weight
 from scenecode.optim.solvers.gauss_newton import GaussNewtonConfig, Solution, minimise
@@ -101,7 +101,7 @@ class SemanticAgreement:
         for n, view in enumerate(small):
             projection = project_view(small[0], view, tolerance)
             visible = projection.visible if n else torch.ones_like(projection.visible)
-            logits = _coded_logits(n, image.sample(_maps(view), projection.pixels[visible]) if n
+            logits = _coded_logits(n, sample_view(_maps(view), projection.pixels[visible]) if n
                                    else _maps(view).flatten(0, 1), len(consensus))
             comparisons.append(_Comparison(a=logits, b=target[visible],
                                            overlap=float(visible.float().mean())))
@@ -171,7 +171,7 @@ def _compare(views: Sequence[LabelView], maps: Sequence[Tensor], a: int, b: int,
              tolerance: float) -> _Comparison:
     projection = project_view(views[a], views[b], tolerance)
     at_a = maps[a].flatten(0, 1)[projection.visible]
-    at_b = image.sample(maps[b], projection.pixels[projection.visible])
+    at_b = sample_view(maps[b], projection.pixels[projection.visible])
     classes = len(views[a].prediction.classes)
     return _Comparison(a=_coded_logits(a, at_a, classes), b=_coded_logits(b, at_b, classes),
                        overlap=float(projection.visible.float().mean()))

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from scenecode.core.errors import ConfigError
 from scenecode.optim.crf import PairwisePotentials, SurfaceConfig, mean_field, pairwise_potentials
-from scenecode.optim.imaging import image
+from scenecode.optim.imaging.lookup import sample_view
 from scenecode.slam.fusion.code_fusion import CodeFusionConfig, optimise_codes
 from scenecode.slam.fusion.label_views import LabelView, VisibleProjection, project_view
 
@@ -133,7 +133,7 @@ class LabelFusion:
         """The probabilities (C, H, W) of each view at the first view's pixels."""
         own = maps[0].flatten(1)
         # sampling is fastest where the classes of a pixel lie together in memory
-        sampled = [image.sample(of_view.permute(1, 2, 0).contiguous(), projection.pixels).T
+        sampled = [sample_view(of_view.permute(1, 2, 0).contiguous(), projection.pixels).T
                    for of_view, projection in zip(maps[1:], self._projections)]
         visible = [torch.ones_like(own[0]),
                    *(projection.visible.to(own.dtype) for projection in self._projections)]

@@ -9,7 +9,7 @@ from torch import Tensor
 from scenecode.networks.prediction import Prediction, resize_maps
 from scenecode.optim.geometry import se3
 from scenecode.optim.geometry.camera import PinholeCamera
-from scenecode.optim.imaging import image
+from scenecode.optim.imaging.lookup import sample_view
 from scenecode.optim.warp import in_view
 
 
@@ -78,7 +78,7 @@ def project_visible(points: Tensor, T_b_a: Tensor, camera: PinholeCamera, depth:
     """
     x = se3.act(T_b_a, points)
     pixels, _ = camera.project(x)
-    depth_b = image.sample(depth[..., None], pixels)[:, 0]
+    depth_b = sample_view(depth[..., None], pixels)[:, 0]
     visible = in_view(x, pixels, camera)
     visible &= (depth_b > 0) & ((depth_b - x[:, 2]).abs() < tolerance * x[:, 2])
     return VisibleProjection(pixels, visible)

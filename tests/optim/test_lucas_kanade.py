@@ -8,6 +8,7 @@ from support.difference import assert_jacobian
 from scenecode.optim.geometry import se3
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.optim.imaging import image
+from scenecode.optim.imaging.lookup import sample_view
 from scenecode.optim.lucas_kanade import LucasKanadeConfig, align, ncc, reference_level, residual
 
 CAMERA = PinholeCamera(120.0, 120.0, 63.5, 47.5, 128, 96)
@@ -51,7 +52,7 @@ def test_reference_derivative_by_motion():
     def moved(xi):
         points = torch.from_numpy(reference.points.T)
         pixels, _ = CAMERA.project(se3.act(se3.exp(xi), points))
-        return -image.sample(smoothed[..., None], pixels)[:, 0]
+        return -sample_view(smoothed[..., None], pixels)[:, 0]
 
     assert_jacobian(moved, torch.from_numpy(reference.jacobian[:6].T), step=1e-7, relative=1e-5)
 

@@ -12,7 +12,7 @@ from support.walks import SMALL, small_config
 from scenecode.cli.main import main
 from scenecode.networks.classes import NYU13
 from scenecode.optim.geometry import se3
-from scenecode.optim.imaging import image as imaging
+from scenecode.optim.imaging.lookup import sample_view
 from scenecode.slam.benchmarks.two_views import reconstruct
 from scenecode.slam.config.mapping import StageConfig
 
@@ -30,8 +30,8 @@ def turned(frame, T_first_second):
     rays = camera.rays(camera.pixel_grid()) @ T_first_second[:3, :3].T
     pixels, _ = camera.project(rays)
     H, W = frame.image.shape[1:]
-    image = imaging.sample(frame.image.permute(1, 2, 0), pixels).T.reshape(3, H, W)
-    depth = imaging.sample(frame.truth.depth[..., None], pixels).reshape(H, W)
+    image = sample_view(frame.image.permute(1, 2, 0), pixels).T.reshape(3, H, W)
+    depth = sample_view(frame.truth.depth[..., None], pixels).reshape(H, W)
     truth = replace(frame.truth, depth=depth,
                     T_world_cam=frame.truth.T_world_cam @ T_first_second.double())
     return replace(frame, index=frame.index + 1, image=image, truth=truth)

@@ -10,7 +10,8 @@ from support.walks import SMALL, walk
 
 from scenecode.optim.geometry import se3
 from scenecode.optim.geometry.camera import PinholeCamera
-from scenecode.optim.imaging.image import intensity, sample
+from scenecode.optim.imaging.image import intensity
+from scenecode.optim.imaging.lookup import sample_view
 from scenecode.slam.config.mapping import LandmarkConfig, MappingConfig
 from scenecode.slam.features.klt import KltConfig, detect_corners, epipolar_inliers, track_corners
 from scenecode.slam.features.orb import grey
@@ -87,7 +88,7 @@ def test_observations_lie_where_the_truth_puts_the_points(mapper):
     for (a, b), seen in graph.observations.items():
         truth = graph.keyframes[a].frame.truth
         pixels = graph.landmarks[a].pixels[seen.index]
-        depth = sample(truth.depth[..., None], pixels)
+        depth = sample_view(truth.depth[..., None], pixels)
         T_world_b = graph.keyframes[b].frame.truth.T_world_cam.float()
         T_ba = se3.inverse(T_world_b) @ truth.T_world_cam.float()
         expected, _ = graph.keyframes[b].camera.project(

@@ -67,7 +67,7 @@ def test_loops_are_counted_in_the_report(updates, small_walk, tmp_path):
     update = updates[0][-1]
     graph = replace(update.graph, prior=None, absorbed_links={(0, 1)}, loops=[
         Loop(older=0, newer=len(update.graph) - 1, T_older_newer=torch.eye(4), log_scale=0.0,
-             corners=50)])
+             num_landmarks=50)])
     frozen = graph.frozen()
     for field in fields(graph):
         assert getattr(frozen, field.name) == getattr(graph, field.name), field.name
