@@ -5,8 +5,8 @@ A live image B is aligned to a reference A whose depth is known:
 reference side, so that its Jacobian is computed once per reference (Baker and
 Matthews 2002); gain and offset are solved along with the motion.
 
-Quantities of M pixels are contiguous rows (..., M), and NumPy's: this takes a thousand small
-operations a frame, on each of which PyTorch would spend several times as long.
+Quantities of M pixels are contiguous rows (..., M) of NumPy arrays: tracking makes a thousand
+small operations a frame, each of which takes several times as long in PyTorch.
 """
 
 from collections.abc import Sequence
@@ -88,13 +88,13 @@ class Alignment:
 
 @dataclass(frozen=True)
 class AlignmentResidual:
-    """Residuals of one live image at one pose, exposure and depth correction."""
+    """Residuals of a live image at one pose, exposure and depth correction."""
 
     #: (M,)
     value: ndarray
-    #: (8, M) derivative by (motion, ln gain, offset), but for its rows' factors
+    #: (8, M) derivative by (motion, ln gain, offset), without its rows' factors ``scale``
     unscaled_jacobian: ndarray
-    #: (8,) these factors: the gain, but for the offset
+    #: (8,) factors of its rows: the gain, and 1 for the offset
     scale: ndarray
     #: (M,) derivative by ln depth
     by_depth: ndarray
@@ -143,10 +143,10 @@ def residual(reference: ReferenceLevel, live: ndarray, T_ba: ndarray, gain: floa
     """
     camera, points, J = reference.camera, reference.points, reference.jacobian
     if correction is not None:
-        stretch = np.exp(correction)
-        points = points * stretch
+        factor = np.exp(correction)
+        points = points * factor
         J = J.copy()
-        J[:3] /= stretch
+        J[:3] /= factor
     focal = np.array([camera.fx, camera.fy, 1.0])
     P = (focal[:, None] * T_ba[:3]).astype(points.dtype)
     a, b, z = P[:, :3] @ points + P[:, 3:]
@@ -173,10 +173,11 @@ def align(levels: Sequence[ReferenceLevel], live: Sequence[Tensor], T_ba: Tensor
     # rounding adds up from frame to frame
     T[:3, :3] = Rotation.from_matrix(T[:3, :3]).as_matrix()
     for level in reversed(range(len(levels))):
-        picture = live[level].numpy(force=True)
+        live_level = live[level].numpy(force=True)
         correction = np.zeros_like(levels[level].intensity)
         for _ in range(config.iterations[level]):
-            step, correction = _step(levels[level], picture, T, gain, offset, correction, config)
+            step, correction = _step(levels[level], live_level, T, gain, offset, correction,
+                                     config)
             if step is None:
                 break
             # to first order the same as the exponential, which is all that converging needs
@@ -218,9 +219,9 @@ def _step(reference: ReferenceLevel, live: ndarray, T_ba: ndarray, gain: float, 
           correction: ndarray, config: LucasKanadeConfig) -> tuple[ndarray | None, ndarray]:
     """One Gauss-Newton step (8,), None when there is none, and the depth corrections after it.
 
-    Each pixel's ln depth is a nuisance with the deviation the network gives it, eliminated
-    pixel by pixel.  Taking depth as exact instead would be a regression on a noisy
-    variable: translation comes out too short, and rotation makes up for it.
+    Each pixel's ln depth is a nuisance parameter with the standard deviation that the network
+    predicts, eliminated pixel by pixel.  Exact depth would be a regression on a noisy variable:
+    translation comes out too short, and rotation compensates for it.
     """
     found = residual(reference, live, T_ba, gain, offset, config, correction)
     # the residual that the uncorrected depth would have, and its variance
@@ -231,7 +232,7 @@ def _step(reference: ReferenceLevel, live: ndarray, T_ba: ndarray, gain: float, 
     H = np.outer(found.scale, found.scale) * (weighted @ found.unscaled_jacobian.T)
     g = found.scale * (weighted @ value)
     precision = HUBER ** 2
-    # both pull towards an unchanged exposure
+    # priors of an unchanged exposure
     g[6] += precision / _GAIN_SIGMA ** 2 * log(max(gain, 1e-6))
     H[6, 6] += precision / _GAIN_SIGMA ** 2
     H[7, 7] += precision / _OFFSET_SIGMA ** 2
@@ -256,16 +257,16 @@ def _weighted(found: AlignmentResidual, value: ndarray, variance: ndarray) -> nd
     return found.unscaled_jacobian * (weight * found.valid)
 
 
-def _sample(picture: ndarray, u: ndarray, v: ndarray) -> ndarray:
-    """An image (H, W) at columns (M,) and rows (M,), bilinearly; outside it, anything finite.
+def _sample(values: ndarray, u: ndarray, v: ndarray) -> ndarray:
+    """An image (H, W) at columns (M,) and rows (M,), bilinearly; outside it, any finite value.
 
     As ``scenecode.optim.imaging.lookup``, in NumPy, for the speed of small operations.
     """
-    width = picture.shape[1]
+    width = values.shape[1]
     column, row = u.astype(np.intp), v.astype(np.intp)
     # less an integer they would be doubles
     right, down = u - column.astype(u.dtype), v - row.astype(v.dtype)
-    flat, index = picture.reshape(-1), row * width + column
+    flat, index = values.reshape(-1), row * width + column
     a, b, c, d = (flat[to:].take(index, mode="clip") for to in (0, 1, width, width + 1))
     top = a + right * (b - a)
     return top + down * (c + right * (d - c) - top)

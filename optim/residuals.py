@@ -1,7 +1,7 @@
 """The residuals of the map, each with its Jacobian from the same function.
 
 Photometric (equation 6), geometric (equation 7), semantic (equation 8), the zero-code prior
-(section 4), and those of points with a depth of their own.  Each is batched over P pairs of
+(section 4), and those of points with their own depth.  Each is batched over P pairs of
 views (A, B); a derivative is by a ``Block``: one view's parameters of one group.
 """
 
@@ -60,7 +60,7 @@ class Residual:
 
 @dataclass(frozen=True)
 class DepthMaps:
-    """Coded proximity of V views as maps to look things up in."""
+    """Proximity of V views as maps, linear in their depth codes."""
 
     #: (V, H, W, 1) zero-code proximity and (V, H, W, Kd) its derivative by the code
     prox_zero: Tensor
@@ -75,7 +75,7 @@ class DepthMaps:
 
 @dataclass(frozen=True)
 class LabelMaps:
-    """Coded logits of V views as maps to look things up in."""
+    """Logits of V views as maps, linear in their semantic codes."""
 
     #: (V, H, W, C) and (V, H, W, C * Ks)
     logits_zero: Tensor
@@ -126,7 +126,7 @@ def semantic(prob_a: Tensor, prob_a_J_code: Tensor, maps: LabelMaps, logits: Ten
     and their derivative (P, N, C, Ks), and all views' ``maps`` with their present ``logits``.
 
     ``with_geometry`` adds the derivatives by poses and A's depth code, which the
-    joint stage uses and the semantic stage holds fixed.
+    joint stage uses; they are fixed in the semantic stage.
     """
     if with_geometry:
         logits_b, logits_b_J_pixel = sample_views_with_gradient(logits, views_b, warp.pixels)
@@ -143,7 +143,7 @@ def semantic(prob_a: Tensor, prob_a_J_code: Tensor, maps: LabelMaps, logits: Ten
 
 
 def reprojection(observed: Tensor, warp: Warp) -> Residual:
-    """``w(u) - observed`` (P, N, 2) in pixels of B, for points with a depth of their own
+    """``w(u) - observed`` (P, N, 2) in pixels of B, for points with their own depth
     (``warp_points``)."""
     pose_a, pose_b, point = warp.chain(warp.pixel_J_x)
     return Residual(warp.pixels - observed,
@@ -151,12 +151,12 @@ def reprojection(observed: Tensor, warp: Warp) -> Residual:
 
 
 def point_depth(log_depth: Tensor, pixels: CodedPixels, codes: Tensor) -> Residual:
-    """``ln d - ln D[u]`` (P, N, 1): points' own ln depths (P, N) against what the codes
-    (P, Kd) of their views say; the view counts as A."""
-    said, said_J_prox = depth_with_jacobian(pixels.proximity(codes), pixels.average_depth)
-    depth_a = -(said_J_prox / said)[..., None] * pixels.prox_J_code
+    """``ln d - ln D[u]`` (P, N, 1): points' own ln depths (P, N) against the depth of their views
+    at codes (P, Kd); the view counts as A."""
+    depth, depth_J_prox = depth_with_jacobian(pixels.proximity(codes), pixels.average_depth)
+    depth_a = -(depth_J_prox / depth)[..., None] * pixels.prox_J_code
     one = log_depth.new_ones(1, 1, 1, 1).expand(*log_depth.shape, 1, 1)
-    return Residual((log_depth - said.log())[..., None],
+    return Residual((log_depth - depth.log())[..., None],
                     {DEPTH_A: depth_a[..., None, :], POINT_A: one})
 
 

@@ -1,4 +1,4 @@
-"""Shipped configurations, the text that ``scenecode config`` prints, and keys of earlier versions."""
+"""Shipped configurations, what ``scenecode config`` prints, and keys of earlier versions."""
 
 from dataclasses import fields, is_dataclass, replace
 

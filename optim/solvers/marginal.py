@@ -29,7 +29,8 @@ class LinearResidual:
 
 def eliminate(equations: NormalEquations, gone: Tensor, stays: Tensor) -> LinearResidual:
     """The residual on the parameters ``stays`` (n,) that remains when the parameters ``gone``
-    (k,) and all points are minimised over; both are column numbers, x is in the order of ``stays``.
+    (k,) and all points are minimised over; both are column numbers, and x is in the order of
+    ``stays``.
 
     Half its square differs from the linearised cost, minimised over what is gone, by a constant.
     """

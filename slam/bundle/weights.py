@@ -40,15 +40,15 @@ def visibility_weight(surfaces: Tensor, views_b: Tensor, pixels: Tensor, warped:
     return warped.valid * weight_b / (1 + behind * behind)
 
 
-def strongest_pixels(picture: Tensor, weight: Tensor, count: int) -> tuple[Tensor, Tensor]:
+def strongest_pixels(intensity: Tensor, weight: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """The ``count`` pixels (M, 2) of the largest weighted intensity gradient, of intensity (H, W)
     and weights (H, W), in row-major order; and their weights (M,)."""
-    strength = (image.central_gradient(picture).norm(dim=-1) * weight).flatten()
+    strength = (image.central_gradient(intensity).norm(dim=-1) * weight).flatten()
     index = strength.topk(min(count, len(strength)), sorted=False).indices
     index = index[strength[index] > 0].sort().values
-    width = picture.shape[1]
+    width = intensity.shape[1]
     pixels = torch.stack([index % width, index // width], -1)
-    return pixels.to(picture.dtype), weight.flatten()[index]
+    return pixels.to(intensity.dtype), weight.flatten()[index]
 
 
 def regular_subset(grid: Tensor, stride: int) -> Tensor:

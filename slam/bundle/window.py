@@ -51,7 +51,7 @@ class Window:
 
     def __init__(self, graph: KeyframeGraph, config: MappingConfig, stage: StageConfig,
                  leaving: int | None = None):
-        """With ``leaving``, the residuals between that keyframe and the rest of its window only."""
+        """With ``leaving``, only the residuals between that keyframe and its window."""
         self._graph = graph
         self._config = config
         self._stage = stage
@@ -201,7 +201,8 @@ class Window:
                 columns.append(self._layout.columns[block.group][rows_of])
                 jacobians.append(jacobian.flatten(1, 2))
         equations.add_groups(torch.cat(columns, 1), torch.cat(jacobians, -1),
-                             residual.value.flatten(1), row_weight.repeat_interleave(rows, 1), cost)
+                             residual.value.flatten(1), row_weight.repeat_interleave(rows, 1),
+                             cost)
 
     def _add_code_prior(self, equations: NormalEquations, state: WindowState) -> None:
         for group, codes in ((Group.DEPTH_CODE, state.depth),

@@ -1,5 +1,5 @@
-"""Configurations as files and ``key=value`` assignments: read strictly, written with a comment for
-every key."""
+"""Configurations as files and ``key=value`` assignments: read strictly, written with a comment
+for every key."""
 
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
@@ -18,8 +18,8 @@ _WIDTH = 95
 _ALL = """# Every setting, as 'scenecode config --all' prints it.  Copy, change, and give to
 # run --config FILE; keys that are left out keep their defaults, unknown keys are errors.
 """
-_BASIC = """# Basic settings, and others that were changed; 'scenecode config --all' prints every one.
-# Copy, change, and give to run --config FILE; keys that are left out keep their defaults.
+_BASIC = """# Basic settings and changed ones; 'scenecode config --all' prints all.  Copy,
+# change, and give to run --config FILE; keys that are left out keep their defaults.
 """
 
 

@@ -35,8 +35,8 @@ class TrackingConfig:
     max_error: float = setting(
         0.12, "or when the mean robust difference of intensity is larger", unit="0-1")
     give_up_after: int = setting(
-        15, "frames in a row, from the very first, that cannot be tracked before the map is begun "
-        "anew", unit="frames")
+        15, "frames that cannot be tracked against the first keyframe, none ever was, before the "
+        "map is started again", unit="frames")
     min_contrast: float = setting(
         0.02, "standard deviation of intensity below which an image is not used", unit="0-1",
         basic=True)

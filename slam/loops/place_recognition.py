@@ -42,7 +42,7 @@ class PlaceIndex:
         if len(keyframe_of) < _NEIGHBOURS or not len(query):
             return []
         votes = np.zeros(number, np.int64)
-        # one matrix: matching against several goes wrong where one has few rows
+        # one matrix: matching against several fails where one has fewer rows than neighbours
         for matches in self._matcher.knnMatch(query, np.concatenate(old), _NEIGHBOURS):
             near = [m.trainIdx for m in matches if m.distance <= _MAX_DISTANCE]
             votes[np.unique(keyframe_of[near])] += 1

@@ -107,7 +107,8 @@ class KeyframeGraph:
         x_b = se3.act(self.relative(a, b), x_a)
         target = other.camera_at(level)
         pixels, _ = target.project(x_b)
-        return ProjectedPixels(pixels=pixels, depth=x_b[:, 2], in_view=in_view(x_b, pixels, target))
+        return ProjectedPixels(pixels=pixels, depth=x_b[:, 2],
+                               in_view=in_view(x_b, pixels, target))
 
     def relative(self, a: int, b: int) -> Tensor:
         """``T_b_a``."""

@@ -1,8 +1,8 @@
 """The scale of a new keyframe's depth.
 
-A network estimates the absolute scale of every image anew, with an error of about an eighth that
-is common to the whole image.  The scale of the map around the image is more certain at first, but
-its errors accumulate from keyframe to keyframe; a mean of both is better than either.
+A network estimates the absolute scale of every image on its own, with an error of about an
+eighth that is common to the whole image.  The scale of the map around the image is more certain at
+first, but its errors accumulate from keyframe to keyframe; a mean of both is better than either.
 """
 
 import torch

@@ -1,4 +1,4 @@
-"""What happened to every frame, and the trajectories that follow from it."""
+"""The outcome of every frame, and the trajectories that follow from it."""
 
 from dataclasses import dataclass, field
 
@@ -13,75 +13,77 @@ from scenecode.slam.tracking.tracker import TrackedFrame
 
 @dataclass
 class Recording:
-    """One entry for each frame that was looked at.  Owned by the tracking thread; others
-    read the lists up to a length they took once, and entries never change."""
+    """One entry for each frame.  Owned by the tracking thread; others read the lists up to a
+    length that they read first, and entries never change."""
 
     tracked: list[TrackedFrame] = field(default_factory=list)
-    #: stamps and (4, 4) float64 true poses, where known
+    #: timestamps in seconds and (4, 4) float64 true poses, where they are available
     truth: list[tuple[float, np.ndarray]] = field(default_factory=list)
-    #: true depths of frames whose predecessor has none: where every frame has its own, no other's
-    #: is needed
+    #: true depths of frames whose predecessor has none: a frame with its own needs no other's
     depths: list[MeasuredDepth] = field(default_factory=list)
     _last_had_depth: bool = field(default=False, init=False, repr=False)
     #: by frame index, of those whose truth no later measurement can change; output thread
     _settled: dict[int, GroundTruth | None] = field(default_factory=dict, init=False, repr=False)
     #: images that the source could not read
     unreadable: int = 0
-    #: indices of frames that nothing could be made of: before the map, or not numbers
+    #: indices of frames that were not tracked: before the map was started, or with pixels that
+    #: are not numbers
     unusable: list[int] = field(default_factory=list)
 
     def note_truth(self, frame: Frame) -> None:
-        """Keep a frame's true pose, and a depth that others may need, for the report."""
+        """Keep a frame's true pose, and the true depth that others may need, for the report."""
         truth = frame.truth
         if truth is None or truth.T_world_cam is None:
             return
         self.truth.append((frame.timestamp, truth.T_world_cam.double().numpy()))
         if truth.depth is not None and not self._last_had_depth:
-            self.depths.append(MeasuredDepth(frame.timestamp, frame.camera,
-                                             truth.T_world_cam.double(), truth.depth))
+            self.depths.append(MeasuredDepth(
+                timestamp=frame.timestamp, camera=frame.camera,
+                T_world_cam=truth.T_world_cam.double(), depth=truth.depth))
         self._last_had_depth = truth.depth is not None
 
     def truth_of(self, frame: Frame) -> GroundTruth | None:
-        """What is true of a frame, as ``scenecode.slam.records.true_depth.with_depth`` by all measurements so far.
-        To be called by one thread."""
+        """The ground truth of a frame, with the depth that ``true_depth.with_depth`` gives it from
+        all measurements so far.  To be called by one thread."""
         if frame.index in self._settled:
             return self._settled[frame.index]
         measured = tuple(self.depths)
         truth = with_depth(frame, measured)
-        # what is measured from now on is further away than the last one
+        # later measurements are further away in time than the last one
         if measured and measured[-1].timestamp >= frame.timestamp:
             self._settled[frame.index] = truth
         return truth
 
     def reset(self) -> None:
-        """The map is given up, and with it what was tracked against it."""
+        """Discard what was tracked, together with the map."""
         self.unusable.extend(entry.frame_index for entry in self.tracked)
-        # replaced whole: a reader may be at it
+        # replaced whole: others may be reading it
         self.tracked = []
 
     @property
     def frames(self) -> int:
+        """Number of frames, with those that were not tracked."""
         return len(self.tracked) + len(self.unusable)
 
     def lost_spans(self) -> list[list[int]]:
         """[first, last] frame indices of each uninterrupted loss."""
         spans: list[list[int]] = []
-        following = False
+        was_lost = False
         for entry in tuple(self.tracked):
-            if entry.lost and following:
+            if entry.lost and was_lost:
                 spans[-1][1] = entry.frame_index
             elif entry.lost:
                 spans.append([entry.frame_index, entry.frame_index])
-            following = entry.lost
+            was_lost = entry.lost
         return spans
 
     def live(self) -> Trajectory:
-        """Poses as they were known at the time: causal."""
+        """Poses as they were estimated when each frame was tracked: causal."""
         return _trajectory([(t.timestamp, t.T_world_cam.double().cpu().numpy())
                             for t in tuple(self.tracked) if not t.lost])
 
     def final(self, graph: KeyframeGraph) -> Trajectory:
-        """Every tracked frame, carried along by its keyframe's present pose."""
+        """Every tracked frame, composed with its keyframe's present pose."""
         poses = [s.T_world_cam.double().cpu().numpy() for s in graph.states]
         own = {k.frame.index: n for n, k in enumerate(graph.keyframes)}
         rows = []
@@ -96,6 +98,7 @@ class Recording:
         return _trajectory(rows)
 
     def true_trajectory(self) -> Trajectory:
+        """True poses of all frames that have one."""
         return _trajectory(list(self.truth))
 
 

@@ -26,25 +26,25 @@ class TrackedFrame:
     keyframe: int
     #: (4, 4)
     T_key_cam: Tensor
-    #: (4, 4) as known at the time
+    #: (4, 4) at the time of the frame
     T_world_cam: Tensor
     alignment: Alignment
     lost: bool
     wants_keyframe: bool
     #: whether the world begins at this frame and the map before it, if any, is discarded
     begins_map: bool = False
-    #: scale of the keyframe's depth, at the time
+    #: scale of the keyframe's depth at the time of the frame
     key_scale: float = 1.0
-    #: the newest keyframe that the tracker knew
+    #: number of the newest keyframe of the tracker's map
     newest_keyframe: int = 0
 
 
 class TrackingError(ScenecodeError):
-    """Tracking was asked for what it cannot do."""
+    """A call that tracking cannot answer."""
 
 
 class Tracker:
-    """Tracks the camera from frame to frame.  Owned by whoever tracks."""
+    """Tracks the camera from frame to frame.  Owned by the thread or process that tracks."""
 
     def __init__(self, config: TrackingConfig, keyframes: KeyframeConfig):
         self._config = config

@@ -111,7 +111,7 @@ def test_recovers_motion_under_brightness_change(gain, offset):
     assert found.offset == pytest.approx(offset, abs=0.003)
 
 
-def test_border_that_the_pyramid_repeats_would_bend_the_motion():
+def test_repeated_border_of_the_pyramid_would_bias_the_motion():
     _, metres, radians = recover()
     _, metres_with_border, radians_with_border = recover(border=0.0)
     assert metres < 0.5 * metres_with_border and radians < 0.5 * radians_with_border
@@ -126,7 +126,7 @@ def test_flat_image_does_not_move_the_camera():
 
 
 @pytest.mark.parametrize("gain, offset", [(1.0, 0.0), (0.4, 0.3), (1.5, -0.1)])
-def test_likeness_is_that_of_the_scene_whatever_the_exposure(gain, offset):
+def test_ncc_is_that_of_the_scene_whatever_the_exposure(gain, offset):
     first, depth = render(IDENTITY)
     T = se3.exp(MOTION)
     second = gain * render(T)[0] + offset

@@ -147,4 +147,4 @@ def test_prior_derivative():
     codes = torch.randn(3, 4, dtype=torch.float64)
     _, jacobian = code_prior(codes, 0.5)
     for view in range(3):
-        assert_jacobian(lambda s: code_prior(codes + s, 0.5)[0][view], jacobian[view])
+        assert_jacobian(lambda s, view=view: code_prior(codes + s, 0.5)[0][view], jacobian[view])

@@ -1,4 +1,4 @@
-"""A predictor that is right up to its codes, so that SLAM is judged apart from learning."""
+"""A predictor that is exact up to its codes, so that SLAM is tested apart from learning."""
 
 import hashlib
 

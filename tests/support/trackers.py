@@ -1,4 +1,4 @@
-"""Trackers beside keyframes of true depth."""
+"""Trackers with keyframes of true depth."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ CONFIG = small_config()
 
 
 def reference_of(frames, index, number=0, T_world_cam=None):
-    """A reference with true depth, where the frame truly was unless told otherwise."""
+    """A reference with true depth, by default at the true pose."""
     predictor = ExactPredictor(frames, depth_error=0.0)
     T = frames[index].truth.T_world_cam.float()
     keyframe = make_keyframe(frames[index], T, predictor)
@@ -25,7 +25,7 @@ def reference_of(frames, index, number=0, T_world_cam=None):
 
 
 def tracker_at(*references, **keyframes):
-    """A tracker that saw the keyframes one after the other."""
+    """A tracker that was given the keyframes one after the other."""
     tracker = Tracker(CONFIG.tracking, replace(CONFIG.keyframes, **keyframes))
     for n, reference in enumerate(references):
         tracker.set_map(reference, poses(references[:n + 1]))

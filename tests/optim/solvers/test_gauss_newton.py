@@ -1,4 +1,4 @@
-"""The solver: exact on quadratics, monotone, honest about why it stopped."""
+"""The solver: exact on quadratics, monotone, and it reports why it stopped."""
 
 import pytest
 import torch
@@ -66,7 +66,7 @@ def test_nan_cost_is_never_accepted():
     torch.testing.assert_close(found.state, start)
 
 
-def test_unseen_parameters_stay():
+def test_parameters_without_residuals_stay():
     def linearise(x):
         r = x[:1] - 3
         equations = NormalEquations(2)

@@ -1,4 +1,4 @@
-"""What eliminated parameters leave behind, against the problem that still has them."""
+"""Marginalisation against the problem that still has the parameters."""
 
 import torch
 from support.difference import assert_jacobian
@@ -34,15 +34,16 @@ def best_cost(J, r, fixed, x):
     return 0.5 * float((there + free @ step).square().sum())
 
 
-def test_the_remainder_costs_what_the_whole_problem_would():
-    """Up to a constant: the cost of what no parameter can mend."""
+def test_cost_of_the_remainder_is_that_of_the_whole_problem():
+    """Up to a constant: the cost that no parameter can lower."""
     equations, J, r = quadratic(9, points=5)
     gone, stays = torch.tensor([0, 2, 5, 7]), torch.tensor([8, 1, 3, 4, 6])
     remainder = eliminate(equations, gone, stays)
     costs = []
     for seed in range(4):
         x = torch.randn(5, generator=torch.Generator().manual_seed(seed), dtype=DOUBLE)
-        costs.append(best_cost(J, r, stays.tolist(), x) - 0.5 * float(remainder.at(x).square().sum()))
+        costs.append(best_cost(J, r, stays.tolist(), x)
+                     - 0.5 * float(remainder.at(x).square().sum()))
     assert max(costs) - min(costs) < 1e-6 and costs[0] >= 0
 
 
@@ -54,8 +55,8 @@ def test_minimum_is_that_of_the_whole_problem():
     assert torch.allclose(alone, whole[2:], atol=1e-6)
 
 
-def test_what_nothing_was_known_of_stays_unknown():
-    """Only differences of neighbours were seen: the first one's elimination tells nothing."""
+def test_unobserved_directions_stay_unobserved():
+    """Only differences of neighbours were observed: eliminating the first adds no information."""
     equations = NormalEquations(3)
     J = torch.tensor([[[-1.0, 1.0, 0.0]]], dtype=DOUBLE)
     equations.add_groups(torch.arange(3)[None], J, torch.ones(1, 1, dtype=DOUBLE),
@@ -64,7 +65,7 @@ def test_what_nothing_was_known_of_stays_unknown():
     assert 0.5 * remainder.at(torch.tensor([5.0, -2.0], dtype=DOUBLE)).square().sum() < 1e-6
 
 
-def test_pose_moved_has_the_derivative_that_it_says():
+def test_pose_moved_returns_its_derivative():
     g = torch.Generator().manual_seed(1)
     T_from, T = (se3.exp(torch.randn(6, generator=g, dtype=DOUBLE)) for _ in range(2))
     value, jacobian = pose_moved(T_from, T)

@@ -1,4 +1,4 @@
-"""Sums of residuals land where they belong, and points are eliminated without a trace."""
+"""Residuals are summed at their columns, and points are eliminated exactly."""
 
 import torch
 
@@ -11,7 +11,7 @@ def random(*shape):
     return torch.randn(*shape, dtype=torch.float64, generator=G)
 
 
-def test_blocks_land_at_their_columns_and_held_ones_nowhere():
+def test_blocks_are_added_at_their_columns_and_fixed_ones_nowhere():
     J, r, w = random(2, 9, 3), random(2, 9), torch.rand(2, 9, generator=G).double()
     columns = torch.tensor([[5, 1, 7], [1, -1, 0]])
     equations = NormalEquations(8)
@@ -33,7 +33,7 @@ def test_a_parameter_twice_in_one_group_counts_twice():
 
 
 def test_eliminated_points_give_the_step_of_the_whole_system():
-    """Five parameters, four points; each residual sees one point."""
+    """Five parameters, four points; each residual depends on one point."""
     J, r, w = random(2, 12, 3), random(2, 12), 0.1 + torch.rand(2, 12, generator=G).double()
     columns = torch.tensor([[0, 1, 2], [2, 3, 4]])
     index = torch.arange(12).remainder(4).expand(2, -1)
@@ -53,9 +53,10 @@ def test_eliminated_points_give_the_step_of_the_whole_system():
                                    atol=1e-9)
 
 
-def test_points_alone_are_a_problem_too():
+def test_problem_of_points_alone_is_solved():
     equations = NormalEquations(0, points=2)
-    equations.add_groups(torch.zeros(1, 0, dtype=torch.long), torch.zeros(1, 2, 0), torch.ones(1, 2),
+    equations.add_groups(torch.zeros(1, 0, dtype=torch.long), torch.zeros(1, 2, 0),
+                         torch.ones(1, 2),
                   torch.ones(1, 2), 1.0, (torch.tensor([[0, 1]]), torch.tensor([[1.0, 2.0]])))
     torch.testing.assert_close(equations.solve_damped(0.0),
                                torch.tensor([-1.0, -0.5], dtype=torch.float64))

@@ -1,4 +1,4 @@
-"""Pose graphs: exact derivatives, a drifted ring that closes, and a loop that is not one."""
+"""Pose graphs: exact derivatives, a drifted ring that closes, and a false loop."""
 
 from dataclasses import replace
 
@@ -23,7 +23,7 @@ SIGMA = (0.02, 0.02, 0.02, 0.01, 0.01, 0.01, 0.02)
 
 
 def edges_of(nodes, pairs, cauchy=torch.inf):
-    """What the nodes themselves say of the pairs."""
+    """The relative poses of the nodes themselves."""
     a, b = torch.tensor(pairs).T
     T = se3.inverse(nodes.poses[a]) @ nodes.poses[b]
     T[:, :3, 3] *= torch.exp(-nodes.log_scales[a])[:, None]
@@ -90,21 +90,21 @@ def test_derivatives(end, block):
     assert_jacobian(moved, relative_pose(nodes, edges).jacobians[block][:, 0])
 
 
-def test_nodes_that_fit_stay_where_they_are():
+def test_nodes_without_residuals_stay():
     nodes, edges = drifted(ring())
     found = optimise(nodes, edges, CONFIG)
     assert found.cost < 1e-20
     torch.testing.assert_close(found.state.poses, nodes.poses)
 
 
-def test_a_step_leaves_the_first_node_alone():
+def test_first_node_is_fixed():
     nodes = ring(3)
     moved = retract(nodes, torch.arange(14.0) / 50)
     assert torch.equal(moved.poses[0], nodes.poses[0]) and moved.log_scales[0] == 0
     assert moved.log_scales[2] == pytest.approx(13 / 50)
 
 
-def test_one_true_loop_takes_the_drift_out_of_a_ring():
+def test_one_true_loop_removes_the_drift_of_a_ring():
     truth = ring()
     nodes, chain = drifted(truth)
     before = position_error(nodes, truth)
@@ -116,7 +116,7 @@ def test_one_true_loop_takes_the_drift_out_of_a_ring():
     assert robust_weight(found, loop)[0] > 0.6
 
 
-def test_one_false_loop_does_little_and_is_not_believed():
+def test_one_false_loop_does_little_and_loses_its_weight():
     truth = ring()
     chain = edges_of(truth, [(n, m) for n in range(24) for m in (n + 1, n + 2) if m < 24])
     false = edges_of(truth, [(0, 12)], cauchy=3.0)

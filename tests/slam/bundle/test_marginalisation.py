@@ -1,4 +1,4 @@
-"""Keyframes that leave the window: what they knew stays in force."""
+"""Marginalisation of keyframes that leave the window: their information is kept."""
 
 from dataclasses import replace
 
@@ -24,7 +24,7 @@ def settings(window):
 
 
 def settled_at(walk):
-    """Four keyframes that agree as well as they can, with an imperfect network."""
+    """Four keyframes optimised to convergence, with an imperfect network."""
     frames = walk[0:48:12]
     mapper = Mapper(settings(4), ExactPredictor(frames, depth_error=0.1))
     for frame in frames:
@@ -38,9 +38,9 @@ def settled(small_walk):
     return settled_at(small_walk)
 
 
-def said_of(graph, numbers, window):
-    """What the newest keyframes' residuals say of some of them, the others and all corners at
-    their best: information (n, n) and gradient (n,)."""
+def information_on(graph, numbers, window):
+    """What the residuals of the newest keyframes imply for some of them, minimised over the
+    others and all landmarks: information (n, n) and gradient (n,)."""
     problem = Window(graph, settings(window), JOINT)
     equations = problem.linearise(problem.start())
     stays = torch.cat([problem.columns_of(n) for n in numbers])
@@ -49,33 +49,33 @@ def said_of(graph, numbers, window):
     return found.jacobian.T @ found.jacobian, found.jacobian.T @ found.value
 
 
-def test_what_a_keyframe_knew_stays_in_force_when_it_leaves(settled):
-    """The window of three and its prior say what all four said."""
+def test_window_and_prior_have_the_information_of_the_larger_window(settled):
+    """The window of three with its prior against that of all four."""
     graph = settled.graph
-    information, gradient = said_of(graph, (1, 2, 3), window=4)
+    information, gradient = information_on(graph, (1, 2, 3), window=4)
     marginalise(graph, 0, settings(4))
-    after, gradient_after = said_of(graph, (1, 2, 3), window=3)
+    after, gradient_after = information_on(graph, (1, 2, 3), window=3)
     assert torch.dist(after, information) < 1e-3 * information.norm()
     assert torch.dist(gradient_after, gradient) < 1e-3 * gradient.norm()
     graph.prior = None
-    without, _ = said_of(graph, (1, 2, 3), window=3)
+    without, _ = information_on(graph, (1, 2, 3), window=3)
     assert torch.dist(without, information) > 0.1 * information.norm()
 
 
-def test_what_has_been_absorbed_is_not_compared_again(settled):
+def test_absorbed_residuals_are_not_evaluated_again(settled):
     graph = settled.graph
     before = Window(graph, settings(3), JOINT)
     assert any(0 in pair for pair in before.links) and (0, 1) in before.observations
     marginalise(graph, 0, settings(4))
     after = Window(graph, settings(3), JOINT)
     assert not any(0 in pair for pair in after.links)
-    # its corners went with it; it stays a witness of others' corners
-    assert not any(home == 0 for home, _ in after.observations) and (1, 0) in after.observations
-    assert (0, 1) in graph.links, "what saw what is still known"
+    # its own landmarks were marginalised; its observations of others' landmarks remain
+    assert not any(host == 0 for host, _ in after.observations) and (1, 0) in after.observations
+    assert (0, 1) in graph.links, "the links themselves are kept"
 
 
-def test_poses_are_certain_after_the_first_one_has_left(settled):
-    """The first pose defined the world: without it and its prior, the others could go anywhere."""
+def test_prior_fixes_the_gauge_after_the_first_keyframe_has_left(settled):
+    """The first pose defined the world frame: without it and its prior, the others are free."""
     graph = settled.graph
     marginalise(graph, 0, settings(4))
 
@@ -91,7 +91,7 @@ def test_poses_are_certain_after_the_first_one_has_left(settled):
     assert bound > 100 * stiffness()
 
 
-def test_priors_are_handed_on_from_keyframe_to_keyframe(small_walk):
+def test_each_prior_is_absorbed_by_the_next(small_walk):
     frames = small_walk[0:60:10]
     mapper = Mapper(settings(3), ExactPredictor(frames))
     seen = []
@@ -104,8 +104,8 @@ def test_priors_are_handed_on_from_keyframe_to_keyframe(small_walk):
     assert seen == [None, None, None, (1, 2), (2, 3), (3, 4)]
 
 
-def test_a_corrected_map_takes_its_prior_along(settled):
-    """The whole map turned, moved and grown: the prior says of it what it said before."""
+def test_prior_is_invariant_to_a_correction_of_the_whole_map(settled):
+    """Rotated, translated and rescaled as a whole, the map has the same cost."""
     graph = settled.graph
     marginalise(graph, 0, settings(4))
     for n, metres in ((1, 0.02), (3, -0.01)):
@@ -121,14 +121,14 @@ def test_a_corrected_map_takes_its_prior_along(settled):
 
     before = cost()
     world = se3.exp(torch.tensor([0.5, -1.0, 2.0, 0.3, 0.8, -0.2]))
-    growth = 0.25
+    log_scale = 0.25
     poses = torch.stack([state.T_world_cam for state in graph.states])
-    poses[:, :3, 3] *= torch.tensor(growth).exp()
-    graph.correct(world @ poses, torch.full((4,), growth))
+    poses[:, :3, 3] *= torch.tensor(log_scale).exp()
+    graph.correct(world @ poses, torch.full((4,), log_scale))
     assert cost() == pytest.approx(before, rel=1e-3)
 
 
-def test_without_marginal_priors_older_keyframes_go_on_being_compared(small_walk):
+def test_without_marginal_priors_images_of_older_keyframes_are_compared(small_walk):
     frames = small_walk[0:48:12]
     mapper = Mapper(replace(settings(2), marginal_priors=False), ExactPredictor(frames))
     for frame in frames:
@@ -137,8 +137,8 @@ def test_without_marginal_priors_older_keyframes_go_on_being_compared(small_walk
     assert (1, 2) in Window(mapper.graph, settings(2), JOINT).links
 
 
-def test_what_came_after_it_left_is_compared_with_it_as_before(settled):
-    """A camera that comes back to a keyframe that has left."""
+def test_links_that_are_newer_than_the_prior_are_evaluated(settled):
+    """A camera that returns to a keyframe that has left the window."""
     graph = settled.graph
     marginalise(graph, 0, settings(3))
     assert graph.prior.numbers == (1, 2) and (0, 3) not in graph.absorbed_observations

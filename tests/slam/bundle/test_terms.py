@@ -1,4 +1,4 @@
-"""Terms of the window's cost: each can be left out, and then leaves nothing of itself."""
+"""Terms of the window's cost: each can be left out, with all of its residuals."""
 
 from dataclasses import replace
 from typing import get_args

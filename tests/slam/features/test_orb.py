@@ -1,4 +1,4 @@
-"""Features: the same things are matched, and tell where the camera was."""
+"""ORB features: their matches, and the camera pose from them."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def scene(count=60, outliers=20, depth_error=0.0, tolerance=2.0):
     return Matches(points * stretch, seen, CAMERA, tolerance)
 
 
-def test_resection_finds_the_pose_despite_wrong_matches():
+def test_pnp_finds_the_pose_despite_outliers():
     seen = scene()
     found = solve_pnp(seen, 12)
     torch.testing.assert_close(found.T, T, atol=1e-3, rtol=0)
@@ -34,13 +34,13 @@ def test_resection_finds_the_pose_despite_wrong_matches():
     assert torch.equal(found.inliers.pixels[:40], seen.pixels[:40])
 
 
-def test_too_few_matches_tell_nothing():
+def test_too_few_matches_give_no_pose():
     assert solve_pnp(scene(outliers=50), 20) is None
     assert solve_pnp(scene(count=5, outliers=0), 1) is None
 
 
-def test_support_does_not_rest_on_depth():
-    """The true pose is allowed by matches whose depth is wrong, another one is not."""
+def test_inlier_ratio_does_not_depend_on_exact_depth():
+    """Matches of wrong depth are inliers of the true pose, and outliers of another one."""
     seen = scene(outliers=0, depth_error=0.15, tolerance=4.0)
     found = solve_pnp(seen, 12)
     turned = se3.exp(torch.tensor([0.0, 0.0, 0.0, 0.2, 0.0, 0.0])) @ T
@@ -50,7 +50,7 @@ def test_support_does_not_rest_on_depth():
     assert found.inliers.inlier_ratio(found.T) > 0.8
 
 
-def test_a_shifted_picture_has_its_features_shifted():
+def test_features_of_a_shifted_image_are_shifted():
     g = torch.Generator().manual_seed(2)
     coarse = torch.rand(1, 3, 24, 32, generator=g)
     image = torch.nn.functional.interpolate(coarse, (192, 256), mode="bicubic")[0].clamp(0, 1)
@@ -64,7 +64,7 @@ def test_a_shifted_picture_has_its_features_shifted():
 
 
 @pytest.mark.parametrize("count", [50, 500])
-def test_the_strongest_features_come_first_and_no_more_than_asked(count):
+def test_strongest_features_come_first_up_to_the_number_wanted(count):
     picture = np.random.default_rng(0).integers(0, 255, (192, 256), dtype=np.uint8)
     few, many = detect(picture, count), detect(picture, 1000)
     assert 0 < len(few.pixels) <= count and len(few.descriptors) == len(few.pixels)

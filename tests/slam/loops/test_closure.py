@@ -1,4 +1,4 @@
-"""Loops: old places are found again, verified, and pull the map together; others do not."""
+"""Loop closure: revisited places are recognised, verified, and correct the map; others are not."""
 
 from dataclasses import replace
 
@@ -72,9 +72,7 @@ def features_of(frame):
 
 
 def copy_of(graph):
-    copied = graph.frozen()
-    copied.points, copied.observations = dict(graph.landmarks), dict(graph.observations)
-    return copied
+    return graph.frozen()
 
 
 def position_error(graph):
@@ -92,7 +90,7 @@ def scale_drift(graph):
     return float(torch.stack(ratios).std())
 
 
-def test_a_walk_that_returns_is_pulled_together(drifted):
+def test_loop_closure_reduces_the_drift_of_a_walk_that_returns(drifted):
     graph, closer = copy_of(drifted), LoopCloser(CONFIG)
     before = position_error(graph), scale_drift(graph)
     for number, keyframe in enumerate(graph.keyframes):
@@ -109,7 +107,7 @@ def test_a_walk_that_returns_is_pulled_together(drifted):
     assert torch.equal(graph.states[0].T_world_cam, drifted.states[0].T_world_cam)
 
 
-def test_what_is_measured_of_a_loop_is_true(drifted):
+def test_measured_pose_and_scale_of_a_loop_are_right(drifted):
     graph, last = copy_of(drifted), len(drifted) - 1
     pieces, found = exhaust(verify(graph, 1, last, CONFIG))
     assert pieces > 5
@@ -120,12 +118,12 @@ def test_what_is_measured_of_a_loop_is_true(drifted):
     assert float(se3.rotation_angle(error)) < 0.02
     assert (found.loop.T_older_newer[:3, 3] / stretch - true[:3, 3]).norm() < 0.04
     assert found.loop.log_scale == pytest.approx(-0.012 * (last - 1), abs=0.15)
-    # nothing is kept before the whole map has been asked
+    # the map is not changed before the pose graph has been optimised
     assert not graph.loops and (1, last) not in graph.links
 
 
-def test_the_same_textures_in_other_places_are_not_the_same_place(there_and_back):
-    """The picture of the first keyframe, its tiles in another order."""
+def test_same_textures_in_another_arrangement_are_not_verified(there_and_back):
+    """The image of the first keyframe, its tiles in another order."""
     first = there_and_back[0]
     tiles = [part for row in first.image.split(32, 1) for part in row.split(32, 2)]
     order = np.random.default_rng(0).permutation(len(tiles))
@@ -136,13 +134,13 @@ def test_the_same_textures_in_other_places_are_not_the_same_place(there_and_back
     index = PlaceIndex(CONFIG.loops.min_age, CONFIG.loops.min_votes)
     for keyframe in graph.keyframes:
         index.add(keyframe.features)
-    alike = index.candidates(12, set())
-    assert alike
-    for older in alike:
+    candidates = index.candidates(12, set())
+    assert candidates
+    for older in candidates:
         assert exhaust(verify(graph, older, 12, CONFIG))[1] is None
 
 
-def test_a_loop_that_the_map_cannot_have_drifted_by_is_refused(drifted):
+def test_loop_that_drift_cannot_explain_is_rejected(drifted):
     graph = copy_of(drifted)
     T = graph.relative(20, 2).clone()
     T[:3, 3] += torch.tensor([4.0, 0.0, -5.0])
@@ -172,7 +170,7 @@ def test_recent_and_linked_keyframes_are_no_candidates(there_and_back):
     assert set(index.candidates(7, {1, 4})) == {0, 2, 3}
 
 
-def test_a_picture_without_features_is_like_nothing(there_and_back):
+def test_image_without_features_matches_nothing(there_and_back):
     index = PlaceIndex(1, CONFIG.loops.min_votes)
     blank = detect(np.full((96, 128), 80, np.uint8), 500)
     scene = features_of(there_and_back[0])
@@ -185,7 +183,7 @@ def test_a_picture_without_features_is_like_nothing(there_and_back):
         assert len(match(a.descriptors, b.descriptors, 0.8)[0]) == 0
 
 
-def test_what_is_left_of_a_search_comes_before_the_next_schedule(there_and_back):
+def test_unfinished_search_comes_before_the_next_schedule(there_and_back):
     config = replace(CONFIG, loops=replace(CONFIG.loops, min_age=1),
                      schedule=(StageConfig("geometry", 2, 1),))
     mapper = Mapper(config, ExactPredictor(there_and_back))
@@ -203,7 +201,7 @@ def test_searches_can_be_switched_off(there_and_back):
     assert not mapper_of(there_and_back[:4], config).has_work
 
 
-def test_correcting_stretches_depth_at_every_code(drifted):
+def test_correction_rescales_depth_at_every_code(drifted):
     graph, change = copy_of(drifted), 0.2 * torch.ones(len(drifted))
     code = torch.ones(32)
     before = graph.keyframes[3].depth(code), graph.landmarks[3].log_depth
@@ -214,12 +212,13 @@ def test_correcting_stretches_depth_at_every_code(drifted):
     torch.testing.assert_close(graph.keyframes[3].depth(code), before[0] * np.exp(0.2))
     torch.testing.assert_close(graph.landmarks[3].log_depth, before[1] + 0.2)
     assert graph.loops[0].log_scale == pytest.approx(-0.3)
-    beside = graph.pose_from_keyframe(3, se3.exp(torch.tensor([0.1, 0, 0, 0, 0.2, 0])), scale=1.0)
-    step = se3.inverse(graph.states[3].T_world_cam) @ beside
+    T_key_cam = se3.exp(torch.tensor([0.1, 0, 0, 0, 0.2, 0]))
+    T_world_cam = graph.pose_from_keyframe(3, T_key_cam, scale=1.0)
+    step = se3.inverse(graph.states[3].T_world_cam) @ T_world_cam
     assert float(step[:3, 3].norm()) == pytest.approx(0.1 * graph.keyframes[3].scale, rel=0.01)
 
 
-def test_the_running_system_closes_loops_and_says_so(there_and_back):
+def test_running_system_closes_loops_and_reports_them(there_and_back):
     frames = there_and_back[::2]
     config = small_config()
     mapping = replace(config.mapping, schedule=(StageConfig("geometry", 2, 2),),

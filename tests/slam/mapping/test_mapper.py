@@ -78,7 +78,7 @@ def test_first_pose_never_moves(mapper):
     assert torch.equal(mapper.graph.states[0].T_world_cam, T)
 
 
-def test_geometry_brings_disturbed_poses_and_depths_back(views):
+def test_geometry_stage_corrects_disturbed_poses_and_depths(views):
     mapper = mapper_of(views, small_config().mapping)
     disturb(mapper)
 
@@ -98,7 +98,7 @@ def test_geometry_brings_disturbed_poses_and_depths_back(views):
     assert after[0] < 0.25 * before[0] and after[1] < 0.5 * before[1]
 
 
-def test_keyframes_older_than_the_window_are_held(views):
+def test_keyframes_older_than_the_window_are_fixed(views):
     mapper = mapper_of(views, replace(small_config().mapping, window=1))
     before = list(mapper.graph.states)
     mapper.optimise(StageConfig("joint", 1, 2))
@@ -164,7 +164,7 @@ def tracked_against(frame, number, T_key_cam, **changes):
                             inliers=1.0))
 
 
-def test_tracked_frame_is_inserted_where_its_keyframe_is_by_now(views):
+def test_tracked_frame_is_inserted_relative_to_the_present_pose_of_its_keyframe(views):
     mapper = mapper_of(views, small_config().mapping)
     mapper.graph.states[1] = replace(mapper.graph.states[1],
                                      T_world_cam=se3.exp(0.3 * torch.ones(6)))
@@ -197,7 +197,7 @@ def test_schedule_runs_in_order_and_interruption_keeps_what_was_reached(mapper):
     assert mapper.step() is None
 
 
-def test_resting_keyframes_give_their_logits_back(small_walk):
+def test_keyframes_outside_the_window_free_their_caches(small_walk):
     frames = small_walk[::12]
     config = replace(small_config().mapping, window=1, links=1)
     mapper = mapper_of(frames, config)
@@ -224,7 +224,7 @@ def semantic_scores(frames, sigma):
     return alone, miou()
 
 
-def test_two_views_gain_with_the_prior_and_lose_without():
+def test_semantic_fusion_of_two_views_gains_with_the_prior_and_loses_without():
     """Section 6.3, mIoU: 41.71 for one view, 39.60 when two are fused without the prior."""
     pairs = [list(RoomsSource(seed, 2, *SMALL, fps=1.0)) for seed in (3, 5)]
     alone, fused = np.mean([semantic_scores(pair, sigma=1.0) for pair in pairs], 0)

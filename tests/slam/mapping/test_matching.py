@@ -1,4 +1,4 @@
-"""Corners: spread, followed to where they truly are, and dropped where they mislead."""
+"""Corners: detected at a distance from each other, tracked exactly, outliers rejected."""
 
 from dataclasses import replace
 
@@ -31,44 +31,46 @@ def mapper(small_walk):
     return made
 
 
-def test_corners_keep_their_distance_from_each_other_and_from_those_that_are_there(small_walk):
-    picture = grey(intensity(small_walk[0].image))
-    found = detect_corners(picture, torch.zeros(0, 2), CONFIG)
+def test_corners_keep_their_distance_from_each_other_and_from_occupied_pixels(small_walk):
+    image = grey(intensity(small_walk[0].image))
+    found = detect_corners(image, torch.zeros(0, 2), CONFIG)
     assert len(found) > 40
     assert torch.pdist(found).min() >= CONFIG.min_distance
-    more = detect_corners(picture, found[:20], CONFIG)
+    more = detect_corners(image, found[:20], CONFIG)
     assert torch.cdist(found[:20], more).min() >= CONFIG.min_distance
     assert len(more) <= CONFIG.max_corners - 20
 
 
 def test_a_blank_image_has_no_corners():
-    assert detect_corners(np.full((96, 128), 90, np.uint8), torch.zeros(0, 2), CONFIG).shape == (0, 2)
+    blank = np.full((96, 128), 90, np.uint8)
+    assert detect_corners(blank, torch.zeros(0, 2), CONFIG).shape == (0, 2)
 
 
 def test_no_new_corners_once_there_are_enough(small_walk):
     config = replace(CONFIG, max_corners=10)
-    assert not len(detect_corners(grey(intensity(small_walk[0].image)), torch.rand(10, 2) * 90, config))
+    image, occupied = grey(intensity(small_walk[0].image)), torch.rand(10, 2) * 90
+    assert not len(detect_corners(image, occupied, config))
 
 
-def test_a_shifted_image_is_followed_to_a_tenth_of_a_pixel(small_walk):
-    picture = grey(intensity(small_walk[0].image))
-    moved = np.roll(picture, (2, 5), (0, 1))
-    pixels = detect_corners(picture, torch.zeros(0, 2), CONFIG)
+def test_corners_of_a_shifted_image_are_tracked_to_a_tenth_of_a_pixel(small_walk):
+    image = grey(intensity(small_walk[0].image))
+    moved = np.roll(image, (2, 5), (0, 1))
+    pixels = detect_corners(image, torch.zeros(0, 2), CONFIG)
     pixels = pixels[(pixels[:, 0] < 110) & (pixels[:, 1] < 80)]
-    found, kept = track_corners(picture, moved, pixels, pixels + torch.tensor([4.0, 0.0]), CONFIG)
+    found, kept = track_corners(image, moved, pixels, pixels + torch.tensor([4.0, 0.0]), CONFIG)
     assert kept.float().mean() > 0.8
     error = (found - pixels - torch.tensor([5.0, 2.0]))[kept].norm(dim=1)
     assert error.quantile(0.9) < 0.1
 
 
-def test_what_does_not_lead_back_is_dropped(small_walk):
+def test_corners_that_are_not_tracked_back_are_rejected(small_walk):
     noise = np.random.default_rng(0).integers(0, 255, (96, 128)).astype(np.uint8)
     pixels = detect_corners(grey(intensity(small_walk[0].image)), torch.zeros(0, 2), CONFIG)
     _, kept = track_corners(grey(intensity(small_walk[0].image)), noise, pixels, pixels, CONFIG)
     assert kept.float().mean() < 0.3
 
 
-def test_wrong_matches_are_told_from_those_of_one_motion():
+def test_outliers_of_the_essential_matrix_are_rejected():
     g = torch.Generator().manual_seed(5)
     pixels = torch.rand(80, 2, generator=g) * torch.tensor([127.0, 95.0])
     depth = 1.5 + 2 * torch.rand(80, 1, generator=g)
@@ -79,11 +81,11 @@ def test_wrong_matches_are_told_from_those_of_one_motion():
     assert kept[20:].float().mean() > 0.95 and kept[:20].float().mean() < 0.3
 
 
-def test_too_few_matches_are_none():
+def test_too_few_matches_have_no_inliers():
     assert not epipolar_inliers(torch.rand(5, 3), torch.rand(5, 2), CAMERA, CONFIG).any()
 
 
-def test_observations_lie_where_the_truth_puts_the_points(mapper):
+def test_observations_are_where_true_depth_and_pose_project_the_landmarks(mapper):
     graph, errors = mapper.graph, []
     for (a, b), seen in graph.observations.items():
         truth = graph.keyframes[a].frame.truth
@@ -99,7 +101,7 @@ def test_observations_lie_where_the_truth_puts_the_points(mapper):
     assert torch.cat(errors).median() < 0.8
 
 
-def test_corners_are_shared_rather_than_found_again(mapper):
+def test_tracked_landmarks_take_the_place_of_new_ones(mapper):
     graph = mapper.graph
     counts = [len(points.rays) for points in graph.landmarks.values()]
     seen_in_1 = len(graph.observations[0, 1].index)
@@ -107,7 +109,7 @@ def test_corners_are_shared_rather_than_found_again(mapper):
     assert len(graph.landmarks) == len(graph)
 
 
-def test_points_can_be_switched_off(small_walk):
+def test_mapping_works_without_landmarks(small_walk):
     config = MappingConfig(landmarks=LandmarkConfig(per_keyframe=0))
     frames = walk(1, 1, *SMALL)
     made = Mapper(config, ExactPredictor(frames))

@@ -1,4 +1,4 @@
-"""One map has one scale, though a network guesses it anew for every image."""
+"""Scale of new keyframes: one map has one scale, though a network estimates it for every image."""
 
 from dataclasses import replace
 from math import log
@@ -17,7 +17,7 @@ LEVELS = 4
 
 
 class Unsure(ExactPredictor):
-    """Right but for the scale of each image, and for what codes can mend."""
+    """Exact up to a scale for each image, and to what codes can correct."""
 
     def __init__(self, frames, factors, **errors):
         super().__init__(frames, **errors)
@@ -43,7 +43,7 @@ def ratios(graph):
             for keyframe, state in zip(graph.keyframes, graph.states)]
 
 
-def test_a_new_keyframe_takes_the_scale_of_the_one_before(small_walk):
+def test_new_keyframe_takes_the_scale_of_the_one_before(small_walk):
     # moving along with depth that is 0.8 of what it is, a camera goes 0.8 of its way
     frames = small_walk[0:45:15]
     frames = [replace(f, truth=replace(f.truth, T_world_cam=scaled(f.truth.T_world_cam, 0.8)))
@@ -58,7 +58,7 @@ def scaled(T, factor):
     return T
 
 
-def test_the_network_decides_where_that_is_asked_for_or_nothing_is_shared(small_walk):
+def test_scale_of_the_network_is_kept_at_share_zero_or_without_overlap(small_walk):
     frames = small_walk[0:30:15]
     assert ratios(mapper_of(frames, (1.0, 1.2), share=0.0).graph) == pytest.approx([1, 1.2], 0.01)
     turned = se3.exp(torch.tensor([0, 0, 0, 0, 2.5, 0], dtype=torch.float64))
@@ -67,7 +67,7 @@ def test_the_network_decides_where_that_is_asked_for_or_nothing_is_shared(small_
     assert ratios(mapper_of([frames[0], away], (1.0, 1.2)).graph) == pytest.approx([1, 1.2], 0.01)
 
 
-def test_half_of_the_way_is_half_of_the_factor(small_walk):
+def test_share_of_a_half_is_half_of_the_log_factor(small_walk):
     frames = small_walk[0:30:15]
     graph = mapper_of(frames, (1.0, 1.44), share=0.0).graph
     assert log_scale_to_neighbours(graph, 1, 1, 0.3) == pytest.approx(-log(1.44), abs=0.02)
@@ -75,8 +75,8 @@ def test_half_of_the_way_is_half_of_the_factor(small_walk):
     assert halfway == pytest.approx([1.0, 1.2], rel=0.01)
 
 
-def test_a_map_of_one_scale_comes_of_images_of_many(small_walk):
-    """Tracked, not placed; codes cannot mend it here."""
+def test_map_of_images_of_different_scales_has_one_scale(small_walk):
+    """Poses are tracked, and codes cannot correct the scale here."""
     frames = small_walk[:60]
     g = torch.Generator().manual_seed(5)
     factors = (0.2 * torch.randn(len(frames), generator=g)).exp().tolist()

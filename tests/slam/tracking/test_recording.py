@@ -1,4 +1,4 @@
-"""What is remembered of every frame, and trajectories composed from it."""
+"""The record of every frame, and the trajectories composed from it."""
 
 from dataclasses import replace
 
@@ -71,7 +71,7 @@ def test_frames_follow_the_keyframe_they_were_tracked_against(recording, graph):
                                    atol=1e-5)
 
 
-def test_live_trajectory_keeps_what_was_known_at_the_time(recording, graph):
+def test_live_trajectory_keeps_the_poses_of_the_time(recording, graph):
     graph.states[1] = replace(graph.states[1], T_world_cam=torch.eye(4))
     live = recording.live()
     assert len(live) == 6
@@ -93,7 +93,7 @@ def test_losses_are_spans_of_frames():
     assert Recording().lost_spans() == []
 
 
-def test_nothing_gives_empty_trajectories():
+def test_no_frames_give_empty_trajectories():
     empty = Recording()
     assert len(empty.live()) == len(empty.final(KeyframeGraph())) == 0
     assert len(empty.true_trajectory()) == empty.frames == 0

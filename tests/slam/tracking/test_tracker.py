@@ -1,4 +1,4 @@
-"""Following one camera: keyframe decisions, losses, relocalisation, and a map that moves."""
+"""Tracking: keyframe decisions, losses, relocalisation, and a map that moves."""
 
 from dataclasses import replace
 from math import atan
@@ -24,7 +24,7 @@ def references(small_walk):
     return [reference_of(small_walk, 25 * n, n) for n in range(3)]
 
 
-def test_frames_are_followed_from_the_keyframe(small_walk, references):
+def test_frames_are_tracked_against_the_keyframe(small_walk, references):
     tracker = tracker_at(references[0])
     for frame in small_walk[:15]:
         tracked = track(tracker, frame)
@@ -33,7 +33,7 @@ def test_frames_are_followed_from_the_keyframe(small_walk, references):
         torch.testing.assert_close(composed, tracked.T_world_cam)
 
 
-def test_changed_exposure_is_followed(small_walk, references):
+def test_exposure_changes_are_tracked(small_walk, references):
     tracker = tracker_at(references[0])
     for frame in small_walk[:8]:
         gain = 1 - 0.04 * frame.index
@@ -42,22 +42,23 @@ def test_changed_exposure_is_followed(small_walk, references):
     assert tracked.alignment.gain == pytest.approx(gain, abs=0.05)
 
 
-def test_keyframe_is_asked_for_when_the_camera_has_moved(small_walk, references):
+def test_keyframe_is_requested_when_the_camera_has_moved(small_walk, references):
     tracker = tracker_at(references[0], min_overlap=0.0, min_inlier_ratio=0.0)
-    asked = [t for t in (track(tracker, f) for f in small_walk[:30])
+    requested = [t for t in (track(tracker, f) for f in small_walk[:30])
              if t.wants_keyframe]
     limit = CONFIG.keyframes.max_translation * references[0].median_depth
-    assert asked and float(asked[0].T_key_cam[:3, 3].norm()) == pytest.approx(limit, rel=0.2)
+    assert requested
+    assert float(requested[0].T_key_cam[:3, 3].norm()) == pytest.approx(limit, rel=0.2)
 
 
 def test_keyframe_waits_for_the_smallest_gap(small_walk, references):
     tracker = tracker_at(references[0], max_translation=1e-6, min_interval=3.5 / 30,
                          urgency=1e9)
-    asked = [track(tracker, f).wants_keyframe for f in small_walk[1:7]]
-    assert asked == [False, False, False, True, True, True]
+    requested = [track(tracker, f).wants_keyframe for f in small_walk[1:7]]
+    assert requested == [False, False, False, True, True, True]
 
 
-def test_keyframe_that_is_needed_at_once_does_not_wait(small_walk, references):
+def test_urgent_keyframe_does_not_wait(small_walk, references):
     tracker = tracker_at(references[0], max_translation=0.01, min_overlap=0.0,
                          min_inlier_ratio=0.0, min_interval=10.0)
     first = next(t for t in (track(tracker, f) for f in small_walk) if t.wants_keyframe)
@@ -66,7 +67,7 @@ def test_keyframe_that_is_needed_at_once_does_not_wait(small_walk, references):
 
 
 @pytest.mark.parametrize("picture", ["black", "white", "noise", "grey noise"])
-def test_picture_without_the_scene_is_a_loss_and_moves_nothing(small_walk, references, picture):
+def test_image_without_the_scene_is_a_loss_and_moves_nothing(small_walk, references, picture):
     g = torch.Generator().manual_seed(1)
     noise = torch.rand(3, *small_walk[0].image.shape[1:], generator=g)
     image = {"black": 0 * noise, "white": 0 * noise + 1, "noise": noise,
@@ -81,7 +82,7 @@ def test_picture_without_the_scene_is_a_loss_and_moves_nothing(small_walk, refer
     assert not after.lost and pose_error(after, small_walk[4]) < 0.006
 
 
-def test_lost_camera_is_found_at_the_keyframe_that_sees_it(small_walk, references):
+def test_lost_camera_is_relocalised_against_the_keyframe_that_sees_it(small_walk, references):
     tracker = tracker_at(*references)
     track(tracker, small_walk[50])
     track(tracker, with_image(small_walk[51], torch.zeros_like(small_walk[51].image)))
@@ -100,8 +101,8 @@ def wrong_depth():
 
 
 @pytest.mark.parametrize("index", [100, 110])
-def test_camera_that_was_carried_far_between_two_images_is_found(wrong_depth, index):
-    """Photometric alignment alone ends up metres away; features tell the pose, and a keyframe is
+def test_large_motion_between_two_frames_is_tracked_by_features(wrong_depth, index):
+    """Photometric alignment alone ends up metres away; features give the pose, and a keyframe is
     due at once."""
     frames, reference = wrong_depth
     found = track(tracker_at(reference), frames[index])
@@ -110,7 +111,7 @@ def test_camera_that_was_carried_far_between_two_images_is_found(wrong_depth, in
     assert pose_error(found, frames[index]) < 0.25 * float(moved)
 
 
-def test_features_of_wrong_depth_do_not_overrule_an_alignment_that_they_allow(wrong_depth):
+def test_features_of_wrong_depth_do_not_replace_an_alignment_that_they_agree_with(wrong_depth):
     """Perspective from points alone would be far worse here than the aligned image."""
     frames, reference = wrong_depth
     found = track(tracker_at(reference), frames[60])
@@ -118,7 +119,7 @@ def test_features_of_wrong_depth_do_not_overrule_an_alignment_that_they_allow(wr
     assert not found.lost and pose_error(found, frames[60]) < 0.1
 
 
-def test_camera_found_elsewhere_stays_there_until_the_next_keyframe(small_walk, references):
+def test_relocalised_camera_keeps_its_keyframe_until_the_next_one(small_walk, references):
     tracker = tracker_at(*references)
     track(tracker, with_image(small_walk[51], torch.zeros_like(small_walk[51].image)))
     for frame in small_walk[1:6]:
@@ -130,7 +131,7 @@ def test_camera_found_elsewhere_stays_there_until_the_next_keyframe(small_walk, 
     assert track(tracker, small_walk[6]).keyframe == 3
 
 
-def test_camera_found_at_an_old_keyframe_moves_with_that_one(small_walk, references):
+def test_camera_relocalised_at_an_old_keyframe_moves_with_that_one(small_walk, references):
     """Mapping corrected the old keyframe while it was not the newest."""
     tracker = tracker_at(*references)
     track(tracker, with_image(small_walk[51], torch.zeros_like(small_walk[51].image)))
@@ -155,13 +156,13 @@ def test_few_of_many_keyframes_are_tried_after_a_loss(small_walk):
         tracker.set_map(reference, poses(known[:n + 1]))
     track(tracker, with_image(small_walk[59], torch.zeros_like(small_walk[59].image)))
     tried = candidates(small_walk[17].pyramid[-1], known, known[3], max_keyframes=2)
-    assert len(tried) <= 4, "two that look alike, the one that was followed, and the newest"
+    assert len(tried) <= 4, "the two most similar, the one tracked against, and the newest"
     assert {3, len(known) - 1} <= {reference.keyframe for reference in tried}
     found = track(tracker, small_walk[17])
     assert not found.lost and pose_error(found, small_walk[17]) < 0.006
 
 
-def test_camera_moves_along_when_the_map_moves_its_keyframe(small_walk, references):
+def test_camera_moves_with_its_keyframe_when_the_map_is_corrected(small_walk, references):
     tracker = tracker_at(references[0])
     before = track(tracker, small_walk[5])
     shift = se3.exp(torch.tensor([0.5, 0.2, -0.3, 0.1, 0.0, 0.4]))
@@ -173,8 +174,8 @@ def test_camera_moves_along_when_the_map_moves_its_keyframe(small_walk, referenc
     torch.testing.assert_close(after.T_world_cam, shift @ before.T_world_cam, atol=3e-3, rtol=0)
 
 
-def test_new_keyframe_takes_over_where_the_camera_was(small_walk, references):
-    """The new keyframe was tracked at a wrong place and put right by mapping: the camera's
+def test_pose_follows_the_correction_of_a_new_keyframe(small_walk, references):
+    """The new keyframe was tracked at a wrong pose and corrected by mapping: the camera's
     pose must follow, or the next alignment starts from a wrong guess."""
     tracker = tracker_at(references[0])
     for frame in small_walk[:11]:
