@@ -1,5 +1,5 @@
-"""True depth of an image that has none of its own, from where it was measured: by another camera,
-or by the same one a few frames earlier or later."""
+"""True depth registered to an image that has none of its own: from a depth camera beside the
+colour camera, or from a frame a little earlier or later."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,13 +12,14 @@ from scenecode.optim.geometry.camera import MIN_DEPTH, PinholeCamera
 from scenecode.optim.geometry.visibility import nearest_points
 from scenecode.slam.records.frame import Frame, GroundTruth
 
-#: Seconds within which a measurement serves another image: little is hidden from either.
-NEAR = 0.25
+#: Seconds between a measured depth and another frame that takes it, at most: longer apart, too
+#: much of the scene is hidden from one of the two views.
+MAX_TIME_OFFSET = 0.25
 
 
 @dataclass(frozen=True)
 class MeasuredDepth:
-    """A true depth (H, W) with where and when it was measured."""
+    """A true depth (H, W) in metres, with the pose and the time at which it was measured."""
 
     timestamp: float
     camera: PinholeCamera
@@ -27,12 +28,13 @@ class MeasuredDepth:
     depth: Tensor
 
 
-def seen_by(depth: Tensor, camera: PinholeCamera, T_other_cam: Tensor,
-            other: PinholeCamera) -> Tensor:
-    """Depth (H, W) in metres, 0 unknown, of ``camera`` as another one sees it, through its lens;
-    ``T_other_cam`` (4, 4) leads there.
+def register_depth(depth: Tensor, camera: PinholeCamera, T_other_cam: Tensor,
+                   other: PinholeCamera) -> Tensor:
+    """The depth image of ``camera`` (H, W), z in metres, 0 unknown, registered to the pixels of
+    ``other``, with the latter's distortion; ``T_other_cam`` (4, 4) maps points from the first
+    camera to the other.
 
-    A pixel takes the nearest point that falls on it, and stays 0 where none does.
+    A pixel takes the nearest point that is projected into it, and stays 0 where there is none.
     """
     known = depth.reshape(-1) > 0
     x, _ = camera.backproject(camera.pixel_grid(torch.float64)[known],
@@ -45,13 +47,13 @@ def seen_by(depth: Tensor, camera: PinholeCamera, T_other_cam: Tensor,
 
 
 def with_depth(frame: Frame, measured: Sequence[MeasuredDepth]) -> GroundTruth | None:
-    """What is true of a frame; a depth that it lacks is taken from the measurement nearest in
-    time, if that is ``NEAR`` and its own pose is known."""
+    """The truth about a frame; a missing depth is registered from the measurement nearest in
+    time, if that is within ``MAX_TIME_OFFSET`` and the frame's own pose is known."""
     truth = frame.truth
     if truth is None or truth.depth is not None or truth.T_world_cam is None or not measured:
         return truth
     nearest = min(measured, key=lambda m: abs(m.timestamp - frame.timestamp))
-    if abs(nearest.timestamp - frame.timestamp) > NEAR:
+    if abs(nearest.timestamp - frame.timestamp) > MAX_TIME_OFFSET:
         return truth
     T = se3.inverse(truth.T_world_cam) @ nearest.T_world_cam
-    return replace(truth, depth=seen_by(nearest.depth, nearest.camera, T, frame.camera))
+    return replace(truth, depth=register_depth(nearest.depth, nearest.camera, T, frame.camera))

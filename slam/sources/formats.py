@@ -60,10 +60,14 @@ def open_source(spec: str, options: SourceOptions = SourceOptions()) -> Source:
     The first of ``FORMATS`` that recognises it opens it.  Raises ``SourceError`` when there is
     nothing there, nothing readable, or when the options do not fit.
     """
-    for form in FORMATS:
-        if form.recognises(spec):
+    try:
+        form = next((form for form in FORMATS if form.recognises(spec)), None)
+        if form is not None:
             return form.open(spec, options)
-    path = Path(spec).expanduser()
+    except OSError as error:
+        raise SourceError(f"cannot read {spec}: {error.strerror or error}; check the path and its "
+                          "permissions") from error
+    path = _path(spec)
     if path.is_dir():
         raise SourceError(f"{path}: no images in this folder{_hint(path)}; {FORMS}")
     raise SourceError(f"{spec}: no such file or folder; {FORMS}")
@@ -101,10 +105,18 @@ def markdown_table() -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"
 
 
+def _path(spec: str) -> Path:
+    """What the user wrote as a path, ``~`` expanded where there is such a user."""
+    try:
+        return Path(spec).expanduser()
+    except RuntimeError:
+        return Path(spec)
+
+
 def _folder(recognises: Callable[[Path], bool]) -> Callable[[str], bool]:
     """A test of folders as one of what the user wrote."""
     def test(spec: str) -> bool:
-        path = Path(spec).expanduser()
+        path = _path(spec)
         return path.is_dir() and recognises(path)
     return test
 
@@ -112,7 +124,7 @@ def _folder(recognises: Callable[[Path], bool]) -> Callable[[str], bool]:
 def _at_path(opens: Callable[[Path, SourceOptions], Source]
              ) -> Callable[[str, SourceOptions], Source]:
     """An opener of paths as one of what the user wrote."""
-    return lambda spec, options: opens(Path(spec).expanduser(), options)
+    return lambda spec, options: opens(_path(spec), options)
 
 
 def _is_scenenet(folder: Path) -> bool:
@@ -218,7 +230,7 @@ FORMATS: tuple[Format, ...] = (
     Format(
         name="video file", layout="any other file; what OpenCV decodes", camera="",
         stamps="the container's, or frame number / `--fps` if given", truth="",
-        recognises=lambda spec: Path(spec).expanduser().is_file(),
+        recognises=lambda spec: _path(spec).is_file(),
         open=_at_path(_open_file)),
     Format(
         name="network camera", layout="a URL that OpenCV opens (`rtsp://`, `http://` MJPEG)",

@@ -23,7 +23,7 @@ _FOCAL_OVER_WIDTH = 237 / 256
 
 
 class RoomsSource:
-    """Frames of a hand-held walk through the room of a seed, rendered as they are asked for.
+    """A ``Source`` of frames of a hand-held walk through the room of a seed, rendered on demand.
 
     Poses in the truth are in the room's own frame (z up, origin in a lower corner).
     ``effects`` adds what a real camera does to pictures; ``supersample`` smooths edges.
@@ -42,7 +42,8 @@ class RoomsSource:
                               ">= 0, at least one frame and a positive rate")
         self.name, self.fps, self.length = f"rooms:{seed}", float(fps), frames
         focal = _FOCAL_OVER_WIDTH * width
-        self.camera = PinholeCamera(focal, focal, (width - 1) / 2, (height - 1) / 2, width, height)
+        self.camera = PinholeCamera(fx=focal, fy=focal, cx=(width - 1) / 2, cy=(height - 1) / 2,
+                                    width=width, height=height)
         self._seed, self._supersample, self._effects = seed, supersample, effects
         self._room = generate_room(seed, room)
         self._poses = hand_held_path(self._room, seed, frames, fps, path)
@@ -56,15 +57,17 @@ class RoomsSource:
         return self._poses
 
     def frame(self, index: int) -> Frame:
-        """One frame, rendered now."""
+        """Render one frame."""
         T_world_cam = self._poses[index]
         view = render(self._room, T_world_cam, self.camera, self._supersample)
         pixels = view.image if self._effects is None else camera_effects(
             view.image, self._seed, index, self.fps, self._effects)
         image = torch.from_numpy(pixels).permute(2, 0, 1).float() / 255
-        truth = GroundTruth(torch.from_numpy(T_world_cam.copy()),
-                            torch.from_numpy(view.depth), torch.from_numpy(view.labels))
-        return Frame(index, index / self.fps, image.contiguous(), self.camera, truth)
+        truth = GroundTruth(T_world_cam=torch.from_numpy(T_world_cam.copy()),
+                            depth=torch.from_numpy(view.depth),
+                            labels=torch.from_numpy(view.labels))
+        return Frame(index=index, timestamp=index / self.fps, image=image.contiguous(),
+                     camera=self.camera, truth=truth)
 
     def close(self) -> None:
         """Nothing to release."""

@@ -10,7 +10,7 @@ from torch import Tensor
 from scenecode.core.images import read_map
 from scenecode.optim.geometry import se3
 from scenecode.optim.geometry.camera import PinholeCamera
-from scenecode.slam.records.true_depth import seen_by
+from scenecode.slam.records.true_depth import register_depth
 from scenecode.slam.sources.base.image_sequence import ImageItem, TruthReader
 from scenecode.slam.sources.base.rectifier import RawTruth
 
@@ -43,8 +43,8 @@ def pose_and_depth(metres: Callable[[np.ndarray], np.ndarray],
         if depth_camera is not None:
             height, width = depth.shape
             own = depth_camera.resized(width, height)
-            depth = seen_by(torch.from_numpy(_undistorted(depth, own)), own.undistorted(), T,
-                            camera).numpy()
+            depth = register_depth(torch.from_numpy(_undistorted(depth, own)),
+                                   own.undistorted(), T, camera).numpy()
         return RawTruth(T_world_cam=item.T_world_cam, depth=depth)
     return read
 

@@ -54,12 +54,13 @@ class StampedFiles:
 
 
 def content_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Number and content of the lines that are not empty, comments left out.
+    """Number and content of the lines that are not empty, comments left out; names in them may
+    be in the encoding of the file system.
 
     Raises ``SourceError`` for a file that cannot be read as text.
     """
     try:
-        text = read_text(path)
+        text = read_text(path, errors="surrogateescape")
     except (OSError, UnicodeDecodeError) as error:
         raise SourceError(f"cannot read {path}: {error}; fetch it again") from error
     for number, line in enumerate(text.splitlines(), 1):

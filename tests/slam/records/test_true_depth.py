@@ -10,10 +10,15 @@ from scenecode.optim.geometry import se3
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.optim.geometry.distortion import BrownConrady
 from scenecode.slam.records.frame import Frame, GroundTruth
-from scenecode.slam.records.true_depth import NEAR, MeasuredDepth, seen_by, with_depth
+from scenecode.slam.records.true_depth import (
+    MAX_TIME_OFFSET,
+    MeasuredDepth,
+    register_depth,
+    with_depth,
+)
 from scenecode.slam.tracking.recording import Recording
 
-CAMERA = PinholeCamera(60, 60, 31.5, 23.5, 64, 48)
+CAMERA = PinholeCamera(fx=60, fy=60, cx=31.5, cy=23.5, width=64, height=48)
 
 
 def ahead(metres: float) -> torch.Tensor:
@@ -30,7 +35,7 @@ def frame(number: int, T_world_cam=None, depth=None) -> Frame:
 
 
 def test_a_wall_comes_nearer_as_the_camera_walks_towards_it():
-    seen = seen_by(torch.full((48, 64), 3.0), CAMERA, se3.inverse(ahead(1.0)), CAMERA)
+    seen = register_depth(torch.full((48, 64), 3.0), CAMERA, se3.inverse(ahead(1.0)), CAMERA)
     assert seen[seen > 0].unique().tolist() == pytest.approx([2.0])
     # the points spread over 1.5 times the width: most pixels get one, some none
     assert 0.3 < float((seen > 0).float().mean()) < 1
@@ -41,7 +46,7 @@ def test_another_focal_length_shows_the_same_rays_elsewhere():
     depth = torch.full((48, 64), 2.0)
     depth[:, 40:] = 1.0
     wide = replace(CAMERA, fx=45.0, fy=45.0)
-    seen = seen_by(depth, CAMERA, se3.identity(), wide)
+    seen = register_depth(depth, CAMERA, se3.identity(), wide)
     edge = wide.cx + (39.5 - CAMERA.cx) * 45 / 60
     row = seen[24]
     assert set(row.tolist()) == {0.0, 1.0, 2.0}
@@ -54,7 +59,7 @@ def test_the_nearer_of_two_surfaces_hides_the_other():
     depth[20:28, 28:36] = 1.0
     T_other_cam = se3.identity()
     T_other_cam[0, 3] = 0.1
-    seen = seen_by(depth, CAMERA, T_other_cam, CAMERA)
+    seen = register_depth(depth, CAMERA, T_other_cam, CAMERA)
     # 6 pixels of parallax for the near square, 1.5 for what is behind it
     assert (seen[20:28, 34:42] == 1.0).all()
 
@@ -63,7 +68,7 @@ def test_a_lens_that_bends_sees_it_where_its_image_shows_it():
     depth = torch.zeros(48, 64)
     depth[24, 60] = 2.0
     bent = replace(CAMERA, distortion=BrownConrady(k1=-0.3))
-    seen = seen_by(depth, CAMERA, se3.identity(), bent)
+    seen = register_depth(depth, CAMERA, se3.identity(), bent)
     column = 31.5 + 60 * (28.5 / 60) * (1 - 0.3 * (28.5 / 60) ** 2)
     assert seen.nonzero().tolist() == [[24, round(column)]]
 
@@ -83,7 +88,7 @@ def test_a_frame_takes_the_nearest_measurement_through_the_true_motion():
 def test_without_a_measurement_in_time_depth_stays_unknown(late):
     measured = [MeasuredDepth(timestamp=0.0, camera=CAMERA, T_world_cam=ahead(0.0),
                               depth=torch.ones(48, 64))] if late else []
-    assert with_depth(frame(int(30 * NEAR) + 2), measured).depth is None
+    assert with_depth(frame(int(30 * MAX_TIME_OFFSET) + 2), measured).depth is None
     assert with_depth(replace(frame(1), truth=None), measured) is None
 
 

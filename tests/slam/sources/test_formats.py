@@ -34,6 +34,12 @@ def test_nothing_readable_nothing_there_and_nothing_known(tmp_path):
         open_source(str(tmp_path / "notes.txt"), small())
 
 
+@pytest.mark.parametrize("spec", ["~nobody-of-this-name/video.mp4", "x" * 5000])
+def test_impossible_paths_are_refused(spec):
+    with pytest.raises(SourceError, match="no such file|cannot read"):
+        open_source(spec, small())
+
+
 def test_a_folder_of_folders_says_which_one_to_take(tmp_path):
     write_pictures(tmp_path / "seq-01", ["0.png"])
     with pytest.raises(SourceError, match="seq-01"):

@@ -1,6 +1,8 @@
 """TUM RGB-D folders: lists, cameras, truth, and their flaws."""
 
 import logging
+import os
+import sys
 
 import cv2
 import numpy as np
@@ -71,6 +73,14 @@ def test_lists_of_other_tools_are_read(tmp_path, text):
 def test_names_with_blanks_commas_and_hashes_are_read(tmp_path):
     write_pictures(tmp_path, ["a b, c#1.png"])
     (tmp_path / "rgb.txt").write_text("100.00 a b, c#1.png\n")
+    assert greys(open_source(str(tmp_path), small())) == [10]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux only")
+def test_listed_names_that_are_not_utf_8_are_read(tmp_path):
+    (write_pictures(tmp_path, ["a.png"]) / "a.png").rename(os.fsdecode(
+        os.fsencode(tmp_path) + b"/K\xfcche.png"))
+    (tmp_path / "rgb.txt").write_bytes(b"# K\xfcche\n100.0 K\xfcche.png\n")
     assert greys(open_source(str(tmp_path), small())) == [10]
 
 
