@@ -2,6 +2,7 @@
 
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import TimeoutError as FuturesTimeout
 
 from scenecode.slam.records.snapshot import Snapshot
 from scenecode.slam.runtime.mailbox import Mailbox
@@ -27,7 +28,10 @@ class ViewerThread:
 
         Re-raises what the viewer raised; ``TimeoutError`` after ``timeout`` seconds.
         """
-        self._loop.result(timeout)
+        try:
+            self._loop.result(timeout)
+        except FuturesTimeout as error:  # another class than TimeoutError before Python 3.11
+            raise TimeoutError(*error.args) from error
 
     def __enter__(self) -> "ViewerThread":
         return self
