@@ -18,9 +18,8 @@ from scenecode.networks.data.datasets import DatasetName, open_dataset
 from scenecode.networks.evaluation.comparison import Comparison, compare, require_same_classes
 from scenecode.networks.evaluation.metrics import Confusion, DepthErrors
 from scenecode.networks.evaluation.model_page import ModelPage
-from scenecode.networks.evaluation.pictures import title
 from scenecode.networks.evaluation.reliability import ProbabilityReliability, ScaleReliability
-from scenecode.networks.families.network import Answer, Network
+from scenecode.networks.families.network import Answer, Network, answer_title
 from scenecode.networks.inference.checkpoint import find_weights, load_checkpoint
 from scenecode.networks.inference.precision import Precision, choose_dtype
 from scenecode.networks.inference.preparation import make_ready
@@ -179,8 +178,8 @@ def _print(evaluation: Evaluation) -> None:
     for key in SCORES:
         table.add_row(key, *(f"{values[key]:.4f}" for values in scores.values()))
     console.print(table)
-    table = Table("class", "share", *(f"{text}, {title(kind)}" for text in ("IoU", "accuracy")
-                                      for kind in scores))
+    table = Table("class", "share", *(f"{text}, {answer_title(kind)}"
+                                      for text in ("IoU", "accuracy") for kind in scores))
     for name, row in evaluation.by_class().items():
         values = (row["share"], *(row[kind][key] for key in ("iou", "accuracy")
                                   for kind in scores))

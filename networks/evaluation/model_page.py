@@ -7,9 +7,9 @@ from scenecode.core.atomic_write import write_text
 from scenecode.core.errors import DataError, ResultError
 from scenecode.core.images import write_rgb
 from scenecode.networks.evaluation.comparison import Comparison
-from scenecode.networks.evaluation.pictures import evenly_spaced, prediction_sheet, title
+from scenecode.networks.evaluation.pictures import evenly_spaced, prediction_sheet
 from scenecode.networks.evaluation.reliability_plot import save_reliability_plot
-from scenecode.networks.families.network import Network
+from scenecode.networks.families.network import Network, answer_title
 
 #: Images shown, and those of them that the family's own figures are drawn of.
 SHOWN, WITH_FIGURES = 8, 3
@@ -86,14 +86,14 @@ def _page(result: dict, heading: str, captions: dict[str, str]) -> str:
     classes = [[name, _number(row["share"]),
                 *(_number(row[kind][key]) for key in ("iou", "accuracy") for kind in kinds)]
                for name, row in result["classes"].items()]
-    class_head = ["class", "share", *(f"{text}, {title(kind)}" for text in ("IoU", "accuracy")
-                                      for kind in kinds)]
+    class_head = ["class", "share", *(f"{text}, {answer_title(kind)}"
+                                      for text in ("IoU", "accuracy") for kind in kinds)]
     figures = "".join(f'<h2>{html.escape(text)}</h2><img src="{name}" alt="{html.escape(text)}">'
                       for name, text in captions.items())
     heading = html.escape(heading)
     return (f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{heading}</title>"
             f"<style>{_STYLE}</style><h1>{heading}</h1>"
-            + _table(["", *map(title, kinds)], scores)
+            + _table(["", *map(answer_title, kinds)], scores)
             + _table(class_head, classes) + figures + "</html>\n")
 
 

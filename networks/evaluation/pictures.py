@@ -11,7 +11,7 @@ from scenecode.core.images import image_to_uint8, write_rgb
 from scenecode.core.titles import title_row
 from scenecode.networks.classes import VOID, ClassSet
 from scenecode.networks.evaluation.comparison import Comparison, compare
-from scenecode.networks.families.network import Answer, Network
+from scenecode.networks.families.network import Answer, Network, answer_title
 from scenecode.networks.sample import LabelledImages
 
 #: Images of a data set that are shown during training.
@@ -36,20 +36,15 @@ def _columns(comparison: Comparison, classes: ClassSet) -> dict[str, np.ndarray]
     return {
         "image": image_to_uint8(truth.image),
         "depth, true": depth_colours(truth.depth.numpy()),
-        **{f"depth, {title(name)}": _depth_picture(answer, truth.depth)
+        **{f"depth, {answer_title(name)}": _depth_picture(answer, truth.depth)
            for name, answer in answers.items()},
         "depth uncertainty": amount_colours(
             _or_zeros(first.prox_b, truth.depth) / FULLY_UNCERTAIN),
         "labels, true": classes.paint(truth.labels),
-        **{f"labels, {title(name)}": _label_picture(answer, truth.labels, classes)
+        **{f"labels, {answer_title(name)}": _label_picture(answer, truth.labels, classes)
            for name, answer in answers.items()},
         "label entropy": amount_colours(_or_zeros(
             None if first.logits is None else relative_entropy(first.logits), truth.depth))}
-
-
-def title(answer: str) -> str:
-    """The name of an answer as words: ``zero code`` for ``zero_code``."""
-    return answer.replace("_", " ")
 
 
 def _depth_picture(answer: Answer, like: Tensor) -> np.ndarray:

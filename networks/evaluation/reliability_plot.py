@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from scenecode.networks.evaluation.reliability import LARGEST_SCALE, SMALLEST_SCALE
+from scenecode.networks.families.network import answer_title
 
 #: Smallest and largest dots of the drawing, in points squared, for shares 0 and 1 of the pixels.
 _DOTS = (8.0, 400.0)
@@ -30,7 +31,7 @@ def save_reliability_plot(path: Path, calibration: dict[str, dict]) -> None:
     for kind, values in calibration.items():
         p = values["probabilities"]
         _dots(probability, p["bins"], "confidence", "accuracy",
-              f"{kind.replace('_', ' ')}: ECE {p['ece']:.3f}, NLL {p['nll']:.2f}")
+              f"{answer_title(kind)}: ECE {p['ece']:.3f}, NLL {p['nll']:.2f}")
     _diagonal(probability, 0, 1)
     probability.set(title="class probabilities", xlabel="confidence", ylabel="accuracy")
     probability.legend(loc="upper left")

@@ -60,6 +60,11 @@ class Answer:
         return None if self.logits is None else self.logits.argmax(0)
 
 
+def answer_title(name: str) -> str:
+    """The name of an answer as words: ``zero code`` for ``zero_code``."""
+    return name.replace("_", " ")
+
+
 @dataclass(frozen=True)
 class Figure:
     """A picture that explains what a network does with one image."""

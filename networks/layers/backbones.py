@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from scenecode.core.errors import ConfigError
+
 BackboneName = Literal["mobilenetv2", "efficientnet_lite1", "resnet18", "resnet34", "resnet50"]
 #: ``keras`` pads more right and below than left and above at stride 2, as Keras' MobileNetV2 and
 #: every EfficientNet-Lite were trained.
@@ -25,14 +27,14 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 def make_backbone(name: BackboneName, padding: Padding = "torch",
                   frozen_norm: bool = False) -> "Backbone":
     """A backbone with random weights; ``frozen_norm`` keeps batch norm at its loaded
-    statistics."""
+    statistics.  Raises ``ConfigError`` for a padding that the backbone does not have."""
     if name == "mobilenetv2":
         return MobileNetV2(padding, frozen_norm)
     if name == "efficientnet_lite1":
         return EfficientNetLite1(padding, frozen_norm)
     if padding != "torch":
-        raise ValueError(f"padding '{padding}' exists for mobilenetv2 and efficientnet_lite1 "
-                         f"only, not for {name}")
+        raise ConfigError(f"padding '{padding}' exists for mobilenetv2 and efficientnet_lite1 "
+                          f"only, not for {name}; use padding: torch")
     block, counts = _RESNETS[name]
     return ResNet(block, counts, frozen_norm)
 
@@ -88,11 +90,12 @@ class Backbone(nn.Module, ABC):
     def freeze(self, count: int) -> None:
         """Stop learning in the first ``count`` blocks; nothing is back-propagated there.
 
-        Raises ``ValueError`` when there are fewer blocks.
+        Raises ``ConfigError`` when there are fewer blocks.
         """
         blocks = self.blocks()
         if not 0 <= count <= len(blocks):
-            raise ValueError(f"can freeze 0 to {len(blocks)} blocks, not {count}")
+            raise ConfigError(f"frozen_blocks: this backbone can freeze 0 to {len(blocks)} "
+                              f"blocks, not {count}")
         for block in blocks[:count]:
             block.requires_grad_(False)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from scenecode.core.atomic_write import write_text
 from scenecode.core.errors import DataError
+from scenecode.networks.families.network import answer_title
 
 #: Held-out scores that are drawn.
 _SCORES = {"mIoU": "miou", "proximity error": "proximity_error", "AbsRel": "abs_rel"}
@@ -60,7 +61,7 @@ def save_curves(path: Path, records: Sequence[dict],
             for label, name in names.items() if name in parts})
     for axes, (title, name) in zip(below, _SCORES.items()):
         _draw(axes, epochs, f"held-out {title}", {
-            answer.replace("_", " "): [r["val"][answer][name] for r in records]
+            answer_title(answer): [r["val"][answer][name] for r in records]
             for answer in answers})
     for axes in (*above[1 + len(loss_curves):], *below[len(_SCORES):]):
         axes.set_axis_off()

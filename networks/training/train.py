@@ -24,7 +24,8 @@ from scenecode.networks.data.cached import CachedImages
 from scenecode.networks.data.mixed import MixedImages
 from scenecode.networks.distributed import Processes
 from scenecode.networks.evaluation.evaluate import evaluate_model
-from scenecode.networks.evaluation.pictures import save_sample_pictures, title
+from scenecode.networks.evaluation.pictures import save_sample_pictures
+from scenecode.networks.families.network import answer_title
 from scenecode.networks.inference.checkpoint import save_checkpoint
 from scenecode.networks.sample import LabelledImages, Sample
 from scenecode.networks.training.config import TrainConfig, read_train_config
@@ -140,7 +141,7 @@ def _finish_epoch(trainer: Trainer, held_out: LabelledImages, losses: dict, out:
                                                 for answer in scores.values())
                         for text, name, digits in PRINTED)
     console.print(f"epoch {trainer.epoch}/{trainer.config.epochs}  loss {losses['loss']:.3f}  "
-                  f"{' | '.join(map(title, scores))}:  {summary}")
+                  f"{' | '.join(map(answer_title, scores))}:  {summary}")
 
 
 @contextmanager

@@ -182,14 +182,14 @@ def _build(cls, mapping, where: str, prefix: str, types: Mapping[str, type]):
               for key, value in mapping.items()}
     try:
         return cls(**values)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, ConfigError) as error:
         raise ConfigError(f"{where}: {error}") from error
 
 
 def _replace(config, values: dict, where: str):
     try:
         return replace(config, **values)
-    except ValueError as error:
+    except (ValueError, ConfigError) as error:
         raise ConfigError(f"{where}: {error}") from error
 
 

@@ -162,3 +162,35 @@ def test_new_keys_are_read_as_ever_beside_renamed_ones():
     config = from_mapping(Outer, {"epochs": 4, "inner": {"rate": 2}}, "new.yaml", RENAMED)
     assert override(config, "inner.shape=flat", RENAMED) == Outer(
         epochs=4, inner=Inner(rate=2.0, shape=Shape.FLAT))
+
+
+@dataclass(frozen=True)
+class Checked:
+    size: int = 1
+
+    def __post_init__(self):
+        if self.size < 1:
+            raise ConfigError(f"size must be positive, got {self.size}")
+
+
+@dataclass(frozen=True)
+class Variable:
+    """``part`` is of a type that its reader decides."""
+
+    part: object = None
+    count: int = 0
+
+
+def test_what_a_configuration_itself_refuses_is_told_with_the_file():
+    with pytest.raises(ConfigError, match="c.yaml: size must be positive, got 0"):
+        from_mapping(Checked, {"size": 0}, "c.yaml")
+    with pytest.raises(ConfigError, match="--set size=-1: size must be positive"):
+        override(Checked(), "size=-1")
+
+
+def test_a_field_may_have_a_type_that_its_reader_decides():
+    read = from_mapping(Variable, {"part": {"size": 3}}, "c.yaml", types={"part": Checked})
+    assert read == Variable(part=Checked(size=3))
+    assert override(read, "part.size=4").part == Checked(size=4)
+    with pytest.raises(ConfigError, match="unknown key 'part.sise'; did you mean size"):
+        from_mapping(Variable, {"part": {"sise": 3}}, "c.yaml", types={"part": Checked})

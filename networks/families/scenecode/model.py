@@ -20,7 +20,7 @@ from scenecode.networks.families.scenecode.jacobian_pictures import jacobian_fig
 from scenecode.networks.families.scenecode.recognition import Recognition
 from scenecode.networks.layers.backbones import Backbone, make_backbone
 from scenecode.networks.layers.refinenet import RefineNet
-from scenecode.networks.prediction import Prediction
+from scenecode.networks.prediction import Prediction, resize_maps
 from scenecode.networks.sample import Sample
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.optim.geometry.proximity import proximity_from_depth
@@ -198,8 +198,7 @@ class SceneCode(Network):
 
     def _full_size(self, maps: Tensor) -> Tensor:
         """The first of feature-resolution maps (B, N, h, w) at image resolution, on the CPU."""
-        return F.interpolate(maps, (self.height, self.width), mode="bilinear",
-                             align_corners=False)[0].cpu()
+        return resize_maps(maps[0], self.width, self.height).cpu()
 
     @torch.no_grad()
     def encode(self, image: Tensor, depth: Tensor, labels: Tensor,

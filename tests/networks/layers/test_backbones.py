@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import nn
 
-from scenecode.core.errors import CheckpointError
+from scenecode.core.errors import CheckpointError, ConfigError
 from scenecode.networks.layers.backbones import conv_norm, make_backbone
 from scenecode.networks.layers.imagenet import load_imagenet
 
@@ -77,7 +77,7 @@ def test_frozen_blocks_and_norms_do_not_move():
         if "running" in key or key.startswith(("features.0.", "features.3.")):
             assert torch.equal(before[key], after[key]), key
     assert not torch.equal(before["features.17.conv.3.bias"], after["features.17.conv.3.bias"])
-    with pytest.raises(ValueError, match="freeze 0 to 18"):
+    with pytest.raises(ConfigError, match="freeze 0 to 18"):
         backbone.freeze(19)
 
 
