@@ -22,7 +22,8 @@ from scenecode.slam.benchmarks.fusion_scenes import (
 from scenecode.slam.fusion.label_fusion import METHODS
 
 CONTRACT = {"none", "multiplication", "average", "code", "code_without_prior"}
-FAST = ["--methods", "none", "average", "code", "--views", "1", "2"]
+FEW_ITERATIONS = ["--set", "code.gauss_newton.iterations=2", "--set", "surfaces.offsets=[1, 2]"]
+FAST = ["--methods", "none", "average", "code", "--views", "1", "2", *FEW_ITERATIONS]
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def evaluate(tiny_weights, capsys):
 
 
 def test_json_has_the_agreed_keys(evaluate):
-    status, result, _ = evaluate("--references", "2", "--views", "2", "1")
+    status, result, _ = evaluate("--references", "2", "--views", "2", "1", *FEW_ITERATIONS)
     assert status == 0 and list(result["views"]) == ["1", "2"]
     for methods in result["views"].values():
         assert CONTRACT <= methods.keys() == METHODS.keys()
@@ -60,7 +61,7 @@ def test_a_run_goes_on_from_its_cache_and_only_with_the_same_settings(evaluate, 
                         lambda data, index: rendered.append(index) or groups(data, index))
     _, again, _ = evaluate(*fast)
     assert again == first and not rendered
-    _, more, _ = evaluate(*fast[:-4], "--references", "4", *fast[-2:])
+    _, more, _ = evaluate(*FAST, "--references", "4", "--cache", str(tmp_path))
     assert rendered == [1] and more["references"] == 4
     evaluate(*fast, "--set", "code.sigma=1")
     assert rendered == [1, 0]
@@ -116,7 +117,8 @@ def test_settings_that_mean_nothing_are_refused(evaluate, arguments):
 
 
 def test_pictures_have_a_column_for_each_view(evaluate, tmp_path):
-    evaluate(*FAST, "--references", "2", "--pictures", str(tmp_path / "pages"))
+    evaluate("--methods", "none", "--views", "2", "--references", "2", *FEW_ITERATIONS,
+             "--pictures", str(tmp_path / "pages"))
     pages = sorted((tmp_path / "pages").iterdir())
     assert [p.name for p in pages] == ["000.png", "001.png"]
     page = cv2.imread(str(pages[0]))
