@@ -18,7 +18,7 @@ from scenecode.slam.config.slam_config import SlamConfig
 from scenecode.slam.records.frame import Frame
 from scenecode.slam.records.snapshot import Snapshot
 from scenecode.slam.runtime.mailbox import Mailbox
-from scenecode.slam.sources import SourceOptions, open_source
+from scenecode.slam.sources import FORMS, SourceOptions, open_source
 from scenecode.slam.sources.base.source import Source
 from scenecode.slam.sources.calibration.intrinsics import parse_intrinsics
 from scenecode.slam.system import System
@@ -30,6 +30,7 @@ DEMO_EXAMPLES = """examples:
   scenecode demo --seed 5 --out out   another room, results kept in out/"""
 RUN_EXAMPLES = """examples:
   scenecode run 0 --view                                  webcam, live in the browser
+  scenecode run rtsp://camera/stream --view               network camera
   scenecode run video.mp4 --intrinsics 525,525,320,240 --out result
   scenecode run frames/ --calib camera.yaml --out result  folder of images
   scenecode run rgbd_dataset_freiburg1_desk --sequential  TUM RGB-D folder
@@ -49,8 +50,7 @@ def add_demo_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``scenecode run``."""
-    parser.add_argument("source", metavar="SOURCE", help="webcam index, video file, folder of "
-                        "images, a data set's folder, or rooms:SEED[:FRAMES]")
+    parser.add_argument("source", metavar="SOURCE", help=FORMS)
     parser.add_argument("--intrinsics", type=_intrinsics, metavar="fx,fy,cx,cy[,k1,k2,p1,p2[,k3]]",
                         help="of the original images, in pixels")
     parser.add_argument("--calib", metavar="FILE", help="calibration file")
@@ -118,7 +118,7 @@ def _execute(args: argparse.Namespace, config: SlamConfig, source: Source) -> in
         with _progress(source) as advance:
             system = System(config, out=args.out, mailbox=mailbox, on_frame=advance,
                             threaded=not args.sequential)
-            with _stopping_on_interrupt(system):
+            with stopping_on_interrupt(system, source):
                 system.run(source)
         report = system.report
         if not report["keyframes"] and not system.stop.is_set():
@@ -146,13 +146,15 @@ def _progress(source: Source) -> Iterator[Callable[[Frame, TrackedFrame], None]]
 
 
 @contextmanager
-def _stopping_on_interrupt(system: System) -> Iterator[None]:
+def stopping_on_interrupt(system: System, source: Source) -> Iterator[None]:
     """Ctrl-C ends the run after the present frame, so that everything is saved; a second one
     gives up at once."""
     def stop(number: int, frame: object) -> None:
         if system.stop.is_set():
             raise KeyboardInterrupt
         system.stop.set()
+        if source.is_live:
+            source.close()      # the next frame of a lost camera may be long in coming
 
     before = signal.signal(signal.SIGINT, stop)
     try:

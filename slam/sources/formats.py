@@ -69,8 +69,8 @@ def open_source(spec: str, options: SourceOptions = SourceOptions()) -> Source:
                           "permissions") from error
     path = _path(spec)
     if path.is_dir():
-        raise SourceError(f"{path}: no images in this folder{_hint(path)}; {FORMS}")
-    raise SourceError(f"{spec}: no such file or folder; {FORMS}")
+        raise SourceError(f"{path}: no images in this folder{_hint(path)}; give {FORMS}")
+    raise SourceError(f"{spec}: no such file or folder; give {FORMS}")
 
 
 def true_trajectory(path: Path, fps: float = DEFAULT_FPS) -> Trajectory:
@@ -242,7 +242,7 @@ FORMATS: tuple[Format, ...] = (
         open=lambda spec, options: open_webcam(int(spec), options)),
 )
 
-#: For messages and help.
-FORMS = ("give a folder of images, the folder of a data set (TUM RGB-D, 7-Scenes, NYUv2 raw, "
+#: What a source may be, for messages and help.
+FORMS = ("a folder of images, the folder of a data set (TUM RGB-D, 7-Scenes, NYUv2 raw, "
          "EuRoC, KITTI odometry, SceneNet), a video file, the URL of a network camera, the index "
          "of a webcam, or rooms:SEED[:FRAMES]")

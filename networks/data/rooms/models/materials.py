@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from scenecode.core.errors import DataError
+from scenecode.core.images import read_rgb
 from scenecode.networks.classes import NYU13
 from scenecode.networks.data.rooms.models.faces import Surface
 from scenecode.networks.data.rooms.models.textures import TEXTURE_SIZE, procedural
@@ -94,11 +95,9 @@ def tile_paths(folder: str) -> dict[str, list[Path]]:
 
 
 def _read_tile(path: Path) -> np.ndarray:
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise DataError(f"{path}: not a readable image; remove it or replace it")
-    image = cv2.resize(image, (TEXTURE_SIZE, TEXTURE_SIZE), interpolation=cv2.INTER_AREA)
-    return image[..., ::-1].astype(np.float32) / 255
+    image = cv2.resize(read_rgb(path), (TEXTURE_SIZE, TEXTURE_SIZE),
+                       interpolation=cv2.INTER_AREA)
+    return image.astype(np.float32) / 255
 
 
 #: mip levels kept: 128 down to 2 pixels
