@@ -1,0 +1,1 @@
+"""Scores, calibration, pictures and speed of networks of any family."""

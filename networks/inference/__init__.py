@@ -1,0 +1,2 @@
+"""Trained networks made ready to run: checkpoints, precision, folding, ONNX
+Runtime."""

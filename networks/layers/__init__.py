@@ -1,0 +1,1 @@
+"""Parts that networks of any family are built from: image encoders and decoders."""

@@ -87,6 +87,7 @@ def two(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_two_processes_learn_what_one_would_from_the_whole_batch(two, monkeypatch):
     monkeypatch.setattr(SceneCodeFamily, "build", SceneCodeFamily.build)  # one_step replaces it
     alone = one_step(Processes())
@@ -105,6 +106,7 @@ def test_two_processes_learn_what_one_would_from_the_whole_batch(two, monkeypatc
             assert found["losses"][name] == pytest.approx(alone["losses"][name], rel=1e-4), name
 
 
+@pytest.mark.slow
 def test_only_the_first_process_writes(two):
     assert (two / "out_0" / "model.safetensors").exists()
     assert not (two / "out_1").exists()

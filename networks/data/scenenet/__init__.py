@@ -1,0 +1,1 @@
+"""SceneNet RGB-D in its published layout."""

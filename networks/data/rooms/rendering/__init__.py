@@ -1,0 +1,1 @@
+"""Visibility and static light of a room."""

@@ -5,6 +5,7 @@ from scenecode.core.errors import ConfigError
 from scenecode.networks.classes import NYU13, VOID
 from scenecode.networks.families.scenecode.config import SceneCodeConfig
 from scenecode.networks.families.scenecode.model import SceneCode
+from scenecode.networks.sample import Sample
 from scenecode.optim.geometry.camera import PinholeCamera
 
 CAMERA = PinholeCamera(60.0, 60.0, 31.5, 31.5, 64, 64)
@@ -131,6 +132,16 @@ def test_encoding_ignores_void_and_unknown_depth():
     labels[20:40] = (labels[20:40] + 1) % 13
     second = model.encode(image, depth, labels, CAMERA)
     assert torch.equal(first[0], second[0]) and not torch.equal(first[1], second[1])
+
+
+@pytest.mark.parametrize("changes, figures", [
+    ({}, ["semantic_jacobians", "depth_jacobians"]), ({"depth_code": 0}, ["semantic_jacobians"]),
+    ({"depth_code": 0, "semantic_code": 0}, []), ({"decoder": "nonlinear"}, [])])
+def test_figures_are_drawn_of_the_codes_that_a_model_has(changes, figures):
+    model = small_model(**changes)
+    sample = Sample(image=torch.rand(3, 64, 64, dtype=torch.float64), depth=torch.ones(64, 64),
+                    labels=torch.zeros(64, 64, dtype=torch.uint8), camera=CAMERA)
+    assert [figure.name for figure in model.figures(sample)] == figures
 
 
 def test_wrong_image_size_is_named():
