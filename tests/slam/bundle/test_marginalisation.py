@@ -23,19 +23,21 @@ def settings(window):
     return replace(config, window=window, links=2, tolerance=1e-7)
 
 
-def settled_at(walk):
+@pytest.fixture(scope="module")
+def converged(small_walk):
     """Four keyframes optimised to convergence, with an imperfect network."""
-    frames = walk[0:48:12]
+    frames = small_walk[0:48:12]
     mapper = Mapper(settings(4), ExactPredictor(frames, depth_error=0.1))
     for frame in frames:
         mapper.insert(frame, frame.truth.T_world_cam.float())
     mapper.optimise(JOINT)
-    return mapper
+    return mapper.graph
 
 
 @pytest.fixture
-def settled(small_walk):
-    return settled_at(small_walk)
+def graph(converged):
+    """A copy that a test may change."""
+    return converged.frozen()
 
 
 def information_on(graph, numbers, window):
@@ -49,9 +51,8 @@ def information_on(graph, numbers, window):
     return found.jacobian.T @ found.jacobian, found.jacobian.T @ found.value
 
 
-def test_window_and_prior_have_the_information_of_the_larger_window(settled):
+def test_window_and_prior_have_the_information_of_the_larger_window(graph):
     """The window of three with its prior against that of all four."""
-    graph = settled.graph
     information, gradient = information_on(graph, (1, 2, 3), window=4)
     marginalise(graph, 0, settings(4))
     after, gradient_after = information_on(graph, (1, 2, 3), window=3)
@@ -62,8 +63,7 @@ def test_window_and_prior_have_the_information_of_the_larger_window(settled):
     assert torch.dist(without, information) > 0.1 * information.norm()
 
 
-def test_absorbed_residuals_are_not_evaluated_again(settled):
-    graph = settled.graph
+def test_absorbed_residuals_are_not_evaluated_again(graph):
     before = Window(graph, settings(3), JOINT)
     assert any(0 in pair for pair in before.links) and (0, 1) in before.observations
     marginalise(graph, 0, settings(4))
@@ -74,9 +74,8 @@ def test_absorbed_residuals_are_not_evaluated_again(settled):
     assert (0, 1) in graph.links, "the links themselves are kept"
 
 
-def test_prior_fixes_the_gauge_after_the_first_keyframe_has_left(settled):
+def test_prior_fixes_the_gauge_after_the_first_keyframe_has_left(graph):
     """The first pose defined the world frame: without it and its prior, the others are free."""
-    graph = settled.graph
     marginalise(graph, 0, settings(4))
 
     def stiffness():
@@ -104,9 +103,8 @@ def test_each_prior_is_absorbed_by_the_next(small_walk):
     assert seen == [None, None, None, (1, 2), (2, 3), (3, 4)]
 
 
-def test_prior_is_invariant_to_a_correction_of_the_whole_map(settled):
+def test_prior_is_invariant_to_a_correction_of_the_whole_map(graph):
     """Rotated, translated and rescaled as a whole, the map has the same cost."""
-    graph = settled.graph
     marginalise(graph, 0, settings(4))
     for n, metres in ((1, 0.02), (3, -0.01)):
         step = torch.tensor([metres, 0.0, metres, 0.0, 0.01, 0.0])
@@ -137,9 +135,8 @@ def test_without_marginal_priors_images_of_older_keyframes_are_compared(small_wa
     assert (1, 2) in Window(mapper.graph, settings(2), JOINT).links
 
 
-def test_links_that_are_newer_than_the_prior_are_evaluated(settled):
+def test_links_that_are_newer_than_the_prior_are_evaluated(graph):
     """A camera that returns to a keyframe that has left the window."""
-    graph = settled.graph
     marginalise(graph, 0, settings(3))
     assert graph.prior.numbers == (1, 2) and (0, 3) not in graph.absorbed_observations
     graph.link(0, 3)

@@ -11,6 +11,7 @@ from support.walks import Playback, small_config
 from scenecode.optim.geometry import se3
 from scenecode.slam.mapping.mapper import Mapper
 from scenecode.slam.mapping.scale import log_scale_to_neighbours
+from scenecode.slam.output.sink import NoOutput
 from scenecode.slam.system import System
 
 LEVELS = 4
@@ -84,7 +85,8 @@ def test_map_of_images_of_different_scales_has_one_scale(small_walk):
     def spread(share):
         config = small_config()
         config = replace(config, mapping=replace(config.mapping, scale_share=share))
-        system = System(config, Unsure(frames, factors, depth_error=0.0))
+        system = System(config, Unsure(frames, factors, depth_error=0.0),
+                        output=NoOutput(Unsure.classes))
         system.run(Playback(frames))
         assert len(system.graph) >= 3
         return float(torch.tensor(ratios(system.graph)).log().std())
