@@ -12,6 +12,7 @@ import numpy as np
 from scenecode.core.errors import SourceError
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.slam.records.frame import Frame
+from scenecode.slam.sources.base.limited_warnings import LimitedWarnings
 from scenecode.slam.sources.base.options import DEFAULT_FPS, SourceOptions, choose_camera
 from scenecode.slam.sources.base.prefetch import prefetch
 from scenecode.slam.sources.base.rectifier import Rectifier
@@ -88,6 +89,8 @@ class VideoFile:
         capture = _open(self._path)
         given = index = broken = 0
         stamp = None
+        skipped = LimitedWarnings(_log, 1, f"{self.name}: %d frames have another size than the "
+                                           "first and were skipped")
         try:
             while not self._closed.is_set() and given != self._options.max_frames:
                 wanted = index % self._options.stride == 0
@@ -100,13 +103,18 @@ class VideoFile:
                     self._count_unreadable(broken, index)
                     broken = 0
                     stamp = self._stamp(capture, index, stamp)
-                if wanted and bgr is not None and stamp is not None:
-                    yield self._rectifier.frame(index, stamp,
-                                                cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
-                    given += 1
+                    if wanted and self._rectifier.fits(bgr):
+                        yield self._rectifier.frame(index, stamp,
+                                                    cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
+                        given += 1
+                    elif wanted:
+                        self.unreadable += 1
+                        skipped.warn("%s: skipping frame %d, which is %dx%d unlike the first",
+                                     self.name, index, bgr.shape[1], bgr.shape[0])
                 index += 1
         finally:
             capture.release()
+            skipped.finish()
 
     def _stamp(self, capture: cv2.VideoCapture, index: int, last: float | None) -> float:
         """Seconds at which the frame just grabbed is shown, after ``last`` of the one before."""

@@ -23,9 +23,10 @@ def video(path, frames=6, fps=20.0, fourcc="MJPG"):
 
 
 class AlteredCapture:
-    """A video whose container states other things."""
+    """A video whose container states other things, and whose size changes after some frames."""
 
-    def __init__(self, path, stated):
+    def __init__(self, path, stated, same_size=1000):
+        self._same_size = same_size
         self._capture = cv2.VideoCapture(path)
         self._stated = stated
         self._grabbed = -1
@@ -39,6 +40,8 @@ class AlteredCapture:
     def read(self):
         self._grabbed += 1
         readable, image = self._capture.read()
+        if self._grabbed >= self._same_size:
+            image = cv2.resize(image, (80, 60))
         turned = self._stated.get(cv2.CAP_PROP_ORIENTATION_META)
         if readable and turned:
             image = cv2.rotate(image, {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180,
@@ -59,8 +62,9 @@ class AlteredCapture:
 @pytest.fixture
 def stating(monkeypatch):
     """Lets a video's container state other properties."""
-    def state(stated):
-        monkeypatch.setattr(video_module, "_capture", lambda name: AlteredCapture(name, stated))
+    def state(stated, **changes):
+        monkeypatch.setattr(video_module, "_capture",
+                            lambda name: AlteredCapture(name, stated, **changes))
     return state
 
 
@@ -106,6 +110,13 @@ def test_intrinsics_are_turned_with_the_picture(tmp_path, stating):
     # the column of the turned picture counts rows from below
     assert (camera.fx, camera.fy, camera.cx, camera.cy) == (61.0, 60.0, 47 - 24.5, 30.5)
     assert len(list(source)) == 6
+
+
+def test_frames_of_another_size_are_skipped(tmp_path, stating, caplog):
+    stating({}, same_size=4)
+    source = open_source(str(video(tmp_path / "v.avi")), small())
+    assert [f.index for f in source] == [0, 1, 2, 3] and source.unreadable == 2
+    assert "frame 4, which is 80x60" in caplog.text and "2 frames" in caplog.text
 
 
 def test_a_truncated_video_gives_what_it_has(tmp_path):
