@@ -1,18 +1,18 @@
-"""Variants of the system that lack stages of mapping, or one of its residuals."""
+"""Variants of the system without single stages of mapping, or without one of its residuals."""
 
 from dataclasses import replace
 
 from scenecode.slam.config.mapping import StageConfig
-from scenecode.slam.config.residuals import Term
+from scenecode.slam.config.residuals import ResidualConfig, Term
 from scenecode.slam.config.slam_config import SlamConfig
 
-#: Stages run, by the name of the row.  Without any, poses are tracking's, codes are zero and every
-#: keyframe has the scale that the network gives it.
-#: In these a keyframe's labels are its own, in the row after them all that see a surface label it.
+#: Stages run, by the name of the row.  Without any, poses are those of tracking, codes are zero
+#: and depth has the scale that the network predicts.  Labels are those of each keyframe alone.
 STAGES = {"zero code, tracking alone": (),
           "geometry + poses": ("geometry",),
           "+ semantics": ("geometry", "semantics"),
           "+ joint": ("geometry", "semantics", "joint")}
+#: The whole schedule, with labels fused over all keyframes that see a surface.
 ALL = "+ labels of several views"
 
 
@@ -26,10 +26,10 @@ def stage_variants(config: SlamConfig) -> dict[str, SlamConfig]:
 
 
 def residual_variants(config: SlamConfig) -> dict[str, SlamConfig]:
-    """By the name of the row, ``config`` as it is, then with one residual of mapping left out, or
-    what else depth rests on.
+    """By the name of the row, ``config`` as it is, then without one residual of mapping or another
+    part that depth depends on.
 
-    Tracking is photometric in every row.  Without corners there is nothing to find loops by.
+    Tracking is photometric in every row.  Loops need landmarks, too.
     """
     landmarks = replace(config.mapping.landmarks, per_keyframe=0)
     return {"all": config,
@@ -37,16 +37,17 @@ def residual_variants(config: SlamConfig) -> dict[str, SlamConfig]:
             "no geometric": _without(config, "geometric"),
             "no semantic in the joint stage": _scheduled(config, _geometry_for_joint(config)),
             "no semantic": _without(config, "semantic"),
-            "no corners (nor loops)": replace(config, mapping=replace(config.mapping,
-                                                                      landmarks=landmarks)),
+            "no landmarks (nor loops)": replace(config, mapping=replace(config.mapping,
+                                                                        landmarks=landmarks)),
             "no code prior": _without(config, "code"),
-            "no visibility weights": _weighed_alike(config),
+            "no visibility weights": _with_residuals(config, replace(config.mapping.residuals,
+                                                                     visibility_weights=False)),
             "no scale from neighbours": replace(config, mapping=replace(config.mapping,
                                                                         scale_share=0.0))}
 
 
 def _scheduled(config: SlamConfig, schedule: tuple[StageConfig, ...]) -> SlamConfig:
-    # where no stage moves corners, none has been triangulated that depth could be refined by
+    # without stages no landmark is triangulated, which depth could be refined by
     refinement = replace(config.fusion.refinement,
                          enabled=config.fusion.refinement.enabled and bool(schedule))
     mapping = replace(config.mapping, schedule=schedule,
@@ -55,21 +56,15 @@ def _scheduled(config: SlamConfig, schedule: tuple[StageConfig, ...]) -> SlamCon
 
 
 def _geometry_for_joint(config: SlamConfig) -> tuple[StageConfig, ...]:
-    """The schedule with the same steps of poses and depth, labels left as they are."""
+    """The schedule with the same steps of poses and depth, but labels are not optimised."""
     return tuple(replace(s, stage="geometry") if s.stage == "joint" else s
                  for s in config.mapping.schedule)
 
 
-def _with_residuals(config: SlamConfig, **changes) -> SlamConfig:
-    residuals = replace(config.mapping.residuals, **changes)
+def _with_residuals(config: SlamConfig, residuals: ResidualConfig) -> SlamConfig:
     return replace(config, mapping=replace(config.mapping, residuals=residuals))
 
 
 def _without(config: SlamConfig, term: Term) -> SlamConfig:
     terms = tuple(name for name in config.mapping.residuals.terms if name != term)
-    return _with_residuals(config, terms=terms)
-
-
-def _weighed_alike(config: SlamConfig) -> SlamConfig:
-    """Slanted, occluding and hidden surfaces count as much as any."""
-    return _with_residuals(config, visibility_weights=False)
+    return _with_residuals(config, replace(config.mapping.residuals, terms=terms))

@@ -98,8 +98,8 @@ class Run:
 
 def run_source(title: str, source: Source, config: SlamConfig, predictor: Predictor,
                advance: Callable[[int], None] = lambda frame: None) -> Run:
-    """Run a source in one thread and score path, depth and labels; ``advance`` hears of every
-    frame.  The source stays open.
+    """Run a source in one thread and score path, depth and labels; ``advance`` is called
+    with the index of every frame.  The source stays open.
 
     Raises ``ResultError`` for a source without true poses.
     """

@@ -135,7 +135,7 @@ def keyframe_label_view(keyframe: Keyframe, state: ViewState, level: int,
 
 
 def fused_labels(own: LabelView, others: Sequence[LabelView], config: FusionConfig) -> FusedLabels:
-    """A view labelled by all that see its surfaces, as ``config.labels`` says."""
+    """A view labelled by all that see its surfaces, by the method ``config.labels``."""
     fusion = LabelFusion([own, *others], LabelFusionConfig(tolerance=config.depth_tolerance))
     confirmed = fusion.view_counts() >= 1 + min(config.min_views, len(others))
     return FusedLabels(probabilities=fusion.fuse(config.labels), confirmed=confirmed)

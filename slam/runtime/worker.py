@@ -1,4 +1,4 @@
-"""Threads that work beside tracking on few cores."""
+"""Background threads on a machine with few cores."""
 
 import os
 import sys
@@ -14,7 +14,10 @@ SWITCH_INTERVAL = 1e-4
 
 
 class Worker:
-    """A thread that keeps its failure for the caller, and tells the others at once."""
+    """A thread that keeps its exception for the caller, and calls ``on_failure`` at once.
+
+    ``niceness`` lowers its priority, where the operating system has priorities of threads.
+    """
 
     def __init__(self, name: str, niceness: int, on_failure: Callable[[], None],
                  work: Callable[[], None]):
@@ -28,7 +31,7 @@ class Worker:
 
     def _run(self) -> None:
         try:
-            # OpenMP counts threads for each thread that starts them
+            # a setting of each thread that starts others
             torch.set_num_threads(1)
             if sys.platform == "linux":  # elsewhere niceness belongs to whole processes
                 os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), self._niceness)
@@ -43,8 +46,8 @@ class Worker:
 
 @contextmanager
 def single_threaded_operations() -> Iterator[None]:
-    """One core for tracking and one for mapping, instead of both fighting over both; and the
-    interpreter passed on quickly, since frames pass through this process on their way."""
+    """One thread for each operation of torch and OpenCV, so that tracking and mapping have a core
+    each; and a short switch interval, since every frame waits for the interpreter here."""
     threads, interval = torch.get_num_threads(), sys.getswitchinterval()
     image_threads = cv2.getNumThreads()
     torch.set_num_threads(1)

@@ -50,7 +50,7 @@ def test_rows_of_the_residuals_lack_one_each():
     for name, term in (("no photometric", "photometric"), ("no geometric", "geometric"),
                        ("no semantic", "semantic"), ("no code prior", "code")):
         assert used["all"] - used[name] == {term}
-    assert rows["no corners (nor loops)"].mapping.landmarks.per_keyframe == 0
+    assert rows["no landmarks (nor loops)"].mapping.landmarks.per_keyframe == 0
     assert rows["no scale from neighbours"].mapping.scale_share == 0
     schedules = [rows[name].mapping.schedule for name in ("all", "no semantic in the joint stage")]
     assert [s.stage for s in schedules[1]][-2:] == ["semantics", "geometry"]
