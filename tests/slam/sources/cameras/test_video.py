@@ -40,7 +40,7 @@ class AlteredCapture:
     def read(self):
         self._grabbed += 1
         readable, image = self._capture.read()
-        if self._grabbed >= self._same_size:
+        if readable and self._grabbed >= self._same_size:
             image = cv2.resize(image, (80, 60))
         turned = self._stated.get(cv2.CAP_PROP_ORIENTATION_META)
         if readable and turned:
