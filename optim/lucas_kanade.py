@@ -128,9 +128,13 @@ def reference_level(camera: PinholeCamera, intensity: Tensor, depth: Tensor,
                     torch.ones_like(chosen_intensity)[:, None]], 1)
     relative_std = torch.zeros_like(chosen_depth) if depth_std is None \
         else depth_std.reshape(-1)[chosen] / chosen_depth
-    return ReferenceLevel(camera, *(
-        np.ascontiguousarray(rows.numpy(force=True).T) for rows in
-        (points, chosen_intensity, J, gradient[chosen], relative_std)))
+
+    def rows(values: Tensor) -> ndarray:
+        return np.ascontiguousarray(values.numpy(force=True).T)
+
+    return ReferenceLevel(camera=camera, points=rows(points), intensity=rows(chosen_intensity),
+                          jacobian=rows(J), gradient=rows(gradient[chosen]),
+                          relative_std=rows(relative_std))
 
 
 def residual(reference: ReferenceLevel, live: ndarray, T_ba: ndarray, gain: float, offset: float,
@@ -162,7 +166,8 @@ def residual(reference: ReferenceLevel, live: ndarray, T_ba: ndarray, gain: floa
     # d x_b / d ln depth = x_b - t, of which x_b itself does not move the pixel
     by_depth = (reference.gradient[0] * (P[0, 3] - P[2, 3] * a)
                 + reference.gradient[1] * (P[1, 3] - P[2, 3] * b)) * (-gain * inverse)
-    return AlignmentResidual(value, J, np.array([gain] * 7 + [1.0]), by_depth, valid)
+    return AlignmentResidual(value=value, unscaled_jacobian=J,
+                             scale=np.array([gain] * 7 + [1.0]), by_depth=by_depth, valid=valid)
 
 
 def align(levels: Sequence[ReferenceLevel], live: Sequence[Tensor], T_ba: Tensor,
@@ -196,9 +201,11 @@ def assess(reference: ReferenceLevel, live: Tensor, T_ba: Tensor, config: LucasK
                      config)
     error = np.abs(found.value[found.valid])
     if not len(error):
-        return Alignment(T_ba, gain, offset, inf, 0.0, 0.0)
-    return Alignment(T_ba, gain, offset, float(np.minimum(error, HUBER).mean()),
-                     len(error) / len(found.valid), float((error < HUBER).mean()))
+        return Alignment(T_ba=T_ba, gain=gain, offset=offset, error=inf, overlap=0.0, inliers=0.0)
+    return Alignment(T_ba=T_ba, gain=gain, offset=offset,
+                     error=float(np.minimum(error, HUBER).mean()),
+                     overlap=len(error) / len(found.valid),
+                     inliers=float((error < HUBER).mean()))
 
 
 def ncc(reference: ReferenceLevel, live: Tensor, T_ba: Tensor,

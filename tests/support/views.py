@@ -18,7 +18,7 @@ CAMERA = PinholeCamera(0.9 * WIDTH, 0.92 * WIDTH, WIDTH / 2 - 0.3, HEIGHT / 2 - 
 
 @dataclass(frozen=True)
 class Views:
-    """All that residuals want of V views, float64."""
+    """V views as residuals take them, float64."""
 
     pixels: CodedPixels
     pictures: Tensor
@@ -49,9 +49,12 @@ def coded_views(*seeds):
     prox, prox_J, logits, logits_J = (torch.stack(v) for v in (prox, prox_J, logits, logits_J))
     a = torch.full((len(seeds), 1), 2.0, dtype=torch.float64)
     rays = CAMERA.rays(CAMERA.pixel_grid(torch.float64)).expand(len(seeds), -1, -1)
-    return Views(CodedPixels(rays, prox.flatten(1), prox_J.flatten(1, 2), a),
-                 torch.stack(pictures)[..., None], DepthMaps(prox[..., None], prox_J, a),
-                 LabelMaps(logits, logits_J))
+    return Views(
+        pixels=CodedPixels(rays=rays, prox_zero=prox.flatten(1),
+                           prox_J_code=prox_J.flatten(1, 2), average_depth=a),
+        pictures=torch.stack(pictures)[..., None],
+        depth_maps=DepthMaps(prox_zero=prox[..., None], prox_J_code=prox_J, average_depth=a),
+        label_maps=LabelMaps(logits_zero=logits, logits_J_code=logits_J))
 
 
 def view_state(seed):

@@ -28,13 +28,13 @@ def edges_of(nodes, pairs, cauchy=torch.inf):
     T = se3.inverse(nodes.poses[a]) @ nodes.poses[b]
     T[:, :3, 3] *= torch.exp(-nodes.log_scales[a])[:, None]
     sigma = torch.tensor(SIGMA, dtype=torch.float64).expand(len(a), -1)
-    return Edges(a, b, T, nodes.log_scales[b] - nodes.log_scales[a], sigma,
-                 torch.full((len(a),), cauchy, dtype=torch.float64))
+    return Edges(a=a, b=b, T_ab=T, log_scale=nodes.log_scales[b] - nodes.log_scales[a],
+                 sigma=sigma, cauchy=torch.full((len(a),), cauchy, dtype=torch.float64))
 
 
 def joined(first, second):
-    return Edges(*(torch.cat([getattr(first, name), getattr(second, name)])
-                   for name in Edges.__dataclass_fields__))
+    return Edges(**{name: torch.cat([getattr(first, name), getattr(second, name)])
+                    for name in Edges.__dataclass_fields__})
 
 
 def ring(count=24, radius=1.0):

@@ -31,7 +31,8 @@ def points(depth):
 def warped_from(depth, *translation):
     """Every pixel of a view of that depth, seen from a camera that moved so."""
     prox = proximity_from_depth(depth.reshape(1, -1), 2.0)
-    pixels = CodedPixels(RAYS[None], prox, torch.zeros(*prox.shape, 0), torch.tensor([[2.0]]))
+    pixels = CodedPixels(rays=RAYS[None], prox_zero=prox, prox_J_code=torch.zeros(*prox.shape, 0),
+                         average_depth=torch.tensor([[2.0]]))
     T_ba = se3.inverse(se3.exp(torch.tensor([[*translation, 0.0, 0.0, 0.0]])))
     return warp(pixels, torch.zeros(1, 0), T_ba, CAMERA, BORDER)
 
