@@ -92,7 +92,7 @@ class Processes:
         """``module``, whose gradients are then the means over all processes."""
         return module if self.count == 1 else nn.parallel.DistributedDataParallel(module)
 
-    def share_norms(self, module: nn.Module, device: torch.device) -> nn.Module:
+    def synchronise_batch_norm(self, module: nn.Module, device: torch.device) -> nn.Module:
         """``module`` with batch norm that takes its statistics over the whole batch.
 
         torch can do so on GPUs only: on CPUs each process normalises by its own part, and

@@ -84,7 +84,7 @@ class Trainer:
                               "'pretrained' to ImageNet weights for it")
         for name, part in list(model.named_children()):
             if not (isinstance(part, Backbone) and part.frozen_norm):
-                setattr(model, name, self.processes.share_norms(part, self.device))
+                setattr(model, name, self.processes.synchronise_batch_norm(part, self.device))
         return model
 
     def _start_from(self, path_or_name: str) -> bool:

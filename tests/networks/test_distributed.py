@@ -131,12 +131,11 @@ def test_alone_without_torchrun(monkeypatch):
 
 def test_norms_are_shared_on_gpus_except_frozen_ones(monkeypatch):
     monkeypatch.setattr(Processes, "wrap", lambda self, module: module)
-    share_norms = Processes.share_norms
-    monkeypatch.setattr(Processes, "share_norms",
-                        lambda self, module, device: share_norms(self, module,
-                                                                 torch.device("cuda")))
+    original = Processes.synchronise_batch_norm
+    monkeypatch.setattr(Processes, "synchronise_batch_norm", lambda self, module, device:
+                        original(self, module, torch.device("cuda")))
     run = Trainer(CONFIG, MixedImages([Walls()], [4]), False, torch.device("cpu"),
-                   Processes(count=2))
+                  Processes(count=2))
     norms = (nn.BatchNorm2d, nn.SyncBatchNorm)
     kinds = {name: {type(m) for m in part.modules() if isinstance(m, norms)}
              for name, part in run.model.named_children()}

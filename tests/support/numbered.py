@@ -28,7 +28,7 @@ class Numbered:
             raise DataError(f"{index}.png: cannot be decoded")
         image = torch.zeros(3, HEIGHT, WIDTH)
         image[0], image[1] = index / 255, self.tint / 255
-        return Sample(image, torch.full((HEIGHT, WIDTH), index / 8),
-                      torch.full((HEIGHT, WIDTH), index % 13, dtype=torch.uint8),
-                      PinholeCamera(15.0 + index, 15.0, 7.5, 5.5, WIDTH, HEIGHT),
-                      f"numbered/{index}")
+        return Sample(image=image, depth=torch.full((HEIGHT, WIDTH), index / 8),
+                      labels=torch.full((HEIGHT, WIDTH), index % 13, dtype=torch.uint8),
+                      camera=PinholeCamera(15.0 + index, 15.0, 7.5, 5.5, WIDTH, HEIGHT),
+                      name=f"numbered/{index}")

@@ -34,7 +34,8 @@ class Walls:
         depth[:, split:] = 4.0
         labels = torch.full((SIZE, SIZE), 4, dtype=torch.uint8)
         labels[:, split:] = 11
-        return Sample(image, depth, labels, PinholeCamera(60, 60, 31.5, 31.5, SIZE, SIZE))
+        return Sample(image=image, depth=depth, labels=labels,
+                      camera=PinholeCamera(60, 60, 31.5, 31.5, SIZE, SIZE))
 
 
 def small_config(**changes) -> TrainConfig:

@@ -35,7 +35,7 @@ def wall() -> Sample:
     labels = torch.where(right, 3, 5).byte()
     labels[-20:] = VOID
     image = torch.where(right, 0.8, 0.2).expand(3, 240, 320).contiguous()
-    return Sample(image, depth, labels, CAMERA, "wall")
+    return Sample(image=image, depth=depth, labels=labels, camera=CAMERA, name="wall")
 
 
 def plane_error(sample: Sample, normal: torch.Tensor) -> float:

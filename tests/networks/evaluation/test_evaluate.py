@@ -30,7 +30,8 @@ SIZE = 64
 
 @pytest.fixture(scope="module")
 def rooms():
-    return RoomsImages(ViewsConfig(2, 1, 7_000, SIZE, SIZE))
+    return RoomsImages(ViewsConfig(rooms=2, views_per_room=1, first_seed=7_000, width=SIZE,
+                                   height=SIZE))
 
 
 def tiny_model(**changes) -> SceneCode:

@@ -90,7 +90,7 @@ def test_command_line_reports_a_wrong_texture_folder(tmp_path, capsys):
 
 def test_effects_switched_off_change_nothing():
     image = np.random.default_rng(0).integers(0, 256, (12, 16, 3)).astype(np.uint8)
-    off = EffectsConfig(0, 0, 0, 0, 0, 0)
+    off = EffectsConfig(exposure=0, drift=0, white_balance=0, contrast=0, blur=0, noise=0)
     assert (camera_effects(image, 1, config=off) == image).all()
 
 

@@ -26,7 +26,7 @@ def scene(*things) -> Room:
     faces = join([box((0, 0, 0), SIZE, Surface(WALL, 0), inward=True), *things])
     atlas = mip_atlas([procedural("wall", rng), procedural("wood", rng)])
     lightmap = bake(faces, [Light(np.array([2.0, 1.0, 2.2]), np.ones(3, np.float32))], atlas, rng)
-    return Room(0, tuple(SIZE), faces, (), atlas, lightmap)
+    return Room(seed=0, size=tuple(SIZE), faces=faces, solids=(), atlas=atlas, lightmap=lightmap)
 
 
 def world_rays(T_world_cam):

@@ -39,7 +39,8 @@ def batch():
     generator = torch.Generator().manual_seed(1)
     depth = 1 + torch.rand(2, 64, 64, generator=generator)
     labels = torch.randint(0, 13, (2, 64, 64), generator=generator)
-    return Batch(torch.rand(2, 3, 64, 64, generator=generator), depth, depth > 0, labels)
+    return Batch(image=torch.rand(2, 3, 64, 64, generator=generator), depth=depth,
+                 valid=depth > 0, labels=labels)
 
 
 def test_objective_reaches_every_parameter_and_repeats_with_its_seed(model):

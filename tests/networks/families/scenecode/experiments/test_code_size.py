@@ -67,7 +67,7 @@ def test_stopped_runs_go_on_and_finished_ones_are_kept(tmp_path, monkeypatch):
 
 
 def result(decoder, code, zero, encoded) -> Result:
-    return Result(decoder, code, 2, {
+    return Result(decoder=decoder, code=code, epochs=2, scores={
         "zero_code": {"miou": zero, "proximity_error": 0.05},
         "encoded": {"miou": encoded, "proximity_error": 0.05 if not code else 0.04}})
 
