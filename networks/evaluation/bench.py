@@ -9,10 +9,10 @@ from functools import partial
 from statistics import median
 
 import torch
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from scenecode.core.console import make_console
 from scenecode.core.device import choose_device
 from scenecode.core.errors import ConfigError
 from scenecode.networks.families.network import Network
@@ -115,7 +115,7 @@ def _print(timings: dict[str, Timing], device: torch.device, native: bool, runs:
     for precision, timing in timings.items():
         table.add_row(precision, f"{timing.with_jacobians:.1f}",
                       f"{timing.without_jacobians:.1f}")
-    console = Console()
+    console = make_console()
     console.print(table)
     if not native:
         console.print(f"This {device.type} does not compute bfloat16 itself; emulated, it is "

@@ -8,10 +8,10 @@ from math import isnan
 from pathlib import Path
 from typing import get_args
 
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from scenecode.core.console import make_console
 from scenecode.core.device import choose_device
 from scenecode.networks.classes import ClassSet
 from scenecode.networks.data.datasets import DatasetName, open_dataset
@@ -161,7 +161,7 @@ def main(args: argparse.Namespace) -> int:
     make_ready(model, choose_dtype(args.precision, device))
     data = open_dataset(args.data, args.root, args.split, model.width, model.height)
     page = ModelPage(Path(args.pictures), model, len(data)) if args.pictures else None
-    bar = partial(track, description="evaluating", console=Console(stderr=True))
+    bar = partial(track, description="evaluating", console=make_console(stderr=True))
     evaluation = evaluate(model, data, bar, page)
     if page is not None:
         page.write(evaluation.to_json(), f"{args.data} {args.split}, {len(data)} images")
@@ -173,7 +173,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _print(evaluation: Evaluation) -> None:
-    scores, console = evaluation.scores(), Console()
+    scores, console = evaluation.scores(), make_console()
     table = Table("", *scores)
     for key in SCORES:
         table.add_row(key, *(f"{values[key]:.4f}" for values in scores.values()))

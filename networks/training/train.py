@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from scenecode.core.atomic_write import write_text
+from scenecode.core.console import make_console
 from scenecode.core.errors import ScenecodeError
 from scenecode.core.strict_config import load_yaml, override, to_mapping
 from scenecode.networks.data.cached import CachedImages
@@ -77,7 +78,7 @@ def train(config: TrainConfig, out: str | Path, resume: bool = False, overfit: i
     where = processes.device(device)
     with processes.joined(where):
         trainer = Trainer(config, data, not overfit, where, processes)
-        _train(trainer, held_out, Path(out), resume, console or Console())
+        _train(trainer, held_out, Path(out), resume, console or make_console())
     return Path(out) / "model.safetensors"
 
 

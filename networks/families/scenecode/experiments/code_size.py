@@ -14,6 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from scenecode.core.console import make_console
 from scenecode.core.errors import ConfigError, ScenecodeError
 from scenecode.core.shipped import CONFIGS
 from scenecode.core.strict_config import load_yaml, override
@@ -93,7 +94,7 @@ def run_variants(variants: dict[str, TrainConfig], out: Path, device: str = "aut
     ``images`` are as in ``scenecode.networks.training.train``; by default the configured ones,
     opened once.  Raises ``ConfigError`` for a folder with a run of another configuration.
     """
-    console, results = console or Console(), []
+    console, results = console or make_console(), []
     for name, config in variants.items():
         folder = out / name
         _require_same_run(folder / "config.yaml", config)
@@ -101,7 +102,7 @@ def run_variants(variants: dict[str, TrainConfig], out: Path, device: str = "aut
             geometry = config.model.geometry
             images = images or open_training_data(config.data, geometry.width, geometry.height,
                                                   config.seed)
-            console.print(f"[bold]{name}")
+            console.print(name, style="bold")
             train(config, folder, resume=(folder / "state.pt").exists(), device=device,
                   images=images, console=console)
         record = _finished_record(folder, config)
