@@ -83,6 +83,7 @@ class System:
         self.timings = Timings()
         #: set it to end a run after the present frame
         self.stop = threading.Event()
+        self._resources = ExitStack()
         self.output = output if output is not None else \
             self._make_output(out, on_map, mailbox)
         self._on_frame = on_frame
@@ -92,7 +93,6 @@ class System:
         self._last_timestamp: float | None = None
         #: given to ``track`` so far
         self._images = 0
-        self._resources = ExitStack()
         self._frontend: Frontend | None = None
         self._backend: Backend | None = None
         self._tracking_process: TrackingProcess | None = None
@@ -214,8 +214,10 @@ class System:
                      on_map: Callable[[Snapshot], None] | None,
                      mailbox: Mailbox[Snapshot] | None) -> Output:
         classes = self.predictor.classes
-        folder = None if out is None else ResultFolder.create(out, classes,
-                                                              to_yaml(self.config))
+        folder = None
+        if out is not None:
+            folder = ResultFolder.create(out, classes, to_yaml(self.config))
+            self._resources.callback(folder.close)
         return Output(self.config.fusion, classes, folder=folder, mailbox=mailbox,
                       on_snapshot=on_map)
 

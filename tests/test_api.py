@@ -190,3 +190,12 @@ def test_a_predictor_of_ones_own_runs_the_system(images, small_walk):
     assert sum(pose is not None for pose in poses) >= 8
     assert set(np.unique(system.snapshot.keyframes[0].labels)) == {0}
     assert abs(np.median(system.snapshot.keyframes[0].depth) - 2) < 0.3
+
+
+def test_the_folder_of_a_system_is_its_own_until_it_is_closed(tiny_weights, tmp_path):
+    config = scenecode.SlamConfig(width=64, height=64, model=str(tiny_weights))
+    first = scenecode.System(config, out=tmp_path / "result")
+    with pytest.raises(scenecode.ScenecodeError, match="in use"):
+        scenecode.System(config, out=tmp_path / "result")
+    first.close()
+    scenecode.System(config, out=tmp_path / "result").close()

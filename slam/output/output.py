@@ -90,10 +90,8 @@ class Output:
                                       self._newest.graph, self._scores)
             if self._folder is not None:
                 self._folder.write_report(self.report)
-        if self._folder is not None:
-            if snapshot.keyframes:
-                self._folder.write_overview(overview(snapshot))
-            self._folder.close()
+        if self._folder is not None and snapshot.keyframes:
+            self._folder.write_overview(overview(snapshot))
 
     def on_frame(self, frame: Frame, tracked: TrackedFrame) -> None:
         """Show the current frame, as often as a person can take it in."""
