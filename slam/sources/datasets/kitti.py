@@ -27,7 +27,7 @@ from scenecode.slam.sources.datasets.stamped_lists import content_lines, rate_of
 
 #: The colour cameras first.
 _CAMERAS = ("image_2", "image_3", "image_0", "image_1")
-_LABEL = re.compile(r"P(\d):?$")
+_LABEL = re.compile(r"P(\d):$")
 #: Frames per second where there is no ``times.txt``.
 _RATE = 10.0
 
@@ -35,9 +35,12 @@ _log = logging.getLogger(__name__)
 
 
 def is_kitti(folder: Path) -> bool:
-    """True for a sequence with ``calib.txt``, or one of its image folders."""
+    """True for a sequence whose ``calib.txt`` has projections, or one of its image folders."""
     images = _image_folder(folder)
-    return images is not None and (images.parent / "calib.txt").is_file()
+    if images is None:
+        return False
+    path = images.parent / "calib.txt"
+    return path.is_file() and bool(_projections(path))
 
 
 def open_kitti(folder: Path, options: SourceOptions) -> ImageSequence:
@@ -100,24 +103,29 @@ def _times(path: Path, images: int, fps: float | None) -> list[float]:
     return times
 
 
+def _projections(path: Path) -> dict[int, np.ndarray]:
+    """(3, 4) projections of a ``calib.txt`` by camera: lines ``P0: ...``, or lines of 12 numbers
+    in this order.  Lines about other sensors are left out."""
+    found: dict[int, np.ndarray] = {}
+    for _, line in content_lines(path):
+        parts = words(line)
+        label = _LABEL.match(parts[0])
+        if label is not None:
+            parts = parts[1:]
+        try:
+            values = np.array(parts, np.float64)
+        except ValueError:
+            continue
+        if values.size == 12:
+            found[int(label[1]) if label else len(found)] = values.reshape(3, 4)
+    return found
+
+
 def _projection(images: Path) -> np.ndarray:
     """(3, 4) projection of the rectified camera of an image folder, from camera 0."""
     path = images.parent / "calib.txt"
     camera = int(images.name[-1])
-    projections: dict[int, np.ndarray] = {}
-    for number, line in content_lines(path):
-        parts = words(line)
-        label = _LABEL.match(parts[0])
-        values = parts[1:] if label or parts[0].endswith(":") else parts
-        if len(values) != 12 or (parts[0].endswith(":") and label is None):
-            continue    # other sensors
-        try:
-            matrix = np.array(values, np.float64).reshape(3, 4)
-        except ValueError as error:
-            raise SourceError(f"{path}, line {number}: {error}") from error
-        projections[int(label[1]) if label else len(projections)] = matrix
-    # without labels, two lines are those of the pair that the images are of
-    found = projections.get(camera)
+    found = _projections(path).get(camera)
     if found is None or not (found[0, 0] > 0 and found[1, 1] > 0):
         raise SourceError(f"{path}: has no projection P{camera} of 12 numbers for {images.name}; "
                           "fetch the data set's calibration, or give another image folder")

@@ -68,6 +68,14 @@ def test_a_missing_calibration_of_the_camera_is_named(tmp_path):
         open_source(str(sequence), small(intrinsics=None))
 
 
+def test_a_calibration_of_another_kind_makes_no_sequence(tmp_path):
+    write_pictures(tmp_path / "image_0", ["0.png"])
+    (tmp_path / "calib.txt").write_text("60 60 31.5 23.5\n")
+    options = small(intrinsics=None, calib=tmp_path / "calib.txt")
+    source = open_source(str(tmp_path / "image_0"), options)
+    assert source.original.fx == 60 and source.fps == 30
+
+
 def test_flawed_poses_cost_their_truth_only(tmp_path, caplog):
     sequence = kitti(tmp_path)
     (tmp_path / "poses" / "07.txt").write_text("0 0 1 0 0 1 0 0 -1 0 0 0\n1 2 3\n")
