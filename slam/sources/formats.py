@@ -181,6 +181,13 @@ FORMATS: tuple[Format, ...] = (
         stamps="frame number / `--fps` (30)", truth="poses, depth and labels, exact",
         recognises=lambda spec: spec.startswith(_ROOMS), open=_open_rooms),
     Format(
+        name="KITTI odometry sequence",
+        layout="`calib.txt` beside `image_2` (or 3, 0, 1); also given one of these",
+        camera="`calib.txt`", stamps="`times.txt`, or frame number / `--fps` (10)",
+        truth="`poses.txt` or `poses/NN.txt` of camera 0, moved to the chosen camera",
+        recognises=_folder(is_kitti), open=_at_path(open_kitti),
+        true_poses=lambda path, fps: read_camera_poses(path)),
+    Format(
         name="TUM RGB-D folder",
         layout="`rgb.txt`: lines `STAMP FILE` (commas too)",
         camera="`freiburg1` .. `3` in the folder's name", stamps=_TUM_STAMPS,
@@ -206,13 +213,6 @@ FORMATS: tuple[Format, ...] = (
         truth="`state_groundtruth_estimate0/data.csv` (or `mocap0`), moved to the camera",
         recognises=_folder(is_euroc), open=_at_path(open_euroc),
         true_poses=lambda path, fps: read_body_truth(path)),
-    Format(
-        name="KITTI odometry sequence",
-        layout="`calib.txt` beside `image_2` (or 3, 0, 1); also given one of these",
-        camera="`calib.txt`", stamps="`times.txt`, or frame number / `--fps` (10)",
-        truth="`poses.txt` or `poses/NN.txt` of camera 0, moved to the chosen camera",
-        recognises=_folder(is_kitti), open=_at_path(open_kitti),
-        true_poses=lambda path, fps: read_camera_poses(path)),
     Format(
         name="posed folder", layout="`color/` and `pose.txt`", camera="",
         stamps=_BY_RATE, truth="`pose.txt`, one line for each image; `depth/` (mm)",

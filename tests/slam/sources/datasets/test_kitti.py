@@ -62,6 +62,12 @@ def test_a_calibration_without_labels_and_poses_beside_it(tmp_path):
     assert frames[2].truth.T_world_cam[0, 3] == 2
 
 
+def test_a_list_of_the_images_beside_the_calibration_does_not_hide_it(tmp_path):
+    sequence = kitti(tmp_path)
+    (sequence / "rgb.txt").write_text("0 image_2/000000.png\n")
+    assert open_source(str(sequence), small(intrinsics=None)).original.fx == 60
+
+
 def test_a_missing_calibration_of_the_camera_is_named(tmp_path):
     sequence = kitti(tmp_path, cameras=(2,), labels=False)
     with pytest.raises(SourceError, match="no projection P2.*image_2"):
