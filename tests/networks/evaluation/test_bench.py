@@ -12,8 +12,9 @@ from scenecode.networks.families.scenecode.model import SceneCode
 from scenecode.networks.inference.checkpoint import save_checkpoint
 
 
-@pytest.fixture
-def weights(tmp_path):
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    tmp_path = tmp_path_factory.mktemp("bench")
     config = SceneCodeConfig(width=64, height=64, depth_code=3, semantic_code=2,
                          decoder_channels=(8, 8, 8, 8), recognition_channels=(4, 4))
     save_checkpoint(tmp_path / "m.safetensors", SceneCode(config, NYU13), {})
