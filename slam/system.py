@@ -20,11 +20,11 @@ import numpy as np
 
 from scenecode.core.device import choose_device
 from scenecode.core.errors import ConfigError, ScenecodeError, SourceError
-from scenecode.core.strict_config import to_yaml
 from scenecode.networks.inference.checkpoint import load_predictor
 from scenecode.networks.prediction import Predictor
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.slam.backend import Backend, ThreadedBackend
+from scenecode.slam.config.files import config_text
 from scenecode.slam.config.slam_config import SlamConfig
 from scenecode.slam.evaluation.report import Report
 from scenecode.slam.frontend import Frontend
@@ -216,7 +216,8 @@ class System:
         classes = self.predictor.classes
         folder = None
         if out is not None:
-            folder = ResultFolder.create(out, classes, to_yaml(self.config))
+            text = config_text(self.config, everything=True)
+            folder = ResultFolder.create(out, classes, text)
             self._resources.callback(folder.close)
         return Output(self.config.fusion, classes, folder=folder, mailbox=mailbox,
                       on_snapshot=on_map)

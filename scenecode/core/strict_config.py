@@ -108,11 +108,6 @@ def to_mapping(config: Any) -> Any:
     return config.value if isinstance(config, Enum) else config
 
 
-def to_yaml(config: Any) -> str:
-    """The mapping of ``to_mapping`` as YAML text."""
-    return yaml.safe_dump(to_mapping(config), sort_keys=False)
-
-
 def override(config: T, assignment: str, renamed: Renamed = MappingProxyType({})) -> T:
     """``config`` with one key changed by ``key.sub=value``; the value is read as YAML.
 
