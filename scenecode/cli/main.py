@@ -58,7 +58,8 @@ COMMANDS: dict[str, Command | Group] = {
         "network": Command("time the network for one keyframe",
                            "scenecode.networks.evaluation.bench"),
     }),
-    "config": Command("print the configuration, with what every key means", "scenecode.cli.config"),
+    "config": Command("print the configuration, with what every key means",
+                      "scenecode.cli.config"),
 }
 
 

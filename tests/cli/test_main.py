@@ -92,8 +92,8 @@ def test_nothing_to_do_is_a_usage_error(capsys):
 
 
 def test_printed_settings_are_read_back(capsys, tmp_path):
-    assert main(["config", "--all", "--set", "mapping.window=8", "--set", "tracking.max_error=1e-1",
-                 "--device", "cpu"]) == 0
+    assert main(["config", "--all", "--set", "mapping.window=8", "--set",
+                 "tracking.max_error=1e-1", "--device", "cpu"]) == 0
     text = capsys.readouterr().out
     (tmp_path / "mine.yaml").write_text(text)
     assert main(["config", "--all", "--config", str(tmp_path / "mine.yaml")]) == 0

@@ -106,7 +106,8 @@ class Counts(NoOutput):
 
 def test_map_is_handed_out_while_keyframes_come_faster_than_mapping_ends(small_walk):
     config = small_config()
-    config = replace(config, keyframes=replace(config.keyframes, max_translation=0.0, min_interval=0.0))
+    config = replace(config, keyframes=replace(config.keyframes, max_translation=0.0,
+                                               min_interval=0.0))
     output, source = Counts(ExactPredictor.classes), EveryFrameAKeyframe(small_walk[:6])
     source.system = system = System(config, ExactPredictor(small_walk), output=output,
                                     threaded=True)
