@@ -83,7 +83,7 @@ class Alignment:
     #: share of reference pixels seen in the live image
     overlap: float
     #: share of the seen ones whose residual is within the Huber threshold
-    inliers: float
+    inlier_ratio: float
 
 
 @dataclass(frozen=True)
@@ -201,11 +201,12 @@ def assess(reference: ReferenceLevel, live: Tensor, T_ba: Tensor, config: LucasK
                      config)
     error = np.abs(found.value[found.valid])
     if not len(error):
-        return Alignment(T_ba=T_ba, gain=gain, offset=offset, error=inf, overlap=0.0, inliers=0.0)
+        return Alignment(T_ba=T_ba, gain=gain, offset=offset, error=inf, overlap=0.0,
+                         inlier_ratio=0.0)
     return Alignment(T_ba=T_ba, gain=gain, offset=offset,
                      error=float(np.minimum(error, HUBER).mean()),
                      overlap=len(error) / len(found.valid),
-                     inliers=float((error < HUBER).mean()))
+                     inlier_ratio=float((error < HUBER).mean()))
 
 
 def ncc(reference: ReferenceLevel, live: Tensor, T_ba: Tensor,

@@ -84,5 +84,6 @@ def _first_frame(frame: Frame) -> TrackedFrame:
     T = se3.identity(device=frame.image.device)
     return TrackedFrame(
         frame_index=frame.index, timestamp=frame.timestamp, keyframe=0, T_key_cam=T, T_world_cam=T,
-        alignment=Alignment(T_ba=T, gain=1.0, offset=0.0, error=0.0, overlap=1.0, inliers=1.0),
+        alignment=Alignment(T_ba=T, gain=1.0, offset=0.0, error=0.0, overlap=1.0,
+                            inlier_ratio=1.0),
         lost=False, wants_keyframe=True, begins_map=True)

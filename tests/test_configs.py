@@ -141,13 +141,16 @@ def test_old_file_is_answered_with_all_that_replaces_its_keys(tmp_path):
 
 
 @pytest.mark.parametrize("assignment, rule", [
-    ("mapping.window=0", "mapping.window and mapping.links must be at least 1"),
+    ("mapping.window=0", "mapping.window must be at least 1, got 0"),
     ("mapping.residuals.geometric_sigma=0", "geometric_sigma must be positive, got 0.0"),
     ("mapping.residuals.semantic_stride=0", "semantic_stride must be at least 1, got 0"),
-    ("mapping.landmarks.min_distance=0", "min_distance at least 1, got 240 and 0"),
+    ("mapping.landmarks.min_distance=0", "min_distance must be at least 1, got 0"),
     ("mapping.loops.min_age=0", "mapping.loops.min_age must be at least 1, got 0"),
+    ("tracking.relocalisation.verify_below=1.5", "must be from 0 to 1, got 1.5"),
+    ("keyframes.min_interval=.nan", "keyframes.min_interval must be at least 0, got nan"),
     ("mapping.semantic_level=4", "must be 0 to 3; got 0 to 4"),
     ("mapping.schedule=[{stage: depth, level: 1, iterations: 2}]", "must be one of geometry"),
+    ("mapping.schedule=[{stage: joint, level: 1, iterations: 0}]", "must be at least 1, got 0"),
     ("fusion.refinement.smoothness=-1", "smoothness must be positive, got -1.0")])
 def test_values_that_cannot_be_are_refused_by_their_rule(assignment, rule):
     with pytest.raises(ConfigError, match=rule):

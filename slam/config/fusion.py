@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from scenecode.slam.config.setting import group, setting
+from scenecode.slam.config.setting import check_ranges, group, setting
 
 
 @dataclass(frozen=True)
@@ -13,17 +13,16 @@ class RefinementConfig:
     enabled: bool = setting(
         True, "whether triangulated landmarks correct the depth around them", basic=True)
     min_parallax: float = setting(
-        3.0, "parallax without which a landmark is not used", unit="pixels")
+        3.0, "parallax without which a landmark is not used", unit="pixels", minimum=0)
     min_views: int = setting(
         2, "keyframes beside its own that must observe a landmark: along the epipolar line of a "
-        "single one its match may have slipped")
+        "single one its match may have slipped", minimum=0)
     smoothness: float = setting(
-        100.0, "weight of differences of the correction between neighbouring pixels")
+        100.0, "weight of differences of the correction between neighbouring pixels",
+        positive=True)
 
     def __post_init__(self):
-        if not self.smoothness > 0:
-            raise ValueError("fusion.refinement.smoothness must be positive, "
-                             f"got {self.smoothness}")
+        check_ranges(self, "fusion.refinement.")
 
 
 @dataclass(frozen=True)
@@ -34,16 +33,20 @@ class FusionConfig:
         1, "pyramid level at which points are made, 0 = full resolution", basic=True)
     voxel: float = setting(
         0.01, "edge of the cells of which one point is kept, as a multiple of the median depth",
-        basic=True)
+        basic=True, positive=True)
     labels: Literal["none", "multiplication", "average", "code"] = setting(
         "multiplication", "how the labels of a keyframe and its neighbours are fused: none keeps "
         "each keyframe's own, multiplication or average of probabilities, code optimises its "
         "semantic code", basic=True)
     depth_tolerance: float = setting(
-        0.1, "relative difference of depth below which two views agree")
+        0.1, "relative difference of depth below which two views agree", positive=True)
     min_views: int = setting(
-        1, "other views that must agree with a point, where there are so many")
+        1, "other views that must agree with a point, where there are so many", minimum=0)
     max_relative_std: float = setting(
-        0.5, "predicted standard deviation of depth over depth above which a point is left out")
+        0.5, "predicted standard deviation of depth over depth above which a point is left out",
+        positive=True)
     refinement: RefinementConfig = group(
         RefinementConfig, "corrections of depth by triangulated landmarks")
+
+    def __post_init__(self):
+        check_ranges(self, "fusion.")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from scenecode.slam.config.setting import setting
+from scenecode.slam.config.setting import check_ranges, setting
 
 
 @dataclass(frozen=True)
@@ -15,11 +15,11 @@ class LoopClosureConfig:
     enabled: bool = setting(
         True, "whether places that are seen again are searched and loops closed", basic=True)
     min_age: int = setting(
-        15, "keyframes that must lie between a new one and a candidate")
+        15, "keyframes that must lie between a new one and a candidate", minimum=1)
     min_votes: int = setting(
-        8, "ORB features of a new keyframe that must match a candidate's")
+        8, "ORB features of a new keyframe that must match a candidate's", minimum=1)
     min_landmarks: int = setting(
-        30, "landmarks of the candidate that must be tracked into the new keyframe")
+        30, "landmarks of the candidate that must be tracked into the new keyframe", minimum=1)
     min_inlier_ratio: float = setting(
         0.8, "share of these landmarks that must reproject where they were tracked", unit="0-1")
     min_overlap: float = setting(
@@ -27,7 +27,4 @@ class LoopClosureConfig:
         unit="0-1")
 
     def __post_init__(self):
-        for name in ("min_age", "min_landmarks"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"mapping.loops.{name} must be at least 1, "
-                                 f"got {getattr(self, name)}")
+        check_ranges(self, "mapping.loops.")

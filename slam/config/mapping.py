@@ -5,7 +5,7 @@ from typing import Literal, get_args
 
 from scenecode.slam.config.loops import LoopClosureConfig
 from scenecode.slam.config.residuals import ResidualConfig
-from scenecode.slam.config.setting import group, setting
+from scenecode.slam.config.setting import check_ranges, group, setting
 
 #: What a stage optimises: ``geometry`` poses, depth codes and landmarks, ``semantics`` semantic
 #: codes, ``joint`` everything.
@@ -25,6 +25,8 @@ class StageConfig:
         if self.stage not in get_args(StageKind):
             raise ValueError(f"a stage must be {', '.join(get_args(StageKind))}; "
                              f"got '{self.stage}'")
+        if self.iterations < 1:
+            raise ValueError(f"iterations of a stage must be at least 1, got {self.iterations}")
 
 
 @dataclass(frozen=True)
@@ -33,13 +35,11 @@ class LandmarkConfig:
 
     per_keyframe: int = setting(
         240, "corners in a keyframe, tracked and new ones; 0 maps without landmarks",
-        basic=True)
-    min_distance: int = setting(7, "distance between corners", unit="pixels")
+        basic=True, minimum=0)
+    min_distance: int = setting(7, "distance between corners", unit="pixels", minimum=1)
 
     def __post_init__(self):
-        if self.per_keyframe < 0 or self.min_distance < 1:
-            raise ValueError("mapping.landmarks.per_keyframe must be at least 0 and min_distance "
-                             f"at least 1, got {self.per_keyframe} and {self.min_distance}")
+        check_ranges(self, "mapping.landmarks.")
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class MappingConfig:
 
     window: int = setting(
         5, "newest keyframes that are optimised; older ones that overlap with them are fixed",
-        basic=True)
+        basic=True, minimum=1)
     schedule: tuple[StageConfig, ...] = setting((
         StageConfig("geometry", 3, 4), StageConfig("geometry", 2, 5),
         StageConfig("geometry", 1, 4), StageConfig("geometry", 0, 4),
@@ -57,7 +57,7 @@ class MappingConfig:
         "semantics or joint), pyramid level of the photometric term (0 = full resolution), "
         "Gauss-Newton iterations", basic=True)
     links: int = setting(
-        2, "predecessors to which a new keyframe is linked")
+        2, "predecessors to which a new keyframe is linked", minimum=1)
     link_overlap: float = setting(
         0.3, "share of pixels that must be in view for such a link", unit="0-1")
     scale_share: float = setting(
@@ -69,17 +69,14 @@ class MappingConfig:
     geometric_level: int = setting(3, "pyramid level of the geometric term")
     semantic_level: int = setting(3, "pyramid level of the semantic term")
     tolerance: float = setting(
-        1e-4, "relative decrease of the cost below which a stage ends early")
+        1e-4, "relative decrease of the cost below which a stage ends early", minimum=0)
     residuals: ResidualConfig = group(ResidualConfig, "terms of the cost and their weights")
     landmarks: LandmarkConfig = group(
         LandmarkConfig, "corners that are tracked between keyframes, each with its own depth")
     loops: LoopClosureConfig = group(LoopClosureConfig, "loop closure")
 
     def __post_init__(self):
-        if self.window < 1 or self.links < 1 or not 0 <= self.scale_share <= 1:
-            raise ValueError("mapping.window and mapping.links must be at least 1 and "
-                             f"scale_share from 0 to 1, got {self.window}, "
-                             f"{self.links} and {self.scale_share}")
+        check_ranges(self, "mapping.")
 
     @property
     def leaves_priors(self) -> bool:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from scenecode.slam.config.setting import setting
+from scenecode.slam.config.setting import check_ranges, setting
 
 #: Terms of mapping's cost that can be left out; ``code`` is the zero-code prior.
 Term = Literal["photometric", "geometric", "semantic", "code"]
@@ -25,37 +25,29 @@ class ResidualConfig:
         True, "whether slanted surfaces, occluding edges and occluded points weigh less")
     effective_pixels: float = setting(
         200.0, "independent measurements that a pair of keyframes counts as, in each term",
-        unit="pixels")
+        unit="pixels", positive=True)
     photometric_pixels: int = setting(
         1200, "pixels of a keyframe that the photometric term warps, those with the strongest "
-        "gradient", unit="pixels", basic=True)
+        "gradient", unit="pixels", basic=True, minimum=1)
     photometric_sigma: float = setting(
-        0.03, "standard deviation of intensity", unit="0-1")
+        0.03, "standard deviation of intensity", unit="0-1", positive=True)
     geometric_sigma: float = setting(
-        0.3, "standard deviation of depth over depth")
+        0.3, "standard deviation of depth over depth", positive=True)
     geometric_stride: int = setting(
         2, "one pixel in so many of the geometric term's pyramid level is warped",
-        unit="pixels")
+        unit="pixels", minimum=1)
     semantic_sigma: float = setting(
-        1.7, "standard deviation of class probability")
+        1.7, "standard deviation of class probability", positive=True)
     semantic_stride: int = setting(
-        4, "one pixel in so many of the semantic term's pyramid level is warped", unit="pixels")
+        4, "one pixel in so many of the semantic term's pyramid level is warped", unit="pixels",
+        minimum=1)
     code_sigma: float = setting(
-        1.0, "standard deviation of the prior on codes")
+        1.0, "standard deviation of the prior on codes", positive=True)
     reprojection_sigma: float = setting(
-        0.3, "standard deviation of a landmark's observation", unit="pixels")
+        0.3, "standard deviation of a landmark's observation", unit="pixels", positive=True)
     landmark_depth_sigma: float = setting(
         1.5, "standard deviation of a landmark's depth from its keyframe's, as a multiple of that "
-        "predicted by the network")
+        "predicted by the network", positive=True)
 
     def __post_init__(self):
-        sigmas = {name: getattr(self, name) for name in (
-            "effective_pixels", "photometric_sigma", "geometric_sigma", "semantic_sigma",
-            "code_sigma", "reprojection_sigma", "landmark_depth_sigma")}
-        for name, value in sigmas.items():
-            if not value > 0:
-                raise ValueError(f"mapping.residuals.{name} must be positive, got {value}")
-        for name in ("photometric_pixels", "geometric_stride", "semantic_stride"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"mapping.residuals.{name} must be at least 1, "
-                                 f"got {getattr(self, name)}")
+        check_ranges(self, "mapping.residuals.")

@@ -6,7 +6,7 @@ from scenecode.networks.inference.precision import Precision
 from scenecode.slam.config.fusion import FusionConfig
 from scenecode.slam.config.keyframes import KeyframeConfig
 from scenecode.slam.config.mapping import MappingConfig
-from scenecode.slam.config.setting import group, setting
+from scenecode.slam.config.setting import check_ranges, group, setting
 from scenecode.slam.config.tracking import TrackingConfig
 from scenecode.slam.records.frame import PYRAMID_LEVELS
 
@@ -15,8 +15,10 @@ from scenecode.slam.records.frame import PYRAMID_LEVELS
 class SlamConfig:
     """The whole system."""
 
-    width: int = setting(256, "width of the network's images", unit="pixels", basic=True)
-    height: int = setting(192, "height of the network's images", unit="pixels", basic=True)
+    width: int = setting(256, "width of the network's images", unit="pixels", basic=True,
+        minimum=1)
+    height: int = setting(192, "height of the network's images", unit="pixels", basic=True,
+        minimum=1)
     model: str = setting("default", "weights: a shipped name or a file", basic=True)
     device: str = setting("auto", "auto, cpu or cuda", basic=True)
     precision: Precision = setting(
@@ -31,6 +33,7 @@ class SlamConfig:
     fusion: FusionConfig = group(FusionConfig, "the fused map that files and viewers show")
 
     def __post_init__(self):
+        check_ranges(self, "")
         used = [stage.level for stage in self.mapping.schedule]
         used += [self.mapping.geometric_level, self.mapping.semantic_level, self.fusion.level]
         if min(used) < 0 or max(used) >= PYRAMID_LEVELS:

@@ -49,7 +49,7 @@ class LoopCloser:
         """Index the features of the next keyframe."""
         self._places.add(keyframe.features)
 
-    def wants(self, graph: KeyframeGraph, number: int) -> bool:
+    def should_search(self, graph: KeyframeGraph, number: int) -> bool:
         """Whether to search at a keyframe: not when all others are recent, or right after a
         loop."""
         paused = bool(graph.loops) and number <= graph.loops[-1].newer + _PAUSE
@@ -58,7 +58,7 @@ class LoopCloser:
     def search(self, graph: KeyframeGraph, number: int) -> Iterator[None]:
         """Close the loop that ends at a keyframe, if there is one; yields between pieces of
         work."""
-        if not self.wants(graph, number):
+        if not self.should_search(graph, number):
             return
         linked = {n for n in graph.neighbours(number) if n < number}
         for older in self._places.candidates(number, linked):

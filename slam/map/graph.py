@@ -52,6 +52,9 @@ class ProjectedPixels:
 
 @dataclass
 class KeyframeGraph:
+    """The map: keyframes, numbered in the order in which they were added, and what connects
+    them."""
+
     keyframes: list[Keyframe] = field(default_factory=list)
     #: one for each keyframe
     states: list[ViewState] = field(default_factory=list)

@@ -101,7 +101,7 @@ class Mapper:
         self._pending = [*unfinished, *(OptimiseStage(stage) for stage in stages)]
         if self._config.loops.enabled and self._config.landmarks.per_keyframe:
             self._loops.add(graph.keyframes[number])
-            if self._loops.wants(graph, number):
+            if self._loops.should_search(graph, number):
                 search = SearchLoops(number, self._loops.search(graph, number))
                 self._pending.append(search)
 

@@ -121,7 +121,7 @@ def relocalise(pyramid: Sequence[Tensor], known: Sequence[Reference], reference:
 def is_loss(a: Alignment, config: TrackingConfig) -> bool:
     """Whether an alignment has failed."""
     # written so that a NaN counts as lost; a black image fits anything at gain zero
-    return not (a.overlap >= config.min_overlap and a.inliers >= config.min_inlier_ratio
+    return not (a.overlap >= config.min_overlap and a.inlier_ratio >= config.min_inlier_ratio
                 and a.error <= config.max_error
                 and 1 / _MAX_GAIN <= a.gain <= _MAX_GAIN
                 and bool(a.T_ba.isfinite().all()))
@@ -129,7 +129,7 @@ def is_loss(a: Alignment, config: TrackingConfig) -> bool:
 
 def is_reliable(a: Alignment, config: TrackingConfig) -> bool:
     """Whether an alignment of a lost camera is accepted without features."""
-    return not is_loss(a, config) and a.inliers >= config.relocalisation.min_inlier_ratio
+    return not is_loss(a, config) and a.inlier_ratio >= config.relocalisation.min_inlier_ratio
 
 
 def candidates(image: Tensor, known: Sequence[Reference], tracked_against: Reference,

@@ -104,11 +104,12 @@ class Tracker:
         if float(pyramid[0].std()) < self._config.min_contrast:
             # a search of all keyframes would take long and find nothing
             failed = Alignment(T_ba=se3.identity(dtype=pyramid[0].dtype, device=pyramid[0].device),
-                               gain=1.0, offset=0.0, error=float("inf"), overlap=0.0, inliers=0.0)
+                               gain=1.0, offset=0.0, error=float("inf"), overlap=0.0,
+                               inlier_ratio=0.0)
             return self._conclude(frame_index, timestamp, reference, failed, lost=True)
         tracked = None if self.is_lost else self._align(reference, pyramid)
         if tracked is not None and not is_loss(tracked, self._config) \
-                and tracked.inliers >= self._config.relocalisation.verify_below:
+                and tracked.inlier_ratio >= self._config.relocalisation.verify_below:
             return self._conclude(frame_index, timestamp, reference, tracked, lost=False)
         found = relocalise(pyramid, list(self._known.values()), reference, tracked, self._config)
         return self._conclude(frame_index, timestamp, found.reference, found.alignment,
@@ -159,4 +160,4 @@ class Tracker:
         factor = 1.0 if timestamp - reference.timestamp >= c.min_interval else c.urgency
         return translation > factor * c.max_translation \
             or factor * found.overlap < c.min_overlap \
-            or factor * found.inliers < c.min_inlier_ratio
+            or factor * found.inlier_ratio < c.min_inlier_ratio

@@ -106,7 +106,7 @@ def recover(gain=1.0, offset=0.0, **settings):
 def test_recovers_motion_under_brightness_change(gain, offset):
     found, metres, radians = recover(gain, offset)
     assert metres < 4e-4 and radians < 2e-4
-    assert found.inliers > 0.99 and 0.6 < found.overlap <= 1
+    assert found.inlier_ratio > 0.99 and 0.6 < found.overlap <= 1
     assert found.gain == pytest.approx(gain, rel=0.005)
     assert found.offset == pytest.approx(offset, abs=0.003)
 

@@ -158,7 +158,7 @@ def test_nothing_is_searched_on_a_short_walk(small_walk):
     poses = [s.T_world_cam for s in graph.states]
     for number, keyframe in enumerate(graph.keyframes):
         closer.add(keyframe)
-        assert not closer.wants(graph, number)
+        assert not closer.should_search(graph, number)
         assert exhaust(closer.search(graph, number)) == (0, None)
     assert not graph.loops
     assert all(s.T_world_cam is T for s, T in zip(graph.states, poses))

@@ -161,7 +161,7 @@ def tracked_against(frame, number, T_key_cam, **changes):
         frame_index=frame.index, timestamp=frame.timestamp, keyframe=number, T_key_cam=T_key_cam,
         T_world_cam=identity, lost=False, wants_keyframe=True, **changes,
         alignment=Alignment(T_ba=identity, gain=1.0, offset=0.0, error=0.0, overlap=1.0,
-                            inliers=1.0))
+                            inlier_ratio=1.0))
 
 
 def test_tracked_frame_is_inserted_relative_to_the_present_pose_of_its_keyframe(views):
@@ -234,7 +234,7 @@ def test_semantic_fusion_of_two_views_gains_with_the_prior_and_loses_without():
 
 
 def test_impossible_windows_and_shares_are_refused():
-    for wrong, got in (({"window": 0}, "got 0, 2 and 0.5"),
-                       ({"scale_share": 1.1}, "got 5, 2 and 1.1")):
-        with pytest.raises(ValueError, match="scale_share from 0 to 1, " + got):
+    for wrong, message in (({"window": 0}, "mapping.window must be at least 1, got 0"),
+                           ({"scale_share": 1.1}, "scale_share must be from 0 to 1, got 1.1")):
+        with pytest.raises(ValueError, match=message):
             MappingConfig(**wrong)

@@ -17,7 +17,7 @@ from scenecode.slam.tracking.tracker import TrackedFrame
 
 def tracked(index, keyframe, T_key_cam, T_world_cam, lost=False):
     alignment = Alignment(T_ba=T_key_cam, gain=1.0, offset=0.0, error=0.0, overlap=1.0,
-                          inliers=1.0)
+                          inlier_ratio=1.0)
     return TrackedFrame(frame_index=index, timestamp=index / 30, keyframe=keyframe,
                         T_key_cam=T_key_cam, T_world_cam=T_world_cam, alignment=alignment,
                         lost=lost, wants_keyframe=False)

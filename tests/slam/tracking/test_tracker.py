@@ -115,7 +115,7 @@ def test_features_of_wrong_depth_do_not_replace_an_alignment_that_they_agree_wit
     """Perspective from points alone would be far worse here than the aligned image."""
     frames, reference = wrong_depth
     found = track(tracker_at(reference), frames[60])
-    assert found.alignment.inliers < CONFIG.tracking.relocalisation.verify_below
+    assert found.alignment.inlier_ratio < CONFIG.tracking.relocalisation.verify_below
     assert not found.lost and pose_error(found, frames[60]) < 0.1
 
 
