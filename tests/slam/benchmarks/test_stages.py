@@ -22,10 +22,13 @@ STAGES, RESIDUALS = (list(variants(SlamConfig())) for variants in (stage_variant
 
 @pytest.fixture
 def evaluate(tiny_weights, capsys):
-    """``scenecode evaluate stages --json`` with the tiny network."""
+    """``scenecode evaluate stages --json`` with the tiny network and a short schedule."""
+    schedule = ", ".join(f"{{stage: {name}, level: 3, iterations: 1}}"
+                         for name in ("geometry", "semantics", "joint"))
+
     def call(*arguments):
         status = main(["evaluate", "stages", "--json", "--model", str(tiny_weights),
-                       *map(str, arguments)])
+                       "--set", f"mapping.schedule=[{schedule}]", *map(str, arguments)])
         out, err = capsys.readouterr()
         return status, json.loads(out) if out else None, "".join(err.splitlines())
     return call
