@@ -34,7 +34,7 @@ class Stop(Enum):
     ITERATIONS = "all iterations were used"
     NO_DESCENT = "no damping gave a lower cost"
     SINGULAR = "the system has no solution at any damping"
-    INTERRUPTED = "the caller asked to stop"
+    INTERRUPTED = "interrupted by the caller"
 
 
 #: Levenberg-Marquardt factor on the diagonal: where it starts, by what it grows when a step is

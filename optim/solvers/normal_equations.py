@@ -80,7 +80,7 @@ class NormalEquations:
         """Add P groups of N residuals (P, N), weighted (P, N), with Jacobians (P, N, k) by the
         parameters ``columns`` (P, k); a column of -1 is fixed.
 
-        The weight scales the square of residual and Jacobian alike.  ``cost`` is the
+        The weight scales the square of residual and Jacobian equally.  ``cost`` is the
         robust cost of these residuals, which the weights only follow to first order.
         ``points`` gives the point (P, N) that each residual depends on, and its derivative
         (P, N) by it.

@@ -22,7 +22,7 @@ class PublishedMap:
 
     @property
     def first_frame_index(self) -> int:
-        """The frame that the map was started from: tells one map from the next."""
+        """Index of the frame of the first keyframe: it identifies a map among those of a run."""
         return self.graph.keyframes[0].frame.index
 
 

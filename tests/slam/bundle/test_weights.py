@@ -120,8 +120,8 @@ def test_exposure_of_a_blank_wall_stays_as_it_is():
 
 def test_pairs_weigh_by_the_share_of_their_pixels_that_agree():
     error = torch.full((3, 100), 0.5)
-    for pair, alike in enumerate((60, 80, 95)):
-        error[pair, :alike] = 0.02
+    for pair, agreeing in enumerate((60, 80, 95)):
+        error[pair, :agreeing] = 0.02
     counts = agreement(error, torch.ones(3, 100))
     torch.testing.assert_close(counts, torch.tensor([[0.0], [0.5], [1.0]]))
     # pixels of weight zero do not count as disagreeing
