@@ -251,8 +251,9 @@ class System:
                                                    self.config.height)
         rgb = np.repeat(image[..., None], 3, -1) if image.ndim == 2 else image
         if rgb.dtype != np.uint8 or rgb.shape[2:] != (3,) or not self._rectifier.fits(rgb):
-            raise SourceError(f"an image of shape {image.shape} and type {image.dtype}; the camera "
-                              f"needs ({self._camera.height}, {self._camera.width}, 3) uint8")
+            height, width = self._camera.height, self._camera.width
+            raise SourceError(f"an image of shape {image.shape} and type {image.dtype}; the "
+                              f"camera needs ({height}, {width}, 3) uint8")
         self._last_timestamp = timestamp
         self._images += 1
         return self._rectifier.frame(self._images - 1, timestamp, rgb)
