@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from scenecode.core.errors import DataError
+from scenecode.core.images import image_to_uint8
 from scenecode.networks.classes import ClassSet
 from scenecode.networks.inference.checkpoint import load_predictor
 from scenecode.networks.prediction import Predictor
@@ -54,8 +55,7 @@ def predict(image: np.ndarray, camera: PinholeCamera,
     depth = maps.depth()
     probabilities = torch.softmax(maps.logits(), 0)
     return ImagePrediction(
-        image=(frame.image * 255).round().byte().permute(1, 2, 0).contiguous().cpu().numpy(),
-        camera=frame.camera, depth=depth.cpu().numpy(),
+        image=image_to_uint8(frame.image), camera=frame.camera, depth=depth.cpu().numpy(),
         depth_std=_depth_std(depth, maps.prox_b, maps.average_depth).cpu().numpy(),
         labels=probabilities.argmax(0).byte().cpu().numpy(),
         probabilities=probabilities.cpu().numpy(), classes=prediction.classes)

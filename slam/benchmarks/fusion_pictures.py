@@ -7,8 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scenecode.core.atomic_write import write_bytes
-from scenecode.core.images import image_to_uint8
+from scenecode.core.images import image_to_uint8, write_rgb
 from scenecode.networks.classes import ClassSet
 from scenecode.networks.prediction import Predictor
 from scenecode.slam.benchmarks.fusion_scenes import Group
@@ -42,9 +41,7 @@ class PictureFolder:
                 image_to_uint8(frame.image), self._classes.paint(frame.labels),
                 *(self._classes.paint(fused[method].argmax(0)) for method in SHOWN),
                 *(entropy_picture(fused[method]) for method in (SHOWN[0], SHOWN[-1]))]))
-        # through bytes, since cv2.imwrite fails on names that are not ASCII on Windows
-        _, data = cv2.imencode(".png", np.hstack(columns)[..., ::-1])
-        write_bytes(self._folder / f"{self._written:03d}.png", data.tobytes())
+        write_rgb(self._folder / f"{self._written:03d}.png", np.hstack(columns))
         self._written += 1
 
 

@@ -23,12 +23,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from filelock import BaseFileLock
 
-from scenecode.core.atomic_write import PART_SUFFIX, write_bytes, write_text
+from scenecode.core.atomic_write import PART_SUFFIX, write_text
 from scenecode.core.errors import DataError, ResultError, ScenecodeError
+from scenecode.core.images import write_rgb
 from scenecode.networks.classes import ClassSet
 from scenecode.slam.output.folder_lock import LOCK, lock_folder
 from scenecode.slam.output.formats.ply import read_ply, write_ply
@@ -123,8 +123,7 @@ class ResultFolder:
 
     def write_overview(self, picture: np.ndarray) -> None:
         """Write ``overview.png`` from (H, W, 3) uint8."""
-        bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-        write_bytes(self.path / OVERVIEW, cv2.imencode(".png", bgr)[1].tobytes())
+        write_rgb(self.path / OVERVIEW, picture)
 
     def close(self) -> None:
         """Let other runs use the folder."""
