@@ -1,8 +1,7 @@
 """A tracker in a process of its own.
 
-Tracking makes thousands of small calls a frame.  In a thread beside mapping each of them has
-to win the interpreter from it first, and a frame takes three times as long; in its own process
-it takes what it takes alone.
+Tracking makes thousands of small calls a frame.  In a thread, each of them competes with mapping
+for the interpreter lock, and a frame takes three times as long as in a process.
 """
 
 import io
@@ -29,13 +28,13 @@ from scenecode.slam.tracking.tracker import TrackedFrame, Tracker
 if TYPE_CHECKING:  # not on every platform
     from multiprocessing.context import ForkServerContext, SpawnContext
 
-#: Seconds within which an idle process ends after it was told to.
+#: Seconds that an idle process is given to end by itself.
 GRACE = 5.0
 
 
 @dataclass(frozen=True)
 class SetMap:
-    """Asks for ``Tracker.set_map``; not answered."""
+    """Request to call ``Tracker.set_map``; there is no reply."""
 
     newest: Reference
     #: (K, 4, 4)
@@ -44,7 +43,7 @@ class SetMap:
 
 @dataclass(frozen=True)
 class TrackImage:
-    """Asks for ``Tracker.track``; answered by a ``TrackedFrame`` or the exception it raised."""
+    """Request to call ``Tracker.track``; the reply is a ``TrackedFrame`` or the exception raised."""
 
     frame_index: int
     timestamp: float
@@ -54,45 +53,45 @@ class TrackImage:
 
 @dataclass(frozen=True)
 class GetPeakMemory:
-    """Answered by the largest resident size of the process in megabytes."""
+    """The reply is the largest resident size of the process in megabytes."""
 
 
 @dataclass(frozen=True)
 class Ready:
-    """Sent by the process, once, when it can be asked."""
+    """Sent by the process, once, when it accepts requests."""
 
 
 Request = SetMap | TrackImage | GetPeakMemory
 
 
 class TrackingProcessError(ScenecodeError):
-    """The process that tracks ended without being told to."""
+    """The tracking process ended unexpectedly."""
 
 
 class TrackingProcess:
     """Has the calls of a ``Tracker``; to be closed.
 
-    What is sent are this program's own values over an unnamed pipe; nothing is read from
-    elsewhere.  Tracking itself always runs on the CPU: it is too fine-grained for anything else.
+    Values are pickled over an unnamed pipe that only these two processes share.  Tracking runs on
+    the CPU always: its operations are too small for a GPU.
     """
 
     def __init__(self, config: TrackingConfig, keyframes: KeyframeConfig):
-        """Returns at once; the process takes seconds to start, ``wait_until_ready`` waits."""
+        """Returns at once; the process takes seconds to start (``wait_until_ready``)."""
         context = _context()
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, config, keyframes),
                                         name="tracking", daemon=True)
-        with _ctrl_c_held_back():
+        with _sigint_blocked():
             self._process.start()
         theirs.close()
 
     def wait_until_ready(self) -> None:
         """Raises ``TrackingProcessError`` when it cannot start."""
-        self._answer()
+        self._reply()
 
     def set_map(self, newest: Reference, T_world_keyframes: Tensor) -> None:
         """As ``Tracker.set_map``; does not wait for it."""
-        self._tell(SetMap(newest, T_world_keyframes))
+        self._send_request(SetMap(newest, T_world_keyframes))
 
     def track(self, frame_index: int, timestamp: float,
               pyramid: Sequence[Tensor]) -> TrackedFrame:
@@ -101,36 +100,36 @@ class TrackingProcess:
         Raises ``TrackingProcessError`` when the process was killed, and whatever tracking
         itself raised there.
         """
-        self._tell(TrackImage(frame_index, timestamp, tuple(pyramid)))
-        return self._answer()
+        self._send_request(TrackImage(frame_index, timestamp, tuple(pyramid)))
+        return self._reply()
 
     def peak_memory_mb(self) -> float:
         """The largest resident size of the process.  Raises as ``track`` does."""
-        self._tell(GetPeakMemory())
-        return self._answer()
+        self._send_request(GetPeakMemory())
+        return self._reply()
 
     def close(self) -> None:
-        """End the process, kindly at first."""
+        """End the process; kill it if it does not end by itself."""
         self._pipe.close()
         self._process.join(GRACE)
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
 
-    def _tell(self, message: Request) -> None:
+    def _send_request(self, message: Request) -> None:
         try:
             _send(self._pipe, message)
         except OSError as error:
             raise self._ended() from error
 
-    def _answer(self):
+    def _reply(self):
         try:
-            answer = _receive(self._pipe)
+            reply = _receive(self._pipe)
         except (EOFError, OSError) as error:
             raise self._ended() from error
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
 
     def _ended(self) -> TrackingProcessError:
         self._process.join(GRACE)
@@ -149,9 +148,9 @@ def _context() -> "ForkServerContext | SpawnContext":
 
 
 @contextmanager
-def _ctrl_c_held_back() -> Iterator[None]:
-    """What is started meanwhile never sees Ctrl-C, not even while it is still importing: that
-    is for the caller, who ends it when all is saved."""
+def _sigint_blocked() -> Iterator[None]:
+    """Processes started inside ignore Ctrl-C from their first instruction on: the caller ends
+    them when everything is saved."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -163,8 +162,8 @@ def _ctrl_c_held_back() -> Iterator[None]:
 
 
 def _serve(pipe: Connection, config: TrackingConfig, keyframes: KeyframeConfig) -> None:
-    """The process: answers every frame with its pose until the pipe is closed."""
-    # where Ctrl-C could not be held back it is ignored from here on
+    """Main function of the process: replies to requests until the pipe is closed."""
+    # for platforms where the signal could not be blocked
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
@@ -175,19 +174,19 @@ def _serve(pipe: Connection, config: TrackingConfig, keyframes: KeyframeConfig) 
             message = _receive(pipe)
         except (EOFError, OSError):
             return
-        answer: TrackedFrame | float | Exception
+        reply: TrackedFrame | float | Exception
         try:
             match message:
                 case SetMap(newest, T_world_keyframes):
                     tracker.set_map(newest, T_world_keyframes)
                     continue
                 case TrackImage(frame_index, timestamp, pyramid):
-                    answer = tracker.track(frame_index, timestamp, pyramid)
+                    reply = tracker.track(frame_index, timestamp, pyramid)
                 case GetPeakMemory():
-                    answer = peak_memory_mb()
-        except Exception as error:  # handed to the caller, whatever it is
-            answer = error
-        _send(pipe, answer)
+                    reply = peak_memory_mb()
+        except Exception as error:  # raised by the caller
+            reply = error
+        _send(pipe, reply)
 
 
 class _Pickler(pickle.Pickler):
