@@ -43,7 +43,7 @@ class SetMap:
 
 @dataclass(frozen=True)
 class TrackImage:
-    """Request to call ``Tracker.track``; the reply is a ``TrackedFrame`` or the exception raised."""
+    """Request to call ``Tracker.track``; the reply is a ``TrackedFrame`` or an exception."""
 
     frame_index: int
     timestamp: float
