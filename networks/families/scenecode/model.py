@@ -151,11 +151,6 @@ class SceneCode(Network):
         prediction = features.logits_zero.detach().softmax(1)
         return self.semantic_recognition(torch.cat([truth, prediction], 1))
 
-    def upsample(self, maps: Tensor) -> Tensor:
-        """Feature-resolution maps (B, N, h, w) to image resolution; linear."""
-        return F.interpolate(maps, (self.height, self.width), mode="bilinear",
-                             align_corners=False)
-
     @torch.no_grad()
     def predict(self, image: Tensor, camera: PinholeCamera) -> Prediction:
         """Zero-code prediction and all Jacobians of one image (3, H, W), at stride 4.
