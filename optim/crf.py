@@ -1,7 +1,7 @@
 """A conditional random field over the pixels of one image with known depth, solved by mean field.
 
 Its pairwise potentials tie two pixels as far as each lies in the other's tangent plane and their
-colours are alike; the labels follow by mean-field iterations on the class probabilities
+colours are similar; the labels follow by mean-field iterations on the class probabilities
 (Kraehenbuehl and Koltun 2011, equation 2 and algorithm 1 with a Potts model), with neighbours at
 a few distances instead of all pairs.  It sharpens what a network of coarse resolution blurs, and
 needs a depth map good enough to tell surfaces apart.

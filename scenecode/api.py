@@ -19,7 +19,7 @@ from scenecode.slam.sources.base.rectifier import Rectifier
 
 @dataclass(frozen=True)
 class ImagePrediction:
-    """What a network says of one image, at the size that it takes: (H, W)."""
+    """The prediction of a network for one image, at the network's image size: (H, W)."""
 
     #: (H, W, 3) uint8, the image as the network saw it: undistorted, cropped and resized
     image: np.ndarray

@@ -23,8 +23,8 @@ from scenecode.slam.tracking.recording import Recording
 from scenecode.slam.tracking.timings import Timings
 from scenecode.slam.tracking.tracker import TrackedFrame
 
-#: Niceness of the threads beside tracking: a late map is better than a late pose, and late
-#: files are better than a late map.
+#: Niceness of the threads that run while another tracks: a late map is better than a late pose,
+#: and late files are better than a late map.
 MAPPING_NICENESS, OUTPUT_NICENESS = 5, 10
 
 
@@ -98,7 +98,7 @@ class Backend:
 
 
 class ThreadedBackend(Backend):
-    """Maps in one thread and writes in another, beside the caller's, which tracks.
+    """Maps in one thread and writes in another, while the caller's tracks.
 
     The threads share the newest keyframe request (tracking to mapping), the published map
     (mapping to tracking) and the newest map update (mapping to output), each replaced whole.

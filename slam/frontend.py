@@ -63,8 +63,8 @@ class Frontend:
         return tracked
 
     def _is_given_up(self, published: PublishedMap) -> bool:
-        """Whether the map came to nothing: its first keyframe was noise, or of something that
-        was never seen again."""
+        """Whether no frame could be tracked against the map: its first keyframe was noise, or
+        showed something that was never seen again."""
         first = published.first_frame_index
         if first not in self._given_up and self._initialisation_failed(published):
             _log.warning("no frame could be tracked against the first keyframe, frame %d; a new "

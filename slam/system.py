@@ -5,7 +5,7 @@
 ``System`` is the only place that knows all parts.  The front end (``frontend``) tracks every
 frame; frames that it wants as keyframes go to the back end (``backend``), which optimises the
 map, publishes it to the front end, and hands it to the output (``output``): files, viewer, and
-whoever asks for a snapshot.  With ``threaded`` the three work beside each other.
+readers of snapshots.  With ``threaded`` the three run concurrently.
 """
 
 import logging
@@ -67,8 +67,8 @@ class System:
           an earlier result.
         * ``on_map`` is called with every new ``Snapshot``, ``on_frame`` with every frame and its
           ``TrackedFrame``; when ``threaded``, the former in another thread.
-        * ``threaded``: whether mapping and output run beside tracking, which then takes a
-          process of its own.
+        * ``threaded``: whether mapping and output run concurrently with tracking, which then
+          takes a process of its own.
         * ``mailbox``: gets every new snapshot, for the thread of a viewer.
         * ``output``: where map and frames go instead of an ``Output`` of ``out`` and ``on_map``.
 
@@ -98,7 +98,7 @@ class System:
         self._tracking_process: TrackingProcess | None = None
         self._closed = False
 
-    # --- the road --------------------------------------------------------------------
+    # --- the main loop ---------------------------------------------------------------
 
     def run(self, source: Source, realtime: bool | None = None) -> None:
         """Process a source to its end, or until ``stop`` is set, and close.
@@ -131,7 +131,7 @@ class System:
             if self._on_frame is not None:
                 self._on_frame(frame, tracked)
             if tracked.wants_keyframe:
-                # keyframe, optimise, publish, output; when threaded, beside the next frames
+                # keyframe, optimise, publish, output; when threaded, during the next frames
                 backend.request(frame, tracked)
         return tracked
 
@@ -163,7 +163,7 @@ class System:
                 self._backend.close()
                 self.output.finish()
 
-    # --- what came of it -------------------------------------------------------------
+    # --- results ---------------------------------------------------------------------
 
     @property
     def snapshot(self) -> Snapshot:
@@ -199,7 +199,7 @@ class System:
                 _log.warning("while ending after an error: %s", second)
 
     def _started(self) -> tuple[Frontend, Backend]:
-        """Front end and back end; started when first asked for."""
+        """Front end and back end; started at the first call."""
         if self._closed:
             raise ScenecodeError("this System is closed; make a new one for another run")
         if self._frontend is None or self._backend is None:

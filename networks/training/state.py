@@ -39,5 +39,5 @@ def load_state(path: Path, config: dict) -> dict:
     changed = [key for key in config if state["config"].get(key) != config[key]]
     if changed:
         raise CheckpointError(f"{path}: was made with another configuration (different: "
-                              f"{', '.join(changed)}); resume with the config.yaml beside it")
+                              f"{', '.join(changed)}); resume with the config.yaml next to it")
     return state

@@ -103,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _execute(args: argparse.Namespace, config: SlamConfig, source: Source) -> int:
-    """Run the system on a source with the outputs that were asked for; print the report."""
+    """Run the system on a source with the outputs that were requested; print the report."""
     with ExitStack() as stack:
         stack.callback(source.close)
         page, mailbox = None, None

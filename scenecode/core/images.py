@@ -66,7 +66,7 @@ def resample_nearest(values: np.ndarray, box: tuple[int, int, int, int],
     """The same for labels and depth: each pixel centre takes the value of the pixel it is in.
 
     ``box`` is in pixels of an image of ``full_size`` = (width, height), by default that of
-    ``values`` (H, W); a map stored at a lower resolution than its photograph says so here.
+    ``values`` (H, W); a map stored at a lower resolution than its photograph gives that size here.
     """
     full_width, full_height = full_size or (values.shape[1], values.shape[0])
     left, top, w, h = box

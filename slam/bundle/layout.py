@@ -11,7 +11,8 @@ from scenecode.optim.residuals import Group
 from scenecode.slam.config.mapping import StageKind
 from scenecode.slam.map.graph import KeyframeGraph
 
-#: Parameter groups that a stage optimises, beside the landmarks' depths; the others are fixed.
+#: Parameter groups that a stage optimises, in addition to the landmarks' depths; the others are
+#: fixed.
 STAGE_GROUPS: dict[StageKind, tuple[Group, ...]] = {
     "geometry": (Group.POSE, Group.DEPTH_CODE),
     "semantics": (Group.SEMANTIC_CODE,),

@@ -34,7 +34,7 @@ BORDER = 1.0
 _MIN_SHARE = 1e-3
 #: Elements of a Jacobian that fit into a processor's caches.
 _CACHED = 2 ** 18
-#: Terms of a stage's cost, as far as they are used, beside the landmarks'.
+#: Terms of a stage's cost, as far as they are used, in addition to the landmarks'.
 STAGE_TERMS: dict[StageKind, tuple[Term, ...]] = {
     "geometry": ("photometric", "geometric", "code"),
     "semantics": ("semantic", "code"),

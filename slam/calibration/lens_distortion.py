@@ -1,7 +1,7 @@
 """The distortion of a recording's lens, measured from its images where no calibration states it.
 
 The image motion that uncorrected radial distortion causes resembles the second-order terms by
-which rotation and translation are told apart: a little of it turns rotation into translation,
+which rotation and translation are distinguished: a little of it turns rotation into translation,
 and makes depth wrong.
 """
 

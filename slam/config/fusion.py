@@ -15,8 +15,8 @@ class RefinementConfig:
     min_parallax: float = setting(
         3.0, "parallax without which a landmark is not used", unit="pixels", minimum=0)
     min_views: int = setting(
-        2, "keyframes beside its own that must observe a landmark: along the epipolar line of a "
-        "single one its match may have slipped", minimum=0)
+        2, "keyframes other than its own that must observe a landmark: along the epipolar line "
+        "of a single one its match may have slipped", minimum=0)
     smoothness: float = setting(
         100.0, "weight of differences of the correction between neighbouring pixels",
         positive=True)

@@ -43,7 +43,7 @@ RENAMED: Renamed = {
     "mapping.residuals.point_deviation": "mapping.residuals.landmark_depth_sigma",
     **{f"mapping.residuals.{name}": Removed(
         "it is a constant of the program now; mapping.residuals.visibility_weights=false weighs "
-        "all surfaces alike") for name in ("slant_cosine", "edge_tolerance", "occlusion")},
+        "all surfaces equally") for name in ("slant_cosine", "edge_tolerance", "occlusion")},
     **_constants("mapping.residuals", "photometric_huber", "agreeing", "agreement",
                  "geometric_huber", "semantic_huber", "sparse_cauchy", "point_cauchy", "border"),
     "mapping.matching.points": "mapping.landmarks.per_keyframe",
@@ -59,7 +59,7 @@ RENAMED: Renamed = {
                  "max_drift", "min_belief", "pose_graph"),
     "mapping.gauss_newton.tolerance": "mapping.tolerance",
     "mapping.gauss_newton.iterations": Removed(
-        "each stage of mapping.schedule says its own iterations"),
+        "each stage of mapping.schedule has its own iterations"),
     **{f"mapping.gauss_newton.{name}": _DAMPING for name in (
         "damping", "damping_increase", "damping_decrease", "damping_max")},
     # --- fusion

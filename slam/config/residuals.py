@@ -19,7 +19,7 @@ class ResidualConfig:
     """
 
     terms: tuple[Term, ...] = setting(
-        get_args(Term), "terms of the cost beside the landmarks': photometric, geometric, "
+        get_args(Term), "terms of the cost in addition to the landmarks': photometric, geometric, "
         "semantic, code (the prior on codes)")
     visibility_weights: bool = setting(
         True, "whether slanted surfaces, occluding edges and occluded points weigh less")

@@ -8,7 +8,7 @@ from scenecode.slam.config.setting import check_ranges, group, setting
 
 @dataclass(frozen=True)
 class RelocalisationConfig:
-    """The search for a camera whose alignment failed or is in doubt."""
+    """The search for a camera whose alignment failed or is unreliable."""
 
     max_keyframes: int = setting(
         4, "keyframes that are tried, those most similar to the image", minimum=1)
@@ -45,7 +45,7 @@ class TrackingConfig:
         0.02, "standard deviation of intensity below which an image is not used", unit="0-1",
         basic=True)
     relocalisation: RelocalisationConfig = group(
-        RelocalisationConfig, "the search for a camera whose alignment failed or is in doubt")
+        RelocalisationConfig, "the search for a camera whose alignment failed or is unreliable")
 
     def __post_init__(self):
         check_ranges(self, "tracking.")

@@ -30,8 +30,8 @@ def associate(gt: Trajectory, est: Trajectory,
               max_difference: float = MAX_DIFFERENCE) -> tuple[np.ndarray, np.ndarray]:
     """Indices (M,) into ``gt`` and into ``est`` of poses of the same moment, one to one.
 
-    Every estimated pose looks for the nearest truth within ``max_difference`` seconds; a
-    truth that several choose goes to the nearest of them.
+    Every estimated pose is assigned to the nearest truth within ``max_difference`` seconds; a
+    truth with several poses assigned keeps the nearest of them.
     """
     if not len(gt) or not len(est):
         return np.zeros(0, np.int64), np.zeros(0, np.int64)

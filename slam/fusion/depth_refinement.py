@@ -3,8 +3,8 @@ triangulated landmarks.
 
 Landmarks have a depth of their own in the window's Gauss-Newton.  Where it differs from that of
 the code, the difference is spread over the image by weighted least squares: neighbouring pixels
-are corrected alike unless depth or colour separates them, and a weak prior keeps corrections at
-zero elsewhere.
+get similar corrections unless depth or colour separates them, and a weak prior keeps corrections
+at zero elsewhere.
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ LOG_DEPTH_SIGMA, PIXEL_SIGMA = 0.03, 0.5
 CAUCHY_SCALE, ITERATIONS = 3.0, 3
 #: Weight of the prior that corrections are zero.
 ZERO_WEIGHT = 0.3
-#: Standard deviation of ln depth and of colour (0-1) between neighbours that are corrected alike.
+#: Standard deviation of ln depth and of colour (0-1) between neighbours with similar corrections.
 DEPTH_STEP, COLOUR_STEP = 0.04, 0.4
 #: Least coupling of neighbours, so that the system of equations has no separate parts.
 _MIN_COUPLING = 1e-4
@@ -141,7 +141,7 @@ def _interpolation(pixels: ndarray, h: int, w: int) -> sparse.csr_matrix:
 
 def _laplacian(log_depth: ndarray, image: ndarray) -> sparse.csr_matrix:
     """(h * w, h * w): its quadratic form is the squared differences of neighbouring pixels,
-    weighted by how alike their depth (h, w) and colours (3, h, w) are."""
+    weighted by the similarity of their depth (h, w) and colours (3, h, w)."""
     number = np.arange(log_depth.size).reshape(log_depth.shape)
     starts, ends, weights = [], [], []
     for axis in (0, 1):

@@ -1,4 +1,4 @@
-"""The work that mapping has pending, and what one step of it came to."""
+"""The work that mapping has pending, and the result of one step of it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

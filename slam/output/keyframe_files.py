@@ -78,7 +78,7 @@ def read_keyframe(folder: Path,
         frame_index, timestamp = int(content["frame_index"]), float(content["timestamp"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ResultError(f"{path}: must hold fx, fy, cx, cy, width, height, frame_index and "
-                          f"timestamp ({error}); run again to write it anew") from error
+                          f"timestamp ({error}); run again to rewrite it") from error
     T = T_world_cam_at(timestamp)
     if T is None:
         raise ResultError(f"{folder}: no pose at {timestamp:.6f} s in keyframes.txt; run again")

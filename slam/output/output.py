@@ -20,7 +20,7 @@ from scenecode.slam.tracking.tracker import TrackedFrame
 
 #: Seconds between two live views.
 LIVE_PERIOD = 0.2
-#: While a run goes on, errors against truth are computed anew when the map has grown by this
+#: While a run goes on, errors against truth are recomputed when the map has grown by this
 #: part, since they look at the whole run: so all of them together take time linear in its length.
 SCORING_GROWTH = 0.1
 
@@ -110,7 +110,7 @@ class Output:
         return views[min(keyframe, len(views) - 1)] if views else None
 
     def _scoring_is_due(self, keyframes: int) -> bool:
-        """Whether the map has grown by ``SCORING_GROWTH``, or was started anew."""
+        """Whether the map has grown by ``SCORING_GROWTH``, or was restarted."""
         before = self._scored_keyframes
         return keyframes < before or keyframes > before + int(SCORING_GROWTH * before)
 

@@ -41,5 +41,5 @@ class Frame:
     @cached_property
     def pyramid(self) -> tuple[Tensor, ...]:
         """Intensity (H, W) in [0, 1] at ``PYRAMID_LEVELS`` resolutions, full resolution first;
-        made when it is first asked for, and shared by tracking and mapping."""
+        computed at the first access, and shared by tracking and mapping."""
         return tuple(imaging.pyramid(imaging.intensity(self.image), PYRAMID_LEVELS))

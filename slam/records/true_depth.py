@@ -1,4 +1,4 @@
-"""True depth registered to an image that has none of its own: from a depth camera beside the
+"""True depth registered to an image that has none of its own: from a depth camera next to the
 colour camera, or from a frame a little earlier or later."""
 
 from collections.abc import Sequence

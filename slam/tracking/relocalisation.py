@@ -1,4 +1,4 @@
-"""Relocalisation: the pose of a camera whose alignment failed or is in doubt, against keyframes
+"""Relocalisation: the pose of a camera whose alignment failed or is unreliable, against keyframes
 that look like the image or share ORB features with it."""
 
 from collections.abc import Sequence

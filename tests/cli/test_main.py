@@ -190,16 +190,16 @@ def test_model_for_another_image_size_is_refused_with_the_cure(capsys, pictures,
 
 
 def test_precision_reaches_the_network(run, pictures, monkeypatch, capsys):
-    asked = []
+    requested = []
 
     def load(model, device, precision):
-        asked.append(precision)
+        requested.append(precision)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(scenecode.slam.system, "load_predictor", load)
     assert run("run", pictures, "--set", "precision=bfloat16")[0] == INTERRUPTED
     assert run("run", pictures)[0] == INTERRUPTED
-    assert asked == ["bfloat16", "float32"]
+    assert requested == ["bfloat16", "float32"]
     assert "precision" in fails(capsys, "run", pictures, "--set", "precision=half")
 
 

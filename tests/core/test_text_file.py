@@ -1,4 +1,4 @@
-"""Text files of every editor read alike."""
+"""Text files of all editors are read."""
 
 import pytest
 

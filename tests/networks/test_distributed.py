@@ -47,7 +47,7 @@ class StillNorms(SceneCode):
 
 
 def one_step(processes: Processes) -> dict:
-    """Gradients and weights after a step, and what the log would say of it."""
+    """Gradients and weights after a step, and the log's line on it."""
     SceneCodeFamily.build = lambda self, config, classes: StillNorms(config, classes)
     data = MixedImages([PartlyKnown()], [4])
     run = Trainer(CONFIG, data, False, torch.device("cpu"), processes)

@@ -22,7 +22,7 @@ CONTRACT_WITH_TRUTH = {"ate_m", "rotation_deg", "zero_motion_ate_m", "path_lengt
 
 @dataclasses.dataclass
 class Run:
-    """A finished run and what its outputs said."""
+    """A finished run and what its outputs received."""
 
     system: System
     output: Output
@@ -142,7 +142,7 @@ def test_same_frames_give_the_same_result(small_walk):
 
 
 def test_live_trajectory_is_causal(small_walk):
-    """What was said of a frame at the time does not depend on what came later."""
+    """The live pose of a frame does not depend on what came later."""
     half, whole = (run(small_walk[:n], small_config()).system.recording.live()
                    for n in (12, 26))
     assert np.array_equal(half.T_world_cam, whole.T_world_cam[:12])

@@ -31,7 +31,7 @@ def _fingerprint(image: Tensor) -> str:
 class ExactPredictor:
     """Truth minus ``J c`` for a random code c: the right code gives the truth back.
 
-    Knows the frames it may be asked about by their pixels.
+    Knows the frames it may be given by their pixels.
     """
 
     classes = NYU13

@@ -16,7 +16,7 @@ class Numbered:
     def __init__(self, length: int, tint: int = 0, classes: ClassSet = NYU13,
                  broken: int | None = None):
         self.length, self.tint, self.classes, self.broken = length, tint, classes, broken
-        #: indices in the order they were asked for
+        #: indices in the order of the requests
         self.reads: list[int] = []
 
     def __len__(self) -> int:

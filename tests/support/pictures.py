@@ -1,4 +1,4 @@
-"""Small pictures that can be told apart, and files of them."""
+"""Small pictures that can be distinguished, and files of them."""
 
 import cv2
 import numpy as np

@@ -24,7 +24,7 @@ from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.optim.geometry.proximity import proximity_from_depth
 
 MIN_B = 1e-2
-#: What the registry would say of it.
+#: Its entry in the registry.
 ENTRY = {"tiny": "support.tiny_family:FAMILY"}
 
 

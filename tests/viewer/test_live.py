@@ -18,7 +18,7 @@ def snapshot(version: int) -> Snapshot:
 
 
 class Recorder:
-    """Keeps what it is shown; holds the first picture until told to go on."""
+    """Keeps what it is shown; holds the first picture until released."""
 
     def __init__(self):
         self.versions = []

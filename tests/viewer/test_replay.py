@@ -56,12 +56,12 @@ def test_a_folder_that_is_no_result_is_an_error(tmp_path):
         open_result(tmp_path, "127.0.0.1", 0)
 
 
-def test_only_this_machine_may_look_unless_told_otherwise():
+def test_only_this_machine_may_look_unless_given_otherwise():
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     assert parser.parse_args(["DIR"]).host == "127.0.0.1"
-    told = parser.parse_args(["DIR", "--host", "0.0.0.0", "--port", "9000"])
-    assert (told.host, told.port) == ("0.0.0.0", 9000)
+    given = parser.parse_args(["DIR", "--host", "0.0.0.0", "--port", "9000"])
+    assert (given.host, given.port) == ("0.0.0.0", 9000)
 
 
 def test_prints_where_to_look_serves_and_ends_well_at_ctrl_c(result):

@@ -1,4 +1,4 @@
-"""Training images: random views of random rooms, rendered when asked for."""
+"""Training images: random views of random rooms, rendered on demand."""
 
 from dataclasses import dataclass
 from functools import lru_cache

@@ -149,15 +149,15 @@ def _small_rotations(angles: np.ndarray) -> np.ndarray:
 
 def view_richness(room: Room, T_world_cam: np.ndarray) -> float:
     """How much a view shows: 0 where something is too near or one surface fills it."""
-    sight = rasterise(room.faces, T_world_cam, _PROBE)
-    face = sight.face[sight.face >= 0]
-    if face.size < sight.face.size or sight.inverse_depth.max() > 1 / _NEAREST:
+    visible = rasterise(room.faces, T_world_cam, _PROBE)
+    face = visible.face[visible.face >= 0]
+    if face.size < visible.face.size or visible.inverse_depth.max() > 1 / _NEAREST:
         return 0.0
     share = np.bincount(room.faces.label[face]) / face.size
     share = share[share > 0]
     variety = float(-(share * np.log(share)).sum())
     surfaces = min(1.0, len(np.unique(face)) / _MANY_FACES)
-    roomy = min(1.0, 1 / (_FAR * float(np.median(sight.inverse_depth))))
+    roomy = min(1.0, 1 / (_FAR * float(np.median(visible.inverse_depth))))
     return max(0.0, variety - _POOR) * surfaces * roomy
 
 

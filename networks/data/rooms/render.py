@@ -46,12 +46,12 @@ def render(room: Room, T_world_cam: np.ndarray, camera: PinholeCamera,
     faces (textures are filtered anyway); depth and labels belong to the pixel centre.
     """
     T_world_cam = np.asarray(T_world_cam, float)
-    sight = rasterise(room.faces, T_world_cam, camera)
+    visible = rasterise(room.faces, T_world_cam, camera)
     shape = camera.height, camera.width
-    hits = _hits(sight, *_pixels(camera))
+    hits = _hits(visible, *_pixels(camera))
     colour = _shade(room, hits).reshape(*shape, 3)
     if supersample > 1:
-        _smooth_edges(colour, room, sight.face, T_world_cam, camera, supersample)
+        _smooth_edges(colour, room, visible.face, T_world_cam, camera, supersample)
     image = np.clip(colour * 255 + 0.5, 0, 255).astype(np.uint8)
     labels = np.where(hits.seen, room.faces.label[hits.face], VOID).astype(np.uint8)
     return View(image, hits.depth.astype(np.float32).reshape(shape), labels.reshape(shape))
@@ -60,11 +60,11 @@ def render(room: Room, T_world_cam: np.ndarray, camera: PinholeCamera,
 def _smooth_edges(colour, room, face, T_world_cam, camera, n: int) -> None:
     """Averages ``n`` x ``n`` rays where not all of a pixel's rays see the same face."""
     fine = camera.resized(camera.width * n, camera.height * n)
-    sight = rasterise(room.faces, T_world_cam, fine)
-    blocks = sight.face.reshape(camera.height, n, camera.width, n)
+    visible = rasterise(room.faces, T_world_cam, fine)
+    blocks = visible.face.reshape(camera.height, n, camera.width, n)
     v, u = np.nonzero((blocks != face[:, None, :, None]).any((1, 3)))
     dv, du = np.divmod(np.arange(n * n), n)
-    hits = _hits(sight, (n * u[:, None] + du).ravel(), (n * v[:, None] + dv).ravel())
+    hits = _hits(visible, (n * u[:, None] + du).ravel(), (n * v[:, None] + dv).ravel())
     colour[v, u] = _shade(room, hits).reshape(-1, n * n, 3).mean(1)
 
 
@@ -74,9 +74,9 @@ def _pixels(camera: PinholeCamera) -> tuple[np.ndarray, np.ndarray]:
             np.repeat(np.arange(camera.height), camera.width))
 
 
-def _hits(sight: Visibility, u: np.ndarray, v: np.ndarray) -> _Hits:
-    face = sight.face[v, u]
-    planes = sight.planes.reshape(-1, 9)[face]
+def _hits(visible: Visibility, u: np.ndarray, v: np.ndarray) -> _Hits:
+    face = visible.face[v, u]
+    planes = visible.planes.reshape(-1, 9)[face]
     s, t, w = (planes[:, 3 * k] * u + planes[:, 3 * k + 1] * v + planes[:, 3 * k + 2]
                for k in range(3))
     seen = (face >= 0) & (w > 0)

@@ -37,7 +37,7 @@ EncoderMaps = tuple[Tensor, ...]
 
 @dataclass(frozen=True)
 class Features:
-    """What the decoders say about a batch, before any code; all at stride 4."""
+    """Outputs of the decoders for a batch, before any code; all at stride 4."""
 
     #: (B, F, h, w) for the heads
     depth: Tensor

@@ -43,8 +43,8 @@ class SceneCodeLossConfig:
     #: probability with which a step drops each channel of the encoder's coarsest maps, and half
     #: of it for the second coarsest: no single cue is then relied on
     dropout: float = 0.0
-    #: labels weigh as their frequency to the power of minus this: 0 treats pixels alike,
-    #: 1 treats classes alike
+    #: labels weigh as their frequency to the power of minus this: 0 treats pixels equally,
+    #: 1 treats classes equally
     class_balance: float = 0.0
     #: losses are taken at every n-th pixel of each row and column
     pixel_step: int = 2

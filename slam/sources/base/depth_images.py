@@ -1,4 +1,4 @@
-"""True depth from 16-bit images beside the photographs."""
+"""True depth from 16-bit images next to the photographs."""
 
 from collections.abc import Callable
 

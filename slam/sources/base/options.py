@@ -61,7 +61,7 @@ def choose_camera(options: SourceOptions, width: int, height: int, name: str,
 
     In order: the numbers the user gave, the user's calibration file, the camera that the
     data set is ``known`` to have, and a guess, which is announced.  ``turned_clockwise`` (0, 90,
-    180 or 270 degrees) says how the images were turned against what the sensor gave; numbers
+    180 or 270 degrees) states how the images are turned against the sensor's; numbers
     that were measured before are turned with them.  Raises ``SourceError`` when the numbers do
     not fit the image.
     """

@@ -23,7 +23,7 @@ def fit_stated(stated: StatedCamera, width: int, height: int, origin: str,
     """The camera of ``width`` x ``height`` images from what a user or a file states.
 
     A stated size scales the numbers; without one they are in pixels of these images.
-    ``turned_clockwise`` (degrees) says how the images were turned against what the sensor gave:
+    ``turned_clockwise`` (degrees) states how the images are turned against the sensor's:
     numbers that were measured before are turned with them.  Raises ``SourceError`` that begins
     with ``origin`` when the numbers cannot belong to such images.
     """

@@ -55,7 +55,7 @@ def _unstated(lens: dict[str, float], origin: str) -> str:
         return "fisheye"
     if "k5" in lens and "k6" in lens:
         return "rational_polynomial"
-    raise SourceError(f"{origin}: k4 beside p1 and p2 is neither of the pinhole nor of the "
+    raise SourceError(f"{origin}: k4 together with p1 and p2 is neither of the pinhole nor of the "
                       "fisheye model; state Camera.type: PinHole or KannalaBrandt8 and leave out "
                       "the coefficients that it does not have")
 

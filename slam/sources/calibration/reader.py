@@ -39,7 +39,7 @@ def read_calibration(path: str | Path, width: int, height: int,
     """The camera, with its distortion, of ``width`` x ``height`` images from a calibration file.
 
     The format follows from the content; docs/inputs.md lists what is read.  A file that states
-    the size of its images is rescaled.  ``turned_clockwise`` (degrees) says how the images were
+    the size of its images is rescaled.  ``turned_clockwise`` (degrees) states how the images were
     turned against what the sensor gave; numbers that were measured before are turned with them.
     Raises ``SourceError`` naming file, rule and cure.
     """

@@ -33,7 +33,7 @@ from scenecode.slam.sources.datasets.stamped_lists import (
 )
 
 _LIST, _IMAGES, _SENSOR = "data.csv", "data", "sensor.yaml"
-#: Folders of ground truth beside the cameras: EuRoC's, and TUM VI's.
+#: Folders of ground truth next to the cameras: EuRoC's, and TUM VI's.
 _TRUTHS = ("state_groundtruth_estimate0", "mocap0")
 
 _log = logging.getLogger(__name__)

@@ -1,7 +1,7 @@
 """KITTI odometry sequences (Geiger et al. 2012).
 
 ``image_0`` .. ``image_3`` (rectified), ``calib.txt``, ``times.txt``, and poses of camera 0 in
-``poses/NN.txt`` beside the sequences, or in ``poses.txt``.
+``poses/NN.txt`` next to the sequences, or in ``poses.txt``.
 """
 
 import logging

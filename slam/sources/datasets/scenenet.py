@@ -23,7 +23,7 @@ def open_scenenet(folder: Path, options: SourceOptions) -> ImageSequence:
     """A trajectory with poses, depth and labels as truth, and the data set's own camera.
 
     Stamped in simulated seconds, unless ``options.fps`` says otherwise.  Raises
-    ``DataError`` when no trajectory file beside the data lists the folder.
+    ``DataError`` when no trajectory file next to the data lists the folder.
     """
     trajectory = find_trajectory(folder)
 

@@ -1,6 +1,6 @@
 """7-Scenes sequences: ``frame-NNNNNN.color.png`` (or jpg), ``.pose.txt``, ``.depth.png``.
 
-The depth images are seen by the depth camera, a few centimetres beside the colour camera
+The depth images are seen by the depth camera, a few centimetres from the colour camera
 and with another focal length: they are *not registered* to the colour images.  The focal
 lengths are allowed for here; the distance is not published and is not, which leaves a few
 pixels of 640, most of them nearby.

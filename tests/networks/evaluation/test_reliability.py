@@ -51,7 +51,7 @@ def test_other_distributions_with_the_right_mean_show_too():
 
 
 def test_probabilities_by_hand():
-    """Two pixels said 0.8, one of them wrong; one said 0.5 and right; void does not count."""
+    """Two pixels of probability 0.8, one of them wrong; one of 0.5 and right; void is left out."""
     p = torch.tensor([[0.8, 0.8, 0.5, 0.99], [0.2, 0.2, 0.3, 0.005], [1e-9, 1e-9, 0.2, 0.005]])
     truth = torch.tensor([[0, 1, 0, VOID]], dtype=torch.uint8)
     reliability = ProbabilityReliability()

@@ -32,7 +32,7 @@ def test_relative_loss_is_that_of_depth_whatever_the_average_depth(average_depth
     known = torch.tensor([1.0, 1.0, 1.0, 0.0]).reshape(1, 1, 1, 4)
     prox, prox_truth = (proximity_from_depth(d, average_depth) for d in (depth, truth))
     assert relative_l1(prox, prox_truth, known).item() == pytest.approx(0.1, rel=1e-4)
-    # a network may say anything at first
+    # an untrained network may predict anything
     wild = torch.tensor([-1.0, 0.0, 1.0, 2.0]).reshape(1, 1, 1, 4).requires_grad_()
     relative_l1(wild, prox_truth, torch.ones_like(known)).backward()
     assert bool(wild.grad.isfinite().all())

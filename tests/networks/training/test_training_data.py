@@ -37,7 +37,7 @@ def test_rooms_learn_a_label_set_of_ones_own(tmp_path, folder):
     data, held_out = open_training_data(
         small(folder=str(folder), classes=str(label_file), rooms=1, views_per_room=1), 64, 64, 0)
     assert data.counts == (2, 1) and data.classes.names == ("wall", "door")
-    assert data.label_counts()[0] > 64  # walls of the room, beside those of the folder
+    assert data.label_counts()[0] > 64  # walls of the room, in addition to those of the folder
     plain, _ = open_training_data(small(folder=str(folder), classes=str(label_file)), 64, 64, 0)
     assert data.label_counts()[0] > plain.label_counts()[0]
     assert data.label_counts()[1] == plain.label_counts()[1]  # rooms have no doors

@@ -79,9 +79,9 @@ def test_command_writes_a_picture_and_scores(tiny_weights, tmp_path, capsys):
     assert {"rotation_error_deg", "depth_within_10", "difference"} <= scores.keys()
 
 
-@pytest.mark.parametrize("frames, says", [(("3", "3"), "two different"),
+@pytest.mark.parametrize("frames, message", [(("3", "3"), "two different"),
                                           (("0", "50"), "no image")])
-def test_images_that_do_not_exist(frames, says, tiny_weights, tmp_path, capsys):
+def test_images_that_do_not_exist(frames, message, tiny_weights, tmp_path, capsys):
     assert main(["twoview", "rooms:3:9", "--frames", *frames, "--model", str(tiny_weights),
                  "--out", str(tmp_path / "pair.png")]) == 1
-    assert says in capsys.readouterr().err
+    assert message in capsys.readouterr().err

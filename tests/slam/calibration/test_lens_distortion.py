@@ -92,5 +92,5 @@ def test_opening_says_what_it_found_once(tmp_path, caplog):
     for i in range(3):
         cv2.imwrite(str(folder / f"{i}.png"), np.full((48, 64, 3), 200 + i, np.uint16))
     open_undistorted(str(folder), SourceOptions())
-    said = [record.getMessage() for record in caplog.records]
-    assert len(said) == len(set(said)) == 2     # the bits of the images, and the guessed camera
+    messages = [record.getMessage() for record in caplog.records]
+    assert len(messages) == len(set(messages)) == 2  # bits of the images, guessed camera

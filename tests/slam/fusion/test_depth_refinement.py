@@ -95,7 +95,7 @@ def test_one_wrong_landmark_among_many_hardly_matters():
     wrong[9] += 1.0
     graph.landmarks[0] = replace(graph.landmarks[0], log_depth=wrong)
     error = (depth_of(graph)[:, :31] / BOX - 1).abs()
-    assert error.median() < 0.03 and error.max() < 0.15, "an outlier says 1.7"
+    assert error.median() < 0.03 and error.max() < 0.15, "the outlier is 1.7"
 
 
 @pytest.mark.parametrize("why", ["no landmarks", "no parallax", "one view", "switched off"])

@@ -116,7 +116,7 @@ def test_live_picture_is_refreshed_now_and_then(updates, small_walk, monkeypatch
         clock[0] += 0.4 * output_module.LIVE_PERIOD
     assert shown == [True, False, False, True, False, False, True, False, False, True]
     assert snapshot.live.frame_index == 9
-    # the map stays beside the picture, and the picture beside a new map
+    # the map stays with the picture, and the picture with a new map
     assert len(snapshot.keyframes) == len(updates[0][-1].graph)
     output.on_map(updates[0][-1])
     assert mailbox.get(0).live.frame_index == 9

@@ -1,4 +1,4 @@
-"""The tracker in a process of its own: same answers, and failures that are told."""
+"""The tracker in a process of its own: same answers, and failures that are reported."""
 
 import os
 import signal

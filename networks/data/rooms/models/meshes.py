@@ -151,8 +151,8 @@ def _parts(scene, path: Path) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
         corners = (corners @ _AXES.T)[np.asarray(mesh.faces)]
         edges = corners[:, 1:] - corners[:, :1]
         area = np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]), axis=1)
-        appearance = getattr(mesh.visual, "material", mesh.visual)
-        colour = np.asarray(appearance.main_color[:3], float) / 255
+        material = getattr(mesh.visual, "material", mesh.visual)
+        colour = np.asarray(material.main_color[:3], float) / 255
         if (area > 1e-9).any():
             found.append((corners[area > 1e-9], colour))
     if not found:

@@ -8,7 +8,7 @@ from scenecode.optim.geometry.distortion import BrownConrady
 from scenecode.slam.sources.calibration.image_fit import fit_size
 from scenecode.slam.sources.calibration.intrinsics import camera_from_values, parse_intrinsics
 
-#: Of a landscape image of 160x120, with a principal point beside the middle and all of a lens.
+#: Of a landscape image of 160x120, with a principal point off the middle and all of a lens.
 LANDSCAPE = (131.0, 130.0, 81.0, 57.0, 0.1, -0.2, 0.001, -0.002)
 
 
