@@ -12,6 +12,7 @@ from scenecode.networks.classes import ClassSet
 from scenecode.networks.inference.checkpoint import load_predictor
 from scenecode.networks.prediction import Predictor
 from scenecode.optim.geometry.camera import PinholeCamera
+from scenecode.optim.geometry.proximity import depth_std
 from scenecode.slam.fusion.label_fusion import LabelFusion
 from scenecode.slam.fusion.label_views import LabelView
 from scenecode.slam.sources.base.rectifier import Rectifier
@@ -56,7 +57,7 @@ def predict(image: np.ndarray, camera: PinholeCamera,
     probabilities = torch.softmax(maps.logits(), 0)
     return ImagePrediction(
         image=image_to_uint8(frame.image), camera=frame.camera, depth=depth.cpu().numpy(),
-        depth_std=_depth_std(depth, maps.prox_b, maps.average_depth).cpu().numpy(),
+        depth_std=depth_std(depth, maps.prox_b, maps.average_depth).cpu().numpy(),
         labels=probabilities.argmax(0).byte().cpu().numpy(),
         probabilities=probabilities.cpu().numpy(), classes=prediction.classes)
 
@@ -96,8 +97,3 @@ def _require_fit(image: np.ndarray, camera: PinholeCamera) -> None:
     if image.dtype != np.uint8 or image.shape != (camera.height, camera.width, 3):
         raise DataError(f"an image of shape {image.shape} and type {image.dtype}; the camera "
                         f"needs ({camera.height}, {camera.width}, 3) uint8 RGB")
-
-
-def _depth_std(depth: torch.Tensor, prox_b: torch.Tensor, average_depth: float) -> torch.Tensor:
-    """sqrt(2) b |dD/dp|, as ``Keyframe.depth_std``."""
-    return (2 ** 0.5) * prox_b * (average_depth + depth) ** 2 / average_depth

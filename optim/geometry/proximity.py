@@ -30,3 +30,9 @@ def depth_with_jacobian(proximity: Tensor, a: float | Tensor) -> tuple[Tensor, T
     p = proximity.clamp(MIN_PROXIMITY, MAX_PROXIMITY)
     inside = (p == proximity).to(p.dtype)
     return a / p - a, -inside * a / (p * p)
+
+
+def depth_std(depth: Tensor, b: Tensor, a: float | Tensor) -> Tensor:
+    """Standard deviation of depth in metres, given the Laplace scale ``b`` of proximity at the
+    same pixels: sqrt(2) b |dD/dp|."""
+    return (2 ** 0.5) * b * (a + depth) ** 2 / a

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from scenecode.networks.prediction import Prediction, Predictor, resize_maps
 from scenecode.optim.geometry.camera import PinholeCamera
-from scenecode.optim.geometry.proximity import depth_from_proximity
+from scenecode.optim.geometry.proximity import depth_from_proximity, depth_std
 from scenecode.optim.imaging.lookup import sample_view
 from scenecode.optim.warp import ViewState
 from scenecode.slam.features.orb import Features, detect, grey
@@ -98,12 +98,10 @@ class Keyframe:
         return depth_from_proximity(prox, self.prediction.average_depth)
 
     def depth_std(self, depth: Tensor) -> Tensor:
-        """(H, W) standard deviation of ``depth`` in metres, from the predicted Laplace scale
-        of proximity: sqrt(2) b |dD/dp|."""
+        """(H, W) standard deviation of ``depth`` (H, W) in metres, as the network predicts it."""
         height, width = depth.shape
         b = resize_maps(self.prediction.prox_b[None], width, height)[0]
-        a = self.prediction.average_depth
-        return (2 ** 0.5) * b * (a + depth) ** 2 / a
+        return depth_std(depth, b, self.prediction.average_depth)
 
     def probabilities(self, code_semantic: Tensor, level: int = 0) -> Tensor:
         """(C, H, W) class probabilities at a pyramid level."""
