@@ -43,7 +43,7 @@ def predict(image: np.ndarray, camera: PinholeCamera,
     """Depth and labels of one image, without any other.
 
     ``image`` (H, W, 3) uint8 RGB as ``camera`` took it; ``predictor`` is the shipped network by
-    default, loaded anew at every call: give one of ``load_predictor`` for many images.  Raises
+    default, loaded again at every call: give one of ``load_predictor`` for many images.  Raises
     ``DataError`` for an image that does not fit the camera.
     """
     predictor = load_predictor() if predictor is None else predictor

@@ -210,10 +210,11 @@ def test_recording_is_played_at_its_own_speed(small_walk):
     stamps = []
     system = System(small_config(), ExactPredictor(small_walk[:20]), threaded=True,
                     on_frame=lambda f, t: stamps.append((f.timestamp, time.monotonic())))
+    started = time.monotonic()
     finish(system, Playback(small_walk[:20]), realtime=True)
     recorded, played = np.array(stamps).T
-    # never early; late only where tracking had to wait
-    assert (played - played[0] >= recorded - recorded[0] - 0.005).all()
+    # never early, however slow the machine; the tolerance is that of clocks
+    assert (played - started >= recorded - recorded[0] - 0.005).all()
 
 
 def test_number_of_torch_threads_is_given_back(small_walk):

@@ -123,13 +123,16 @@ class LiveCamera:
     def _read_until_lost(self, capture: Capture, start: float, index: int) -> int:
         """Pass on images from ``index`` on until there are none; returns the next index."""
         last = time.monotonic()
-        while not self._closed.is_set() and time.monotonic() - last <= LOST_AFTER:
+        while not self._closed.is_set():
             readable, bgr = capture.read()
             if readable and self._rectifier.fits(bgr):
                 last = time.monotonic()
                 self._newest.put(_Shot(index, last - start, bgr))
             else:
                 self.unreadable += 1
+                # only a failed read tells a lost camera from a program that was suspended
+                if time.monotonic() - last > LOST_AFTER:
+                    break
                 self._closed.wait(_PAUSE)
             index += 1
         return index
