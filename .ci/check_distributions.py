@@ -33,5 +33,5 @@ for name in tracked:
 top = {name.partition("/")[0] for name in in_wheel}
 foreign = sorted(name for name in top if name != "scenecode" and not name.endswith(".dist-info"))
 if missing or foreign:
-    raise SystemExit("\n".join(["not shipped:", *missing, "beside scenecode:", *foreign]))
+    raise SystemExit("\n".join(["not shipped:", *missing, "outside scenecode:", *foreign]))
 print(f"{wheel.name} and {sdist.name}: {len(tracked)} files of the checkout are inside")

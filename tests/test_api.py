@@ -81,7 +81,7 @@ def test_the_map_can_be_polled_while_images_come_in(images, small_walk):
     assert seen[0] == (1, 1) and seen[-1][1] >= 2 and seen == sorted(seen)
 
 
-def test_pushing_beside_threads_maps_the_same_room(images, small_walk):
+def test_pushing_to_a_threaded_system_maps_the_same_room(images, small_walk):
     with scenecode.System(small_config(), ExactPredictor(small_walk), threaded=True,
                           camera=small_walk[0].camera) as system:
         poses = [system.track(image, timestamp) for timestamp, image in images]
@@ -127,7 +127,7 @@ def test_images_that_cannot_be_used_are_refused(images, small_walk, image, times
             system.track(image, timestamp)
 
 
-def test_a_system_without_a_camera_says_how_to_give_one(images, small_walk):
+def test_the_error_of_a_system_without_a_camera_names_the_cure(images, small_walk):
     with scenecode.System(small_config(), ExactPredictor(small_walk)) as system:
         with pytest.raises(scenecode.ScenecodeError, match="System\\(camera=PinholeCamera"):
             system.track(images[0][1], 0.0)

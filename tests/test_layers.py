@@ -44,7 +44,7 @@ FLOORS = (
     ("",),
 )
 FLOOR = {package: number for number, packages in enumerate(FLOORS) for package in packages}
-#: Files of a package beside its ``__init__``, at most.
+#: Files of a package at most, ``__init__`` not counted.
 LARGEST_PACKAGE = 12
 
 #: Mathematics needs neither files nor threads nor the network.

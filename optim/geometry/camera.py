@@ -59,7 +59,7 @@ class PinholeCamera:
         return self._view_deg(self.cx) + self._view_deg(self.width - 1 - self.cx)
 
     def _view_deg(self, pixels: float) -> float:
-        """Degrees from the optical axis to a point so many pixels beside the principal point."""
+        """Degrees from the optical axis to a point so many pixels from the principal point."""
         if not self.is_distorted:
             return degrees(atan(pixels / self.fx))
         angle = torch.linspace(0, self.distortion.largest_angle, _ANGLES, dtype=torch.float64)

@@ -182,7 +182,7 @@ FORMATS: tuple[Format, ...] = (
         recognises=lambda spec: spec.startswith(_ROOMS), open=_open_rooms),
     Format(
         name="KITTI odometry sequence",
-        layout="`calib.txt` beside `image_2` (or 3, 0, 1); also given one of these",
+        layout="`calib.txt` next to `image_2` (or 3, 0, 1); also given one of these",
         camera="`calib.txt`", stamps="`times.txt`, or frame number / `--fps` (10)",
         truth="`poses.txt` or `poses/NN.txt` of camera 0, moved to the chosen camera",
         recognises=_folder(is_kitti), open=_at_path(open_kitti),

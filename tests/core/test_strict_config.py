@@ -158,7 +158,7 @@ def test_an_override_of_an_old_key_is_answered_with_the_new_one(assignment, mess
         override(Outer(), assignment, RENAMED)
 
 
-def test_new_keys_are_read_as_ever_beside_renamed_ones():
+def test_new_keys_are_read_where_others_are_renamed():
     config = from_mapping(Outer, {"epochs": 4, "inner": {"rate": 2}}, "new.yaml", RENAMED)
     assert override(config, "inner.shape=flat", RENAMED) == Outer(
         epochs=4, inner=Inner(rate=2.0, shape=Shape.FLAT))
@@ -181,7 +181,7 @@ class Variable:
     count: int = 0
 
 
-def test_what_a_configuration_itself_refuses_is_told_with_the_file():
+def test_what_a_configuration_itself_refuses_is_reported_with_the_file():
     with pytest.raises(ConfigError, match="c.yaml: size must be positive, got 0"):
         from_mapping(Checked, {"size": 0}, "c.yaml")
     with pytest.raises(ConfigError, match="--set size=-1: size must be positive"):

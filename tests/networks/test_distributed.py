@@ -57,7 +57,7 @@ def one_step(processes: Processes) -> dict:
             "weights": {n: p.detach() for n, p in parameters.items()}, "losses": run.losses()}
 
 
-def as_torchrun_says(rank: int, port: int) -> dict[str, str]:
+def as_torchrun_sets(rank: int, port: int) -> dict[str, str]:
     return {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank),
             "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
 
@@ -65,12 +65,12 @@ def as_torchrun_says(rank: int, port: int) -> dict[str, str]:
 def worker(rank: int, ports: tuple[int, int], folder: str) -> None:
     """One step, then a whole run; each process has folders of its own."""
     torch.set_num_threads(1)
-    os.environ.update(as_torchrun_says(rank, ports[0]))
+    os.environ.update(as_torchrun_sets(rank, ports[0]))
     processes = Processes.from_environment()
     with processes.joined(torch.device("cpu")):
         torch.save(one_step(processes), f"{folder}/step_{rank}.pt")
         assert processes.any(rank == 1, torch.device("cpu"))
-    os.environ.update(as_torchrun_says(rank, ports[1]))
+    os.environ.update(as_torchrun_sets(rank, ports[1]))
     images = MixedImages([Walls()], [8]), Walls(2)
     train(CONFIG, f"{folder}/out_{rank}", device="cpu", images=images, console=quiet())
 

@@ -70,7 +70,7 @@ def test_path_is_followed_to_half_a_percent(finished):
 
 
 @pytest.mark.slow
-def test_mapping_improves_what_the_network_said_of_single_images(finished):
+def test_mapping_improves_the_predictions_of_single_images(finished):
     graph, report = finished.system.graph, finished.output.report
     zero_code = [keyframe_view(k, dataclasses.replace(
         s, code_depth=torch.zeros_like(s.code_depth),

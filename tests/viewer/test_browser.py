@@ -132,6 +132,6 @@ def test_draws_the_room_in_the_colours_of_its_images_then_of_its_classes(page, r
     wait(page, lambda: wall_share(page) < 0.01)
 
 
-def test_says_when_the_camera_is_lost(page, viewer, room):
+def test_page_shows_when_the_camera_is_lost(page, viewer, room):
     viewer.show(replace(room, live=replace(room.live, lost=True)))
     wait(page, lambda: "Lost" in text(page) and "Tracking" not in text(page))

@@ -45,7 +45,7 @@ def jacobian_figures(image: Tensor, classes: ClassSet, J_prox: Tensor,
 
 def jacobian_sheet(image: Tensor, columns: Sequence[str],
                    rows: Mapping[str, Tensor]) -> np.ndarray:
-    """Titled rows of Jacobian maps (N, h, w), N ``columns``, by name, each beside the image
+    """Titled rows of Jacobian maps (N, h, w), N ``columns``, by name, each next to the image
     (3, H, W) at half its size: red raises, blue lowers; uint8 RGB.
 
     Every row is scaled by its own strongest derivatives, so that maps within it can be compared.

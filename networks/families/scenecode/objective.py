@@ -34,7 +34,7 @@ class SceneCodeLossConfig:
     #: epochs without KL, then epochs over which its weight rises
     kl_start: float = 2.0
     kl_ramp: float = 6.0
-    #: weight of the plain proximity error at zero code, beside the one divided by the predicted
+    #: weight of the plain proximity error at zero code, added to the one divided by the predicted
     #: scale: with that alone hard pixels get a large scale instead of a better prediction
     plain_depth: float = 0.0
     #: weight of the zero code's relative depth error, for the same reason; unlike that of

@@ -153,7 +153,7 @@ def test_colours_vary_but_stay_colours_and_the_original_is_untouched(wall):
     assert torch.equal(wall.image, before)
 
 
-def test_nothing_asked_nothing_changed(wall):
+def test_without_augmentation_nothing_changes(wall):
     config = replace(GEOMETRY_ONLY, flip=0, zoom=1, aspect=0)
     out = Augment(320, 240, config)(wall, np.random.default_rng(0))
     torch.testing.assert_close(out.image, wall.image)

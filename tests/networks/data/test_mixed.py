@@ -94,7 +94,7 @@ def test_parts_of_batches_make_up_the_whole():
         assert torch.equal(together.image, torch.cat([first.image, second.image]))
 
 
-def test_a_sample_seen_again_is_augmented_anew():
+def test_a_sample_is_augmented_differently_every_time():
     found = list(batches(MixedImages([Numbered(2)], counts=[8]), 0, 8, FOCAL,
                          Augment(WIDTH, HEIGHT)))
     assert len({float(m) for m in found[0].image.mean((1, 2, 3))}) == 8

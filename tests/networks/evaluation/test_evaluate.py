@@ -151,7 +151,7 @@ def test_pictures_need_a_folder(command, tmp_path, capsys):
     assert "give another --pictures DIR" in capsys.readouterr().err
 
 
-def test_sheet_shows_truth_beside_answers(rooms):
+def test_sheet_shows_truth_next_to_predictions(rooms):
     comparison = compare(tiny_model(), rooms[0])
     columns = ("image", "depth, true", "depth, zero code", "depth, encoded", "depth uncertainty",
                "labels, true", "labels, zero code", "labels, encoded", "label entropy")

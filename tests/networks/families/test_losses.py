@@ -64,7 +64,7 @@ def test_cross_entropy_is_the_mean_under_the_weights_of_the_classes():
     assert loss.item() == pytest.approx(3 * log(4) / 4)
 
 
-def test_balanced_weights_lie_between_pixels_alike_and_classes_alike():
+def test_balanced_weights_lie_between_equal_pixels_and_equal_classes():
     counts = torch.tensor([80, 20, 0])
     torch.testing.assert_close(balanced_weights(counts, 0.0), torch.ones(3))
     pixels, classes = counts / 100, balanced_weights(counts, 1.0)

@@ -169,7 +169,7 @@ def test_training_configurations_have_the_keys_of_their_family():
     assert read_train_config({}).model.architecture == "scenecode"
 
 
-def test_without_its_entry_the_checkpoint_says_what_is_missing(tmp_path, monkeypatch):
+def test_without_its_entry_the_error_names_the_family(tmp_path, monkeypatch):
     path = tmp_path / "tiny.safetensors"
     save_checkpoint(path, TinyNetwork(TinyConfig(), NYU13), {})
     monkeypatch.delitem(FAMILIES, "tiny")

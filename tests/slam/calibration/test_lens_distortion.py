@@ -86,7 +86,7 @@ def test_rooms_have_an_ideal_lens():
     assert isinstance(next(iter(open_undistorted("rooms:1:2", SourceOptions()))), Frame)
 
 
-def test_opening_says_what_it_found_once(tmp_path, caplog):
+def test_opening_reports_its_findings_once(tmp_path, caplog):
     folder = tmp_path / "frames"
     folder.mkdir()
     for i in range(3):

@@ -107,7 +107,7 @@ def test_a_later_measurement_replaces_one_that_is_further_away():
     recording = Recording()
     depths = {0: 1.0, 7: 2.0, 9: 3.0}
 
-    def told():
+    def reported():
         seen = recording.truth_of(frame(5)).depth
         return None if seen is None else seen[seen > 0].unique().tolist()
 
@@ -115,6 +115,6 @@ def test_a_later_measurement_replaces_one_that_is_further_away():
     for n in range(12):
         depth = torch.full((48, 64), depths[n]) if n in depths else None
         recording.note_truth(frame(n, depth=depth))
-        after.append(told())
+        after.append(reported())
     assert after[:7] == [[1.0]] * 7
     assert after[7:] == [[2.0]] * 5

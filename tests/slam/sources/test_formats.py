@@ -40,7 +40,7 @@ def test_impossible_paths_are_refused(spec):
         open_source(spec, small())
 
 
-def test_a_folder_of_folders_says_which_one_to_take(tmp_path):
+def test_the_error_for_a_folder_of_folders_names_one_to_take(tmp_path):
     write_pictures(tmp_path / "seq-01", ["0.png"])
     with pytest.raises(SourceError, match="seq-01"):
         open_source(str(tmp_path), small())
@@ -71,7 +71,7 @@ def test_a_room_has_its_own_camera():
         open_source("rooms:1:5", small())
 
 
-def test_a_room_gives_the_frames_asked_for():
+def test_a_room_gives_the_requested_frames():
     source = open_source("rooms:3:9", SourceOptions(width=32, height=24, max_frames=2))
     frames = list(source)
     assert source.length == len(frames) == 2

@@ -41,7 +41,7 @@ def test_samples_have_the_stated_form(images):
     assert len(images) == 4
 
 
-def test_items_do_not_depend_on_what_was_asked_before(images):
+def test_items_do_not_depend_on_the_order_of_access(images):
     fresh = RoomsImages(VIEWS, ROOM)
     assert torch.equal(fresh[1].image, images[1].image)
     assert fresh[1].camera == images[1].camera
@@ -78,7 +78,7 @@ def test_damaged_shard_is_named(cache, tmp_path):
         RoomsShards(tmp_path)
 
 
-def test_folder_without_shards_says_how_to_write_some(tmp_path):
+def test_the_error_for_a_folder_without_shards_names_the_command(tmp_path):
     with pytest.raises(DataError, match="--images"):
         RoomsShards(tmp_path)
 

@@ -117,7 +117,7 @@ def test_model_folder_without_furniture_is_an_error(tmp_path):
         generate_room(0, RoomConfig(meshes=str(tmp_path)))
 
 
-def test_missing_trimesh_is_said(tmp_path, monkeypatch):
+def test_missing_trimesh_is_an_error_that_names_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "trimesh", None)
     with pytest.raises(DataError, match=r"pip install scenecode\[meshes\]"):
         generate_room(0, RoomConfig(meshes=str(tmp_path)))

@@ -78,7 +78,7 @@ def test_same_seed_same_path(room, path):
     assert not np.allclose(hand_held_path(room, 8, 240, FPS), path)
 
 
-def test_no_space_is_said(room):
+def test_a_room_without_space_is_an_error(room):
     with pytest.raises(ConfigError, match="clear of all surfaces"):
         hand_held_path(room, 0, 30, FPS, PathConfig(clearance=1.9))
 

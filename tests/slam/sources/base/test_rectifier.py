@@ -89,7 +89,7 @@ def test_wide_lenses_give_the_widest_pinhole_view_that_they_fill(original, wide,
     assert (image - (40 + expected / 2)).abs().max() < 1.5
 
 
-def test_what_a_wide_lens_loses_is_said(caplog):
+def test_what_a_wide_lens_loses_is_reported(caplog):
     original = PinholeCamera(167.0, 167.0, 159.5, 119.5, 320, 240, KannalaBrandt())
     with caplog.at_level(logging.WARNING):
         Rectifier.for_camera(original, 64, 48)

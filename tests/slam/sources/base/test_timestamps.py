@@ -29,7 +29,7 @@ def test_seconds_stay_seconds(stamps, caplog):
     assert not caplog.text
 
 
-def test_another_unit_is_said_once_and_whole_numbers_lose_nothing(caplog):
+def test_another_unit_is_announced_once_and_whole_numbers_lose_nothing(caplog):
     with caplog.at_level(logging.WARNING):
         seconds = seconds_from([parse_stamp(str(s)) for s in DATED], "rgb.txt")
     assert [r.getMessage() for r in caplog.records] \

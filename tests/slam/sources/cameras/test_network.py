@@ -88,5 +88,5 @@ def test_an_address_without_a_camera_is_refused():
 @pytest.mark.parametrize("spec, expected", [
     ("rtsp://host/stream", True), ("HTTP://10.0.0.1:8080/video", True),
     ("C://videos/a.mp4", False), ("rooms:7", False), ("a/b//c", False), ("12:30:00.mp4", False)])
-def test_urls_are_told_from_paths(spec, expected):
+def test_urls_are_distinguished_from_paths(spec, expected):
     assert is_url(spec) == expected

@@ -12,7 +12,7 @@ from scenecode.slam.sources.cameras.webcam import open_webcam
 
 
 class FakeCapture:
-    """A camera that gives ``images`` pictures as fast as asked, then fails."""
+    """A camera that gives ``images`` pictures as fast as they are read, then fails."""
 
     def __init__(self, images, pause=0.0, width=64):
         self.left, self.pause, self.width, self.released = images, pause, width, False

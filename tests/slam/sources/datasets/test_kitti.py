@@ -51,7 +51,7 @@ def test_poses_are_those_of_the_camera_that_is_taken(tmp_path, given, camera):
     np.testing.assert_allclose([f.truth.T_world_cam[:3, 3].numpy() for f in frames], positions)
 
 
-def test_a_calibration_without_labels_and_poses_beside_it(tmp_path):
+def test_a_calibration_without_labels_and_poses_next_to_it(tmp_path):
     sequence = kitti(tmp_path, cameras=(0,), labels=False)
     (tmp_path / "poses" / "07.txt").rename(sequence / "poses.txt")
     (sequence / "times.txt").unlink()
@@ -62,7 +62,7 @@ def test_a_calibration_without_labels_and_poses_beside_it(tmp_path):
     assert frames[2].truth.T_world_cam[0, 3] == 2
 
 
-def test_a_list_of_the_images_beside_the_calibration_does_not_hide_it(tmp_path):
+def test_a_list_of_the_images_next_to_the_calibration_does_not_hide_it(tmp_path):
     sequence = kitti(tmp_path)
     (sequence / "rgb.txt").write_text("0 image_2/000000.png\n")
     assert open_source(str(sequence), small(intrinsics=None)).original.fx == 60

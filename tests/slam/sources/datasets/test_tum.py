@@ -149,7 +149,7 @@ def test_a_depth_list_that_is_none_costs_the_depth_only(tmp_path, caplog):
     assert "depth.txt, line 1" in caplog.text
 
 
-def test_depth_images_that_were_not_fetched_are_said_in_one_line(tmp_path, caplog):
+def test_depth_images_that_were_not_fetched_are_reported_in_one_line(tmp_path, caplog):
     tum(tmp_path)
     (tmp_path / "depth.txt").write_text("100.0 x.png\n100.1 y.png\n100.2 z.png\n")
     with caplog.at_level(logging.WARNING):
@@ -160,7 +160,7 @@ def test_depth_images_that_were_not_fetched_are_said_in_one_line(tmp_path, caplo
     assert positions(frames) == [1, 2, None]
 
 
-def test_damaged_depth_images_are_said_in_two_lines(tmp_path, caplog):
+def test_damaged_depth_images_are_reported_in_two_lines(tmp_path, caplog):
     (tum(tmp_path) / "depth.txt").write_text("100.0 d.png\n100.1 d.png\n100.2 d.png\n")
     (tmp_path / "d.png").write_bytes(b"junk")
     with caplog.at_level(logging.WARNING):
