@@ -1,19 +1,13 @@
-"""Shared by all tests: helper modules on the path, and one seed for each test."""
-
-import sys
-from pathlib import Path
+"""Shared by all tests: one seed for each test, and what is expensive to make."""
 
 import pytest
 import torch
+from support.walks import SMALL, walk
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from support.walks import SMALL, walk  # noqa: E402
-
-from scenecode.networks.classes import NYU13  # noqa: E402
-from scenecode.networks.families.scenecode.config import SceneCodeConfig  # noqa: E402
-from scenecode.networks.families.scenecode.model import SceneCode  # noqa: E402
-from scenecode.networks.inference.checkpoint import save_checkpoint  # noqa: E402
+from scenecode.networks.classes import NYU13
+from scenecode.networks.families.scenecode.config import SceneCodeConfig
+from scenecode.networks.families.scenecode.model import SceneCode
+from scenecode.networks.inference.checkpoint import save_checkpoint
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,6 @@
 """The page as a person sees it: a headless browser loads it and finds the scene.
 
-Nothing is installed or downloaded here; without Debian's browser the tests say so.
+Nothing is installed or downloaded here; without Debian's browser the tests are skipped.
 """
 
 import shutil
@@ -14,10 +14,10 @@ from support.box_room import room_snapshot
 from scenecode.networks.classes import NYU13
 from scenecode.viewer.web import WebViewer
 
-selenium = pytest.importorskip("selenium", reason="needs selenium: pip install -e '.[test]'")
-from selenium import webdriver  # noqa: E402
-from selenium.webdriver.common.by import By  # noqa: E402
-from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
+webdriver = pytest.importorskip("selenium.webdriver",
+                                reason="needs selenium: pip install -e '.[test]'")
+By = pytest.importorskip("selenium.webdriver.common.by").By
+WebDriverWait = pytest.importorskip("selenium.webdriver.support.ui").WebDriverWait
 
 #: Seconds; a page drawn in software on a busy machine is slow to come.
 PATIENCE = 120
