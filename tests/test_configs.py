@@ -140,6 +140,23 @@ def test_old_file_is_answered_with_all_that_replaces_its_keys(tmp_path):
     assert "'mapping.matching.reach' no longer exists" in str(error.value)
 
 
+def test_old_keys_that_went_for_one_reason_are_listed_together(tmp_path):
+    path = tmp_path / "old.yaml"
+    path.write_text("keyframes: {motion: 0.1}\nmapping: {matching: {reach: 3, back: 2}}\n")
+    with pytest.raises(ConfigError) as error:
+        load_config(path)
+    assert str(error.value).splitlines()[1:] == [
+        "  'keyframes.motion' is now 'keyframes.max_translation'",
+        "  'mapping.matching.reach', 'mapping.matching.back' no longer exist: fixed in the "
+        "program now, to be left out"]
+
+
+@pytest.mark.parametrize("group", ["tracking.lucas_kanade", "mapping.matching"])
+def test_old_groups_are_explained(group):
+    with pytest.raises(ConfigError, match=f"'{group}' no longer exists"):
+        changed(SlamConfig(), f"{group}={{}}")
+
+
 @pytest.mark.parametrize("assignment, rule", [
     ("mapping.window=0", "mapping.window must be at least 1, got 0"),
     ("mapping.residuals.geometric_sigma=0", "geometric_sigma must be positive, got 0.0"),
@@ -148,6 +165,8 @@ def test_old_file_is_answered_with_all_that_replaces_its_keys(tmp_path):
     ("mapping.loops.min_age=0", "mapping.loops.min_age must be at least 1, got 0"),
     ("tracking.relocalisation.verify_below=1.5", "must be from 0 to 1, got 1.5"),
     ("keyframes.min_interval=.nan", "keyframes.min_interval must be at least 0, got nan"),
+    ("width=0", "width must be at least 16, got 0"),
+    ("height=10000", "one must be at most 5 times the other; got 256 and 10000"),
     ("mapping.semantic_level=4", "must be 0 to 3; got 0 to 4"),
     ("mapping.schedule=[{stage: depth, level: 1, iterations: 2}]", "must be one of geometry"),
     ("mapping.schedule=[{stage: joint, level: 1, iterations: 0}]", "must be at least 1, got 0"),

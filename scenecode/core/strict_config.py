@@ -115,7 +115,7 @@ def override(config: T, assignment: str, renamed: Renamed = MappingProxyType({})
     """
     key, equals, text = assignment.partition("=")
     if not equals or not key.strip():
-        raise ConfigError(f"--set {assignment}: expected key=value, for example --set epochs=10")
+        raise ConfigError(f"--set {assignment}: expected key=value, without blanks around '='")
     try:
         value = yaml.safe_load(text) if text.strip() else None
     except yaml.YAMLError as error:
@@ -135,21 +135,29 @@ def _leaves(mapping: Mapping, prefix: str) -> Iterator[str]:
 
 def _check_renamed(keys: Iterable[str], where: str, renamed: Renamed) -> None:
     """Raise ``ConfigError`` that lists every key of an earlier version with its successor."""
-    messages = [message for key in keys if (message := _renaming(key, renamed))]
+    messages, removed = [], dict[str, list[str]]()
+    for key in keys:
+        new = _successor(key, renamed)
+        if isinstance(new, Removed):
+            removed.setdefault(new.reason, []).append(f"'{key}'")
+        elif new is not None:
+            messages.append(f"'{key}' is now '{new}'")
+    messages += [f"{', '.join(names)} no longer exist{'s' * (len(names) == 1)}: {reason}"
+                 for reason, names in removed.items()]
     if messages:
-        raise ConfigError(f"{where}: {'; '.join(messages)}")
+        start, separator = ("\n  ", "\n  ") if len(messages) > 1 else (" ", "")
+        raise ConfigError(f"{where}:{start}{separator.join(messages)}")
 
 
-def _renaming(key: str, renamed: Renamed) -> str | None:
+def _successor(key: str, renamed: Renamed) -> str | Removed | None:
     """What became of ``key``: by the longest entry that is the key itself or a group of it."""
     parts = key.split(".")
     for length in range(len(parts), 0, -1):
-        old = ".".join(parts[:length])
-        if old in renamed:
-            new = renamed[old]
-            if isinstance(new, Removed):
-                return f"'{key}' no longer exists: {new.reason}"
-            return f"'{key}' is now '{'.'.join([new, *parts[length:]])}'"
+        new = renamed.get(".".join(parts[:length]))
+        if isinstance(new, str):
+            return ".".join([new, *parts[length:]])
+        if new is not None:
+            return new
     return None
 
 

@@ -2,8 +2,10 @@
 
 from scenecode.core.strict_config import Removed, Renamed
 
-_CONSTANT = Removed("it is a constant of the program now; leave the key out")
-_DAMPING = Removed("the solver's damping is a constant now; leave the key out")
+_CONSTANT = Removed("fixed in the program now, to be left out")
+_DAMPING = Removed("the damping of the solver is fixed now, to be left out")
+_GROUP = Removed("most of its keys are constants of the program now; leave the group out, and see "
+                 "'scenecode config --all' for those that remain elsewhere")
 _LEFT = Removed("the feature was removed, because it never improved a map")
 
 
@@ -13,6 +15,7 @@ def _constants(group: str, *names: str) -> dict[str, Removed]:
 
 RENAMED: Renamed = {
     # --- tracking
+    "tracking.lucas_kanade": _GROUP,
     "tracking.lucas_kanade.max_pixels": "tracking.max_pixels",
     **_constants("tracking.lucas_kanade", "iterations", "huber", "noise", "border",
                  "edge_tolerance", "max_correction", "min_update", "update_growth", "gain_sigma",
@@ -46,6 +49,7 @@ RENAMED: Renamed = {
         "all surfaces equally") for name in ("slant_cosine", "edge_tolerance", "occlusion")},
     **_constants("mapping.residuals", "photometric_huber", "agreeing", "agreement",
                  "geometric_huber", "semantic_huber", "sparse_cauchy", "point_cauchy", "border"),
+    "mapping.matching": _GROUP,
     "mapping.matching.points": "mapping.landmarks.per_keyframe",
     "mapping.matching.distance": "mapping.landmarks.min_distance",
     **_constants("mapping.matching", "features", "quality", "window", "levels", "max_return",
@@ -57,6 +61,7 @@ RENAMED: Renamed = {
                  "schedule", "max_log_scale", "translation_sigma", "rotation_sigma",
                  "motion_sigma", "certain_corners", "scale_sigma", "loop_scale_sigma",
                  "max_drift", "min_belief", "pose_graph"),
+    "mapping.gauss_newton": _GROUP,
     "mapping.gauss_newton.tolerance": "mapping.tolerance",
     "mapping.gauss_newton.iterations": Removed(
         "each stage of mapping.schedule has its own iterations"),

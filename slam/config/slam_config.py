@@ -10,15 +10,18 @@ from scenecode.slam.config.setting import check_ranges, group, setting
 from scenecode.slam.config.tracking import TrackingConfig
 from scenecode.slam.records.frame import PYRAMID_LEVELS
 
+#: Longer side of a network's images as a multiple of the shorter one.
+_MAX_ASPECT = 5
+
 
 @dataclass(frozen=True)
 class SlamConfig:
     """The whole system."""
 
     width: int = setting(256, "width of the network's images", unit="pixels", basic=True,
-        minimum=1)
+                         minimum=16)
     height: int = setting(192, "height of the network's images", unit="pixels", basic=True,
-        minimum=1)
+                          minimum=16)
     model: str = setting("default", "weights: a shipped name or a file", basic=True)
     device: str = setting("auto", "auto, cpu or cuda", basic=True)
     precision: Precision = setting(
@@ -34,6 +37,9 @@ class SlamConfig:
 
     def __post_init__(self):
         check_ranges(self, "")
+        if max(self.width, self.height) > _MAX_ASPECT * min(self.width, self.height):
+            raise ValueError(f"of width and height one must be at most {_MAX_ASPECT} times the "
+                             f"other; got {self.width} and {self.height}")
         used = [stage.level for stage in self.mapping.schedule]
         used += [self.mapping.geometric_level, self.mapping.semantic_level, self.fusion.level]
         if min(used) < 0 or max(used) >= PYRAMID_LEVELS:

@@ -142,9 +142,9 @@ def test_keys_of_an_earlier_version_are_answered_with_the_new_ones_all_at_once()
     with pytest.raises(ConfigError) as error:
         from_mapping(Outer, old, "old.yaml", RENAMED)
     assert str(error.value) == (
-        "old.yaml: 'turns' is now 'epochs'; 'inside.pace' is now 'inner.rate'; "
-        "'inside.size' is now 'inner.size'; "
-        "'inner.colour' no longer exists: the colours are fixed")
+        "old.yaml:\n  'turns' is now 'epochs'\n  'inside.pace' is now 'inner.rate'\n"
+        "  'inside.size' is now 'inner.size'\n"
+        "  'inner.colour' no longer exists: the colours are fixed")
 
 
 @pytest.mark.parametrize("assignment, message", [
