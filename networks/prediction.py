@@ -3,13 +3,20 @@
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from scenecode.core.errors import PredictionError
 from scenecode.networks.classes import ClassSet
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.optim.geometry.proximity import depth_from_proximity, proximity_from_depth
+
+#: The maps of a prediction.
+_MAPS = ("prox_zero", "prox_J_code", "prox_b", "logits_zero", "logits_J_code")
+#: Relative difference between the shape of maps and of the image: feature maps are rounded.
+_ASPECT_TOLERANCE = 0.2
 
 
 @dataclass(frozen=True)
@@ -36,10 +43,24 @@ class Prediction:
     average_depth: float
 
     @staticmethod
-    def without_codes(depth: Tensor, depth_std: Tensor, logits: Tensor,
-                      classes: ClassSet, average_depth: float = 2.0) -> "Prediction":
+    def without_codes(depth: Tensor | np.ndarray, depth_std: Tensor | np.ndarray,
+                      logits: Tensor | np.ndarray, classes: ClassSet,
+                      average_depth: float = 2.0) -> "Prediction":
         """Of a network that has no codes: ``depth`` and its standard deviation (h, w) in metres,
-        ``logits`` (C, h, w).  Mapping then optimises poses only and fuses labels as they are."""
+        ``logits`` (C, h, w).  Mapping then optimises poses only and fuses labels as they are.
+
+        Raises ``PredictionError`` for depths or standard deviations that are not positive
+        finite numbers, and for two of different size.
+        """
+        depth, depth_std, logits = (torch.as_tensor(maps).detach().float()
+                                    for maps in (depth, depth_std, logits))
+        for name, metres in (("depth", depth), ("depth_std", depth_std)):
+            if not ((metres > 0) & metres.isfinite()).all():
+                raise PredictionError(f"{name} of a network must be positive and finite at every "
+                                      "pixel; give unknown pixels a large depth_std")
+        if depth.shape != depth_std.shape:
+            raise PredictionError(f"depth {tuple(depth.shape)} and depth_std "
+                                  f"{tuple(depth_std.shape)} must have one shape (H, W)")
         prox = proximity_from_depth(depth, average_depth)
         # sqrt(2) b |dD/dp| = std, with D = a (1 - p) / p
         b = depth_std * prox.square() / (average_depth * 2 ** 0.5)
@@ -99,8 +120,7 @@ class Prediction:
 
     def detached(self) -> "Prediction":
         """A copy that takes no part in autograd or inference mode."""
-        return replace(self, **{name: getattr(self, name).clone().detach() for name in (
-            "prox_zero", "prox_J_code", "prox_b", "logits_zero", "logits_J_code")})
+        return replace(self, **{name: getattr(self, name).clone().detach() for name in _MAPS})
 
 
 class Predictor(Protocol):
@@ -115,6 +135,52 @@ class Predictor(Protocol):
     def predict(self, image: Tensor, camera: PinholeCamera) -> Prediction:
         """``image`` (3, height, width) float in [0, 1], seen by ``camera`` (same size)."""
         ...
+
+
+def checked_prediction(predictor: Predictor, image: Tensor, camera: PinholeCamera) -> Prediction:
+    """``predictor.predict(image, camera)`` in float32, for predictors of any origin.
+
+    Raises ``PredictionError`` for an answer that is no ``Prediction`` of this label set, whose
+    maps have other shapes than ``Prediction`` states, or hold numbers that are not finite.
+    """
+    answer = predictor.predict(image, camera)
+    name = type(predictor).__name__
+    if not isinstance(answer, Prediction):
+        raise PredictionError(f"{name}.predict must return a Prediction (see "
+                              f"Prediction.without_codes), not {type(answer).__name__}")
+    maps = {key: getattr(answer, key) for key in _MAPS}
+    for key, value in maps.items():
+        if not isinstance(value, Tensor):
+            raise PredictionError(f"{name}.predict: {key} must be a torch tensor, not "
+                                  f"{type(value).__name__}")
+    _require_shapes(name, maps, len(predictor.classes), camera)
+    for key, value in maps.items():
+        if not value.float().sum().isfinite():
+            raise PredictionError(f"{name}.predict: {key} holds numbers that are not finite; "
+                                  "check the network and what it was given")
+    if all(value.dtype == torch.float32 for value in maps.values()):
+        return answer
+    return replace(answer, **{key: value.float() for key, value in maps.items()})
+
+
+def _require_shapes(name: str, maps: dict[str, Tensor], classes: int,
+                    camera: PinholeCamera) -> None:
+    shapes = {key: tuple(value.shape) for key, value in maps.items()}
+    hw, logits = shapes["prox_zero"], shapes["logits_zero"]
+    fits = len(hw) == 2 and len(logits) == 3 and logits[0] == classes \
+        and shapes["prox_b"] == hw \
+        and len(shapes["prox_J_code"]) == 3 and shapes["prox_J_code"][1:] == hw \
+        and len(shapes["logits_J_code"]) == 4 \
+        and (shapes["logits_J_code"][0], *shapes["logits_J_code"][2:]) == logits
+    if not fits:
+        raise PredictionError(f"{name}.predict: shapes {shapes}; they must be (h, w), (Kd, h, w), "
+                              f"(h, w), ({classes}, h, w) and ({classes}, Ks, h, w), for the "
+                              f"{classes} classes of its label set")
+    for h, w in (hw, logits[1:]):
+        ratio = w * camera.height / max(h * camera.width, 1)
+        if abs(ratio - 1) > _ASPECT_TOLERANCE:
+            raise PredictionError(f"{name}.predict: maps of {w}x{h} do not cover an image of "
+                                  f"{camera.width}x{camera.height}; keep its aspect, rows first")
 
 
 def resize_maps(maps: Tensor, width: int, height: int) -> Tensor:

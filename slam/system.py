@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
+from math import isfinite
 from pathlib import Path
 from types import TracebackType
 
@@ -144,7 +145,7 @@ class System:
         frame is the camera of the first keyframe.
 
         Raises ``ConfigError`` without a camera, and ``SourceError`` for an image that does not
-        fit it or a timestamp that does not rise.
+        fit it or a timestamp that is not finite or does not rise.
         """
         frame = self._frame(image, timestamp)
         tracked = self.process(frame)
@@ -240,9 +241,12 @@ class System:
         return process
 
     def _frame(self, image: np.ndarray, timestamp: float) -> Frame:
-        if self._camera is None:
+        if not isinstance(self._camera, PinholeCamera):
             raise ConfigError("track() needs to know the camera of its images; make the system by "
                               "System(camera=PinholeCamera(fx, fy, cx, cy, width, height))")
+        image = np.asarray(image)
+        if not isfinite(timestamp):
+            raise SourceError(f"timestamp {timestamp} is no time; give seconds")
         if self._last_timestamp is not None and timestamp <= self._last_timestamp:
             raise SourceError(f"timestamp {timestamp:.6f} s does not rise, the one before was "
                               f"{self._last_timestamp:.6f} s; give images in time order")

@@ -118,6 +118,8 @@ def test_a_failure_of_mapping_reaches_the_one_who_pushes(images, small_walk):
 @pytest.mark.parametrize("image, timestamp, message", [
     (np.zeros((10, 10, 3), np.uint8), 1.0, r"shape \(10, 10, 3\).*needs \(96, 128, 3\) uint8"),
     (np.zeros((96, 128, 3), np.float32), 1.0, "type float32"),
+    (None, 1.0, r"shape \(\) and type object"),
+    (np.zeros((96, 128, 3), np.uint8), float("nan"), "timestamp nan is no time"),
     (np.zeros((96, 128, 3), np.uint8), 0.0, "does not rise")])
 def test_images_that_cannot_be_used_are_refused(images, small_walk, image, timestamp, message):
     with scenecode.System(small_config(), ExactPredictor(small_walk),
@@ -190,6 +192,77 @@ def test_a_predictor_of_ones_own_runs_the_system(images, small_walk):
     assert sum(pose is not None for pose in poses) >= 8
     assert set(np.unique(system.snapshot.keyframes[0].labels)) == {0}
     assert abs(np.median(system.snapshot.keyframes[0].depth) - 2) < 0.3
+
+
+@pytest.mark.parametrize("change, message", [
+    (lambda d, s, logits: (d, s, logits * float("nan")), "logits_zero holds numbers that are not"),
+    (lambda d, s, logits: (-d, s, logits), "depth of a network must be positive"),
+    (lambda d, s, logits: (d, 0 * s, logits), "depth_std of a network must be positive"),
+    (lambda d, s, logits: (d.T, s.T, logits.transpose(1, 2)), "keep its aspect, rows first"),
+    (lambda d, s, logits: (d, s, logits[:1]), "for the 2 classes of its label set"),
+    (lambda d, s, logits: (d[None], s[None], logits), r"they must be \(h, w\)"),
+    (lambda d, s, logits: None, "must return a Prediction .* not NoneType")])
+def test_answers_of_a_predictor_that_cannot_be_are_refused(images, small_walk, change, message):
+    class Wrong(FlatWall):
+        def predict(self, image, camera):
+            depth = torch.full((self.height, self.width), 2.0)
+            maps = change(depth, 0.2 * depth, torch.zeros(2, self.height, self.width))
+            return maps and scenecode.Prediction.without_codes(*maps, self.classes)
+
+    camera = small_walk[0].camera
+    with pytest.raises(scenecode.ScenecodeError, match=message):
+        scenecode.predict(images[0][1], camera, Wrong())
+    with pytest.raises(scenecode.ScenecodeError, match=message):
+        with scenecode.System(small_config(), Wrong(), camera=camera) as system:
+            system.track(images[0][1], 0.0)
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float16, np.float32])
+def test_a_predictor_may_answer_in_numpy(images, small_walk, kind):
+    class InNumpy(FlatWall):
+        def predict(self, image, camera):
+            depth = np.full((self.height, self.width), 2, kind)
+            logits = np.zeros((2, self.height, self.width), kind)
+            return scenecode.Prediction.without_codes(depth, depth / 5, logits, self.classes)
+
+    with scenecode.System(small_config(), InNumpy(), camera=small_walk[0].camera) as system:
+        assert system.track(images[0][1], 0.0) is not None
+    assert abs(np.median(system.snapshot.keyframes[0].depth) - 2) < 0.01
+
+
+@pytest.mark.parametrize("depth, pose, message", [
+    (np.full((96, 128), 2000, np.uint16), np.eye(4), "type uint16.* z in metres"),
+    (np.full((96, 128), 2.0), np.eye(4)[:3], "T_world_cam must be a"),
+    (np.full((96, 128), 2.0), np.full((4, 4), np.nan), "T_world_cam must be a"),
+    (np.full((96, 128), 2.0), np.diag([2, 2, 2, 1.0]), "T_world_cam must be a")])
+def test_views_that_cannot_be_are_refused(images, small_walk, depth, pose, message):
+    with pytest.raises(scenecode.ScenecodeError, match=message):
+        scenecode.make_label_view(images[0][1], depth, pose, small_walk[0].camera, FlatWall())
+
+
+def test_unknown_depth_of_a_view_may_be_nan(images, small_walk):
+    camera = small_walk[0].camera
+    views = [scenecode.make_label_view(images[0][1], np.full((96, 128), value), np.eye(4), camera,
+                                       FlatWall()) for value in (np.nan, 2.0)]
+    assert np.isfinite(scenecode.fuse_labels(views, "average")).all()
+
+
+def test_a_script_needs_no_guard_to_run_threaded(tmp_path, tiny_weights):
+    """What the README shows, as a plain script: it runs once, in one process."""
+    (tmp_path / "mine.py").write_text(f"""
+import numpy as np
+import scenecode
+
+print("begin")
+camera = scenecode.PinholeCamera(64, 64, 31.5, 31.5, width=64, height=64)
+config = scenecode.SlamConfig(width=64, height=64, model={str(tiny_weights)!r})
+image = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+with scenecode.System(config, camera=camera, threaded=True) as system:
+    print(system.track(image, 0.0) is not None)
+""", encoding="utf-8")
+    done = subprocess.run([sys.executable, str(tmp_path / "mine.py")], capture_output=True,
+                          text=True, timeout=120, cwd=tmp_path)
+    assert (done.returncode, done.stdout.split()) == (0, ["begin", "True"]), done.stderr
 
 
 def test_the_folder_of_a_system_is_its_own_until_it_is_closed(tiny_weights, tmp_path):

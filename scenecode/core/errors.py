@@ -21,5 +21,9 @@ class CheckpointError(ScenecodeError):
     """Weights that are missing, truncated or made for another model."""
 
 
+class PredictionError(ScenecodeError):
+    """An answer of a network that no map can be made of."""
+
+
 class ResultError(ScenecodeError):
     """A result folder, a map or a trajectory that cannot be read or written."""

@@ -6,7 +6,12 @@ from math import exp
 import torch
 from torch import Tensor
 
-from scenecode.networks.prediction import Prediction, Predictor, resize_maps
+from scenecode.networks.prediction import (
+    Prediction,
+    Predictor,
+    checked_prediction,
+    resize_maps,
+)
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.optim.geometry.proximity import depth_from_proximity, depth_std
 from scenecode.optim.imaging.lookup import sample_view
@@ -111,9 +116,12 @@ class Keyframe:
 
 
 def make_keyframe(frame: Frame, T_world_cam: Tensor, predictor: Predictor) -> Keyframe:
-    """Run the network on a frame at a pose (4, 4), and detect its ORB features."""
+    """Run the network on a frame at a pose (4, 4), and detect its ORB features.
+
+    Raises ``PredictionError`` for an answer of the network that cannot be used.
+    """
     with torch.inference_mode():
-        prediction = predictor.predict(frame.image, frame.camera)
+        prediction = checked_prediction(predictor, frame.image, frame.camera)
     # inference tensors may not be mixed into later in-place work; clones may
     prediction = prediction.detached()
     return Keyframe(frame=frame, T_world_cam_inserted=T_world_cam, prediction=prediction,

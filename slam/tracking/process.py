@@ -8,10 +8,12 @@ import io
 import multiprocessing
 import pickle
 import signal
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import cv2
@@ -81,7 +83,7 @@ class TrackingProcess:
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, config, keyframes),
                                         name="tracking", daemon=True)
-        with _sigint_blocked():
+        with _sigint_blocked(), _main_module_left_out():
             self._process.start()
         theirs.close()
 
@@ -159,6 +161,19 @@ def _sigint_blocked() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _main_module_left_out() -> Iterator[None]:
+    """A process that is started meanwhile does not import the program's main module, as Python
+    would have it: a script without ``if __name__ == "__main__"`` would run again there, start
+    a process of its own, and fail.  Nothing that is sent comes from that module."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _serve(pipe: Connection, config: TrackingConfig, keyframes: KeyframeConfig) -> None:
