@@ -7,8 +7,8 @@ ROOT = Path(__file__).parent.parent
 FOLDERS = ("scenecode", "optim", "networks", "slam", "viewer")
 #: Values that are given by position at most.
 MOST = 3
-#: The order of calibration files (fx, fy, cx, cy, ...), and rows of tables.
-CONVENTIONAL = {"PinholeCamera", "Command", "_Sort"}
+#: The order of calibration files (fx, fy, cx, cy; k1, k2, ...), and rows of tables.
+CONVENTIONAL = {"PinholeCamera", "BrownConrady", "KannalaBrandt", "Command", "_Sort"}
 
 
 def trees():
@@ -29,9 +29,11 @@ def records(tree):
 
 
 def by_position(tree, names):
-    """Lines that build a record with more than ``MOST`` values by position."""
+    """Lines that build a record with more than ``MOST`` values by position, or with a sequence of
+    them."""
     return [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Call)
-            and name_of(node) in names and len(node.args) > MOST]
+            and name_of(node) in names
+            and (len(node.args) > MOST or any(isinstance(a, ast.Starred) for a in node.args))]
 
 
 def test_records_are_built_by_keyword():
@@ -43,5 +45,5 @@ def test_records_are_built_by_keyword():
 
 def test_a_record_built_by_position_is_caught():
     tree = ast.parse("@dataclass(frozen=True)\nclass R:\n    a: int\n\n"
-                     "R(1, 2, 3)\nR(1, 2, 3, d=4)\nmodule.R(1, 2, 3, 4)\n")
-    assert records(tree) == {"R"} and by_position(tree, {"R"}) == [7]
+                     "R(1, 2, 3)\nR(1, 2, 3, d=4)\nmodule.R(1, 2, 3, 4)\nR(*values)\n")
+    assert records(tree) == {"R"} and by_position(tree, {"R"}) == [7, 8]

@@ -43,3 +43,13 @@ def test_run_needs_no_library_of_training_evaluation_or_data_sets(tiny_weights, 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out" / "overview.png").is_file()
+
+
+@pytest.mark.parametrize("name", ["configs", "networks", "slam", "optim", "viewer"])
+def test_folders_of_the_user_are_not_in_the_way(tmp_path, name):
+    """``python -m`` looks for modules in the current folder first."""
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "__init__.py").write_text("raise ImportError('of the user')\n")
+    done = subprocess.run([sys.executable, "-m", "scenecode", "config"], cwd=tmp_path,
+                          capture_output=True, text=True)
+    assert done.returncode == 0 and "tracking:" in done.stdout, done.stderr

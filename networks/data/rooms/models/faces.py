@@ -66,11 +66,12 @@ class Faces:
 
     def only(self, mask: np.ndarray) -> "Faces":
         """The faces where ``mask`` (F,) is True."""
-        return Faces(*(getattr(self, f.name)[mask] for f in fields(Faces)))
+        return Faces(**{f.name: getattr(self, f.name)[mask] for f in fields(Faces)})
 
 
 def join(parts: list[Faces]) -> Faces:
-    return Faces(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Faces)))
+    return Faces(**{f.name: np.concatenate([getattr(p, f.name) for p in parts])
+                    for f in fields(Faces)})
 
 
 def yaw_rotation(angle: float) -> np.ndarray:
