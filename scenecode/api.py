@@ -67,8 +67,9 @@ def make_label_view(image: np.ndarray, depth: np.ndarray, T_world_cam: np.ndarra
                     camera: PinholeCamera, predictor: Predictor) -> LabelView:
     """A view of any RGB-D or other system, labelled by a network, for ``fuse_labels``.
 
-    ``image`` (H, W, 3) uint8 RGB and ``depth`` (H, W) z in metres (0 or not finite: unknown), both as
-    ``camera`` took them; ``T_world_cam`` (4, 4).  The view has the size that the network takes.
+    ``image`` (H, W, 3) uint8 RGB and ``depth`` (H, W) z in metres (0 or not finite: unknown),
+    both as ``camera`` took them; ``T_world_cam`` (4, 4).  The view has the size that the network
+    takes.
     Raises ``DataError`` for arrays that do not fit the camera and for a ``T_world_cam`` that is
     no rigid motion.
     """

@@ -20,6 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from scenecode.core.atomic_write import write_text
 from scenecode.core.console import make_console
 from scenecode.core.errors import ScenecodeError
+from scenecode.core.shipped import find_config
 from scenecode.core.strict_config import load_yaml, override, to_mapping
 from scenecode.networks.data.cached import CachedImages
 from scenecode.networks.data.mixed import MixedImages
@@ -173,7 +174,8 @@ docs/training.md tells the layout of your own images and label sets."""
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``train``."""
-    parser.add_argument("config", metavar="CONFIG", help="YAML file, see configs/train")
+    parser.add_argument("config", metavar="CONFIG", help="YAML file, or the name of a shipped "
+                        "one, for example nyuv2_rooms_mobilenetv2")
     parser.add_argument("--out", metavar="DIR", default="runs/train", help="where results go")
     parser.add_argument("--resume", action="store_true", help="continue from DIR/state.pt")
     parser.add_argument("--overfit", metavar="N", type=int, default=0,
@@ -185,7 +187,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """``train``: 0 when done or stopped by Ctrl-C."""
-    config = read_train_config(load_yaml(args.config), args.config)
+    config = read_train_config(load_yaml(find_config(args.config, "train")), args.config)
     for assignment in args.set:
         config = override(config, assignment)
     train(config, args.out, args.resume, args.overfit, args.device)

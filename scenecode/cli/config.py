@@ -1,7 +1,6 @@
 """``scenecode config``, and the options by which every command takes settings."""
 
 import argparse
-from pathlib import Path
 
 from scenecode.core import shipped
 from scenecode.core.device import choose_device
@@ -35,7 +34,7 @@ def requested_config(args: argparse.Namespace) -> SlamConfig:
     """The defaults, changed by ``--config``, ``--set``, ``--model`` and ``--device`` in turn."""
     config = SlamConfig()
     if args.config:
-        config = load_config(_find_config(args.config), args.config)
+        config = load_config(shipped.find_config(args.config), args.config)
     for assignment in args.set:
         config = changed(config, assignment)
     if args.model:
@@ -54,9 +53,3 @@ def main(args: argparse.Namespace) -> int:
     resolved_config(args)  # an unknown device is an error here too
     print(config_text(requested_config(args), args.all), end="")
     return 0
-
-
-def _find_config(name: str) -> Path:
-    """A path as it is, or the configuration of that name that comes with the package."""
-    file = shipped.CONFIGS / f"{name}.yaml"
-    return file if not Path(name).exists() and file.is_file() else Path(name)

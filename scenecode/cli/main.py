@@ -66,9 +66,9 @@ COMMANDS: dict[str, Command | Group] = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit status.  The one place where errors become messages."""
     argv = sys.argv[1:] if argv is None else list(argv)
-    args = build_parser(argv).parse_args(argv)
-    _log_to_terminal()
     try:
+        args = build_parser(argv).parse_args(argv)  # imports the command, which takes seconds
+        _log_to_terminal()
         return args.command_function(args)
     except ScenecodeError as error:
         print(f"scenecode: error: {error}", file=sys.stderr)

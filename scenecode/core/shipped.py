@@ -7,3 +7,11 @@ from pathlib import Path
 CONFIGS = Path(str(files("scenecode.configs")))
 #: Shipped checkpoints.
 WEIGHTS = Path(str(files("scenecode.networks"))) / "weights"
+
+
+def find_config(name: str, folder: str = "") -> Path:
+    """The configuration file that ``name`` means: a path where there is such a file; otherwise
+    one that comes with the package, by its name in ``folder`` of ``CONFIGS`` or by its path from
+    ``configs/`` on, as the documentation writes it.  ``name`` itself where there is none."""
+    shipped = (CONFIGS / folder / f"{name}.yaml", CONFIGS.parent / name)
+    return next((path for path in (Path(name), *shipped) if path.is_file()), Path(name))

@@ -267,3 +267,20 @@ def test_interrupt_saves_and_ends_well(tiny_weights, tmp_path, mode):
     assert process.returncode == 0, stderr
     assert "coverage" in stdout and "Traceback" not in stderr
     assert assert_complete(out)["frames"] < 900
+
+
+@pytest.mark.parametrize("name", ["code_32", "configs/train/code_32.yaml"])
+def test_shipped_training_configurations_are_found_from_any_folder(
+        capsys, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "configs").mkdir()  # a folder of the user's own
+    assert "expected key=value" in fails(capsys, "train", name, "--set", "epochs")
+
+
+def test_ctrl_c_while_a_command_is_imported_is_no_trace(capsys, monkeypatch):
+    def interrupted(name):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("scenecode.cli.main.import_module", interrupted)
+    assert main(["run", "rooms:1:3"]) == 130
+    assert "interrupted" in capsys.readouterr().err
