@@ -10,7 +10,7 @@ import torch
 
 from scenecode.core.device import choose_device
 from scenecode.core.errors import ConfigError, ResultError
-from scenecode.core.shipped import CONFIGS
+from scenecode.core.shipped import find_config
 from scenecode.core.strict_config import from_mapping, load_yaml
 from scenecode.networks.data.datasets import data_path
 from scenecode.networks.inference.checkpoint import load_predictor
@@ -161,8 +161,7 @@ def listed_sequences(args: argparse.Namespace, compare: tuple[str, ...] = (),
     """
     listed = SuiteConfig()
     if args.suite:
-        shipped = CONFIGS / "suites" / f"{args.suite}.yaml"
-        file = shipped if not Path(args.suite).is_file() and shipped.is_file() else args.suite
+        file = find_config(args.suite, "suites")
         listed = from_mapping(SuiteConfig, load_yaml(file), str(file))
     intrinsics = None if args.intrinsics is None else parse_intrinsics(args.intrinsics)
     try:
