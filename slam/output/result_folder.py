@@ -94,8 +94,12 @@ class ResultFolder:
     def write_map(self, snapshot: Snapshot) -> None:
         """Write the keyframes and the cloud that are not on disk yet.
 
-        An array counts as changed when it is another object than the one last written.
+        An array counts as changed when it is another object than the one last written.  Raises
+        ``ResultError`` when the folder was emptied meanwhile: what is written once is lost.
         """
+        if not (self.path / CLASSES).is_file():
+            raise ResultError(f"{self.path} was removed or emptied while a run wrote it; leave it "
+                              "until the run has ended, and run again")
         for view in snapshot.keyframes:
             write_keyframe(self._keyframe_folder(view.frame_index), view,
                            self._keyframes.get(view.frame_index))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from dataclasses import replace
 
 import cv2
@@ -152,6 +153,12 @@ def test_a_moved_keyframe_changes_its_pose_only(result, snapshot):
         snapshot.keyframes[0], replace(snapshot.keyframes[1], T_world_cam=T))))
     assert inodes(result.path / "keyframes" / "000007") == before
     assert load_result(result.path).keyframes[1].T_world_cam[2, 3] == 5
+
+
+def test_a_folder_that_is_removed_in_between_ends_the_run(result, snapshot):
+    shutil.rmtree(result.path)
+    with pytest.raises(ResultError, match="removed or emptied while a run wrote it"):
+        result.write_map(snapshot)
 
 
 def test_a_dropped_keyframe_disappears(result, snapshot):
