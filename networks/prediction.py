@@ -140,7 +140,7 @@ class Predictor(Protocol):
 def checked_prediction(predictor: Predictor, image: Tensor, camera: PinholeCamera) -> Prediction:
     """``predictor.predict(image, camera)`` in float32, for predictors of any origin.
 
-    Raises ``PredictionError`` for an answer that is no ``Prediction`` of this label set, whose
+    Raises ``PredictionError`` for an answer that is no ``Prediction``, whose
     maps have other shapes than ``Prediction`` states, or hold numbers that are not finite.
     """
     answer = predictor.predict(image, camera)
@@ -153,7 +153,7 @@ def checked_prediction(predictor: Predictor, image: Tensor, camera: PinholeCamer
         if not isinstance(value, Tensor):
             raise PredictionError(f"{name}.predict: {key} must be a torch tensor, not "
                                   f"{type(value).__name__}")
-    _require_shapes(name, maps, len(predictor.classes), camera)
+    _require_shapes(name, maps, len(answer.classes), camera)
     for key, value in maps.items():
         if not value.float().sum().isfinite():
             raise PredictionError(f"{name}.predict: {key} holds numbers that are not finite; "
