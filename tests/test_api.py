@@ -54,6 +54,7 @@ def test_importing_the_package_loads_no_network():
     assert out.stdout.split() == ["False", scenecode.__version__]
 
 
+@pytest.mark.slow
 def test_images_are_pushed_one_by_one(images, small_walk):
     maps = []
     system = scenecode.System(small_config(), ExactPredictor(small_walk), on_map=maps.append,
@@ -71,6 +72,7 @@ def test_images_are_pushed_one_by_one(images, small_walk):
     assert system.report["tracked"] == 40
 
 
+@pytest.mark.slow
 def test_the_map_can_be_polled_while_images_come_in(images, small_walk):
     with scenecode.System(small_config(), ExactPredictor(small_walk),
                           camera=small_walk[0].camera) as system:
@@ -81,6 +83,7 @@ def test_the_map_can_be_polled_while_images_come_in(images, small_walk):
     assert seen[0] == (1, 1) and seen[-1][1] >= 2 and seen == sorted(seen)
 
 
+@pytest.mark.slow
 def test_pushing_to_a_threaded_system_maps_the_same_room(images, small_walk):
     with scenecode.System(small_config(), ExactPredictor(small_walk), threaded=True,
                           camera=small_walk[0].camera) as system:
@@ -145,6 +148,7 @@ def test_a_closed_system_is_not_used_again(images, small_walk):
         system.track(images[1][1], 1.0)
 
 
+@pytest.mark.slow
 def test_a_source_is_run_and_its_result_loaded(tiny_weights, tmp_path):
     source = scenecode.open_source("rooms:1:10", scenecode.SourceOptions(width=64, height=64))
     config = scenecode.SlamConfig(width=64, height=64, model=str(tiny_weights))
@@ -186,6 +190,7 @@ def test_labels_of_an_rgbd_system_are_fused(small_walk):
         scenecode.fuse_labels(views, "majority")
 
 
+@pytest.mark.slow
 def test_a_predictor_of_ones_own_runs_the_system(images, small_walk):
     with scenecode.System(small_config(), FlatWall(), camera=small_walk[0].camera) as system:
         poses = [system.track(image, timestamp) for timestamp, image in images[:12]]
@@ -247,6 +252,7 @@ def test_unknown_depth_of_a_view_may_be_nan(images, small_walk):
     assert np.isfinite(scenecode.fuse_labels(views, "average")).all()
 
 
+@pytest.mark.slow
 def test_a_script_needs_no_guard_to_run_threaded(tmp_path, tiny_weights):
     """What the README shows, as a plain script: it runs once, in one process."""
     (tmp_path / "mine.py").write_text(f"""
@@ -265,6 +271,7 @@ with scenecode.System(config, camera=camera, threaded=True) as system:
     assert (done.returncode, done.stdout.split()) == (0, ["begin", "True"]), done.stderr
 
 
+@pytest.mark.slow
 def test_the_folder_of_a_system_is_its_own_until_it_is_closed(tiny_weights, tmp_path):
     config = scenecode.SlamConfig(width=64, height=64, model=str(tiny_weights))
     first = scenecode.System(config, out=tmp_path / "result")

@@ -3,6 +3,8 @@
 import ast
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("scenecode", "optim", "networks", "slam", "viewer")
 #: Values that are given by position at most.
@@ -36,6 +38,7 @@ def by_position(tree, names):
             and (len(node.args) > MOST or any(isinstance(a, ast.Starred) for a in node.args))]
 
 
+@pytest.mark.slow
 def test_records_are_built_by_keyword():
     modules = list(trees())
     names = set().union(*(records(tree) for _, tree in modules)) - CONVENTIONAL

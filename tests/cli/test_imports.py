@@ -30,10 +30,12 @@ def test_help_loads_neither_torch_nor_numpy_nor_any_command(argv):
     assert {name.split(".")[1] for name in ours} <= {"cli", "core"}
 
 
+@pytest.mark.slow
 def test_settings_are_printed_without_libraries_that_draw_or_serve():
     assert not {"matplotlib", "h5py", "viser"} & after("config")
 
 
+@pytest.mark.slow
 def test_run_needs_no_library_of_training_evaluation_or_data_sets(tiny_weights, tmp_path):
     """As on a machine where these are not installed: importing them fails."""
     blocked = "\n".join(f"sys.modules[{name!r}] = None" for name in HEAVY)
@@ -45,6 +47,7 @@ def test_run_needs_no_library_of_training_evaluation_or_data_sets(tiny_weights, 
     assert (tmp_path / "out" / "overview.png").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["configs", "networks", "slam", "optim", "viewer"])
 def test_folders_of_the_user_are_not_in_the_way(tmp_path, name):
     """``python -m`` looks for modules in the current folder first."""

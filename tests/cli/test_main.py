@@ -103,6 +103,7 @@ def test_printed_settings_are_read_back(capsys, tmp_path):
     assert settings["mapping"]["links"] == SlamConfig().mapping.links
 
 
+@pytest.mark.slow
 def test_run_writes_the_whole_result_and_prints_the_report(run, tmp_path):
     status, out, _ = run("run", "rooms:1:12", "--sequential", "--out", str(tmp_path / "r"))
     assert status == 0 and "coverage" in out and "ate_m" in out
@@ -112,11 +113,13 @@ def test_run_writes_the_whole_result_and_prints_the_report(run, tmp_path):
     assert settings["width"] == 64 and settings["device"] == "cpu"
 
 
+@pytest.mark.slow
 def test_threaded_run_and_its_frame_limit(run, pictures, tmp_path):
     status, _, _ = run("run", pictures, "--max-frames", "9", "--out", str(tmp_path / "r"))
     assert status == 0 and assert_complete(tmp_path / "r")["frames"] == 9
 
 
+@pytest.mark.slow
 def test_demo_compares_with_the_truth(run):
     status, out, _ = run("demo", "--frames", "8", "--seed", "3")
     assert status == 0
@@ -124,6 +127,7 @@ def test_demo_compares_with_the_truth(run):
         assert score in out
 
 
+@pytest.mark.slow
 def test_unreadable_picture_in_the_middle_is_skipped_and_counted(run, pictures, tmp_path):
     path = Path(pictures) / "004.png"
     path.write_bytes(path.read_bytes()[:200])
@@ -135,6 +139,7 @@ def test_unreadable_picture_in_the_middle_is_skipped_and_counted(run, pictures, 
     assert report["tracked"] >= 1 and report["coverage"] == report["tracked"] / 10
 
 
+@pytest.mark.slow
 def test_earlier_result_is_replaced(run, pictures, tmp_path):
     out = tmp_path / "r"
     for frames in ("8", "5"):
@@ -231,6 +236,7 @@ def test_foreign_folder_is_left_alone(run, pictures, tmp_path):
     assert [p.name for p in out.iterdir()] == ["thesis.tex"]
 
 
+@pytest.mark.slow
 def test_darkness_only_is_an_error_with_a_cure(run, tmp_path):
     (tmp_path / "dark").mkdir()
     for i in range(4):

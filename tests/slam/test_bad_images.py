@@ -36,6 +36,7 @@ def run(frames, predictor, threaded=False):
     return system, system.report
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threaded", [False, True])
 def test_darkness_loses_the_camera_but_not_the_map(small_walk, threaded):
     """The camera has gone back to where it was earlier when the light returns."""
@@ -51,6 +52,7 @@ def test_darkness_loses_the_camera_but_not_the_map(small_walk, threaded):
     assert len(system.recording.final(system.graph)) == 34
 
 
+@pytest.mark.slow
 def test_the_map_made_before_darkness_does_not_change(small_walk):
     before = in_sequence(small_walk[:24])
     frames = in_sequence([*before, *[black(small_walk[30])] * BLACK_FRAMES])

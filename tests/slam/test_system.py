@@ -132,6 +132,7 @@ def test_cloud_lies_on_the_surfaces_of_the_room(finished):
     assert (best < 0.1).float().mean() > 0.97
 
 
+@pytest.mark.slow
 def test_same_frames_give_the_same_result(small_walk):
     first, second = (run(small_walk[:30], small_config()) for _ in range(2))
     assert len(first.system.graph) >= 2

@@ -47,6 +47,7 @@ def with_folder(path, frames, source=None, threaded=True):
     return system, system.output, source or Playback(frames)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("realtime", [False, True])
 def test_every_frame_is_tracked_and_written(small_walk, tmp_path, realtime):
     frames = small_walk[:40]
@@ -62,6 +63,7 @@ def test_every_frame_is_tracked_and_written(small_walk, tmp_path, realtime):
         assert read_tum(tmp_path / "out" / name).timestamps == pytest.approx(stamps, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_frames_after_the_last_keyframe_are_written(small_walk, tmp_path):
     """Mapping has long finished by then."""
     frames = small_walk[:8]
@@ -71,6 +73,7 @@ def test_frames_after_the_last_keyframe_are_written(small_walk, tmp_path):
     assert len(read_tum(tmp_path / "out" / "trajectory.txt")) == len(frames)
 
 
+@pytest.mark.slow
 def test_repeated_runs_never_hang(small_walk):
     for frames in (small_walk[:1], small_walk[:2], *(small_walk[:20:2],) * 4):
         system = System(small_config(), ExactPredictor(frames), threaded=True)
@@ -104,6 +107,7 @@ class Counts(NoOutput):
         self.counts.append(len(update.graph))
 
 
+@pytest.mark.slow
 def test_map_is_handed_out_while_keyframes_come_faster_than_mapping_ends(small_walk):
     config = small_config()
     config = replace(config, keyframes=replace(config.keyframes, max_translation=0.0,
@@ -116,6 +120,7 @@ def test_map_is_handed_out_while_keyframes_come_faster_than_mapping_ends(small_w
     assert output.counts[-1] == 6 and len(set(output.counts)) >= 3
 
 
+@pytest.mark.slow
 def test_threaded_and_sequential_write_the_same_files(small_walk, tmp_path):
     def names(path):
         return {str(p.relative_to(path)) for p in path.rglob("*") if p.parent.name != "keyframes"
@@ -131,6 +136,7 @@ def test_threaded_and_sequential_write_the_same_files(small_walk, tmp_path):
     assert len(per_keyframe) >= 2 and all(files == per_keyframe[0] for files in per_keyframe)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", range(5))
 def test_stop_at_any_moment_leaves_a_readable_result(small_walk, tmp_path, moment):
     system, output, source = with_folder(tmp_path / "out", small_walk)
@@ -206,6 +212,7 @@ def test_failure_of_source_or_display_surfaces(small_walk):
                       threaded=True), Playback(small_walk))
 
 
+@pytest.mark.slow
 def test_recording_is_played_at_its_own_speed(small_walk):
     stamps = []
     system = System(small_config(), ExactPredictor(small_walk[:20]), threaded=True,

@@ -113,6 +113,7 @@ def _options(browser, mode: str):
             if o.is_displayed() and o.text == mode]
 
 
+@pytest.mark.slow
 def test_names_every_class_and_the_state(page, room):
     shown = text(page)
     assert all(name in shown for name in NYU13.names)
@@ -122,6 +123,7 @@ def test_names_every_class_and_the_state(page, room):
                             if i.size["width"] > 100]) >= 3)
 
 
+@pytest.mark.slow
 def test_draws_the_room_in_the_colours_of_its_images_then_of_its_classes(page, room):
     wait(page, lambda: scene_share(page, bright_tiles(room)) > WALLS_SHARE)
     assert wall_share(page) < 0.01
@@ -132,6 +134,7 @@ def test_draws_the_room_in_the_colours_of_its_images_then_of_its_classes(page, r
     wait(page, lambda: wall_share(page) < 0.01)
 
 
+@pytest.mark.slow
 def test_page_shows_when_the_camera_is_lost(page, viewer, room):
     viewer.show(replace(room, live=replace(room.live, lost=True)))
     wait(page, lambda: "Lost" in text(page) and "Tracking" not in text(page))

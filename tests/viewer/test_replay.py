@@ -64,6 +64,7 @@ def test_only_this_machine_may_look_unless_given_otherwise():
     assert (given.host, given.port) == ("0.0.0.0", 9000)
 
 
+@pytest.mark.slow
 def test_prints_where_to_look_serves_and_ends_well_at_ctrl_c(result):
     code = ("import argparse, sys\nfrom scenecode.viewer import replay\n"
             "parser = argparse.ArgumentParser()\nreplay.add_arguments(parser)\n"

@@ -106,6 +106,7 @@ def test_folder_form(folder):
     check_scene(test[0], bottom_right=NYU13.names.index("objects"))
 
 
+@pytest.mark.slow
 def test_official_form(official):
     train, test = NYUv2(official, "train"), NYUv2(official, "test")
     assert (len(train), len(test)) == (2, 1)

@@ -21,6 +21,7 @@ def weights(tmp_path_factory):
     return str(tmp_path / "m.safetensors")
 
 
+@pytest.mark.slow
 def test_medians_of_both_kinds(monkeypatch, weights):
     """The clock advances by what the call is known to take: 5 ms, once 500, and 2 ms."""
     model = bench.load_predictor(weights)
@@ -42,6 +43,7 @@ def test_medians_of_both_kinds(monkeypatch, weights):
     assert timing.to_json() == {"ms_with_jacobians": 5.0, "ms_without_jacobians": 2.0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("native", [True, False])
 def test_command_prints_what_the_device_has(monkeypatch, capsys, weights, native):
     monkeypatch.setattr(bench, "has_bfloat16", lambda device: native)
@@ -55,6 +57,7 @@ def test_command_prints_what_the_device_has(monkeypatch, capsys, weights, native
     assert ("does not compute bfloat16 itself" in capsys.readouterr().out) != native
 
 
+@pytest.mark.slow
 def test_no_runs_are_no_timing(capsys, weights):
     assert main(["bench", "network", "--model", weights, "--runs", "0"]) == 1
     assert "--runs must be at least 1" in capsys.readouterr().err

@@ -89,6 +89,7 @@ def test_right_answers_score_right_and_wrong_ones_wrong(rooms):
     assert sure["zero_code"]["nll"] == pytest.approx(20, rel=0.01)
 
 
+@pytest.mark.slow
 def test_json_is_complete_and_alone_on_standard_output(command, capsys):
     assert command("--json") == 0
     result = json.loads(capsys.readouterr().out)
@@ -130,6 +131,7 @@ def test_unfit_data_is_refused(rooms):
         evaluate(model, Nothing())
 
 
+@pytest.mark.slow
 def test_page_shows_answers_reliability_and_what_the_family_draws(command, tmp_path, capsys):
     folder = tmp_path / "new" / "page"
     assert command("--pictures", folder, "--json") == 0

@@ -72,6 +72,7 @@ def trained(small_walk, tmp_path_factory):
     return out, held_out
 
 
+@pytest.mark.slow
 def test_it_learns_and_its_run_is_recorded(trained):
     out, _ = trained
     lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]

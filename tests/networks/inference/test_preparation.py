@@ -48,6 +48,7 @@ def batch_norms(model) -> list:
     return [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [
     {"backbone": "mobilenetv2"}, {"backbone": "mobilenetv2", "padding": "keras"},
     {"backbone": "efficientnet_lite1", "padding": "keras"},
@@ -72,6 +73,7 @@ def test_ready_predicts_the_same(shape):
             torch.testing.assert_close(code, other, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_runtime_follows_a_changed_number_of_threads():
     ready = make_ready(trained_model())
     image, before = torch.rand(3, 64, 64), torch.get_num_threads()
@@ -105,6 +107,7 @@ def test_a_norm_without_its_convolution_is_refused():
         fold_batch_norm(nn.Sequential(nn.ReLU(), nn.BatchNorm2d(3)))
 
 
+@pytest.mark.slow
 def test_bfloat16_stays_within_the_stated_tolerance_with_the_shipped_weights():
     sample = open_dataset("rooms", "", "test", 256, 192)[0]
     expected = load_predictor().predict(sample.image, sample.camera)

@@ -22,6 +22,7 @@ def saved(folder, seed, config=CONFIG):
     return path
 
 
+@pytest.mark.slow
 def test_every_weight_is_the_mean(tmp_path):
     files = [saved(tmp_path, seed) for seed in (1, 2)]
     out = tmp_path / "mean.safetensors"

@@ -28,6 +28,7 @@ def test_a_log_that_cannot_be_read_is_named(tmp_path, text):
         TrainingLog(path, 1)
 
 
+@pytest.mark.slow
 def test_curves_show_what_was_logged(tmp_path):
     """The picture changes with the scores; a model without codes has no encoded losses."""
     train = {"loss": 3.0, "depth_zero": 0.1, "semantic_zero": 2.0}

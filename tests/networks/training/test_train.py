@@ -51,6 +51,7 @@ def test_overfitting_a_few_images_lowers_the_loss_a_lot(tmp_path):
     assert (tmp_path / "samples.png").stat().st_size > 1000
 
 
+@pytest.mark.slow
 def test_resumed_training_equals_uninterrupted_training(tmp_path, monkeypatch):
     """Stopped by Ctrl-C in the middle of an epoch, and resumed."""
     config = small_config()
@@ -76,6 +77,7 @@ def test_resumed_training_equals_uninterrupted_training(tmp_path, monkeypatch):
     assert logs[0] == logs[1]
 
 
+@pytest.mark.slow
 def test_checkpoint_knows_its_training(finished):
     facts = load_checkpoint(finished / "model.safetensors").facts
     assert facts["epochs"] == 1 and facts["config"]["batch_size"] == 2
@@ -144,6 +146,7 @@ def test_bfloat16_learns_with_weights_in_single_precision():
     assert sum(totals["bfloat16"][-2:]) / 2 < 0.95 * totals["bfloat16"][0]
 
 
+@pytest.mark.slow
 def test_curves_are_drawn_and_a_new_run_does_not_go_on_in_an_old_log(finished, tmp_path):
     shutil.copy(finished / "log.jsonl", tmp_path)
     run(small_config(epochs=1), tmp_path)
@@ -151,6 +154,7 @@ def test_curves_are_drawn_and_a_new_run_does_not_go_on_in_an_old_log(finished, t
     assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_without_codes_training_still_learns(tmp_path):
     config = small_config(epochs=1, rate=1e-2)
     config = replace(config, model=replace(config.model, depth_code=0, semantic_code=0))
@@ -183,6 +187,7 @@ def test_evaluation_has_the_contracted_names_and_bounds():
         evaluate_model(model, Walls())
 
 
+@pytest.mark.slow
 def test_the_papers_configuration_learns_from_imagenet_weights_by_name(tmp_path):
     path = SHIPPED / "paper_resnet50.yaml"
     config = read_train_config(load_yaml(path), str(path))
@@ -202,6 +207,7 @@ def test_the_papers_configuration_learns_from_imagenet_weights_by_name(tmp_path)
     assert not torch.equal(run_.model.backbone.conv1.weight, published["conv1.weight"])
 
 
+@pytest.mark.slow
 def test_shipped_configurations_are_valid():
     paths = sorted(SHIPPED.glob("*.yaml"))
     assert {p.stem for p in paths} >= {"nyuv2_rooms_mobilenetv2", "paper_resnet50"}

@@ -55,6 +55,7 @@ def test_no_data_at_all_is_refused():
         DataConfig(rooms=0)
 
 
+@pytest.mark.slow
 def test_training_on_a_folder_ends_with_a_model_of_its_classes(tmp_path, folder, capsys):
     config = replace(small_config(epochs=1), data=small(folder=str(folder)))
     train(config, tmp_path / "out", device="cpu", console=quiet())

@@ -36,6 +36,7 @@ def evaluate(tiny_weights, capsys):
     return call
 
 
+@pytest.mark.slow
 def test_json_has_the_agreed_keys(evaluate):
     status, result, _ = evaluate("--references", "2", "--views", "2", "1", *FEW_ITERATIONS)
     assert status == 0 and list(result["views"]) == ["1", "2"]
@@ -51,6 +52,7 @@ def test_json_has_the_agreed_keys(evaluate):
     assert 0 < motion["mean_m"] <= motion["max_m"] and 0 < motion["mean_deg"] <= motion["max_deg"]
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_from_its_cache_and_only_with_the_same_settings(evaluate, tmp_path,
                                                                       monkeypatch):
     fast = [*FAST, "--references", "2", "--cache", str(tmp_path)]
@@ -80,6 +82,7 @@ def test_an_interrupt_prints_what_there_is(evaluate, monkeypatch):
     assert status == 0 and result["references"] == 2 and "after 1 of 3 trajectories" in err
 
 
+@pytest.mark.slow
 def test_rooms_are_unseen_and_deterministic():
     assert TUNING_SEED + 5_000 < REPORTED_SEED and REPORTED_SEED + 10_000 < FIRST_TRAINING_SEED
     one, other = (RoomTrajectories(3, 3, 2, 41_000, 64, 48).groups(1) for _ in range(2))
@@ -116,6 +119,7 @@ def test_settings_that_mean_nothing_are_refused(evaluate, arguments):
     assert status == 1 and "scenecode: error" in err
 
 
+@pytest.mark.slow
 def test_pictures_have_a_column_for_each_view(evaluate, tmp_path):
     evaluate("--methods", "none", "--views", "2", "--references", "2", *FEW_ITERATIONS,
              "--pictures", str(tmp_path / "pages"))

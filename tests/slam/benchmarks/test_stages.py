@@ -61,6 +61,7 @@ def test_rows_of_the_residuals_lack_one_each():
         == [(s.level, s.iterations) for s in schedules[1]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options, stem, rows", [((), "stages", STAGES),
                                                  (("--residuals",), "residuals", RESIDUALS)])
 def test_sequences_are_run_in_every_row_and_kept(evaluate, tmp_path, options, stem, rows):
@@ -93,6 +94,7 @@ def test_means_compare_rows_on_the_same_sequences():
     assert "| y | - | - | 50.0 | - | - | - |" in table and "| x | 2.00 | - | 100.0 |" in table
 
 
+@pytest.mark.slow
 def test_poses_too_few_to_align_are_dashes(evaluate):
     status, found, _ = evaluate("rooms:1:2", "rooms:1:4")
     assert status == 0 and found["averaged"]["rotation_deg"] == 1

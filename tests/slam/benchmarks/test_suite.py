@@ -39,6 +39,7 @@ def true_path(seed=1, frames=12):
     return Trajectory(np.arange(frames) / 30, poses)
 
 
+@pytest.mark.slow
 def test_rooms_are_run_scored_tabulated_and_drawn(evaluate, tmp_path):
     status, found, _ = evaluate("rooms:1:12", "rooms:2:10", "--out", tmp_path)
     assert status == 0 and list(found) == ["rooms:1:12", "rooms:2:10"]
@@ -52,11 +53,13 @@ def test_rooms_are_run_scored_tabulated_and_drawn(evaluate, tmp_path):
     assert cv2.imread(str(tmp_path / "rooms_1_12.png")) is not None
 
 
+@pytest.mark.slow
 def test_a_run_is_repeatable(evaluate, tmp_path):
     runs = [evaluate("rooms:1:12", "--out", tmp_path)[1]["rooms:1:12"][OURS] for _ in range(2)]
     assert all(run.pop("fps") > 0 for run in runs) and runs[0] == runs[1]
 
 
+@pytest.mark.slow
 def test_other_systems_stand_in_the_same_table(evaluate, tmp_path):
     truth = true_path()
     write_tum(tmp_path / "perfect.txt", truth)
@@ -73,6 +76,7 @@ def test_other_systems_stand_in_the_same_table(evaluate, tmp_path):
     assert "| lost | - | - |" in lost and "| 16.7 |" in lost
 
 
+@pytest.mark.slow
 def test_a_suite_file_lists_sequences_with_paths_below_the_data(evaluate, tmp_path, monkeypatch):
     write_tum(tmp_path / "other.txt", true_path(frames=8))
     suite = tmp_path / "mine.yaml"
@@ -86,6 +90,7 @@ def test_a_suite_file_lists_sequences_with_paths_below_the_data(evaluate, tmp_pa
     assert (tmp_path / "out" / "a__room_.png").is_file()
 
 
+@pytest.mark.slow
 def test_an_interrupt_prints_what_there_is(evaluate, tmp_path, monkeypatch):
     opened = SequenceConfig.open
 

@@ -51,6 +51,7 @@ def information_on(graph, numbers, window):
     return found.jacobian.T @ found.jacobian, found.jacobian.T @ found.value
 
 
+@pytest.mark.slow
 def test_window_and_prior_have_the_information_of_the_larger_window(graph):
     """The window of three with its prior against that of all four."""
     information, gradient = information_on(graph, (1, 2, 3), window=4)
@@ -90,6 +91,7 @@ def test_prior_fixes_the_gauge_after_the_first_keyframe_has_left(graph):
     assert bound > 100 * stiffness()
 
 
+@pytest.mark.slow
 def test_each_prior_is_absorbed_by_the_next(small_walk):
     frames = small_walk[0:60:10]
     mapper = Mapper(settings(3), ExactPredictor(frames))

@@ -37,6 +37,7 @@ def distorted(frame, k):
     return replace(frame, image=torch.from_numpy(seen).permute(2, 0, 1).contiguous())
 
 
+@pytest.mark.slow
 def test_distortion_of_images_is_measured_and_none_is_found_in_ideal_ones(walk):
     assert measure_distortion(walk) is None
     k = np.array([-0.15, 0.0])
@@ -65,6 +66,7 @@ def recording(walk, tmp_path_factory):
     return folder, walk[0].camera
 
 
+@pytest.mark.slow
 def test_a_recording_is_opened_with_its_distortion_undone(recording, caplog):
     folder, camera = recording
     pinhole = (camera.fx, camera.fy, camera.cx, camera.cy)

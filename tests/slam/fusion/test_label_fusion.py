@@ -80,6 +80,7 @@ def room_scores(room_set):
             for method in METHODS}
 
 
+@pytest.mark.slow
 def test_the_code_prior_keeps_two_views_from_agreeing_on_the_wrong_labels(room_scores):
     assert room_scores["code"] > room_scores["code_without_prior"] + 0.01
     assert room_scores["code_without_prior"] < room_scores["average_along_surfaces"]

@@ -92,6 +92,7 @@ def scale_drift(graph):
     return float(torch.stack(ratios).std())
 
 
+@pytest.mark.slow
 def test_loop_closure_reduces_the_drift_of_a_walk_that_returns(drifted):
     graph, closer = copy_of(drifted), LoopCloser(CONFIG)
     before = position_error(graph), scale_drift(graph)
@@ -220,6 +221,7 @@ def test_correction_rescales_depth_at_every_code(drifted):
     assert float(step[:3, 3].norm()) == pytest.approx(0.1 * graph.keyframes[3].scale, rel=0.01)
 
 
+@pytest.mark.slow
 def test_running_system_closes_loops(there_and_back):
     frames = there_and_back[::2]
     config = small_config()

@@ -224,6 +224,7 @@ def semantic_scores(frames, sigma):
     return alone, miou()
 
 
+@pytest.mark.slow
 def test_semantic_fusion_of_two_views_gains_with_the_prior_and_loses_without():
     """Section 6.3, mIoU: 41.71 for one view, 39.60 when two are fused without the prior."""
     pairs = [list(RoomsSource(seed, 2, *SMALL, fps=1.0)) for seed in (3, 5)]

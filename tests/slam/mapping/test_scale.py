@@ -76,6 +76,7 @@ def test_share_of_a_half_is_half_of_the_log_factor(small_walk):
     assert halfway == pytest.approx([1.0, 1.2], rel=0.01)
 
 
+@pytest.mark.slow
 def test_map_of_images_of_different_scales_has_one_scale(small_walk):
     """Poses are tracked, and codes cannot correct the scale here."""
     frames = small_walk[:60]

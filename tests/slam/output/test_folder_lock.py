@@ -32,6 +32,7 @@ def test_a_folder_is_refused_while_it_is_written_and_free_afterwards(tmp_path):
     assert (out / "config.yaml").read_text() == "fps: 2\n"
 
 
+@pytest.mark.slow
 def test_a_run_of_another_process_counts_until_it_dies(tmp_path):
     out = str(tmp_path / "out")
     with subprocess.Popen([sys.executable, "-c", _RUN, out], stdin=subprocess.PIPE,

@@ -100,6 +100,7 @@ def wrong_depth():
     return frames, make_reference(0, keyframe, keyframe.initial_state(), CONFIG.tracking)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("index", [100, 110])
 def test_large_motion_between_two_frames_is_tracked_by_features(wrong_depth, index):
     """Photometric alignment alone ends up metres away; features give the pose, and a keyframe is

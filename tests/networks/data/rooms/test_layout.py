@@ -20,6 +20,7 @@ def rooms():
     return [generate_room(seed, FURNISHED) for seed in range(4)]
 
 
+@pytest.mark.slow
 def test_same_seed_same_room(rooms):
     again = generate_room(2, FURNISHED)
     for name in ("origin", "edge_s", "label", "texture", "tint"):

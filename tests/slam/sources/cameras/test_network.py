@@ -63,6 +63,7 @@ def server(monkeypatch):
     server.server_close()
 
 
+@pytest.mark.slow
 def test_a_camera_that_drops_the_line_and_comes_back_goes_on(server, caplog):
     url = f"http://user:secret@127.0.0.1:{server.server_port}/video.mjpg"
     camera = open_source(url, small())

@@ -42,6 +42,7 @@ def test_unequal_budgets_are_refused(tmp_path):
         open_variants([tmp_path / "c.yaml"])
 
 
+@pytest.mark.slow
 def test_stopped_runs_go_on_and_finished_ones_are_kept(tmp_path, monkeypatch):
     step, seen = Trainer.training_step, []
 
