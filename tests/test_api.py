@@ -160,6 +160,7 @@ def test_a_source_is_run_and_its_result_loaded(tiny_weights, tmp_path):
     assert result.keyframes[0].depth.shape == (64, 64) and result.classes.names[4] == "floor"
 
 
+@pytest.mark.slow
 def test_one_image_is_predicted(tiny_weights):
     rng = np.random.default_rng(0)
     image = rng.integers(0, 255, (120, 160, 3), np.uint8)

@@ -189,6 +189,7 @@ def test_missing_and_truncated_weights_are_named(capsys, pictures, tmp_path, tin
     assert f"{cut}: truncated" in err
 
 
+@pytest.mark.slow
 def test_model_for_another_image_size_is_refused_with_the_cure(capsys, pictures, tiny_weights):
     err = fails(capsys, "run", pictures, "--model", str(tiny_weights))
     assert "takes 64x64 images" in err and "--set width=64 --set height=64" in err
@@ -221,12 +222,14 @@ def test_wrong_number_of_intrinsics_is_a_usage_error(capsys, numbers):
     assert ended.value.code == 2 and "--intrinsics" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_result_folder_that_cannot_be_made_is_named(run, pictures, tmp_path):
     (tmp_path / "file").write_text("")
     status, _, err = run("run", pictures, "--out", str(tmp_path / "file" / "out"))
     assert status == 1 and "cannot make the result folder" in err and "--out" in err
 
 
+@pytest.mark.slow
 def test_foreign_folder_is_left_alone(run, pictures, tmp_path):
     out = tmp_path / "home"
     out.mkdir()

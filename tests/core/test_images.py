@@ -44,6 +44,7 @@ def test_image_is_averaged_about_where_the_camera_looks(box):
     assert np.abs(seen - predicted_columns(box, 256, 192)[inner]).max() < 0.1
 
 
+@pytest.mark.slow
 def test_image_tensor_is_planes_from_zero_to_one():
     image = np.zeros((4, 5, 3), np.uint8)
     image[1, 2] = (255, 51, 0)

@@ -20,6 +20,7 @@ def imported_with(path):
             yield node.module
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", HEAVY)
 def test_heavy_packages_are_imported_where_they_are_used(package):
     users = [str(path.relative_to(FOLDER)) for path in FOLDER.rglob("*.py")

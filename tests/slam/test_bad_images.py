@@ -64,6 +64,7 @@ def test_the_map_made_before_darkness_does_not_change(small_walk):
         assert torch.equal(a.code_depth, b.code_depth)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threaded", [False, True])
 def test_a_map_that_began_with_a_useless_image_begins_again(small_walk, threaded, caplog):
     """As with a webcam whose first images are noise."""
@@ -77,6 +78,7 @@ def test_a_map_that_began_with_a_useless_image_begins_again(small_walk, threaded
     assert report["ate_m"] < 0.03 * report["path_length_m"]
 
 
+@pytest.mark.slow
 def test_a_map_whose_camera_was_tracked_is_kept_when_it_is_lost(small_walk):
     frames = in_sequence([*small_walk[:3], *[noise(small_walk[0])] * 40, *small_walk[:5]])
     system, report = run(frames, ExactPredictor(frames))
@@ -84,6 +86,7 @@ def test_a_map_whose_camera_was_tracked_is_kept_when_it_is_lost(small_walk):
     assert report["lost_spans"] == [[3, 42]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_pixels_that_are_not_numbers_cost_one_frame(small_walk, value, caplog):
     frames = list(small_walk[:20])

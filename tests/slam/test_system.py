@@ -149,6 +149,7 @@ def test_live_trajectory_is_causal(small_walk):
     assert np.array_equal(half.T_world_cam, whole.T_world_cam[:12])
 
 
+@pytest.mark.slow
 def test_network_without_codes_gives_poses_and_a_map(small_walk):
     """Poses only are optimised then, and labels are fused as they are."""
     exact = ExactPredictor(small_walk, depth_error=0.0, logit_error=0.0)

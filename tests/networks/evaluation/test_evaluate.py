@@ -101,6 +101,7 @@ def test_json_is_complete_and_alone_on_standard_output(command, capsys):
     assert set(result["calibration"]["encoded"]) == {"probabilities"}
 
 
+@pytest.mark.slow
 def test_table_has_scores_classes_and_calibration(command, capsys):
     assert command() == 0
     out = capsys.readouterr().out
@@ -147,6 +148,7 @@ def test_page_shows_answers_reliability_and_what_the_family_draws(command, tmp_p
     assert "furniture" in page and "rmse_log" in page
 
 
+@pytest.mark.slow
 def test_pictures_need_a_folder(command, tmp_path, capsys):
     (tmp_path / "file").write_text("")
     assert command("--pictures", tmp_path / "file") == 1

@@ -127,6 +127,7 @@ def test_it_predicts_without_codes_the_same_as_in_training(trained, small_walk):
                                2 * prediction.depth())
 
 
+@pytest.mark.slow
 def test_slam_runs_with_it(trained, small_walk):
     predictor = load_predictor(trained[0] / "model.safetensors")
     system = System(small_config(), predictor)

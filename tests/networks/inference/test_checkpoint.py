@@ -52,6 +52,7 @@ def test_round_trip_keeps_predictions_classes_and_facts(model, saved):
                                model.predict(image, CAMERA).prox_zero)
 
 
+@pytest.mark.slow
 def test_half_precision_halves_the_file_and_hardly_moves_predictions(model, saved, tmp_path):
     save_checkpoint(tmp_path / "h.safetensors", model, {}, half=True)
     assert (tmp_path / "h.safetensors").stat().st_size < 0.6 * saved.stat().st_size
@@ -104,6 +105,7 @@ def test_tensors_must_fit_the_configuration(saved):
         load_checkpoint(saved)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metadata", [
     {"model": "{"}, {"model": json.dumps({"colour": 1})}, {"model": json.dumps({"width": 65})},
     {"model": "3"}, {"model": json.dumps({"architecture": ["scenecode"]})},
@@ -130,6 +132,7 @@ def test_a_checkpoint_that_cannot_be_written_is_named(model, tmp_path, monkeypat
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_nonlinear_decoder_loads_but_is_no_predictor(tmp_path):
     config = SceneCodeConfig(width=64, height=64, depth_code=4, semantic_code=4,
                          decoder="nonlinear", decoder_channels=(8, 8, 8, 8))

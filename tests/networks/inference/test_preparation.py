@@ -91,6 +91,7 @@ def test_bfloat16_is_not_left_to_the_float32_runtime():
     assert make_ready(trained_model(), torch.bfloat16).runtime is None
 
 
+@pytest.mark.slow
 def test_only_the_predictor_is_folded_and_it_keeps_channels_last(tmp_path):
     path = tmp_path / "m.safetensors"
     save_checkpoint(path, trained_model(), {})
@@ -135,6 +136,7 @@ def test_automatic_precision_follows_the_device(monkeypatch, native, dtype):
         choose_dtype("half", CPU)
 
 
+@pytest.mark.slow
 def test_a_loaded_predictor_has_already_run(tmp_path, monkeypatch):
     path = tmp_path / "m.safetensors"
     save_checkpoint(path, trained_model(), {})

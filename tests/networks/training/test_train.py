@@ -84,6 +84,7 @@ def test_checkpoint_knows_its_training(finished):
     assert set(facts["val"]) == {"zero_code", "encoded"}
 
 
+@pytest.mark.slow
 def test_resuming_needs_a_state_of_the_same_configuration(finished, tmp_path):
     config = small_config(epochs=1)
     with pytest.raises(CheckpointError, match="nothing to resume"):
@@ -128,6 +129,7 @@ def test_long_gradients_are_shortened():
     assert lengths[1e-3] == pytest.approx(1e-3, rel=1e-2) and lengths[1e6] > 0.1
 
 
+@pytest.mark.slow
 def test_bfloat16_learns_with_weights_in_single_precision():
     totals = {"float32": [], "bfloat16": []}
     for precision, steps in (("float32", 1), ("bfloat16", 8)):

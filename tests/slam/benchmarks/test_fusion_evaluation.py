@@ -69,6 +69,7 @@ def test_a_run_goes_on_from_its_cache_and_only_with_the_same_settings(evaluate, 
     assert rendered == [1, 0]
 
 
+@pytest.mark.slow
 def test_an_interrupt_prints_what_there_is(evaluate, monkeypatch):
     groups = RoomTrajectories.groups
 
@@ -129,6 +130,7 @@ def test_pictures_have_a_column_for_each_view(evaluate, tmp_path):
     assert page.shape[1] == 2 * 64 and page.shape[0] % 64 == 0 and len(np.unique(page)) > 20
 
 
+@pytest.mark.slow
 def test_the_table_is_shown_to_people(tiny_weights, capsys):
     assert main(["evaluate", "fusion", "--model", str(tiny_weights), "--references", "2",
                  *FAST]) == 0

@@ -119,6 +119,7 @@ def test_an_interrupt_prints_what_there_is(evaluate, monkeypatch, tmp_path):
     assert json.loads((tmp_path / "stages.json").read_text()) == found
 
 
+@pytest.mark.slow
 def test_a_recording_is_opened_and_its_lens_measured_once(evaluate, tmp_path, monkeypatch):
     for frame in RoomsSource(1, 6, 64, 64):
         name = f"frame-{frame.index:06d}"

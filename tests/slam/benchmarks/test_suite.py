@@ -145,6 +145,7 @@ def test_unknown_scores_are_dashes():
     assert results(rows)["a"]["b"] == {"coverage": 0.5}
 
 
+@pytest.mark.slow
 def test_paths_are_aligned_and_seen_from_above(tmp_path):
     truth = true_path(frames=30)
     moved = truth.T_world_cam.copy()

@@ -70,6 +70,7 @@ def test_picture_shows_before_and_after(small_walk):
     assert (before != after).any()
 
 
+@pytest.mark.slow
 def test_command_writes_a_picture_and_scores(tiny_weights, tmp_path, capsys):
     picture = tmp_path / "pair.png"
     assert main(["twoview", "rooms:3:9", "--frames", "0", "8", "--model", str(tiny_weights),

@@ -165,6 +165,7 @@ def test_the_gradient_is_that_of_the_cost(with_consensus):
     torch.testing.assert_close(equations.g, numerical_jacobian(cost, 9), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_codes_make_views_agree_and_stay_small():
     views, _ = noisy_views(3, 20, count=3)
     config = CodeFusionConfig(step=2, sigma=1.0)

@@ -125,6 +125,7 @@ def test_measured_pose_and_scale_of_a_loop_are_right(drifted):
     assert not graph.loops and (1, last) not in graph.links
 
 
+@pytest.mark.slow
 def test_same_textures_in_another_arrangement_are_not_verified(there_and_back):
     """The image of the first keyframe, its tiles in another order."""
     first = there_and_back[0]

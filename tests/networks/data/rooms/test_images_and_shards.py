@@ -41,6 +41,7 @@ def test_samples_have_the_stated_form(images):
     assert len(images) == 4
 
 
+@pytest.mark.slow
 def test_items_do_not_depend_on_the_order_of_access(images):
     fresh = RoomsImages(VIEWS, ROOM)
     assert torch.equal(fresh[1].image, images[1].image)
@@ -54,6 +55,7 @@ def test_beyond_the_end_is_an_index_error(images):
         images[4]
 
 
+@pytest.mark.slow
 def test_shards_give_back_what_was_rendered(cache, images):
     shards = RoomsShards(cache)
     assert len(shards) == 3

@@ -35,6 +35,7 @@ def turns(path):
     return np.degrees(np.arccos(np.clip(cosine, -1, 1)))
 
 
+@pytest.mark.slow
 def test_poses_are_rigid_and_upright(path):
     R = path[:, :3, :3]
     assert path.dtype == np.float64
@@ -73,6 +74,7 @@ def test_views_along_the_path_show_the_room_at_arms_length_to_a_few_metres(room,
         assert len(np.unique(view.labels)) >= 3
 
 
+@pytest.mark.slow
 def test_same_seed_same_path(room, path):
     assert (hand_held_path(room, 7, 240, FPS) == path).all()
     assert not np.allclose(hand_held_path(room, 8, 240, FPS), path)
