@@ -10,6 +10,9 @@ for folder in FOLDERS:
     packages += [f"scenecode.{folder}",
                  *(f"scenecode.{folder}.{name}" for name in find_packages(folder))]
 
+# a folder of data, without modules
+packages.append("scenecode.networks.weights")
+
 setup(packages=packages,
       package_dir={"scenecode": "scenecode",
                    **{f"scenecode.{folder}": folder for folder in FOLDERS}})
