@@ -104,8 +104,8 @@ def _decode(path: Path, flags: int) -> np.ndarray:
     try:
         data = np.frombuffer(path.read_bytes(), np.uint8)
     except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file; the data set is incomplete, fetch it "
-                        "again") from error
+        raise DataError(f"{path}: no such file; its folder is incomplete, restore it from "
+                        "where it came from") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); check its "
                         "permissions") from error
