@@ -114,8 +114,9 @@ class System:
             for frame in frames:
                 if self.stop.is_set():
                     break
-                self.process(frame)
+                # before a report that this frame may cause
                 self.recording.unreadable = source.unreadable
+                self.process(frame)
             self.recording.unreadable = source.unreadable
 
     def process(self, frame: Frame) -> TrackedFrame | None:
@@ -184,7 +185,11 @@ class System:
     # --- parts -----------------------------------------------------------------------
 
     def __enter__(self) -> "System":
-        self._started()
+        try:
+            self._started()
+        except BaseException:  # nobody calls __exit__ then
+            self.close()
+            raise
         return self
 
     def __exit__(self, error_type: type[BaseException] | None, error: BaseException | None,

@@ -1,5 +1,6 @@
 """Two threads and an output: nothing is lost, nothing hangs, and failures surface."""
 
+import multiprocessing
 import random
 import threading
 import time
@@ -15,6 +16,7 @@ from scenecode.slam.output.result_folder import load_result
 from scenecode.slam.output.sink import NoOutput
 from scenecode.slam.records.trajectory import read_tum
 from scenecode.slam.system import System
+from scenecode.slam.tracking.process import TrackingProcess
 
 #: Seconds after which a run counts as hung; each takes a few.
 HUNG = 200
@@ -231,3 +233,18 @@ def test_number_of_torch_threads_is_given_back(small_walk):
            on_frame=lambda f, t: inside.append(torch.get_num_threads())
            ).run(Playback(small_walk[:3]), realtime=False)
     assert inside == [1, 1, 1] and torch.get_num_threads() == before
+
+
+def test_a_tracking_process_that_does_not_start_leaves_nothing_behind(small_walk, tmp_path,
+                                                                      monkeypatch):
+    def fail(process):
+        raise Refusal("no process")
+
+    monkeypatch.setattr(TrackingProcess, "wait_until_ready", fail)
+    before = torch.get_num_threads()
+    for _ in range(2):  # the folder of the first is free for the second
+        system, _, source = with_folder(tmp_path / "out", small_walk[:3])
+        with pytest.raises(Refusal, match="no process"):
+            finish(system, source)
+    assert torch.get_num_threads() == before
+    assert not [child for child in multiprocessing.active_children() if child.name == "tracking"]
