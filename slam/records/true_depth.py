@@ -10,7 +10,8 @@ from torch import Tensor
 from scenecode.optim.geometry import se3
 from scenecode.optim.geometry.camera import MIN_DEPTH, PinholeCamera
 from scenecode.optim.geometry.visibility import nearest_points
-from scenecode.slam.records.frame import Frame, GroundTruth
+from scenecode.slam.records.frame import GroundTruth
+from scenecode.slam.records.stored_truth import StoredDepth
 
 #: Seconds between a measured depth and another frame that takes it, at most: longer apart, too
 #: much of the scene is hidden from one of the two views.
@@ -19,13 +20,13 @@ MAX_TIME_OFFSET = 0.25
 
 @dataclass(frozen=True)
 class MeasuredDepth:
-    """A true depth (H, W) in metres, with the pose and the time at which it was measured."""
+    """A true depth, with the pose and the time at which it was measured."""
 
     timestamp: float
     camera: PinholeCamera
     #: (4, 4) float64
     T_world_cam: Tensor
-    depth: Tensor
+    depth: StoredDepth
 
 
 def register_depth(depth: Tensor, camera: PinholeCamera, T_other_cam: Tensor,
@@ -46,14 +47,15 @@ def register_depth(depth: Tensor, camera: PinholeCamera, T_other_cam: Tensor,
     return torch.cat([z, z.new_zeros(1)])[index]   # -1, where none falls, is the last
 
 
-def with_depth(frame: Frame, measured: Sequence[MeasuredDepth]) -> GroundTruth | None:
-    """The truth about a frame; a missing depth is registered from the measurement nearest in
-    time, if that is within ``MAX_TIME_OFFSET`` and the frame's own pose is known."""
-    truth = frame.truth
-    if truth is None or truth.depth is not None or truth.T_world_cam is None or not measured:
+def with_depth(truth: GroundTruth, timestamp: float, camera: PinholeCamera,
+               measured: Sequence[MeasuredDepth]) -> GroundTruth:
+    """The truth about a frame that ``camera`` took at ``timestamp`` (seconds); a missing depth is
+    registered from the measurement nearest in time, if that is within ``MAX_TIME_OFFSET`` and the
+    frame's own pose is known."""
+    if truth.depth is not None or truth.T_world_cam is None or not measured:
         return truth
-    nearest = min(measured, key=lambda m: abs(m.timestamp - frame.timestamp))
-    if abs(nearest.timestamp - frame.timestamp) > MAX_TIME_OFFSET:
+    nearest = min(measured, key=lambda m: abs(m.timestamp - timestamp))
+    if abs(nearest.timestamp - timestamp) > MAX_TIME_OFFSET:
         return truth
     T = se3.inverse(truth.T_world_cam) @ nearest.T_world_cam
-    return replace(truth, depth=register_depth(nearest.depth, nearest.camera, T, frame.camera))
+    return replace(truth, depth=register_depth(nearest.depth.tensor(), nearest.camera, T, camera))

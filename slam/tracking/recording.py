@@ -6,6 +6,7 @@ import numpy as np
 
 from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.records.frame import Frame, GroundTruth
+from scenecode.slam.records.stored_truth import StoredDepth
 from scenecode.slam.records.trajectory import Trajectory
 from scenecode.slam.records.true_depth import MeasuredDepth, with_depth
 from scenecode.slam.tracking.tracker import TrackedFrame
@@ -39,7 +40,7 @@ class Recording:
         if truth.depth is not None and not self._last_had_depth:
             self.depths.append(MeasuredDepth(
                 timestamp=frame.timestamp, camera=frame.camera,
-                T_world_cam=truth.T_world_cam.double(), depth=truth.depth))
+                T_world_cam=truth.T_world_cam.double(), depth=StoredDepth.of(truth.depth)))
         self._last_had_depth = truth.depth is not None
 
     def truth_of(self, frame: Frame) -> GroundTruth | None:
@@ -48,7 +49,8 @@ class Recording:
         if frame.index in self._settled:
             return self._settled[frame.index]
         measured = tuple(self.depths)
-        truth = with_depth(frame, measured)
+        truth = None if frame.truth is None else \
+            with_depth(frame.truth, frame.timestamp, frame.camera, measured)
         # later measurements are further away in time than the last one
         if measured and measured[-1].timestamp >= frame.timestamp:
             self._settled[frame.index] = truth

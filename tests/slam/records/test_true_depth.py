@@ -10,6 +10,7 @@ from scenecode.optim.geometry import se3
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.optim.geometry.distortion import BrownConrady
 from scenecode.slam.records.frame import Frame, GroundTruth
+from scenecode.slam.records.stored_truth import StoredDepth
 from scenecode.slam.records.true_depth import (
     MAX_TIME_OFFSET,
     MeasuredDepth,
@@ -32,6 +33,15 @@ def frame(number: int, T_world_cam=None, depth=None) -> Frame:
     T = ahead(0.0) if T_world_cam is None else T_world_cam
     return Frame(index=number, timestamp=number / 30, image=torch.zeros(3, 48, 64), camera=CAMERA,
                  truth=GroundTruth(T, depth))
+
+
+def measurement(number: int, T_world_cam, depth) -> MeasuredDepth:
+    return MeasuredDepth(timestamp=number / 30, camera=CAMERA, T_world_cam=T_world_cam,
+                         depth=StoredDepth.of(depth))
+
+
+def completed(seen: Frame, measured) -> GroundTruth:
+    return with_depth(seen.truth, seen.timestamp, seen.camera, measured)
 
 
 def test_a_wall_comes_nearer_as_the_camera_walks_towards_it():
@@ -75,21 +85,18 @@ def test_a_lens_that_bends_sees_it_where_its_image_shows_it():
 
 def test_a_frame_takes_the_nearest_measurement_through_the_true_motion():
     wall = torch.full((48, 64), 3.0)
-    measured = [MeasuredDepth(timestamp=0.0, camera=CAMERA, T_world_cam=ahead(0.0), depth=wall),
-                MeasuredDepth(timestamp=10 / 30, camera=CAMERA, T_world_cam=ahead(1.0),
-                              depth=wall - 1)]
-    seen = with_depth(frame(7, ahead(0.5)), measured).depth
+    measured = [measurement(0, ahead(0.0), wall), measurement(10, ahead(1.0), wall - 1)]
+    seen = completed(frame(7, ahead(0.5)), measured).depth
     assert seen[seen > 0].unique().tolist() == pytest.approx([2.5])
-    own = with_depth(frame(7, depth=wall), measured)
+    own = completed(frame(7, depth=wall), measured)
     assert own.depth is wall
 
 
 @pytest.mark.parametrize("late", [False, True])
 def test_without_a_measurement_in_time_depth_stays_unknown(late):
-    measured = [MeasuredDepth(timestamp=0.0, camera=CAMERA, T_world_cam=ahead(0.0),
-                              depth=torch.ones(48, 64))] if late else []
-    assert with_depth(frame(int(30 * MAX_TIME_OFFSET) + 2), measured).depth is None
-    assert with_depth(replace(frame(1), truth=None), measured) is None
+    measured = [measurement(0, ahead(0.0), torch.ones(48, 64))] if late else []
+    assert completed(frame(int(30 * MAX_TIME_OFFSET) + 2), measured).depth is None
+    assert completed(frame(1), []).depth is None
 
 
 def test_a_recording_keeps_depth_only_where_others_lack_it():
