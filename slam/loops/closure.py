@@ -14,7 +14,7 @@ from torch import Tensor
 from scenecode.optim.solvers.gauss_newton import GaussNewtonConfig
 from scenecode.optim.solvers.pose_graph import Edges, Nodes, optimise, robust_weight
 from scenecode.slam.config.mapping import MappingConfig
-from scenecode.slam.loops.place_recognition import PlaceIndex
+from scenecode.slam.features.place_index import PlaceIndex
 from scenecode.slam.loops.verification import verify
 from scenecode.slam.map.graph import KeyframeGraph, Loop
 from scenecode.slam.map.keyframe import Keyframe
@@ -43,11 +43,13 @@ class LoopCloser:
 
     def __init__(self, config: MappingConfig):
         self._config = config
-        self._places = PlaceIndex(config.loops.min_age, config.loops.min_votes)
+        self._places = PlaceIndex(config.loops.min_votes)
+        self._newest = 0
 
-    def add(self, keyframe: Keyframe) -> None:
-        """Index the features of the next keyframe."""
-        self._places.add(keyframe.features)
+    def add(self, number: int, keyframe: Keyframe) -> None:
+        """Index the features of a new keyframe."""
+        self._places.add(number, keyframe.features)
+        self._newest = number
 
     def should_search(self, graph: KeyframeGraph, number: int) -> bool:
         """Whether to search at a keyframe: not when all others are recent, or right after a
@@ -60,8 +62,10 @@ class LoopCloser:
         work."""
         if not self.should_search(graph, number):
             return
-        linked = {n for n in graph.neighbours(number) if n < number}
-        for older in self._places.candidates(number, linked):
+        # an unfinished search goes on after further keyframes were added
+        recent = range(number - self._config.loops.min_age + 1, self._newest + 1)
+        features = graph.keyframes[number].features
+        for older in self._places.candidates(features, {*recent, *graph.neighbours(number)}):
             yield
             candidate = yield from verify(graph, older, number, self._config)
             if candidate is not None:

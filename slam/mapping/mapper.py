@@ -100,7 +100,7 @@ class Mapper:
         stages = self._config.schedule if number else ()
         self._pending = [*unfinished, *(OptimiseStage(stage) for stage in stages)]
         if self._config.loops.enabled and self._config.landmarks.per_keyframe:
-            self._loops.add(graph.keyframes[number])
+            self._loops.add(number, graph.keyframes[number])
             if self._loops.should_search(graph, number):
                 search = SearchLoops(number, self._loops.search(graph, number))
                 self._pending.append(search)

@@ -10,8 +10,9 @@ from scenecode.optim.geometry import se3
 from scenecode.optim.lucas_kanade import Alignment, align, assess
 from scenecode.slam.config.keyframes import KeyframeConfig
 from scenecode.slam.config.tracking import TrackingConfig
+from scenecode.slam.tracking.feature_pose import is_loss
 from scenecode.slam.tracking.reference import Reference
-from scenecode.slam.tracking.relocalisation import is_loss, relocalise
+from scenecode.slam.tracking.relocalisation import relocalise
 
 #: Smallest overlap that an error is divided by.
 _MIN_OVERLAP = 0.1

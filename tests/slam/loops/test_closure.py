@@ -9,14 +9,12 @@ from support.exact import ExactPredictor
 from support.walks import Playback, small_config, with_image
 
 from scenecode.optim.geometry import se3
-from scenecode.optim.imaging.image import intensity
 from scenecode.slam.config.loops import LoopClosureConfig
 from scenecode.slam.config.mapping import StageConfig
 from scenecode.slam.evaluation.alignment import align
 from scenecode.slam.evaluation.evaluate import evaluate_trajectory
-from scenecode.slam.features.orb import detect, grey, match
+from scenecode.slam.features.place_index import PlaceIndex
 from scenecode.slam.loops.closure import LoopCloser, close
-from scenecode.slam.loops.place_recognition import PlaceIndex
 from scenecode.slam.loops.verification import verify
 from scenecode.slam.map.graph import Loop
 from scenecode.slam.mapping.mapper import Mapper
@@ -69,10 +67,6 @@ def drifted(there_and_back):
     return graph
 
 
-def features_of(frame):
-    return detect(grey(intensity(frame.image)), 500)
-
-
 def copy_of(graph):
     return graph.frozen()
 
@@ -97,7 +91,7 @@ def test_loop_closure_reduces_the_drift_of_a_walk_that_returns(drifted):
     graph, closer = copy_of(drifted), LoopCloser(CONFIG)
     before = position_error(graph), scale_drift(graph)
     for number, keyframe in enumerate(graph.keyframes):
-        closer.add(keyframe)
+        closer.add(number, keyframe)
         exhaust(closer.search(graph, number))
     assert before[0] > 0.05
     assert len(graph.loops) >= 1
@@ -135,10 +129,10 @@ def test_same_textures_in_another_arrangement_are_not_verified(there_and_back):
     shuffled = with_image(first, torch.cat(rows, 1))
     frames = [*there_and_back[:12], replace(shuffled, index=12)]
     graph = mapper_of(frames).graph
-    index = PlaceIndex(CONFIG.loops.min_age, CONFIG.loops.min_votes)
-    for keyframe in graph.keyframes:
-        index.add(keyframe.features)
-    candidates = index.candidates(12, set())
+    index = PlaceIndex(CONFIG.loops.min_votes)
+    for number, keyframe in enumerate(graph.keyframes[:5]):
+        index.add(number, keyframe.features)
+    candidates = index.candidates(graph.keyframes[12].features, ())
     assert candidates
     for older in candidates:
         assert exhaust(verify(graph, older, 12, CONFIG))[1] is None
@@ -159,32 +153,11 @@ def test_nothing_is_searched_on_a_short_walk(small_walk):
     graph, closer = mapper_of(frames).graph, LoopCloser(CONFIG)
     poses = [s.T_world_cam for s in graph.states]
     for number, keyframe in enumerate(graph.keyframes):
-        closer.add(keyframe)
+        closer.add(number, keyframe)
         assert not closer.should_search(graph, number)
         assert exhaust(closer.search(graph, number)) == (0, None)
     assert not graph.loops
     assert all(s.T_world_cam is T for s, T in zip(graph.states, poses))
-
-
-def test_recent_and_linked_keyframes_are_no_candidates(there_and_back):
-    index = PlaceIndex(min_age=3, min_votes=1, max_candidates=30, spacing=0)
-    for frame in there_and_back[:8]:
-        index.add(features_of(frame))
-    assert set(index.candidates(7, set())) == {0, 1, 2, 3, 4}
-    assert set(index.candidates(7, {1, 4})) == {0, 2, 3}
-
-
-def test_image_without_features_matches_nothing(there_and_back):
-    index = PlaceIndex(1, CONFIG.loops.min_votes)
-    blank = detect(np.full((96, 128), 80, np.uint8), 500)
-    scene = features_of(there_and_back[0])
-    for features in (blank, scene, blank):
-        index.add(features)
-    assert index.candidates(2, set()) == []
-    index.add(scene)
-    assert index.candidates(3, set()) == [1]
-    for a, b in ((blank, scene), (scene, blank)):
-        assert len(match(a.descriptors, b.descriptors, 0.8)[0]) == 0
 
 
 def test_unfinished_search_comes_before_the_next_schedule(there_and_back):

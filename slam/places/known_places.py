@@ -1,0 +1,116 @@
+"""The places that a map knows: a frame is recognised among all keyframes."""
+
+from collections.abc import Collection, Iterator
+
+from torch import Tensor
+
+from scenecode.slam.config.keyframes import KeyframeConfig
+from scenecode.slam.config.tracking import TrackingConfig
+from scenecode.slam.features.orb import Features, detect, grey
+from scenecode.slam.features.place_index import PlaceIndex
+from scenecode.slam.map.graph import KeyframeGraph
+from scenecode.slam.places.confirmation import MatchLimits, PlaceMatch, confirm
+from scenecode.slam.places.view_overlap import CoarseViews
+from scenecode.slam.records.frame import Frame
+from scenecode.slam.tracking.reference import make_reference
+
+#: Share of the limits at which tracking wants a new keyframe that a known one may use up to be
+#: tracked against: tracking would soon want another otherwise.
+_HYSTERESIS = 0.6
+#: Candidates that are tried: those found by pose, those found by features beside them, and those
+#: found by features when no pose is known.
+_BY_POSE, _BY_FEATURES_TOO, _BY_FEATURES_ONLY = 3, 1, 4
+#: Distinctive matches of ORB features that a match needs, where the map predicts the pose, and
+#: where it does not.
+_MIN_INLIERS, _MIN_INLIERS_ANYWHERE = 15, 20
+#: Smallest normalised cross-correlation of the images.
+_MIN_NCC = 0.7
+#: What a frame must fulfil that is searched in the whole map: distance over median depth, overlap,
+#: and inlier ratio.
+_MAX_TRANSLATION, _MIN_OVERLAP, _MIN_INLIER_RATIO = 0.6, 0.4, 0.45
+
+
+class KnownPlaces:
+    """Finds the keyframe that shows what a frame shows.  Owned by the mapping thread.
+
+    Keyframes are indexed at the first search after they were added; those that left the map are
+    forgotten.
+    """
+
+    def __init__(self, tracking: TrackingConfig, keyframes: KeyframeConfig, min_votes: int):
+        """``min_votes``: ORB features of a frame that must match a candidate's, as
+        ``LoopClosureConfig.min_votes``."""
+        self._tracking = tracking
+        self._index = PlaceIndex(min_votes)
+        self._views = CoarseViews()
+        self._indexed: set[int] = set()
+        self._to_go_on = MatchLimits(
+            max_translation=_HYSTERESIS * keyframes.max_translation,
+            min_overlap=1 - _HYSTERESIS * (1 - keyframes.min_overlap),
+            min_inlier_ratio=1 - _HYSTERESIS * (1 - keyframes.min_inlier_ratio),
+            min_ncc=_MIN_NCC, min_inliers=_MIN_INLIERS)
+        self._anywhere = MatchLimits(
+            max_translation=_MAX_TRANSLATION, min_overlap=_MIN_OVERLAP,
+            min_inlier_ratio=_MIN_INLIER_RATIO, min_ncc=_MIN_NCC,
+            min_inliers=_MIN_INLIERS_ANYWHERE)
+
+    def find(self, graph: KeyframeGraph, frame: Frame, T_world_cam: Tensor | None,
+             exclude: Collection[int] = ()) -> PlaceMatch | None:
+        """The keyframe of a map that shows what a frame shows, without those of ``exclude``.
+
+        With a pose ``T_world_cam`` (4, 4) the keyframe must be near enough that tracking goes on
+        against it without soon wanting a new one; its pose in the map, composed with
+        ``T_key_frame``, may still contradict ``T_world_cam``, which is for the caller to compare.
+        Without one the frame is searched in the whole map, and a match need only be certain.
+        """
+        self._update(graph)
+        features = detect(grey(frame.pyramid[0]))
+        limits = self._anywhere if T_world_cam is None else self._to_go_on
+        for number, T_frame_key in self._candidates(frame, features, T_world_cam, exclude):
+            reference = make_reference(number, graph.keyframes[number], graph.states[number],
+                                       self._tracking)
+            match = confirm(reference, frame, features, T_frame_key, limits, self._tracking)
+            if match is not None:
+                return match
+        return None
+
+    def _update(self, graph: KeyframeGraph) -> None:
+        numbers = list(range(len(graph)))
+        for number in self._indexed - set(numbers):
+            self._index.remove(number)
+        for number in numbers:
+            if number not in self._indexed:
+                self._index.add(number, graph.keyframes[number].features)
+        self._indexed = set(numbers)
+        self._views.update(graph, numbers)
+
+    def _candidates(self, frame: Frame, features: Features, T_world_cam: Tensor | None,
+                    exclude: Collection[int]) -> Iterator[tuple[int, Tensor | None]]:
+        """Keyframes in the order in which they are to be tried, each with ``T_frame_key`` where
+        the map predicts it."""
+        if T_world_cam is None:
+            for number in self._index.candidates(features, exclude, _BY_FEATURES_ONLY):
+                yield number, None
+            return
+        near = self._near(frame, T_world_cam, exclude)
+        yield from near
+        tried = {number for number, _ in near}
+        for number in self._index.candidates(features, {*exclude, *tried}, _BY_FEATURES_TOO):
+            yield number, None
+
+    def _near(self, frame: Frame, T_world_cam: Tensor,
+              exclude: Collection[int]) -> list[tuple[int, Tensor]]:
+        """The keyframes with the most similar views, best first."""
+        views = self._views.overlaps(T_world_cam, frame.camera)
+        limits = self._to_go_on
+        # of the limits; the larger of both decides
+        used = (views.translation / limits.max_translation).maximum(
+            (1 - views.overlap) / (1 - limits.min_overlap))
+        chosen: list[tuple[int, Tensor]] = []
+        for i in used.argsort().tolist():
+            if float(used[i]) > 1 or len(chosen) == _BY_POSE:
+                break
+            number = int(views.numbers[i])
+            if number not in exclude:
+                chosen.append((number, views.T_cam_key[i].to(T_world_cam)))
+        return chosen
