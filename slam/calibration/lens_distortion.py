@@ -16,6 +16,7 @@ from scenecode.slam.calibration.radial_distortion import MeasuredDistortion, est
 from scenecode.slam.records.frame import Frame
 from scenecode.slam.sources import Source, SourceOptions, open_source
 from scenecode.slam.sources.base.source import Recording
+from scenecode.slam.sources.pingpong import PingPongRecording
 
 _log = logging.getLogger(__name__)
 
@@ -44,7 +45,9 @@ def open_undistorted(spec: str, options: SourceOptions) -> Source:
     shrink = min(1.0, WIDTH / original.width)
     full = replace(options, stride=STEP * options.stride, max_frames=frames,
                    width=round(shrink * original.width), height=round(shrink * original.height))
-    with closing(source.reopened(full, original)) as recording:
+    # images that are played several times are measured once
+    played = source.recording if isinstance(source, PingPongRecording) else source
+    with closing(played.reopened(full, original)) as recording:
         found = measure_distortion(recording)
     if found is None:
         return source

@@ -5,7 +5,7 @@ docs/inputs.md prints it.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from scenecode.core.errors import ResultError, SourceError
@@ -28,11 +28,13 @@ from scenecode.slam.sources.datasets.seven_scenes import (
     read_poses,
 )
 from scenecode.slam.sources.datasets.tum import has_truth, is_tum, open_tum, read_image_poses
+from scenecode.slam.sources.pingpong import play_to_and_fro
 
 #: Frames of ``rooms:SEED`` when it does not say how many.
 DEFAULT_ROOMS_FRAMES = 300
 
 _ROOMS = "rooms:"
+_PINGPONG = "pingpong:"
 
 
 @dataclass(frozen=True)
@@ -52,16 +54,19 @@ class Format:
     open: Callable[[str, SourceOptions], Source]
     #: the true poses of a folder, stamped by the rate (frames per second) where it has no stamps
     true_poses: Callable[[Path, float], Trajectory] | None = None
+    #: whether it is a camera, whose images come once
+    is_live: bool = False
 
 
 def open_source(spec: str, options: SourceOptions = SourceOptions()) -> Source:
-    """Open ``spec``: a path, a URL, ``rooms:SEED[:FRAMES]`` or a webcam's index.
+    """Open ``spec``: a path, a URL, ``rooms:SEED[:FRAMES]``, ``pingpong:SOURCE:N`` or a webcam's
+    index.
 
     The first of ``FORMATS`` that recognises it opens it.  Raises ``SourceError`` when there is
     nothing there, nothing readable, or when the options do not fit.
     """
     try:
-        form = next((form for form in FORMATS if form.recognises(spec)), None)
+        form = _form_of(spec)
         if form is not None:
             return form.open(spec, options)
     except OSError as error:
@@ -103,6 +108,10 @@ def markdown_table() -> str:
               form.stamps, form.truth or "none") for form in FORMATS]
     rows.insert(1, ("---",) * 5)
     return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"
+
+
+def _form_of(spec: str) -> Format | None:
+    return next((form for form in FORMATS if form.recognises(spec)), None)
 
 
 def _path(spec: str) -> Path:
@@ -171,6 +180,18 @@ def _open_rooms(spec: str, options: SourceOptions) -> Source:
                        options.width, options.height, options.fps or DEFAULT_FPS)
 
 
+def _open_pingpong(spec: str, options: SourceOptions) -> Source:
+    inner, _, number = spec[len(_PINGPONG):].rpartition(":")
+    if not inner or not number.isdecimal() or int(number) < 1:
+        raise SourceError(f"'{spec}': must be pingpong:SOURCE:N with N passes, at least 1")
+    form = _form_of(inner)
+    if form is not None and form.is_live:
+        raise SourceError(f"'{spec}': a camera cannot be played to and fro; record it first, and "
+                          "give the video")
+    source = open_source(inner, replace(options, max_frames=None))
+    return play_to_and_fro(source, int(number), options.max_frames)
+
+
 _BY_RATE = "frame number / `--fps` (30)"
 _TUM_STAMPS = "the list's, in s, ms, us or ns"
 
@@ -180,6 +201,12 @@ FORMATS: tuple[Format, ...] = (
         name="rooms:SEED[:FRAMES]", layout="the word `rooms:`", camera="its own",
         stamps="frame number / `--fps` (30)", truth="poses, depth and labels, exact",
         recognises=lambda spec: spec.startswith(_ROOMS), open=_open_rooms),
+    Format(
+        name="pingpong:SOURCE:N",
+        layout="the word `pingpong:`; N passes over a recording, to and fro",
+        camera="the source's", stamps="the source's, going on at the same distances",
+        truth="the source's",
+        recognises=lambda spec: spec.startswith(_PINGPONG), open=_open_pingpong),
     Format(
         name="KITTI odometry sequence",
         layout="`calib.txt` next to `image_2` (or 3, 0, 1); also given one of these",
@@ -234,10 +261,10 @@ FORMATS: tuple[Format, ...] = (
         open=_at_path(_open_file)),
     Format(
         name="network camera", layout="a URL that OpenCV opens (`rtsp://`, `http://` MJPEG)",
-        camera="", stamps="seconds since opening", truth="",
+        camera="", stamps="seconds since opening", truth="", is_live=True,
         recognises=is_url, open=open_network_camera),
     Format(
-        name="webcam", layout="a number", camera="", stamps="seconds since opening",
+        name="webcam", layout="a number", camera="", stamps="seconds since opening", is_live=True,
         truth="", recognises=str.isdecimal,
         open=lambda spec, options: open_webcam(int(spec), options)),
 )
@@ -245,4 +272,4 @@ FORMATS: tuple[Format, ...] = (
 #: What a source may be, for messages and help.
 FORMS = ("a folder of images, the folder of a data set (TUM RGB-D, 7-Scenes, NYUv2 raw, "
          "EuRoC, KITTI odometry, SceneNet), a video file, the URL of a network camera, the index "
-         "of a webcam, or rooms:SEED[:FRAMES]")
+         "of a webcam, rooms:SEED[:FRAMES], or pingpong:SOURCE:N")

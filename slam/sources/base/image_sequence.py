@@ -84,6 +84,13 @@ class ImageSequence:
     def __iter__(self) -> Iterator[Frame]:
         return prefetch(self._frames())
 
+    def frame(self, index: int) -> Frame:
+        """The frame of one item, with its pose only where the rest of its truth cannot be read;
+        ``DataError`` when its image cannot."""
+        item = self._all_items[index]
+        return self._rectifier.frame(item.index, item.timestamp, self._images.read(item.image),
+                                     self._truth(item))
+
     def reopened(self, options: SourceOptions, original: PinholeCamera) -> "ImageSequence":
         other = copy(self)
         other.unreadable = 0
@@ -117,13 +124,15 @@ class ImageSequence:
             skipped.finish()
             without_truth.finish()
 
-    def _truth(self, item: ImageItem, warnings: LimitedWarnings) -> RawTruth | None:
+    def _truth(self, item: ImageItem, warnings: LimitedWarnings | None = None
+               ) -> RawTruth | None:
         if self._read_truth is None:
             return None if item.T_world_cam is None else RawTruth(T_world_cam=item.T_world_cam)
         try:
             return self._read_truth(item, self._rectifier.original)
         except DataError as error:
-            warnings.warn("no true depth for frame %d: %s", item.index, error)
+            if warnings is not None:
+                warnings.warn("no true depth for frame %d: %s", item.index, error)
             return RawTruth(T_world_cam=item.T_world_cam)
 
 

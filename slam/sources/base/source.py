@@ -54,6 +54,16 @@ class Source(Protocol):
 
 
 @runtime_checkable
+class IndexedSource(Source, Protocol):
+    """A source whose frames can be had again one by one, in any order."""
+
+    def frame(self, index: int) -> Frame:
+        """The frame of an index that the iteration gave out; raises ``DataError`` when its image
+        cannot be read any more."""
+        ...
+
+
+@runtime_checkable
 class Recording(Source, Protocol):
     """A source of stored images, which can be read again in another way."""
 
