@@ -110,8 +110,8 @@ def status_html(snapshot: Snapshot, points_drawn: int) -> str:
     """State, frame, keyframes and points, as a small table."""
     live = snapshot.live
     word, colour = SAVED if live is None else LOST if live.lost else TRACKING
-    points = f"{len(snapshot.cloud.points):,}"
-    if points_drawn < len(snapshot.cloud.points):
+    points = f"{len(snapshot.cloud):,}"
+    if points_drawn < len(snapshot.cloud):
         points += f" ({points_drawn:,} drawn)"
     rows = {"Keyframes": str(len(snapshot.keyframes)),
             "Tracked": f"{len(snapshot.trajectory)} frames", "Points": points}

@@ -1,6 +1,7 @@
 """The layers of the 3-D scene; each sends to the browser only what changed."""
 
 import math
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import cv2
@@ -9,11 +10,14 @@ import viser
 import viser.transforms
 
 from scenecode.networks.classes import ClassSet
-from scenecode.slam.records.snapshot import KeyframeView, LiveView, PointCloud
+from scenecode.slam.records.snapshot import FusedCloud, KeyframeView, LiveView, PointCloud
 from scenecode.viewer.colours import cloud_colours
 
-#: A browser draws this many points smoothly; a larger map is subsampled.
+#: A browser draws this many points smoothly; of a larger map it gets a share.
 MAX_POINTS = 250_000
+#: Factor from one share to the next smaller one.  A share changes rarely, since everything is
+#: sent again then, and grows again only when the map has become smaller by ``SHARE_SLACK``.
+SHARE_STEP, SHARE_SLACK = 0.8, 0.9
 #: Poses per piece of the path; a piece is sent again only when a pose in it moved.
 PATH_PIECE = 256
 #: Height and width in metres of the drawn cameras' image plane, roughly.
@@ -22,6 +26,8 @@ KEYFRAME_SIZE, LIVE_SIZE = 0.08, 0.16
 PATH_WIDTH, FRUSTUM_WIDTH = 3.0, 2.0
 #: Width in pixels of the pictures on keyframes.
 THUMBNAIL_WIDTH = 128
+
+_GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
 
 PATH_COLOUR = (64, 160, 255)
 KEYFRAME_COLOUR = (150, 190, 230)
@@ -34,51 +40,80 @@ def rotation_wxyz(T_world_cam: np.ndarray) -> np.ndarray:
     return viser.transforms.SO3.from_matrix(T_world_cam[:3, :3]).wxyz
 
 
+@dataclass
+class _DrawnChunk:
+    whole: PointCloud
+    #: those of its points that are drawn
+    part: PointCloud
+    handle: viser.PointCloudHandle
+
+
 class MapLayer:
-    """The fused points, coloured by image, class or confidence."""
+    """The fused points, coloured by image, class or confidence, in one point cloud a chunk."""
 
     def __init__(self, scene: viser.SceneApi):
         self._scene = scene
-        self._whole = PointCloud.empty()
-        self._cloud = self._whole
-        self._handle: viser.PointCloudHandle | None = None
-
-    @property
-    def total(self) -> int:
-        """Points in the map."""
-        return len(self._whole.points)
+        self._chunks: dict[Hashable, _DrawnChunk] = {}
+        #: see ``share_steps``
+        self._share_steps = 0
+        #: classes, colour mode and point size that all chunks are drawn with
+        self._look: tuple[ClassSet, str, float] | None = None
 
     @property
     def drawn(self) -> int:
-        """Points that are drawn: at most ``MAX_POINTS``."""
-        return len(self._cloud.points)
+        """Points that are drawn: about ``MAX_POINTS`` at most."""
+        return sum(len(chunk.part) for chunk in self._chunks.values())
 
-    def show(self, cloud: PointCloud, classes: ClassSet, mode: str, point_size: float) -> None:
+    def show(self, cloud: FusedCloud, classes: ClassSet, mode: str, point_size: float) -> None:
         """Draw ``cloud``; ``point_size`` in metres."""
-        if cloud is not self._whole:
-            self._whole, self._cloud = cloud, subsampled(cloud, MAX_POINTS)
-            if self._handle is not None and self.drawn != len(self._handle.points):
-                self._handle.remove()
-                self._handle = None
-        if self.drawn == 0:
+        steps, look = share_steps(len(cloud), self._share_steps), (classes, mode, point_size)
+        for key in [key for key in self._chunks if key not in cloud.chunks]:
+            self._chunks.pop(key).handle.remove()
+        for key, chunk in cloud.chunks.items():
+            drawn = self._chunks.get(key)
+            if drawn is None or drawn.whole is not chunk or steps != self._share_steps:
+                self._send(key, chunk, SHARE_STEP ** steps, look)
+            elif look != self._look:
+                drawn.handle.colors = cloud_colours(drawn.part, classes, mode)
+                drawn.handle.point_size = point_size
+        self._share_steps, self._look = steps, look
+
+    def _send(self, key: Hashable, chunk: PointCloud, share: float,
+              look: tuple[ClassSet, str, float]) -> None:
+        drawn, part = self._chunks.pop(key, None), subsampled(chunk, share)
+        if drawn is not None and len(part) != len(drawn.part):
+            drawn.handle.remove()
+            drawn = None
+        if not len(part):
             return
-        colours = cloud_colours(self._cloud, classes, mode)
-        if self._handle is None:
-            self._handle = self._scene.add_point_cloud(
-                "/map/points", self._cloud.points, colours, point_size=point_size,
+        classes, mode, point_size = look
+        colours = cloud_colours(part, classes, mode)
+        if drawn is None:
+            handle = self._scene.add_point_cloud(
+                f"/map/points/{key}", part.points, colours, point_size=point_size,
                 point_shape="rounded", point_shading="flat", precision="float32")
-            return
-        self._handle.points = self._cloud.points
-        self._handle.colors = colours
-        self._handle.point_size = point_size
+        else:
+            handle = drawn.handle
+            handle.points, handle.colors, handle.point_size = part.points, colours, point_size
+        self._chunks[key] = _DrawnChunk(whole=chunk, part=part, handle=handle)
 
 
-def subsampled(cloud: PointCloud, limit: int) -> PointCloud:
-    """At most ``limit`` points of ``cloud``: a uniform random sample, always the same one."""
-    count = len(cloud.points)
-    if count <= limit:
+def share_steps(points: int, steps: int) -> int:
+    """How many times the share of a map's points that is drawn is reduced by ``SHARE_STEP``,
+    where it was ``steps`` times before."""
+    while SHARE_STEP ** steps * points > MAX_POINTS:
+        steps += 1
+    while steps and SHARE_STEP ** (steps - 1) * points < SHARE_SLACK * MAX_POINTS:
+        steps -= 1
+    return steps
+
+
+def subsampled(cloud: PointCloud, share: float) -> PointCloud:
+    """A share of the points of ``cloud``, spread evenly over it, always the same ones."""
+    if share >= 1:
         return cloud
-    chosen = np.sort(np.random.default_rng(0).choice(count, limit, replace=False))
+    # multiples of the golden ratio, modulo 1: the most even sequence whatever the share
+    chosen = np.arange(len(cloud)) * _GOLDEN_RATIO % 1 < share
     return PointCloud(points=cloud.points[chosen], colours=cloud.colours[chosen],
                       labels=cloud.labels[chosen], confidence=cloud.confidence[chosen])
 
@@ -127,9 +162,9 @@ class KeyframeLayer:
             self._drawn.pop(index).handle.remove()
         for view in keyframes:
             drawn = self._drawn.get(view.frame_index)
-            if drawn is None or not _same_picture(drawn.view, view):
+            if drawn is None or not _same_frame(drawn.view, view):
                 handle = self._add(view)
-                self._drawn[view.frame_index] = _DrawnKeyframe(view, handle)
+                self._drawn[view.frame_index] = _DrawnKeyframe(view=view, handle=handle)
             elif drawn.view is not view:
                 drawn.view = view
                 _move(drawn.handle, view.T_world_cam)
@@ -184,10 +219,9 @@ def _move(handle: viser.CameraFrustumHandle, T_world_cam: np.ndarray) -> None:
     handle.position = T_world_cam[:3, 3]
 
 
-def _same_picture(a: KeyframeView, b: KeyframeView) -> bool:
-    if a is b:
-        return True
-    return a.camera == b.camera and (a.image is b.image or np.array_equal(a.image, b.image))
+def _same_frame(a: KeyframeView, b: KeyframeView) -> bool:
+    """Whether both are of one frame, which has one image."""
+    return a.timestamp == b.timestamp and a.camera == b.camera
 
 
 def _thumbnail(image: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ from scenecode.slam.fusion.label_fusion import LabelFusion, LabelFusionConfig
 from scenecode.slam.fusion.label_views import LabelView
 from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.map.keyframe import Keyframe
-from scenecode.slam.records.snapshot import KeyframeView, PointCloud
+from scenecode.slam.records.snapshot import FusedCloud, KeyframeView, PointCloud, StoredMaps
 
 #: Surfaces seen at a smaller cosine between ray and normal give no points.
 MIN_COSINE = 0.1
@@ -81,18 +81,18 @@ class Fusion:
         """Every keyframe as it stands; an unchanged one is the same object as before."""
         return tuple(self._view(graph, number) for number in range(len(graph)))
 
-    def cloud(self, graph: KeyframeGraph) -> PointCloud:
+    def cloud(self, graph: KeyframeGraph) -> FusedCloud:
         """The points of all keyframes, one for each occupied voxel."""
         parts = [self.keyframe_points(graph, number) for number in range(len(graph))]
         if not parts:
-            return PointCloud.empty()
+            return FusedCloud()
         points = torch.cat([p.points for p in parts])
         if not len(points):
-            return PointCloud.empty()
+            return FusedCloud()
         depth = float(np.median([graph.median_depth(n) for n in range(len(graph))]))
-        return voxel_downsample(points, torch.cat([p.colours for p in parts]),
-                                torch.cat([p.probabilities for p in parts]),
-                                self._config.voxel * depth)
+        return FusedCloud.of(voxel_downsample(points, torch.cat([p.colours for p in parts]),
+                                              torch.cat([p.probabilities for p in parts]),
+                                              self._config.voxel * depth))
 
     def keyframe_points(self, graph: KeyframeGraph, number: int) -> KeyframePoints:
         """The points of one keyframe; if unchanged, the same object as before."""
@@ -152,9 +152,10 @@ def keyframe_view(keyframe: Keyframe, state: ViewState, labels: FusedLabels | No
     return KeyframeView(
         frame_index=keyframe.frame.index, timestamp=keyframe.frame.timestamp,
         T_world_cam=state.T_world_cam.double().cpu().numpy().copy(), camera=keyframe.camera,
-        image=image_to_uint8(keyframe.frame.image), depth=depth.cpu().numpy(),
-        depth_std=keyframe.depth_std(depth).cpu().numpy(),
-        labels=classes.to(torch.uint8).cpu().numpy(), confidence=confidence.cpu().numpy())
+        maps=StoredMaps(
+            image=image_to_uint8(keyframe.frame.image), depth=depth.cpu().numpy(),
+            depth_std=keyframe.depth_std(depth).cpu().numpy(),
+            labels=classes.to(torch.uint8).cpu().numpy(), confidence=confidence.cpu().numpy()))
 
 
 def consistent_points(keyframe: Keyframe, own: LabelView, labels: FusedLabels,

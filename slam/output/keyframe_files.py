@@ -1,10 +1,11 @@
 """One keyframe as a folder of images and ``camera.json``."""
 
+import hashlib
 import json
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import cv2
@@ -14,7 +15,7 @@ from scenecode.core.atomic_write import part_path, write_bytes, write_text
 from scenecode.core.errors import DataError, ResultError
 from scenecode.core.images import read_map, read_rgb, require_size
 from scenecode.optim.geometry.camera import PinholeCamera
-from scenecode.slam.records.snapshot import KeyframeView
+from scenecode.slam.records.snapshot import KeyframeMaps, KeyframeView, StoredMaps
 
 #: Largest value of a 16-bit image in millimetres; it also stands for all larger ones.
 _MAX_MM = 65535
@@ -33,7 +34,7 @@ def _probability_bytes(probability: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(np.nan_to_num(probability) * 255.0), 0, 255).astype(np.uint8)
 
 
-#: File name, field of ``KeyframeView``, and how its array becomes pixels.
+#: File name, field of ``KeyframeMaps``, and how its array becomes pixels.
 _IMAGES: tuple[tuple[str, str, Callable[[np.ndarray], np.ndarray]], ...] = (
     ("rgb.png", "image", lambda image: cv2.cvtColor(image, cv2.COLOR_RGB2BGR)),
     ("depth.png", "depth", _millimetres),
@@ -43,25 +44,35 @@ _IMAGES: tuple[tuple[str, str, Callable[[np.ndarray], np.ndarray]], ...] = (
 )
 
 
-def write_keyframe(folder: Path, view: KeyframeView, written: KeyframeView | None) -> None:
-    """Make ``folder`` show ``view``.
+@dataclass(frozen=True)
+class WrittenKeyframe:
+    """What the folder of a keyframe shows."""
+
+    maps: KeyframeMaps
+    camera: PinholeCamera
+    #: by file name, of the pixels
+    digests: dict[str, bytes]
+
+
+def write_keyframe(folder: Path, view: KeyframeView,
+                   written: WrittenKeyframe | None) -> WrittenKeyframe:
+    """Make ``folder`` show ``view``; returns what to give as ``written`` the next time.
 
     A new keyframe's folder appears whole.  Of one that shows ``written`` already, only the
-    files whose array is another object are replaced, one by one, so that it is complete at
-    any time.
+    files whose pixels differ are replaced, one by one, so that it is complete at any time.
     """
     if written is not None and folder.is_dir():
-        _write_changed(folder, view, written)
-        return
+        return _write_changed(folder, view, written)
     temporary = part_path(folder)
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         temporary.mkdir(parents=True)
-        _write_changed(temporary, view, None)
+        complete = _write_changed(temporary, view, None)
         os.replace(temporary, folder)
     except OSError as error:
         raise ResultError(f"cannot write {folder}: {error.strerror or error}; check the free "
                           "space and the permissions") from error
+    return complete
 
 
 def read_keyframe(folder: Path,
@@ -91,24 +102,29 @@ def read_keyframe(folder: Path,
         return pixels
 
     rgb = folder / "rgb.png"
-    return KeyframeView(
-        frame_index=frame_index, timestamp=timestamp, T_world_cam=T, camera=camera,
+    maps = StoredMaps(
         image=require_size(read_rgb(rgb), camera.width, camera.height, rgb),
         depth=load("depth.png", np.uint16).astype(np.float32) / 1000,
         depth_std=load("uncertainty.png", np.uint16).astype(np.float32) / 1000,
         labels=load("labels.png", np.uint8),
         confidence=load("confidence.png", np.uint8).astype(np.float32) / 255)
+    return KeyframeView(frame_index=frame_index, timestamp=timestamp, T_world_cam=T,
+                        camera=camera, maps=maps)
 
 
-def _write_changed(folder: Path, view: KeyframeView, written: KeyframeView | None) -> None:
+def _write_changed(folder: Path, view: KeyframeView,
+                   written: WrittenKeyframe | None) -> WrittenKeyframe:
+    digests = {} if written is None else dict(written.digests)
     for name, attribute, to_pixels in _IMAGES:
-        array = getattr(view, attribute)
-        if written is None or array is not getattr(written, attribute):
-            _, data = cv2.imencode(".png", to_pixels(array),
-                                   [cv2.IMWRITE_PNG_COMPRESSION, _COMPRESSION])
+        pixels = np.ascontiguousarray(to_pixels(getattr(view.maps, attribute)))
+        digest = hashlib.blake2b(pixels.data, digest_size=16).digest()
+        if digests.get(name) != digest:
+            _, data = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, _COMPRESSION])
             write_bytes(folder / name, data.tobytes())
+            digests[name] = digest
     if written is None or view.camera != written.camera:
         content = {**asdict(view.camera), "frame_index": view.frame_index,
                    "timestamp": round(view.timestamp, 6)}
         del content["distortion"]   # images in here are undistorted
         write_text(folder / CAMERA_FILE, json.dumps(content, indent=1) + "\n")
+    return WrittenKeyframe(maps=view.maps, camera=view.camera, digests=digests)

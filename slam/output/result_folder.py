@@ -19,7 +19,7 @@ import json
 import logging
 import math
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,8 @@ from scenecode.core.images import write_rgb
 from scenecode.networks.classes import ClassSet
 from scenecode.slam.output.folder_lock import LOCK, lock_folder
 from scenecode.slam.output.formats.ply import read_ply, write_ply
-from scenecode.slam.output.keyframe_files import read_keyframe, write_keyframe
-from scenecode.slam.records.snapshot import KeyframeView, PointCloud, Snapshot
+from scenecode.slam.output.keyframe_files import WrittenKeyframe, read_keyframe, write_keyframe
+from scenecode.slam.records.snapshot import FusedCloud, KeyframeView, Snapshot
 from scenecode.slam.records.trajectory import Trajectory, read_tum, write_tum
 
 TRAJECTORY = "trajectory.txt"
@@ -64,8 +64,9 @@ class ResultFolder:
     def __init__(self, path: Path, lock: BaseFileLock):
         self.path = path
         self._lock = lock
-        self._keyframes: dict[int, KeyframeView] = {}
-        self._cloud: PointCloud | None = None
+        #: what the folders of the keyframes show, by frame index
+        self._keyframes: dict[int, WrittenKeyframe] = {}
+        self._cloud: FusedCloud | None = None
 
     @staticmethod
     def create(path: str | Path, classes: ClassSet, config_text: str) -> "ResultFolder":
@@ -92,27 +93,51 @@ class ResultFolder:
         return result
 
     def write_map(self, snapshot: Snapshot) -> None:
-        """Write the keyframes and the cloud that are not on disk yet.
+        """Write all of the keyframes and of the cloud that is not on disk yet.
 
-        An array counts as changed when it is another object than the one last written.  Raises
-        ``ResultError`` when the folder was emptied meanwhile: what is written once is lost.
+        Raises ``ResultError`` when the folder was emptied meanwhile: what is written once is
+        lost.
         """
-        if not (self.path / CLASSES).is_file():
-            raise ResultError(f"{self.path} was removed or emptied while a run wrote it; leave it "
-                              "until the run has ended, and run again")
-        for view in snapshot.keyframes:
-            write_keyframe(self._keyframe_folder(view.frame_index), view,
-                           self._keyframes.get(view.frame_index))
-        poses = Trajectory(np.array([v.timestamp for v in snapshot.keyframes]),
-                           np.array([v.T_world_cam for v in snapshot.keyframes]).reshape(-1, 4, 4))
+        for view in self.outdated(snapshot.keyframes):
+            self.write_keyframe(view)
+        self.write_poses(snapshot.keyframes)
+        self.write_cloud(snapshot.cloud)
+
+    def is_new(self, view: KeyframeView) -> bool:
+        """Whether there is no folder of this keyframe yet."""
+        return view.frame_index not in self._keyframes
+
+    def outdated(self, keyframes: Sequence[KeyframeView]) -> list[KeyframeView]:
+        """Those whose folder is missing or shows other maps, in the order of writing: the ones
+        without a folder, then the others, and of either the last first."""
+        shown = {index: written.maps for index, written in self._keyframes.items()}
+        stale = [view for view in reversed(keyframes)
+                 if shown.get(view.frame_index) is not view.maps]
+        return sorted(stale, key=lambda view: not self.is_new(view))
+
+    def write_keyframe(self, view: KeyframeView) -> None:
+        """Write those images of a keyframe that are not on disk yet.  Raises as ``write_map``."""
+        self._require_present()
+        self._keyframes[view.frame_index] = write_keyframe(
+            self._keyframe_folder(view.frame_index), view, self._keyframes.get(view.frame_index))
+
+    def write_poses(self, keyframes: Sequence[KeyframeView]) -> None:
+        """Write ``keyframes.txt``, and remove the folders of keyframes that are not in it.  Raises
+        as ``write_map``."""
+        self._require_present()
+        poses = Trajectory(np.array([v.timestamp for v in keyframes]),
+                           np.array([v.T_world_cam for v in keyframes]).reshape(-1, 4, 4))
         write_tum(self.path / KEYFRAMES, poses)
-        current = {view.frame_index: view for view in snapshot.keyframes}
-        for frame_index in self._keyframes.keys() - current.keys():
+        for frame_index in self._keyframes.keys() - {view.frame_index for view in keyframes}:
             shutil.rmtree(self._keyframe_folder(frame_index), ignore_errors=True)
-        self._keyframes = current
-        if snapshot.cloud is not self._cloud:
-            write_ply(self.path / MAP, snapshot.cloud)
-            self._cloud = snapshot.cloud
+            del self._keyframes[frame_index]
+
+    def write_cloud(self, cloud: FusedCloud) -> None:
+        """Write ``map.ply``, unless it holds this very cloud.  Raises as ``write_map``."""
+        self._require_present()
+        if cloud is not self._cloud:
+            write_ply(self.path / MAP, cloud)
+            self._cloud = cloud
 
     def write_trajectories(self, final: Trajectory, live: Trajectory) -> None:
         """Write ``trajectory.txt`` (poses as known now) and ``trajectory_live.txt`` (as they were
@@ -132,6 +157,11 @@ class ResultFolder:
     def close(self) -> None:
         """Let other runs use the folder."""
         self._lock.release()
+
+    def _require_present(self) -> None:
+        if not (self.path / CLASSES).is_file():
+            raise ResultError(f"{self.path} was removed or emptied while a run wrote it; leave it "
+                              "until the run has ended, and run again")
 
     def _keyframe_folder(self, frame_index: int) -> Path:
         return self.path / KEYFRAME_FOLDER / f"{frame_index:06d}"

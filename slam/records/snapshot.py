@@ -3,7 +3,10 @@
 A snapshot shares no memory with the live system, so that a reader needs no lock.
 """
 
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 
@@ -11,9 +14,51 @@ from scenecode.networks.classes import ClassSet
 from scenecode.optim.geometry.camera import PinholeCamera
 
 
+class KeyframeMaps(Protocol):
+    """What a keyframe shows: arrays (H, W) at network size, which may be computed at every
+    access.  The maps of a keyframe never change; when the keyframe does, it gets others."""
+
+    @property
+    def image(self) -> np.ndarray:
+        """(H, W, 3) uint8"""
+        ...
+
+    @property
+    def depth(self) -> np.ndarray:
+        """(H, W) float32 metres"""
+        ...
+
+    @property
+    def depth_std(self) -> np.ndarray:
+        """(H, W) float32, standard deviation of depth in metres"""
+        ...
+
+    @property
+    def labels(self) -> np.ndarray:
+        """(H, W) uint8 class ids"""
+        ...
+
+    @property
+    def confidence(self) -> np.ndarray:
+        """(H, W) float32, probability of the label"""
+        ...
+
+
+@dataclass(frozen=True)
+class StoredMaps:
+    """The ``KeyframeMaps`` as arrays in memory."""
+
+    image: np.ndarray
+    depth: np.ndarray
+    depth_std: np.ndarray
+    labels: np.ndarray
+    confidence: np.ndarray
+
+
 @dataclass(frozen=True)
 class KeyframeView:
-    """A keyframe as it stands: arrays are (H, W) at network size."""
+    """A keyframe as it stands.  Its arrays are computed at every access: keep one that is needed
+    more than once."""
 
     #: index of the frame it was made from
     frame_index: int
@@ -21,21 +66,37 @@ class KeyframeView:
     #: (4, 4) float64
     T_world_cam: np.ndarray
     camera: PinholeCamera
-    #: (H, W, 3) uint8
-    image: np.ndarray
-    #: (H, W) float32 metres
-    depth: np.ndarray
-    #: (H, W) float32, standard deviation of depth in metres
-    depth_std: np.ndarray
-    #: (H, W) uint8 class ids
-    labels: np.ndarray
-    #: (H, W) float32, probability of the label
-    confidence: np.ndarray
+    maps: KeyframeMaps
+
+    @property
+    def image(self) -> np.ndarray:
+        """(H, W, 3) uint8"""
+        return self.maps.image
+
+    @property
+    def depth(self) -> np.ndarray:
+        """(H, W) float32 metres"""
+        return self.maps.depth
+
+    @property
+    def depth_std(self) -> np.ndarray:
+        """(H, W) float32, standard deviation of depth in metres"""
+        return self.maps.depth_std
+
+    @property
+    def labels(self) -> np.ndarray:
+        """(H, W) uint8 class ids"""
+        return self.maps.labels
+
+    @property
+    def confidence(self) -> np.ndarray:
+        """(H, W) float32, probability of the label"""
+        return self.maps.confidence
 
 
 @dataclass(frozen=True)
 class PointCloud:
-    """Fused points in the world frame."""
+    """Points in the world frame."""
 
     #: (N, 3) float32 metres
     points: np.ndarray
@@ -46,10 +107,61 @@ class PointCloud:
     #: (N,) float32 in [0, 1]
     confidence: np.ndarray
 
+    def __len__(self) -> int:
+        return len(self.points)
+
     @staticmethod
     def empty() -> "PointCloud":
         return PointCloud(points=np.zeros((0, 3), np.float32), colours=np.zeros((0, 3), np.uint8),
                           labels=np.zeros(0, np.uint8), confidence=np.zeros(0, np.float32))
+
+
+@dataclass(frozen=True)
+class FusedCloud:
+    """The fused points of the map in chunks of space.  A chunk that does not change stays the
+    same object from one snapshot to the next; none is empty.
+
+    ``points`` and the other arrays are those of all chunks, put together at the first access.
+    """
+
+    chunks: Mapping[Hashable, PointCloud] = field(default_factory=dict)
+
+    @staticmethod
+    def of(cloud: PointCloud) -> "FusedCloud":
+        """A cloud in one chunk."""
+        return FusedCloud({0: cloud} if len(cloud) else {})
+
+    def __len__(self) -> int:
+        return sum(len(chunk) for chunk in self.chunks.values())
+
+    @property
+    def points(self) -> np.ndarray:
+        """(N, 3) float32 metres"""
+        return self._whole.points
+
+    @property
+    def colours(self) -> np.ndarray:
+        """(N, 3) uint8"""
+        return self._whole.colours
+
+    @property
+    def labels(self) -> np.ndarray:
+        """(N,) uint8 class ids"""
+        return self._whole.labels
+
+    @property
+    def confidence(self) -> np.ndarray:
+        """(N,) float32 in [0, 1]"""
+        return self._whole.confidence
+
+    @cached_property
+    def _whole(self) -> PointCloud:
+        # the empty one gives shapes and types where there is no chunk
+        chunks = [PointCloud.empty(), *self.chunks.values()]
+        return PointCloud(points=np.concatenate([chunk.points for chunk in chunks]),
+                          colours=np.concatenate([chunk.colours for chunk in chunks]),
+                          labels=np.concatenate([chunk.labels for chunk in chunks]),
+                          confidence=np.concatenate([chunk.confidence for chunk in chunks]))
 
 
 @dataclass(frozen=True)
@@ -78,7 +190,7 @@ class Snapshot:
     version: int
     classes: ClassSet
     keyframes: tuple[KeyframeView, ...] = ()
-    cloud: PointCloud = field(default_factory=PointCloud.empty)
+    cloud: FusedCloud = field(default_factory=FusedCloud)
     #: (N, 4, 4) float64 poses T_world_cam of the tracked frames, in order
     trajectory: np.ndarray = field(default_factory=lambda: np.zeros((0, 4, 4)))
     live: LiveView | None = None

@@ -4,7 +4,14 @@ import numpy as np
 
 from scenecode.networks.classes import NYU13
 from scenecode.optim.geometry.camera import PinholeCamera
-from scenecode.slam.records.snapshot import KeyframeView, LiveView, PointCloud, Snapshot
+from scenecode.slam.records.snapshot import (
+    FusedCloud,
+    KeyframeView,
+    LiveView,
+    PointCloud,
+    Snapshot,
+    StoredMaps,
+)
 
 #: Low and high corner in metres; y points down.
 ROOM = ((-2.5, -1.4, -2.0), (2.5, 1.2, 2.0))
@@ -74,9 +81,10 @@ def _texture(points, label, axis):
 def keyframe(index: int, turn: float, cam: PinholeCamera) -> tuple[KeyframeView, np.ndarray]:
     image, depth, labels, points = render(pose(turn), cam)
     confidence = np.clip(1.2 - 0.2 * depth, 0, 1).astype(np.float32)
+    maps = StoredMaps(image=image, depth=depth, depth_std=0.02 * depth, labels=labels,
+                      confidence=confidence)
     view = KeyframeView(frame_index=index, timestamp=index / 30, T_world_cam=pose(turn),
-                        camera=cam, image=image, depth=depth, depth_std=0.02 * depth,
-                        labels=labels, confidence=confidence)
+                        camera=cam, maps=maps)
     return view, points
 
 
@@ -98,5 +106,5 @@ def room_snapshot(keyframes: int = 8, width: int = 256, step: int = 2,
     live = LiveView(frame_index=last.frame_index, timestamp=last.timestamp,
                     T_world_cam=last.T_world_cam, camera=cam, image=last.image, depth=last.depth,
                     labels=last.labels, lost=lost)
-    return Snapshot(version=1, classes=NYU13, keyframes=views, cloud=cloud, trajectory=trajectory,
-                    live=live)
+    return Snapshot(version=1, classes=NYU13, keyframes=views, cloud=FusedCloud.of(cloud),
+                    trajectory=trajectory, live=live)

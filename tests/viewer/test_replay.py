@@ -42,7 +42,7 @@ def test_a_result_folder_is_shown_whole(result, room):
     viewer = open_result(result, "127.0.0.1", 0)
     try:
         handles = viewer._server.scene._handle_from_node_name
-        assert np.allclose(handles["/map/points"].points, room.cloud.points, atol=1e-6)
+        assert np.allclose(handles["/map/points/0"].points, room.cloud.points, atol=1e-6)
         drawn = {name for name in handles if name.startswith("/keyframes/")}
         assert drawn == {f"/keyframes/{view.frame_index}" for view in room.keyframes}
         segments = handles["/path/0"].points

@@ -10,7 +10,7 @@ from support.box_room import camera, keyframe, pose, room_snapshot
 from websockets.sync.client import connect
 
 from scenecode.networks.classes import NYU13, ClassSet
-from scenecode.slam.records.snapshot import PointCloud, Snapshot
+from scenecode.slam.records.snapshot import FusedCloud, PointCloud, Snapshot
 from scenecode.viewer import scene
 from scenecode.viewer.panel import legend_html, status_html
 from scenecode.viewer.web import WebViewer
@@ -96,7 +96,8 @@ def test_an_unchanged_snapshot_costs_nothing(viewer, page, room):
 def test_known_keyframes_are_moved_not_sent_again(viewer, page, room):
     viewer.show(room)
     page.bytes_received()
-    moved = tuple(replace(view, T_world_cam=pose(0.1 + 0.2 * i), image=view.image.copy())
+    moved = tuple(replace(view, T_world_cam=pose(0.1 + 0.2 * i),
+                          maps=replace(view.maps, image=view.image.copy()))
                   for i, view in enumerate(room.keyframes))
     viewer.show(replace(room, version=room.version + 1, keyframes=moved))
     moving = page.bytes_received() - page.overhead
@@ -119,23 +120,72 @@ def test_a_longer_path_sends_its_end_only(viewer, page):
 def test_keyframes_and_path_shrink_too(viewer, page, room):
     viewer.show(room)
     viewer.show(replace(room, version=2, keyframes=room.keyframes[:1],
-                        trajectory=room.trajectory[:2], cloud=PointCloud.empty(), live=None))
+                        trajectory=room.trajectory[:2], cloud=FusedCloud(), live=None))
     names = set(viewer._server.scene._handle_from_node_name)
     assert {n for n in names if n.startswith("/keyframes/")} == {"/keyframes/0"}
     assert {n for n in names if n.startswith("/path/")} == {"/path/0"}
-    assert not {"/map/points", "/live"} & names
+    assert "/live" not in names and not {n for n in names if n.startswith("/map/points/")}
 
 
-def test_a_large_map_is_subsampled_evenly_and_the_same_way_each_time():
-    count, limit = 30_000, 1_000
-    points = np.arange(3 * count, dtype=np.float32).reshape(count, 3)
-    cloud = PointCloud(points=points, colours=np.zeros((count, 3), np.uint8),
-                       labels=np.zeros(count, np.uint8), confidence=np.zeros(count, np.float32))
-    part = scene.subsampled(cloud, limit)
-    assert len(part.points) == limit
-    assert np.histogram(part.points[:, 0], 10, (0, 3 * count))[0].min() > 0.05 * limit
-    assert np.array_equal(part.points, scene.subsampled(cloud, limit).points)
-    assert scene.subsampled(cloud, count) is cloud
+def chunk(count, left=0.0):
+    """Points along a line."""
+    points = np.zeros((count, 3), np.float32)
+    points[:, 0] = left + np.linspace(0, 1, count)
+    return PointCloud(points=points, colours=np.zeros((count, 3), np.uint8),
+                      labels=np.zeros(count, np.uint8), confidence=np.zeros(count, np.float32))
+
+
+def in_chunks(version, *chunks):
+    return Snapshot(version=version, classes=NYU13, cloud=FusedCloud(dict(enumerate(chunks))))
+
+
+def test_only_chunks_that_changed_are_sent(viewer, page):
+    chunks = [chunk(3000, left) for left in range(10)]
+    viewer.show(in_chunks(1, *chunks))
+    whole = page.bytes_received() - page.overhead
+    viewer.show(in_chunks(2, *chunks[:4], chunk(3000, 4.5), *chunks[5:]))
+    moved = page.bytes_received() - page.overhead
+    viewer.show(in_chunks(3, *chunks[:4], chunk(2000, 4.5), *chunks[5:]))
+    shrunk = page.bytes_received() - page.overhead
+    assert 0 < shrunk < moved < 0.12 * whole
+    viewer.show(in_chunks(4, *chunks[:3]))
+    assert page.bytes_received() - page.overhead < 0.02 * whole
+    names = viewer._server.scene._handle_from_node_name
+    assert {n for n in names if n.startswith("/map/points/")} == {
+        f"/map/points/{n}" for n in range(3)}
+
+
+def test_another_colour_mode_reaches_every_chunk(viewer, room):
+    halves = FusedCloud({"left": chunk(50), "right": chunk(70, 2.0)})
+    viewer.show(replace(room, cloud=halves))
+    viewer._panel._mode.value = "class"
+    handles = viewer._server.scene._handle_from_node_name
+    expected = NYU13.colours[0]
+    for name in ("left", "right"):
+        assert (handles[f"/map/points/{name}"].colors == expected).all()
+
+
+def test_a_share_of_a_large_map_is_drawn_evenly_and_the_same_way_each_time():
+    cloud = chunk(30_000)
+    part = scene.subsampled(cloud, 1 / 30)
+    assert len(part) == pytest.approx(1000, abs=2)
+    assert np.histogram(part.points[:, 0], 10, (0, 1))[0].min() > 95
+    assert np.array_equal(part.points, scene.subsampled(cloud, 1 / 30).points)
+    assert scene.subsampled(cloud, 1.0) is cloud
+
+
+def test_the_share_that_is_drawn_changes_rarely_as_the_map_grows():
+    taken, steps = [], 0
+    for points in (*range(0, 1_000_000, 5000), *range(1_000_000, 0, -5000)):
+        steps = scene.share_steps(points, steps)
+        taken.append(steps)
+        drawn = points * scene.SHARE_STEP ** steps
+        assert drawn <= scene.MAX_POINTS and (steps == 0 or drawn > 0.7 * scene.MAX_POINTS)
+    assert taken[0] == taken[-1] == 0 and max(taken) < 8
+    assert sum(a != b for a, b in zip(taken, taken[1:])) == 2 * max(taken)
+    # to and fro about a limit
+    assert scene.share_steps(scene.MAX_POINTS + 1, 0) == 1
+    assert scene.share_steps(scene.MAX_POINTS - 1, 1) == 1
 
 
 def test_the_status_tells_tracking_lost_and_saved_apart(room):

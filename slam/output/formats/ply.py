@@ -6,7 +6,7 @@ import numpy as np
 
 from scenecode.core.atomic_write import replacing
 from scenecode.core.errors import ResultError
-from scenecode.slam.records.snapshot import PointCloud
+from scenecode.slam.records.snapshot import FusedCloud, PointCloud
 
 #: A vertex, in file order: name, PLY type, numpy type.
 _PROPERTIES = (
@@ -21,23 +21,17 @@ _PROPERTY_LINES = [f"property {ply_type} {name}" for name, ply_type, _ in _PROPE
 _LONGEST_HEADER = 4096
 
 
-def write_ply(path: str | Path, cloud: PointCloud) -> None:
+def write_ply(path: str | Path, cloud: FusedCloud) -> None:
     """Write a cloud, atomically: position in metres, colour, class id, confidence."""
-    vertices = np.empty(len(cloud.points), _VERTEX)
-    for i, axis in enumerate("xyz"):
-        vertices[axis] = cloud.points[:, i]
-    for i, colour in enumerate(("red", "green", "blue")):
-        vertices[colour] = cloud.colours[:, i]
-    vertices["label"] = cloud.labels
-    vertices["confidence"] = cloud.confidence
-    header = [*_FIRST_LINES, f"element vertex {len(vertices)}", *_PROPERTY_LINES, "end_header"]
+    header = [*_FIRST_LINES, f"element vertex {len(cloud)}", *_PROPERTY_LINES, "end_header"]
     with replacing(Path(path)) as temporary:
         with open(temporary, "wb") as file:
             file.write(("\n".join(header) + "\n").encode("ascii"))
-            vertices.tofile(file)
+            for chunk in cloud.chunks.values():
+                _vertices(chunk).tofile(file)
 
 
-def read_ply(path: str | Path) -> PointCloud:
+def read_ply(path: str | Path) -> FusedCloud:
     """Read what ``write_ply`` writes; comments in the header are passed over.
 
     Raises ``ResultError`` for another layout, for a file that is too short or too long, and
@@ -58,7 +52,18 @@ def read_ply(path: str | Path) -> PointCloud:
                        labels=v["label"].copy(), confidence=v["confidence"].copy())
     if not np.isfinite(cloud.points).all() or not np.isfinite(cloud.confidence).all():
         raise ResultError(f"{path}: a point is not finite; the file is damaged, export it again")
-    return cloud
+    return FusedCloud.of(cloud)
+
+
+def _vertices(cloud: PointCloud) -> np.ndarray:
+    vertices = np.empty(len(cloud), _VERTEX)
+    for i, axis in enumerate("xyz"):
+        vertices[axis] = cloud.points[:, i]
+    for i, colour in enumerate(("red", "green", "blue")):
+        vertices[colour] = cloud.colours[:, i]
+    vertices["label"] = cloud.labels
+    vertices["confidence"] = cloud.confidence
+    return vertices
 
 
 def _parse_header(data: bytes, path: str | Path) -> tuple[int, int]:

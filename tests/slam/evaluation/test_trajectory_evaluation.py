@@ -13,7 +13,7 @@ from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.slam.evaluation import evaluate
 from scenecode.slam.evaluation.scores import evaluate_maps
 from scenecode.slam.records.frame import GroundTruth
-from scenecode.slam.records.snapshot import KeyframeView
+from scenecode.slam.records.snapshot import KeyframeView, StoredMaps
 from scenecode.slam.records.trajectory import Trajectory, write_tum
 
 KEYS = ["ate_m", "rotation_deg", "rpe_m", "coverage", "zero_motion_ate_m", "path_length_m",
@@ -100,9 +100,9 @@ def keyframe(depth, labels):
     h, w = depth.shape
     return KeyframeView(frame_index=0, timestamp=0.0, T_world_cam=np.eye(4),
                         camera=PinholeCamera(w, w, w / 2, h / 2, w, h),
-                        image=np.zeros((h, w, 3), np.uint8), depth=depth,
-                        depth_std=np.ones_like(depth), labels=labels,
-                        confidence=np.ones_like(depth))
+                        maps=StoredMaps(image=np.zeros((h, w, 3), np.uint8), depth=depth,
+                                        depth_std=np.ones_like(depth), labels=labels,
+                                        confidence=np.ones_like(depth)))
 
 
 def test_map_scores_on_hand_values():

@@ -15,7 +15,13 @@ from scenecode.networks.classes import NYU13
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.slam.output.formats.ply import read_ply, write_ply
 from scenecode.slam.output.result_folder import ResultFolder, load_result
-from scenecode.slam.records.snapshot import KeyframeView, PointCloud, Snapshot
+from scenecode.slam.records.snapshot import (
+    FusedCloud,
+    KeyframeView,
+    PointCloud,
+    Snapshot,
+    StoredMaps,
+)
 from scenecode.slam.records.trajectory import Trajectory, read_tum
 
 W, H = 64, 48
@@ -30,20 +36,30 @@ def keyframe(index, seed=0):
     rng = np.random.default_rng(seed)
     T = np.eye(4)
     T[0, 3] = index
+    maps = StoredMaps(image=rng.integers(0, 256, (H, W, 3), dtype=np.uint8),
+                      depth=rng.uniform(0.3, 9, (H, W)).astype(np.float32),
+                      depth_std=rng.uniform(0, 1, (H, W)).astype(np.float32),
+                      labels=rng.integers(0, 13, (H, W), dtype=np.uint8),
+                      confidence=rng.uniform(0, 1, (H, W)).astype(np.float32))
     return KeyframeView(frame_index=index, timestamp=index / 30, T_world_cam=T, camera=CAMERA,
-                        image=rng.integers(0, 256, (H, W, 3), dtype=np.uint8),
-                        depth=rng.uniform(0.3, 9, (H, W)).astype(np.float32),
-                        depth_std=rng.uniform(0, 1, (H, W)).astype(np.float32),
-                        labels=rng.integers(0, 13, (H, W), dtype=np.uint8),
-                        confidence=rng.uniform(0, 1, (H, W)).astype(np.float32))
+                        maps=maps)
 
 
-def cloud(n=100):
+def at_depth(view, depth):
+    """The same keyframe with another depth."""
+    return replace(view, maps=replace(view.maps, depth=depth))
+
+
+def chunk(n):
     rng = np.random.default_rng(n)
     return PointCloud(points=rng.normal(size=(n, 3)).astype(np.float32),
                       colours=rng.integers(0, 256, (n, 3), dtype=np.uint8),
                       labels=rng.integers(0, 13, n, dtype=np.uint8),
                       confidence=rng.uniform(size=n).astype(np.float32))
+
+
+def cloud():
+    return FusedCloud({7: chunk(60), 9: chunk(40)})
 
 
 def path(n=5):
@@ -121,7 +137,7 @@ def test_depth_out_of_range_is_cut_not_wrapped(tmp_path):
     result = ResultFolder.create(tmp_path, NYU13, "")
     depth = np.full((H, W), 100.0, np.float32)
     depth[0, :3] = -1, np.nan, np.inf
-    view = replace(keyframe(0), depth=depth)
+    view = at_depth(keyframe(0), depth)
     result.write_map(Snapshot(version=1, classes=NYU13, keyframes=(view,)))
     loaded = load_result(tmp_path).keyframes[0].depth
     assert loaded[0, :3].tolist() == pytest.approx([0, 0, 65.535])
@@ -136,7 +152,7 @@ def inodes(folder):
 def test_only_what_changed_is_written_again(result, snapshot):
     first, second = (result.path / "keyframes" / n for n in ("000000", "000007"))
     before = inodes(first), inodes(second), inodes(result.path)
-    deeper = replace(snapshot.keyframes[1], depth=snapshot.keyframes[1].depth + 1)
+    deeper = at_depth(snapshot.keyframes[1], snapshot.keyframes[1].depth + 1)
     result.write_map(replace(snapshot, keyframes=(snapshot.keyframes[0], deeper)))
     assert inodes(first) == before[0]
     changed = {n for n, inode in inodes(second).items() if inode != before[1][n]}
@@ -173,7 +189,7 @@ def test_a_write_that_fails_leaves_the_old_files(result, snapshot, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("scenecode.core.atomic_write.os.replace", full)
-    changed = replace(snapshot.keyframes[1], depth=snapshot.keyframes[1].depth + 1)
+    changed = at_depth(snapshot.keyframes[1], snapshot.keyframes[1].depth + 1)
     with pytest.raises(ResultError, match="No space left.*free space"):
         result.write_map(replace(snapshot, keyframes=(snapshot.keyframes[0], changed)))
     with pytest.raises(ResultError, match="No space left"):
@@ -290,9 +306,9 @@ def test_another_ply_layout_is_refused(tmp_path, old, new, rule):
 
 
 def test_points_that_are_not_finite_are_refused(tmp_path):
-    broken = cloud()
+    broken = chunk(100)
     broken.points[5, 1] = np.nan
-    write_ply(tmp_path / "map.ply", broken)
+    write_ply(tmp_path / "map.ply", FusedCloud.of(broken))
     with pytest.raises(ResultError, match="not finite"):
         read_ply(tmp_path / "map.ply")
 
