@@ -22,12 +22,12 @@ _HYSTERESIS = 0.6
 _BY_POSE, _BY_FEATURES_TOO, _BY_FEATURES_ONLY = 3, 1, 4
 #: Distinctive matches of ORB features that a match needs, where the map predicts the pose, and
 #: where it does not.
-_MIN_INLIERS, _MIN_INLIERS_ANYWHERE = 15, 20
+_MIN_INLIERS, _MIN_INLIERS_ANYWHERE = 15, 30
 #: Smallest normalised cross-correlation of the images.
-_MIN_NCC = 0.7
+_MIN_NCC = 0.75
 #: What a frame must fulfil that is searched in the whole map: distance over median depth, overlap,
-#: and inlier ratio.
-_MAX_TRANSLATION, _MIN_OVERLAP, _MIN_INLIER_RATIO = 0.6, 0.4, 0.45
+#: and inlier ratio, which errors of depth make small when the camera is far from the keyframe.
+_MAX_TRANSLATION, _MIN_OVERLAP, _MIN_INLIER_RATIO = 0.6, 0.4, 0.25
 
 
 class KnownPlaces:
@@ -66,13 +66,18 @@ class KnownPlaces:
         self._update(graph)
         features = detect(grey(frame.pyramid[0]))
         limits = self._anywhere if T_world_cam is None else self._to_go_on
-        for number, T_frame_key in self._candidates(frame, features, T_world_cam, exclude):
-            reference = make_reference(number, graph.keyframes[number], graph.states[number],
-                                       self._tracking)
-            match = confirm(reference, frame, features, T_frame_key, limits, self._tracking)
-            if match is not None:
-                return match
-        return None
+
+        def matches() -> Iterator[PlaceMatch]:
+            for number, T_frame_key in self._candidates(frame, features, T_world_cam, exclude):
+                reference = make_reference(number, graph.keyframes[number], graph.states[number],
+                                           self._tracking)
+                match = confirm(reference, frame, features, T_frame_key, limits, self._tracking)
+                if match is not None:
+                    yield match
+
+        if T_world_cam is not None:
+            return next(matches(), None)
+        return max(matches(), key=lambda match: match.num_inliers, default=None)
 
     def _update(self, graph: KeyframeGraph) -> None:
         numbers = list(range(len(graph)))
