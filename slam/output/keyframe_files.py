@@ -15,7 +15,7 @@ from scenecode.core.atomic_write import part_path, write_bytes, write_text
 from scenecode.core.errors import DataError, ResultError
 from scenecode.core.images import read_map, read_rgb, require_size
 from scenecode.optim.geometry.camera import PinholeCamera
-from scenecode.slam.records.snapshot import KeyframeMaps, KeyframeView, StoredMaps
+from scenecode.slam.records.snapshot import DenseMaps, KeyframeView, StoredMaps
 
 #: Largest value of a 16-bit image in millimetres; it also stands for all larger ones.
 _MAX_MM = 65535
@@ -34,7 +34,7 @@ def _probability_bytes(probability: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(np.nan_to_num(probability) * 255.0), 0, 255).astype(np.uint8)
 
 
-#: File name, field of ``KeyframeMaps``, and how its array becomes pixels.
+#: File name, field of ``DenseMaps``, and how its array becomes pixels.
 _IMAGES: tuple[tuple[str, str, Callable[[np.ndarray], np.ndarray]], ...] = (
     ("rgb.png", "image", lambda image: cv2.cvtColor(image, cv2.COLOR_RGB2BGR)),
     ("depth.png", "depth", _millimetres),
@@ -48,7 +48,7 @@ _IMAGES: tuple[tuple[str, str, Callable[[np.ndarray], np.ndarray]], ...] = (
 class WrittenKeyframe:
     """What the folder of a keyframe shows."""
 
-    maps: KeyframeMaps
+    maps: DenseMaps
     camera: PinholeCamera
     #: by file name, of the pixels
     digests: dict[str, bytes]

@@ -14,7 +14,7 @@ from scenecode.networks.classes import ClassSet
 from scenecode.optim.geometry.camera import PinholeCamera
 
 
-class KeyframeMaps(Protocol):
+class DenseMaps(Protocol):
     """What a keyframe shows: arrays (H, W) at network size, which may be computed at every
     access.  The maps of a keyframe never change; when the keyframe does, it gets others."""
 
@@ -46,7 +46,7 @@ class KeyframeMaps(Protocol):
 
 @dataclass(frozen=True)
 class StoredMaps:
-    """The ``KeyframeMaps`` as arrays in memory."""
+    """The ``DenseMaps`` as arrays in memory."""
 
     image: np.ndarray
     depth: np.ndarray
@@ -66,7 +66,7 @@ class KeyframeView:
     #: (4, 4) float64
     T_world_cam: np.ndarray
     camera: PinholeCamera
-    maps: KeyframeMaps
+    maps: DenseMaps
 
     @property
     def image(self) -> np.ndarray:
