@@ -1,23 +1,23 @@
 """A cache of rendered rooms on disk, written once and read by training.
 
-``python -m scenecode.networks.data.rooms.shards --out DIR --images N --workers K`` writes shards
-of ``SHARD`` images: ``NNNNN_images.npy`` (n, H, W, 3) uint8, ``NNNNN_depth.npy`` (n, H, W)
-float16 metres, ``NNNNN_labels.npy`` (n, H, W) uint8, ``NNNNN_cameras.npy`` (n, 4) float64
-(fx, fy, cx, cy).  Shards that exist are kept, so a broken run goes on where it stopped.
+``python -m scenecode.networks.data.rooms.shards --out DIR --images N --workers K`` (or ``--cluster
+ADDRESS``) writes shards of ``SHARD`` images: ``NNNNN_images.npy`` (n, H, W, 3) uint8,
+``NNNNN_depth.npy`` (n, H, W) float16 metres, ``NNNNN_labels.npy`` (n, H, W) uint8,
+``NNNNN_cameras.npy`` (n, 4) float64 (fx, fy, cx, cy).  Shards that exist are kept, so a broken run
+goes on where it stopped.
 """
 
 import argparse
-import multiprocessing
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from scenecode.core.atomic_write import replacing
 from scenecode.core.errors import DataError, ScenecodeError
+from scenecode.core.jobs import completed, open_executor
 from scenecode.networks.classes import NYU13
 from scenecode.networks.data.rooms.images import RoomsImages, ViewsConfig, as_sample
 from scenecode.networks.data.rooms.layout import RoomConfig
@@ -76,44 +76,62 @@ class RoomsShards:
         return shard
 
 
+@dataclass(frozen=True)
+class _Shard:
+    """Images ``start`` to ``stop`` of the views, to be rendered into the folder."""
+
+    folder: Path
+    start: int
+    stop: int
+    views: ViewsConfig
+    room: RoomConfig
+
+
 def write_shards(folder: str | Path, images: int, views: ViewsConfig, room: RoomConfig,
-                 workers: int = 1) -> float:
-    """Renders ``images`` images into ``folder``; returns images per second."""
-    folder = Path(folder)
+                 workers: int = 1, cluster: str | None = None) -> float:
+    """Renders ``images`` images into ``folder`` by ``open_executor(workers, cluster)``; returns
+    images per second.
+
+    Raises ``DataError`` when some shards could not be written; the others are.
+    """
+    folder = Path(folder).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     views = replace(views, rooms=-(-images // views.views_per_room))
-    jobs = [(folder, start, min(start + SHARD, images), views, room)
-            for start in range(0, images, SHARD)
-            if not _path(folder, start, "images").exists()]
-    begin, done = time.monotonic(), 0
-    for count in _each(jobs, workers):
-        done += count
-        print(f"{done} images, {done / (time.monotonic() - begin):.1f} images/s",
-              file=sys.stderr)
-    return done / max(time.monotonic() - begin, 1e-9)
-
-
-def _each(jobs: list, workers: int) -> Iterator[int]:
-    if workers == 1:
-        yield from map(_write_shard, jobs)
-        return
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        yield from pool.imap_unordered(_write_shard, jobs)
+    shards = [_Shard(folder=folder, start=start, stop=min(start + SHARD, images), views=views,
+                     room=room)
+              for start in range(0, images, SHARD)
+              if not _path(folder, start, "images").exists()]
+    if not shards:
+        return 0.0
+    begin, rendered = time.monotonic(), 0
+    failures: list[Exception] = []
+    with open_executor(workers, cluster) as executor:
+        for done in completed(executor, _write_shard, shards):
+            if done.error is not None:
+                failures.append(done.error)
+                continue
+            rendered += done.result or 0
+            print(f"{rendered} images, {rendered / (time.monotonic() - begin):.1f} images/s",
+                  file=sys.stderr)
+    if failures:
+        raise DataError(f"{folder}: {len(failures)} of {len(shards)} shards were not written, the "
+                        f"first because: {failures[0]}") from failures[0]
+    return rendered / max(time.monotonic() - begin, 1e-9)
 
 
 def _path(folder: Path, start: int, kind: str) -> Path:
     return folder / f"{start // SHARD:05d}_{kind}.npy"
 
 
-def _write_shard(job) -> int:
-    folder, start, stop, views, room = job
-    source = RoomsImages(views, room)
-    shots = [source.view(index) for index in range(start, stop)]
+def _write_shard(shard: _Shard) -> int:
+    source = RoomsImages(shard.views, shard.room)
+    shots = [source.view(index) for index in range(shard.start, shard.stop)]
     columns = {"depth": [v.depth for v, _ in shots], "labels": [v.labels for v, _ in shots],
                "cameras": [(c.fx, c.fy, c.cx, c.cy) for _, c in shots],
                "images": [v.image for v, _ in shots]}
     for kind, values in columns.items():
-        with replacing(_path(folder, start, kind)) as temporary, open(temporary, "wb") as file:
+        with replacing(_path(shard.folder, shard.start, kind)) as temporary, \
+                open(temporary, "wb") as file:
             np.save(file, np.asarray(values, _KINDS[kind]), allow_pickle=False)
     return len(shots)
 
@@ -123,7 +141,10 @@ def main(arguments: list[str] | None = None) -> int:
                                      description="Render procedural rooms for training.")
     parser.add_argument("--out", required=True, help="folder for the shards")
     parser.add_argument("--images", type=int, required=True)
-    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=1, metavar="N",
+                        help="processes of this machine (default %(default)s)")
+    parser.add_argument("--cluster", metavar="ADDRESS",
+                        help="render by the workers of this Dask scheduler instead")
     parser.add_argument("--views-per-room", type=int, default=ViewsConfig.views_per_room)
     parser.add_argument("--first-seed", type=int, default=ViewsConfig.first_seed)
     parser.add_argument("--textures", help="folder of texture tiles in sub-folders by material")
@@ -134,7 +155,7 @@ def main(arguments: list[str] | None = None) -> int:
                             ViewsConfig(views_per_room=options.views_per_room,
                                         first_seed=options.first_seed),
                             RoomConfig(textures=options.textures, meshes=options.meshes),
-                            options.workers)
+                            options.workers, options.cluster)
     except ScenecodeError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -143,4 +164,6 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    # other processes find the functions by the name of their module
+    from scenecode.networks.data.rooms import shards
+    sys.exit(shards.main())

@@ -72,6 +72,13 @@ def test_finished_shards_are_kept(cache):
     assert (cache / "00000_images.npy").stat().st_mtime_ns == before
 
 
+@pytest.mark.slow
+def test_two_processes_write_the_same_shards(cache, tmp_path):
+    write_shards(tmp_path, 3, VIEWS, ROOM, workers=2)
+    for path in cache.iterdir():
+        assert (tmp_path / path.name).read_bytes() == path.read_bytes()
+
+
 def test_damaged_shard_is_named(cache, tmp_path):
     for path in cache.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
