@@ -37,7 +37,7 @@ FLOORS = (
     ("slam.sources", "slam.loops", "slam.fusion"),
     ("slam.places",),
     ("slam.calibration", "slam.mapping", "slam.evaluation"),
-    ("slam.output.formats",),
+    ("slam.output.formats", "slam.mapfile"),
     ("slam.output",),
     ("slam",),
     ("slam.benchmarks", "viewer"),

@@ -1,0 +1,38 @@
+"""Which network a map was made with."""
+
+import hashlib
+from pathlib import Path
+
+from scenecode.core.errors import CheckpointError
+from scenecode.networks.inference.checkpoint import find_weights
+from scenecode.networks.prediction import Predictor
+
+#: Bytes that are read at a time.
+_BLOCK = 1 << 20
+
+
+def weights_fingerprint(path_or_name: str | Path | None = None) -> str:
+    """SHA-256, as hexadecimal text, of a file of weights, or of the shipped weights of a name; by
+    default the shipped default.
+
+    Raises ``CheckpointError`` where there are none.
+    """
+    path = find_weights(path_or_name)
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.sha256()
+            while block := file.read(_BLOCK):
+                digest.update(block)
+            return digest.hexdigest()
+    except OSError as error:
+        raise CheckpointError(f"cannot read the weights {path}: {error.strerror or error}; check "
+                              "its permissions") from error
+
+
+def predictor_fingerprint(predictor: Predictor) -> str:
+    """The same of a predictor of one's own, which has no file: by its class, label set and image
+    size alone."""
+    kind = type(predictor)
+    facts = (kind.__module__, kind.__qualname__, predictor.classes.names, predictor.width,
+             predictor.height)
+    return hashlib.sha256(repr(facts).encode()).hexdigest()

@@ -1,0 +1,327 @@
+"""Records as rows of a map file, and back.
+
+``from_row`` functions raise ``ValueError`` for a row that breaks a rule of its own; rules between
+rows are in ``reading``.
+"""
+
+import json
+import math
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from scenecode.core.errors import DataError
+from scenecode.networks.classes import ClassSet
+from scenecode.optim.geometry.camera import PinholeCamera
+from scenecode.slam.mapfile.packing import (
+    pack_array,
+    pack_frames,
+    pack_pixels,
+    pack_poses,
+    require_jpeg,
+    require_scale,
+    unpack_array,
+    unpack_frames,
+    unpack_pixels,
+    unpack_pose,
+    unpack_poses,
+)
+from scenecode.slam.mapfile.records import (
+    MapMeta,
+    StoredFrames,
+    StoredGeometry,
+    StoredKeyframe,
+    StoredLandmarks,
+    StoredLoop,
+    StoredObservation,
+    StoredPrior,
+    StoredRedirect,
+    StoredSession,
+    StoredState,
+)
+from scenecode.slam.mapfile.schema import Table
+
+#: A row without its checksum.
+Row = tuple[Any, ...]
+
+#: Frames in a row.
+BLOCK = 256
+#: Numbers of keyframes, frames, sessions and components are below this.
+MAX_NUMBER = 1 << 31
+#: Width, height and size of a code at most.
+_MAX_SIZE = 1 << 14
+#: |ln metres| of a landmark at most.
+_MAX_LOG_DEPTH = 20.0
+
+
+@dataclass(frozen=True)
+class ImageSize:
+    """Size in pixels of the image that pixels are of."""
+
+    width: int
+    height: int
+
+
+def checksum(table: Table, row: Row) -> int:
+    """CRC-32 of a row and the name of its table."""
+    crc = zlib.crc32(table.name.encode())
+    for value in row:
+        data = value if isinstance(value, bytes) else repr(value).encode()
+        crc = zlib.crc32(data, zlib.crc32(f"{type(value).__name__} {len(data)};".encode(), crc))
+    return crc
+
+
+def sealed(table: Table, row: Row) -> Row:
+    """The row as it is stored: its values in the types of the columns, and its checksum."""
+    values = tuple(kind(value) for kind, value in zip(table.columns.values(), row, strict=True))
+    # SQLite stores -0.0 as 0
+    values = tuple(value + 0.0 if isinstance(value, float) else value for value in values)
+    return (*values, checksum(table, values))
+
+
+def unsealed(table: Table, stored: Row) -> Row:
+    """The row without its checksum; ``ValueError`` when that differs or a value has another type
+    than its column."""
+    *values, crc = stored
+    for (name, kind), value in zip(table.columns.items(), values, strict=True):
+        if type(value) is not kind:
+            raise ValueError(f"{name} is {type(value).__name__}, must be {kind.__name__}")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{name} is not finite")
+        if isinstance(value, int) and not 0 <= value < MAX_NUMBER:
+            raise ValueError(f"{name} {value} is not between 0 and {MAX_NUMBER - 1}")
+    if crc != checksum(table, tuple(values)):
+        raise ValueError("its checksum differs")
+    return tuple(values)
+
+
+# --- meta --------------------------------------------------------------------------------
+
+
+def meta_rows(meta: MapMeta) -> list[Row]:
+    """One row for each fact."""
+    facts = {
+        "model": meta.model, "fingerprint": meta.fingerprint,
+        "classes": json.dumps(meta.classes.to_json()), "config": meta.config,
+        "width": meta.width, "height": meta.height, "depth_code": meta.depth_code,
+        "semantic_code": meta.semantic_code, "version": meta.version,
+        "created": repr(meta.created), "updated": repr(meta.updated)}
+    return [(name, str(value)) for name, value in facts.items()]
+
+
+def window_rows(active: Sequence[int], next_number: int) -> list[Row]:
+    """Which keyframes are optimised, and the number of the next one, as rows of meta."""
+    return [("active", json.dumps(list(active))), ("next_number", str(next_number))]
+
+
+def meta_from_rows(facts: Mapping[str, str]) -> MapMeta:
+    """Inverse of ``meta_rows``."""
+    try:
+        classes = ClassSet.from_json(json.loads(facts["classes"]))
+        meta = MapMeta(
+            model=facts["model"], fingerprint=facts["fingerprint"], classes=classes,
+            config=facts["config"], width=int(facts["width"]), height=int(facts["height"]),
+            depth_code=int(facts["depth_code"]), semantic_code=int(facts["semantic_code"]),
+            version=facts["version"], created=float(facts["created"]),
+            updated=float(facts["updated"]))
+    except KeyError as error:
+        raise ValueError(f"{error} is missing") from error
+    except (DataError, TypeError, OverflowError, RecursionError) as error:
+        raise ValueError(f"the class set cannot be used: {error}") from error
+    if not all(2 <= n <= _MAX_SIZE for n in (meta.width, meta.height)) \
+            or not all(0 <= n <= _MAX_SIZE for n in (meta.depth_code, meta.semantic_code)) \
+            or not math.isfinite(meta.created) or not math.isfinite(meta.updated):
+        raise ValueError("a size or time is impossible")
+    return meta
+
+
+def window_from_rows(facts: Mapping[str, str]) -> tuple[tuple[int, ...], int]:
+    """Inverse of ``window_rows``."""
+    try:
+        active = json.loads(facts["active"])
+        next_number = int(facts["next_number"])
+    except (KeyError, RecursionError) as error:
+        raise ValueError(f"{error} is missing") from error
+    if not isinstance(active, list) or not all(type(number) is int for number in active) \
+            or len(set(active)) != len(active) or not 0 <= next_number <= MAX_NUMBER:
+        raise ValueError("the list of active keyframes cannot be used")
+    return tuple(active), next_number
+
+
+# --- keyframes ---------------------------------------------------------------------------
+
+
+def session_row(session: StoredSession) -> Row:
+    return session.number, session.source, session.started
+
+
+def session_from_row(row: Row) -> StoredSession:
+    number, source, started = row
+    return StoredSession(number=number, source=source, started=started)
+
+
+def keyframe_row(keyframe: StoredKeyframe) -> Row:
+    camera = keyframe.camera
+    return (keyframe.number, keyframe.session, keyframe.frame_index, keyframe.timestamp,
+            camera.fx, camera.fy, camera.cx, camera.cy, camera.width, camera.height,
+            pack_poses(keyframe.T_world_cam_inserted),
+            pack_pixels(keyframe.pixels, camera.width, camera.height),
+            pack_array(keyframe.descriptors, "u1"), keyframe.image)
+
+
+def keyframe_from_row(row: Row, size: ImageSize) -> StoredKeyframe:
+    """``size``: of the network's images."""
+    (number, session, frame_index, timestamp, fx, fy, cx, cy, width, height, T, pixels,
+     descriptors, image) = row
+    camera = PinholeCamera(fx, fy, cx, cy, width, height)   # ValueError when impossible
+    if (width, height) != (size.width, size.height):
+        raise ValueError(f"its camera has {width}x{height} pixels, the map's network takes "
+                         f"{size.width}x{size.height}")
+    require_jpeg(image, width, height)
+    features = unpack_pixels(pixels, width, height)
+    return StoredKeyframe(
+        number=number, session=session, frame_index=frame_index, timestamp=timestamp,
+        camera=camera, image=image, T_world_cam_inserted=unpack_pose(T), pixels=features,
+        descriptors=unpack_array(descriptors, "u1", len(features), 32))
+
+
+def state_row(state: StoredState) -> Row:
+    return (state.number, state.component, state.scale, pack_poses(state.T_world_cam),
+            pack_array(state.code_depth, "<f4"), pack_array(state.code_semantic, "<f4"))
+
+
+def state_from_row(row: Row, meta: MapMeta) -> StoredState:
+    number, component, scale, T, code_depth, code_semantic = row
+    require_scale(scale)
+    return StoredState(
+        number=number, component=component, scale=scale, T_world_cam=unpack_pose(T),
+        code_depth=unpack_array(code_depth, "<f4", meta.depth_code),
+        code_semantic=unpack_array(code_semantic, "<f4", meta.semantic_code))
+
+
+def geometry_row(geometry: StoredGeometry) -> Row:
+    # float16 resolves a depth to a thousandth
+    grid, features = (np.clip(depths, 1e-4, 6e4) for depths in (
+        geometry.grid_depths, geometry.feature_depths))
+    return geometry.keyframe, pack_array(grid, "<f2"), pack_array(features, "<f2")
+
+
+def geometry_from_row(row: Row) -> StoredGeometry:
+    keyframe, grid, features = row
+    depths = [unpack_array(data, "<f2", -1).astype(np.float32) for data in (grid, features)]
+    if any((values <= 0).any() for values in depths):
+        raise ValueError("a depth is not positive")
+    return StoredGeometry(keyframe=keyframe, grid_depths=depths[0], feature_depths=depths[1])
+
+
+# --- points ------------------------------------------------------------------------------
+
+
+def landmarks_row(landmarks: StoredLandmarks, size: ImageSize) -> Row:
+    # float16 resolves a standard deviation to a thousandth
+    log_std = np.clip(landmarks.log_std, 1e-6, 6e4)
+    return (landmarks.keyframe, pack_pixels(landmarks.pixels, size.width, size.height),
+            pack_array(landmarks.log_depth, "<f4"), pack_array(log_std, "<f2"))
+
+
+def landmarks_from_row(row: Row, size: ImageSize) -> StoredLandmarks:
+    keyframe, pixels, log_depth, log_std = row
+    points = unpack_pixels(pixels, size.width, size.height)
+    depths = unpack_array(log_depth, "<f4", len(points))
+    deviations = unpack_array(log_std, "<f2", len(points)).astype(np.float32)
+    if (np.abs(depths) > _MAX_LOG_DEPTH).any() or (deviations <= 0).any():
+        raise ValueError("the depth of a landmark is impossible")
+    return StoredLandmarks(keyframe=keyframe, pixels=points, log_depth=depths, log_std=deviations)
+
+
+def observation_row(observation: StoredObservation, size: ImageSize) -> Row:
+    return (observation.keyframe, observation.observer, observation.absorbed,
+            pack_array(observation.landmarks, "<u2"),
+            pack_pixels(observation.pixels, size.width, size.height))
+
+
+def observation_from_row(row: Row, size: ImageSize) -> StoredObservation:
+    keyframe, observer, absorbed, landmarks, pixels = row
+    points = unpack_pixels(pixels, size.width, size.height)
+    return StoredObservation(
+        keyframe=keyframe, observer=observer, absorbed=_flag(absorbed), pixels=points,
+        landmarks=unpack_array(landmarks, "<u2", len(points)).astype(np.int64))
+
+
+# --- the graph ---------------------------------------------------------------------------
+
+
+def link_from_row(row: Row) -> tuple[tuple[int, int], bool]:
+    keyframe, other, absorbed = row
+    return (keyframe, other), _flag(absorbed)
+
+
+def loop_row(loop: StoredLoop) -> Row:
+    return (loop.number, loop.older, loop.newer, pack_poses(loop.T_older_newer), loop.log_scale,
+            loop.num_landmarks)
+
+
+def loop_from_row(row: Row) -> StoredLoop:
+    number, older, newer, T, log_scale, num_landmarks = row
+    if abs(log_scale) > _MAX_LOG_DEPTH:
+        raise ValueError("its scale is impossible")
+    return StoredLoop(number=number, older=older, newer=newer, T_older_newer=unpack_pose(T),
+                      log_scale=log_scale, num_landmarks=num_landmarks)
+
+
+def redirect_row(redirect: StoredRedirect) -> Row:
+    return (redirect.keyframe, redirect.heir, pack_poses(redirect.T_heir_culled),
+            redirect.scale_culled, redirect.scale_heir)
+
+
+def redirect_from_row(row: Row) -> StoredRedirect:
+    keyframe, heir, T, scale_culled, scale_heir = row
+    require_scale(scale_culled, scale_heir)
+    return StoredRedirect(keyframe=keyframe, heir=heir, T_heir_culled=unpack_pose(T),
+                          scale_culled=scale_culled, scale_heir=scale_heir)
+
+
+def prior_row(prior: StoredPrior) -> Row:
+    codes = np.concatenate([prior.codes_depth, prior.codes_semantic], 1)
+    return (0, pack_array(np.array(prior.numbers), "<i4"), pack_poses(prior.T_world_cam),
+            pack_array(codes, "<f4"), pack_array(prior.value, "<f4"),
+            pack_array(prior.jacobian, "<f4"))
+
+
+def prior_from_row(row: Row, meta: MapMeta) -> StoredPrior:
+    _, numbers, T, codes, value, jacobian = row
+    keyframes = tuple(unpack_array(numbers, "<i4", -1).tolist())
+    code = meta.depth_code + meta.semantic_code
+    poses, residuals = unpack_poses(T), unpack_array(value, "<f4", -1)
+    if len(poses) != len(keyframes):
+        raise ValueError(f"{len(poses)} poses of {len(keyframes)} keyframes")
+    depth, semantic = np.split(unpack_array(codes, "<f4", len(keyframes), code),
+                               [meta.depth_code], 1)
+    return StoredPrior(
+        numbers=keyframes, T_world_cam=poses, codes_depth=depth, codes_semantic=semantic,
+        value=residuals,
+        jacobian=unpack_array(jacobian, "<f4", len(residuals), len(keyframes) * (6 + code)))
+
+
+# --- frames ------------------------------------------------------------------------------
+
+
+def frames_row(session: int, block: int, frames: StoredFrames) -> Row:
+    """Row of at most ``BLOCK`` frames."""
+    return session, block, pack_frames(vars(frames))
+
+
+def frames_from_row(row: Row) -> StoredFrames:
+    frames = StoredFrames(**unpack_frames(row[2]))
+    if not 0 < len(frames) <= BLOCK:
+        raise ValueError(f"{len(frames)} frames in a row")
+    return frames
+
+
+def _flag(value: int) -> bool:
+    if value not in (0, 1):
+        raise ValueError(f"{value} is neither 0 nor 1")
+    return bool(value)

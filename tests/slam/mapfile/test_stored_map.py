@@ -1,0 +1,271 @@
+"""Maps as files: what is written is read back; other files are refused and stay as they are."""
+
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.stored_maps import META, difference, moved, stored_map
+
+from scenecode.core.errors import ResultError
+from scenecode.slam.mapfile import schema
+from scenecode.slam.mapfile.database import Changes, Database
+from scenecode.slam.mapfile.editing import Selection, compact, cut, require_joinable, united
+from scenecode.slam.mapfile.reading import check, load
+from scenecode.slam.mapfile.records import StoredMap
+from scenecode.slam.mapfile.rows import keyframe_row
+from scenecode.slam.mapfile.writing import write_map
+
+TESTS = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "map.scn"
+    write_map(path, stored_map())
+    return path
+
+
+def test_a_map_is_read_back_as_it_was(path, tmp_path):
+    assert [entry.name for entry in tmp_path.iterdir()] == ["map.scn"]
+    original, found = stored_map(), check(path)
+    # poses and codes to the last bit of float32; pixels to 0.001, coarse depths to 0.1 %
+    exact = ("meta", "sessions", "states", "links", "loops", "redirects", "prior", "active",
+             "next_number")
+    for name in exact:
+        assert difference(getattr(original, name), getattr(found, name)) == 0, name
+    assert difference(original.frames, found.frames) < 1e-6
+    assert difference(original, found) < 1e-3
+
+
+def test_an_empty_map_is_a_map(tmp_path):
+    write_map(tmp_path / "map.scn", StoredMap(meta=META))
+    assert not load(tmp_path / "map.scn").keyframes
+
+
+def test_many_frames_are_kept_in_order(tmp_path):
+    original = stored_map(frame_count=700)
+    write_map(tmp_path / "map.scn", original)
+    assert difference(original.frames, load(tmp_path / "map.scn").frames) < 1e-6
+
+
+@pytest.mark.parametrize("content, rule", [
+    (b"", "no map file"), (b"some text\n" * 30, "no map file"), (None, "no such map file"),
+    ("folder", "is a folder")])
+def test_other_files_are_refused(content, rule, tmp_path):
+    path = tmp_path / "other"
+    if content == "folder":
+        path.mkdir()
+    elif content is not None:
+        path.write_bytes(content)
+    for opened in (load, Database.open, compact):
+        with pytest.raises(ResultError, match=rule) as error:
+            opened(path)
+        assert str(path) in str(error.value)
+    assert content in (None, "folder") or path.read_bytes() == content
+
+
+def test_another_programs_database_is_refused(tmp_path):
+    path = tmp_path / "other.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE birds (name TEXT)")
+    before = path.read_bytes()
+    with pytest.raises(ResultError, match="no map file of scenecode"):
+        Database.open(path)
+    assert path.read_bytes() == before
+
+
+def test_a_file_is_not_overwritten(path):
+    before = path.read_bytes()
+    with pytest.raises(ResultError, match="exists already"):
+        write_map(path, stored_map())
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.999])
+def test_a_truncated_file_says_so(path, share):
+    data = path.read_bytes()
+    path.write_bytes(data[:int(share * len(data))])
+    with pytest.raises(ResultError, match="is damaged: it has .* bytes of"):
+        load(path)
+
+
+def test_a_file_of_a_newer_version_is_refused(path):
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    before = path.read_bytes()
+    for opened in (load, Database.open, compact):
+        with pytest.raises(ResultError, match="format 99 of a newer scenecode"):
+            opened(path)
+    assert path.read_bytes() == before
+
+
+def test_a_file_of_an_older_version_is_migrated_by_who_writes_it(path, monkeypatch):
+    """A made-up version 2 with one more table."""
+    monkeypatch.setattr(schema, "MIGRATIONS", [
+        *schema.MIGRATIONS, lambda connection: connection.execute("CREATE TABLE birds (a TEXT)")])
+    before = path.read_bytes()
+    assert difference(stored_map(), load(path)) < 1e-3
+    assert path.read_bytes() == before
+    Database.open(path).close()
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+        assert connection.execute("SELECT count(*) FROM birds").fetchone() == (0,)
+    assert difference(stored_map(), load(path)) < 1e-3
+
+
+def test_a_trigger_in_a_file_is_refused(path):
+    """It would run when the map is written."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TRIGGER t AFTER INSERT ON states BEGIN DELETE FROM links; END")
+    for opened in (load, Database.open):
+        with pytest.raises(ResultError, match="its tables are not those of a map"):
+            opened(path)
+
+
+def test_what_was_committed_is_there_and_a_second_writer_is_refused(path):
+    database = Database.open(path)
+    with pytest.raises(ResultError, match="in use by another run"):
+        Database.open(path)
+    database.commit(moved(0))
+    # readers need not wait
+    moved_by = load(path).states[0].T_world_cam - stored_map().states[0].T_world_cam
+    assert np.isclose(moved_by[:3, 3], 1).all()
+    database.close()
+    Database.open(path).close()
+
+
+_WRITER = """
+import sys
+sys.path.insert(0, sys.argv[2])
+from pathlib import Path
+from support.stored_maps import moved
+from scenecode.slam.mapfile.database import Database
+database = Database.open(Path(sys.argv[1]))
+database.commit(moved(2))
+print("committed", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.slow
+def test_a_writer_of_another_process_counts_until_it_is_killed(path):
+    command = [sys.executable, "-c", _WRITER, str(path), str(TESTS)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          text=True) as other:
+        assert other.stdout.readline() == "committed\n"
+        with pytest.raises(ResultError, match="in use by another run"):
+            Database.open(path)
+        other.kill()
+    before = path.read_bytes()
+    expected = stored_map().states[2].T_world_cam[0, 3] + 1
+    assert load(path).states[2].T_world_cam[0, 3] == expected     # from the log beside it
+    assert path.read_bytes() == before
+    Database.open(path).close()
+    assert load(path).states[2].T_world_cam[0, 3] == expected
+    assert [entry.name for entry in path.parent.iterdir()] == ["map.scn"]
+
+
+def test_a_full_disk_is_told_and_what_was_saved_stays(path):
+    database = Database.open(path)
+    database.commit(moved(0))
+    pages, = database._connection.execute("PRAGMA page_count").fetchone()
+    database._connection.execute(f"PRAGMA max_page_count = {pages}")
+    images = [(schema.KEYFRAMES, row) for row in large_keyframe_rows()]
+    with pytest.raises(ResultError, match="full; what was saved before is complete"):
+        database.commit(Changes([*moved(2).rows, *images]))
+    database.close()
+    found = load(path)
+    assert found.states[0].T_world_cam[0, 3] == stored_map().states[0].T_world_cam[0, 3] + 1
+    assert found.states[2].T_world_cam[0, 3] == stored_map().states[2].T_world_cam[0, 3]
+    assert len(found.keyframes) == len(stored_map().keyframes)
+
+
+def large_keyframe_rows():
+    keyframe = stored_map().keyframes[0]
+    return [keyframe_row(replace(keyframe, number=100 + n, image=bytes(10 ** 5)))
+            for n in range(3)]
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root writes everywhere")
+def test_a_folder_that_cannot_be_written_is_told(path):
+    path.parent.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    try:
+        with pytest.raises(ResultError, match="cannot write beside"):
+            Database.open(path)
+        assert load(path).keyframes
+    finally:
+        path.parent.chmod(stat.S_IRWXU)
+
+
+# --- parts and unions --------------------------------------------------------------------
+
+
+def test_a_part_of_a_map_is_a_map(tmp_path):
+    original = stored_map()
+    part = cut(original, {2, 3})
+    write_map(tmp_path / "part.scn", part)
+    found = load(tmp_path / "part.scn")
+    assert set(found.keyframes) == {2, 3} and set(found.redirects) == {1}
+    assert set(found.observations) == {(2, 3)} and set(found.links) == {(2, 3), (3, 2)}
+    assert found.next_number == original.next_number
+    # every frame that belongs to these or to the removed one whose heir is kept, and no other
+    assert set(found.frames) == {0}
+    assert len(found.frames[0]) == np.isin(original.frames[0].keyframe, [1, 2, 3]).sum()
+    # the prior is on other keyframes: what it contained counts again
+    assert found.prior is None and not any(found.links.values())
+    assert cut(original, original.keyframes).prior is original.prior
+
+
+def test_keyframes_are_selected_by_number_time_session_and_place():
+    original = stored_map()
+    place = original.states[3].T_world_cam[:3, 3]
+    assert Selection().numbers(original) == set(original.keyframes)
+    assert Selection(keyframes=frozenset({0, 3, 99})).numbers(original) == {0, 3}
+    assert Selection(time=(0.5, 1.1)).numbers(original) == {2, 3}
+    assert Selection(sessions=frozenset({1})).numbers(original) == set()
+    assert Selection(near=(*place, 0.01)).numbers(original) == {3}
+    assert Selection(near=(*place, 0.01), time=(0.5, 0.9)).numbers(original) == set()
+
+
+def test_two_maps_become_one_of_two_components(tmp_path):
+    original = stored_map()
+    both = united(original, original)
+    write_map(tmp_path / "both.scn", both)
+    found = load(tmp_path / "both.scn")
+    assert len(found.keyframes) == 2 * len(original.keyframes)
+    assert found.num_frames == 2 * original.num_frames and len(found.sessions) == 4
+    assert found.components == (0, 1) and len(found.loops) == 2
+    shift = original.next_number
+    second = {n - shift for n, state in found.states.items() if state.component == 1}
+    assert second == set(original.keyframes)
+    assert found.redirects[1 + shift].heir == 2 + shift
+    assert (found.frames[2].keyframe == found.frames[0].keyframe + shift).all()
+    assert difference(cut(found, original.keyframes).landmarks, original.landmarks) < 1e-3
+
+
+def test_maps_of_other_networks_or_classes_do_not_become_one():
+    one = stored_map()
+    other = replace(one, meta=replace(META, fingerprint="1" * 64, model="other"))
+    with pytest.raises(ResultError, match="a.scn was made with the network 'made-up', b.scn"):
+        require_joinable(one, other, ("a.scn", "b.scn"))
+    require_joinable(one, one, ("a.scn", "b.scn"))
+
+
+def test_a_compact_file_has_every_keyframe_and_nothing_more(path):
+    database = Database.open(path)
+    images = [(schema.KEYFRAMES, row) for row in large_keyframe_rows()]
+    database.commit(Changes(images))
+    database.commit(Changes(removed=[(schema.KEYFRAMES, row[:1]) for _, row in images]))
+    database.close()
+    large = path.stat().st_size
+    compact(path)
+    assert path.stat().st_size < large / 3
+    assert difference(stored_map(), check(path)) < 1e-3
+    assert [entry.name for entry in path.parent.iterdir()] == ["map.scn"]
