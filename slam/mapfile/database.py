@@ -15,7 +15,6 @@ from pathlib import Path
 
 from filelock import BaseFileLock
 
-from scenecode.core import file_lock
 from scenecode.core.atomic_write import replacing
 from scenecode.core.errors import ResultError
 from scenecode.slam.mapfile.rows import Row, sealed
@@ -27,6 +26,7 @@ from scenecode.slam.mapfile.schema import (
     newest_definition,
     newest_version,
 )
+from scenecode.slam.runtime import file_lock
 
 _log = logging.getLogger(__name__)
 
@@ -266,8 +266,8 @@ def _require_version(connection: sqlite3.Connection, path: Path) -> int:
 
 def _require_known(version: int, path: Path) -> None:
     if version > newest_version():
-        raise ResultError(f"{path} has format {version} of a newer scenecode, this one reads up to "
-                          f"format {newest_version()}; install a newer scenecode")
+        raise ResultError(f"{path} has format {version} of a newer scenecode, this one reads no "
+                          f"format above {newest_version()}; install a newer scenecode")
 
 
 def _require_definition(connection: sqlite3.Connection, path: Path) -> None:

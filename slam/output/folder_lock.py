@@ -4,7 +4,7 @@ from pathlib import Path
 
 from filelock import BaseFileLock
 
-from scenecode.core import file_lock
+from scenecode.slam.runtime import file_lock
 
 #: The file whose lock the operating system keeps.
 LOCK = ".lock"
