@@ -93,13 +93,25 @@ def demo(args: argparse.Namespace) -> int:
 def run(args: argparse.Namespace) -> int:
     """Run ``scenecode run``; returns the exit status."""
     config = resolved_config(args)
+    with make_console(stderr=True).status("opening the source, measuring its lens if unknown"):
+        source = open_requested(args, config)
+    return _execute(args, config, source)
+
+
+def open_requested(args: argparse.Namespace, config: SlamConfig) -> Source:
+    """The source that the options of ``scenecode run`` name, its distortion undone."""
     options = SourceOptions(
         intrinsics=args.intrinsics, calib=args.calib, fps=args.fps, width=config.width,
         height=config.height, max_frames=args.max_frames, stride=args.stride,
         measure_lens=args.lens == "measure")
-    with make_console(stderr=True).status("opening the source, measuring its lens if unknown"):
-        source = open_undistorted(args.source, options)
-    return _execute(args, config, source)
+    return open_undistorted(args.source, options)
+
+
+def require_map(report: Mapping[str, Any]) -> None:
+    """Raise ``SourceError`` for the report of a run that could not start a map."""
+    if not report["keyframes"]:
+        raise SourceError("no frame had enough contrast to start a map from; check the "
+                          "camera's cover and exposure, or lower tracking.min_contrast")
 
 
 def _execute(args: argparse.Namespace, config: SlamConfig, source: Source) -> int:
@@ -121,9 +133,8 @@ def _execute(args: argparse.Namespace, config: SlamConfig, source: Source) -> in
             with stopping_on_interrupt(system, source):
                 system.run(source)
         report = system.report
-        if not report["keyframes"] and not system.stop.is_set():
-            raise SourceError("no frame had enough contrast to start a map from; check the "
-                              "camera's cover and exposure, or lower tracking.min_contrast")
+        if not system.stop.is_set():
+            require_map(report)
         _print_report(report, args.out)
         if page is not None and not system.stop.is_set():
             _linger(page.url)
