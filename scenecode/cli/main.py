@@ -59,6 +59,16 @@ COMMANDS: dict[str, Command | Group] = {
         "network": Command("time the network for one keyframe",
                            "scenecode.networks.evaluation.bench"),
     }),
+    "map": Group("look after the files that run --map keeps", {
+        "info": Command("what is in a map file", "scenecode.cli.map", "add_info_arguments",
+                        "info", "INFO_EXAMPLES"),
+        "check": Command("whether a map file is whole", "scenecode.cli.map",
+                         "add_check_arguments", "check", "CHECK_EXAMPLES"),
+        "compact": Command("make a map file as small as it can be", "scenecode.cli.map",
+                           "add_compact_arguments", "compact", "COMPACT_EXAMPLES"),
+        "cut": Command("take a part out of a map", "scenecode.cli.map", "add_cut_arguments",
+                       "cut", "CUT_EXAMPLES"),
+    }),
     "config": Command("print the configuration, with what every key means",
                       "scenecode.cli.config"),
 }

@@ -175,6 +175,11 @@ def require_header(path: Path) -> None:
         raise damaged(path, f"it has {size} bytes of {pages * page_size}")
 
 
+def size_on_disk(path: Path) -> int:
+    """Bytes of a map file and of the log that a running or killed run has beside it."""
+    return _size(path) + _size(_wal(path))
+
+
 def damaged(path: Path, rule: str) -> ResultError:
     """The error of a file whose content breaks a rule."""
     return ResultError(f"{path} is damaged: {rule}; use a copy of it, or make the map again. The "

@@ -55,6 +55,8 @@ MAX_NUMBER = 1 << 31
 _MAX_SIZE = 1 << 14
 #: |ln metres| of a landmark at most.
 _MAX_LOG_DEPTH = 20.0
+#: Seconds since 1970 that are a date: to the year 9999.
+_MAX_TIME = 253402300799.0
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ def meta_from_rows(facts: Mapping[str, str]) -> MapMeta:
         raise ValueError(f"the class set cannot be used: {error}") from error
     if not all(2 <= n <= _MAX_SIZE for n in (meta.width, meta.height)) \
             or not all(0 <= n <= _MAX_SIZE for n in (meta.depth_code, meta.semantic_code)) \
-            or not math.isfinite(meta.created) or not math.isfinite(meta.updated):
+            or not all(0 <= time < _MAX_TIME for time in (meta.created, meta.updated)):
         raise ValueError("a size or time is impossible")
     return meta
 
@@ -160,6 +162,8 @@ def session_row(session: StoredSession) -> Row:
 
 def session_from_row(row: Row) -> StoredSession:
     number, source, started = row
+    if not 0 <= started < _MAX_TIME:
+        raise ValueError(f"{started} is no time")
     return StoredSession(number=number, source=source, started=started)
 
 

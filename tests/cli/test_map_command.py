@@ -1,0 +1,80 @@
+"""``scenecode map``."""
+
+import json
+
+import pytest
+from support.stored_maps import stored_map
+
+from scenecode.cli.main import main
+from scenecode.slam.mapfile.database import Database
+from scenecode.slam.mapfile.reading import load
+from scenecode.slam.mapfile.writing import write_map
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "kitchen.map"
+    write_map(path, stored_map())
+    return path
+
+
+def fails(capsys, *arguments):
+    """Standard error of a call that must end with exit status 1."""
+    assert main([str(argument) for argument in arguments]) == 1
+    err = capsys.readouterr().err
+    assert "scenecode: error: " in err and "Traceback" not in err
+    return err
+
+
+@pytest.mark.parametrize("kind", ["info", "check", "compact", "cut"])
+def test_help_shows_examples(kind, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["map", kind, "--help"])
+    assert ended.value.code == 0 and f"scenecode map {kind} " in capsys.readouterr().out
+
+
+def test_info_tells_what_is_in_a_map_and_leaves_it(path, capsys):
+    before = path.read_bytes()
+    assert main(["map", "info", str(path), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["keyframes"] == 5 and found["frames"] == 43 and found["loops"] == 1
+    assert found["bytes"] == len(before) and found["model"] == "made-up"
+    assert found["classes"] == list(stored_map().meta.classes.names)
+    assert [session["frames"] for session in found["sessions"]] == [40, 3]
+    assert found["created"] == "2001-09-09T01:46:40+00:00"
+    assert main(["map", "info", str(path)]) == 0
+    assert "kitchen.map" in capsys.readouterr().out
+    assert path.read_bytes() == before
+
+
+def test_check_ends_with_the_reason_for_a_bad_file(path, capsys):
+    assert main(["map", "check", str(path)]) == 0
+    assert "whole, 5 keyframes and 43 frames" in capsys.readouterr().out
+    data = bytearray(path.read_bytes())
+    data[data.index(b"\xff\xd8") + 200] ^= 1     # in the image of a keyframe
+    path.write_bytes(data)
+    err = " ".join(fails(capsys, "map", "check", path).split())
+    assert "table keyframes, row" in err and "its checksum differs" in err
+    assert path.read_bytes() == bytes(data)
+    assert "no such map file" in fails(capsys, "map", "check", path.with_name("other.map"))
+
+
+def test_cut_makes_a_new_map_of_a_part(path, tmp_path, capsys):
+    out = tmp_path / "part.map"
+    assert main(["map", "cut", str(path), "--keyframes", "0,3-4", "--out", str(out)]) == 0
+    assert set(load(out).keyframes) == {0, 3, 4}
+    assert "exists already" in fails(capsys, "map", "cut", path, "--time", ":1", "--out", out)
+    assert "say which part" in fails(capsys, "map", "cut", path, "--out", tmp_path / "other")
+    assert "no keyframe" in fails(capsys, "map", "cut", path, "--near", "99,0,0,1", "--out",
+                                  tmp_path / "other")
+    with pytest.raises(SystemExit):
+        main(["map", "cut", str(path), "--keyframes", "all", "--out", str(out)])
+    assert "numbers and ranges" in capsys.readouterr().err
+
+
+def test_compact_leaves_a_file_that_is_in_use(path, capsys):
+    assert main(["map", "compact", str(path)]) == 0
+    database = Database.open(path)
+    assert "in use by another run" in fails(capsys, "map", "compact", path)
+    database.close()
+    assert len(load(path).keyframes) == 5
