@@ -8,10 +8,11 @@ confirmed.  The last writer folds the ``-wal`` file into the map; only a killed 
 
 import logging
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from filelock import BaseFileLock
 
@@ -27,6 +28,8 @@ from scenecode.slam.mapfile.schema import (
     newest_version,
 )
 from scenecode.slam.runtime import file_lock
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -80,16 +83,18 @@ class Database:
             raise
 
     @staticmethod
-    def open(path: Path) -> "Database":
-        """An existing file, migrated to the newest version.
+    def open(path: Path, read: Callable[[Path], T]) -> "tuple[Database, T]":
+        """An existing file, migrated to the newest version, and what ``read`` makes of it while
+        nobody else can change it; the file is opened for writing only after that.
 
-        Raises ``ResultError`` for a file that is missing, no map, of a newer version, or in use by
-        another run.
+        Raises what ``read`` raises, and ``ResultError`` for a file that is missing, no map, of a
+        newer version, or in use by another run.
         """
         require_header(path)
         lock = _lock(path)
         try:
-            return Database(path, _open(path), lock)
+            content = read(path)
+            return Database(path, _open(path), lock), content
         except BaseException:
             _release(path, lock)
             raise

@@ -142,11 +142,8 @@ def compact(path: str | Path) -> None:
 
     Raises ``ResultError`` as ``reading.load``, and while another run writes the file.
     """
-    path = Path(path)
-    load(path)      # a damaged file stays as it is
-    database = Database.open(path)
+    database, stored = Database.open(Path(path), load)
     try:
-        stored = load(path)     # nobody else can change it now
         used = {int(n) for entry in stored.frames.values() for n in np.unique(entry.keyframe)}
         needed = set()
         for number in used:

@@ -74,7 +74,7 @@ def test_cut_makes_a_new_map_of_a_part(path, tmp_path, capsys):
 
 def test_compact_leaves_a_file_that_is_in_use(path, capsys):
     assert main(["map", "compact", str(path)]) == 0
-    database = Database.open(path)
+    database, _ = Database.open(path, load)
     assert "in use by another run" in fails(capsys, "map", "compact", path)
     database.close()
     assert len(load(path).keyframes) == 5

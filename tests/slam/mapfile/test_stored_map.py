@@ -32,6 +32,10 @@ def path(tmp_path):
     return path
 
 
+def open_for_writing(path):
+    return Database.open(path, load)[0]
+
+
 def test_a_map_is_read_back_as_it_was(path, tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["map.scn"]
     original, found = stored_map(), check(path)
@@ -64,7 +68,7 @@ def test_other_files_are_refused(content, rule, tmp_path):
         path.mkdir()
     elif content is not None:
         path.write_bytes(content)
-    for opened in (load, Database.open, compact):
+    for opened in (load, open_for_writing, compact):
         with pytest.raises(ResultError, match=rule) as error:
             opened(path)
         assert str(path) in str(error.value)
@@ -77,7 +81,7 @@ def test_another_programs_database_is_refused(tmp_path):
         connection.execute("CREATE TABLE birds (name TEXT)")
     before = path.read_bytes()
     with pytest.raises(ResultError, match="no map file of scenecode"):
-        Database.open(path)
+        open_for_writing(path)
     assert path.read_bytes() == before
 
 
@@ -100,7 +104,7 @@ def test_a_file_of_a_newer_version_is_refused(path):
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA user_version = 99")
     before = path.read_bytes()
-    for opened in (load, Database.open, compact):
+    for opened in (load, open_for_writing, compact):
         with pytest.raises(ResultError, match="format 99 of a newer scenecode"):
             opened(path)
     assert path.read_bytes() == before
@@ -113,7 +117,7 @@ def test_a_file_of_an_older_version_is_migrated_by_who_writes_it(path, monkeypat
     before = path.read_bytes()
     assert difference(stored_map(), load(path)) < 1e-3
     assert path.read_bytes() == before
-    Database.open(path).close()
+    open_for_writing(path).close()
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (2,)
         assert connection.execute("SELECT count(*) FROM birds").fetchone() == (0,)
@@ -124,21 +128,21 @@ def test_a_trigger_in_a_file_is_refused(path):
     """It would run when the map is written."""
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TRIGGER t AFTER INSERT ON states BEGIN DELETE FROM links; END")
-    for opened in (load, Database.open):
+    for opened in (load, open_for_writing):
         with pytest.raises(ResultError, match="its tables are not those of a map"):
             opened(path)
 
 
 def test_what_was_committed_is_there_and_a_second_writer_is_refused(path):
-    database = Database.open(path)
+    database = open_for_writing(path)
     with pytest.raises(ResultError, match="in use by another run"):
-        Database.open(path)
+        open_for_writing(path)
     database.commit(moved(0))
     # readers need not wait
     moved_by = load(path).states[0].T_world_cam - stored_map().states[0].T_world_cam
     assert np.isclose(moved_by[:3, 3], 1).all()
     database.close()
-    Database.open(path).close()
+    open_for_writing(path).close()
 
 
 _WRITER = """
@@ -147,7 +151,7 @@ sys.path.insert(0, sys.argv[2])
 from pathlib import Path
 from support.stored_maps import moved
 from scenecode.slam.mapfile.database import Database
-database = Database.open(Path(sys.argv[1]))
+database, _ = Database.open(Path(sys.argv[1]), lambda path: None)
 database.commit(moved(2))
 print("committed", flush=True)
 sys.stdin.read()
@@ -161,19 +165,19 @@ def test_a_writer_of_another_process_counts_until_it_is_killed(path):
                           text=True) as other:
         assert other.stdout.readline() == "committed\n"
         with pytest.raises(ResultError, match="in use by another run"):
-            Database.open(path)
+            open_for_writing(path)
         other.kill()
     before = path.read_bytes()
     expected = stored_map().states[2].T_world_cam[0, 3] + 1
     assert load(path).states[2].T_world_cam[0, 3] == expected     # from the log beside it
     assert path.read_bytes() == before
-    Database.open(path).close()
+    open_for_writing(path).close()
     assert load(path).states[2].T_world_cam[0, 3] == expected
     assert [entry.name for entry in path.parent.iterdir()] == ["map.scn"]
 
 
 def test_a_full_disk_is_told_and_what_was_saved_stays(path):
-    database = Database.open(path)
+    database = open_for_writing(path)
     database.commit(moved(0))
     pages, = database._connection.execute("PRAGMA page_count").fetchone()
     database._connection.execute(f"PRAGMA max_page_count = {pages}")
@@ -198,7 +202,7 @@ def test_a_folder_that_cannot_be_written_is_told(path):
     path.parent.chmod(stat.S_IRUSR | stat.S_IXUSR)
     try:
         with pytest.raises(ResultError, match="cannot write beside"):
-            Database.open(path)
+            open_for_writing(path)
         assert load(path).keyframes
     finally:
         path.parent.chmod(stat.S_IRWXU)
@@ -259,7 +263,7 @@ def test_maps_of_other_networks_or_classes_do_not_become_one():
 
 
 def test_a_compact_file_has_every_keyframe_and_nothing_more(path):
-    database = Database.open(path)
+    database = open_for_writing(path)
     images = [(schema.KEYFRAMES, row) for row in large_keyframe_rows()]
     database.commit(Changes(images))
     database.commit(Changes(removed=[(schema.KEYFRAMES, row[:1]) for _, row in images]))
