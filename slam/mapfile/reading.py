@@ -97,8 +97,7 @@ def _read(connection: sqlite3.Connection, path: Path) -> StoredMap:
         sessions={entry.number: entry for entry in rows(SESSIONS, session_from_row)},
         keyframes={entry.number: entry for entry in rows(
             KEYFRAMES, lambda row: keyframe_from_row(row, size))},
-        states={entry.number: entry for entry in rows(
-            STATES, lambda row: state_from_row(row, meta))},
+        states={entry.number: entry for entry in rows(STATES, state_from_row)},
         geometries={entry.keyframe: entry for entry in rows(GEOMETRIES, geometry_from_row)},
         landmarks={entry.keyframe: entry for entry in rows(
             LANDMARKS, lambda row: landmarks_from_row(row, size))},
@@ -107,7 +106,7 @@ def _read(connection: sqlite3.Connection, path: Path) -> StoredMap:
         links=dict(rows(LINKS, link_from_row)),
         loops=tuple(rows(LOOPS, loop_from_row)),
         redirects={entry.keyframe: entry for entry in rows(REDIRECTS, redirect_from_row)},
-        prior=next(iter(list(rows(PRIORS, lambda row: prior_from_row(row, meta)))), None),
+        prior=next(iter(list(rows(PRIORS, prior_from_row))), None),
         frames=_joined_blocks(blocks, path))
 
 
@@ -130,6 +129,10 @@ def _require_consistent(stored: StoredMap) -> None:
     """``ValueError`` with the rule between records that is broken."""
     known = stored.keyframes.keys()
     _require(stored.states.keys() == known, "a keyframe has no pose, or a pose no keyframe")
+    sizes = {(len(state.code_depth), len(state.code_semantic)) for state in stored.states.values()}
+    if stored.prior is not None:
+        sizes.add((stored.prior.codes_depth.shape[1], stored.prior.codes_semantic.shape[1]))
+    _require(len(sizes) <= 1, "codes have different sizes")
     _require(stored.next_number > max(known, default=-1), "the number of the next keyframe is one "
              "that was used")
     _require(all(k.session in stored.sessions for k in stored.keyframes.values()),

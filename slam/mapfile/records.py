@@ -24,11 +24,9 @@ class MapMeta:
     classes: ClassSet
     #: YAML text of the configuration
     config: str
-    #: size of the network's images, and of its two codes
+    #: size of the network's images
     width: int
     height: int
-    depth_code: int
-    semantic_code: int
     #: version of scenecode that wrote the file last
     version: str
     #: seconds since 1970: when the file was made and last written

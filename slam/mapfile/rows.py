@@ -51,7 +51,7 @@ Row = tuple[Any, ...]
 BLOCK = 256
 #: Numbers of keyframes, frames, sessions and components are below this.
 MAX_NUMBER = 1 << 31
-#: Width, height and size of a code at most.
+#: Width and height at most.
 _MAX_SIZE = 1 << 14
 #: |ln metres| of a landmark at most.
 _MAX_LOG_DEPTH = 20.0
@@ -108,8 +108,7 @@ def meta_rows(meta: MapMeta) -> list[Row]:
     facts = {
         "model": meta.model, "fingerprint": meta.fingerprint,
         "classes": json.dumps(meta.classes.to_json()), "config": meta.config,
-        "width": meta.width, "height": meta.height, "depth_code": meta.depth_code,
-        "semantic_code": meta.semantic_code, "version": meta.version,
+        "width": meta.width, "height": meta.height, "version": meta.version,
         "created": repr(meta.created), "updated": repr(meta.updated)}
     return [(name, str(value)) for name, value in facts.items()]
 
@@ -126,7 +125,6 @@ def meta_from_rows(facts: Mapping[str, str]) -> MapMeta:
         meta = MapMeta(
             model=facts["model"], fingerprint=facts["fingerprint"], classes=classes,
             config=facts["config"], width=int(facts["width"]), height=int(facts["height"]),
-            depth_code=int(facts["depth_code"]), semantic_code=int(facts["semantic_code"]),
             version=facts["version"], created=float(facts["created"]),
             updated=float(facts["updated"]))
     except KeyError as error:
@@ -134,7 +132,6 @@ def meta_from_rows(facts: Mapping[str, str]) -> MapMeta:
     except (DataError, TypeError, OverflowError, RecursionError) as error:
         raise ValueError(f"the class set cannot be used: {error}") from error
     if not all(2 <= n <= _MAX_SIZE for n in (meta.width, meta.height)) \
-            or not all(0 <= n <= _MAX_SIZE for n in (meta.depth_code, meta.semantic_code)) \
             or not all(0 <= time < _MAX_TIME for time in (meta.created, meta.updated)):
         raise ValueError("a size or time is impossible")
     return meta
@@ -197,13 +194,13 @@ def state_row(state: StoredState) -> Row:
             pack_array(state.code_depth, "<f4"), pack_array(state.code_semantic, "<f4"))
 
 
-def state_from_row(row: Row, meta: MapMeta) -> StoredState:
+def state_from_row(row: Row) -> StoredState:
     number, component, scale, T, code_depth, code_semantic = row
     require_scale(scale)
     return StoredState(
         number=number, component=component, scale=scale, T_world_cam=unpack_pose(T),
-        code_depth=unpack_array(code_depth, "<f4", meta.depth_code),
-        code_semantic=unpack_array(code_semantic, "<f4", meta.semantic_code))
+        code_depth=unpack_array(code_depth, "<f4", -1),
+        code_semantic=unpack_array(code_semantic, "<f4", -1))
 
 
 def geometry_row(geometry: StoredGeometry) -> Row:
@@ -289,25 +286,23 @@ def redirect_from_row(row: Row) -> StoredRedirect:
 
 
 def prior_row(prior: StoredPrior) -> Row:
-    codes = np.concatenate([prior.codes_depth, prior.codes_semantic], 1)
     return (0, pack_array(np.array(prior.numbers), "<i4"), pack_poses(prior.T_world_cam),
-            pack_array(codes, "<f4"), pack_array(prior.value, "<f4"),
-            pack_array(prior.jacobian, "<f4"))
+            pack_array(prior.codes_depth, "<f4"), pack_array(prior.codes_semantic, "<f4"),
+            pack_array(prior.value, "<f4"), pack_array(prior.jacobian, "<f4"))
 
 
-def prior_from_row(row: Row, meta: MapMeta) -> StoredPrior:
-    _, numbers, T, codes, value, jacobian = row
+def prior_from_row(row: Row) -> StoredPrior:
+    _, numbers, T, codes_depth, codes_semantic, value, jacobian = row
     keyframes = tuple(unpack_array(numbers, "<i4", -1).tolist())
-    code = meta.depth_code + meta.semantic_code
     poses, residuals = unpack_poses(T), unpack_array(value, "<f4", -1)
-    if len(poses) != len(keyframes):
+    if not keyframes or len(poses) != len(keyframes):
         raise ValueError(f"{len(poses)} poses of {len(keyframes)} keyframes")
-    depth, semantic = np.split(unpack_array(codes, "<f4", len(keyframes), code),
-                               [meta.depth_code], 1)
+    codes = [unpack_array(data, "<f4", -1).reshape(len(keyframes), -1)
+             for data in (codes_depth, codes_semantic)]
+    columns = len(keyframes) * (6 + codes[0].shape[1] + codes[1].shape[1])
     return StoredPrior(
-        numbers=keyframes, T_world_cam=poses, codes_depth=depth, codes_semantic=semantic,
-        value=residuals,
-        jacobian=unpack_array(jacobian, "<f4", len(residuals), len(keyframes) * (6 + code)))
+        numbers=keyframes, T_world_cam=poses, codes_depth=codes[0], codes_semantic=codes[1],
+        value=residuals, jacobian=unpack_array(jacobian, "<f4", len(residuals), columns))
 
 
 # --- frames ------------------------------------------------------------------------------

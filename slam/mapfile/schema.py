@@ -11,7 +11,7 @@ APPLICATION_ID = 0x73636E63
 ColumnType = type[int] | type[float] | type[str] | type[bytes]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Table:
     """A table; its rows end with a ``checksum`` of their other values (``rows.checksum``)."""
 
@@ -50,8 +50,8 @@ REDIRECTS = Table("redirects", {
     "scale_heir": float})
 FRAMES = Table("frames", {"session": int, "block": int, "frames": bytes}, key=2)
 PRIORS = Table("priors", {
-    "number": int, "keyframes": bytes, "T_world_cam": bytes, "codes": bytes, "value": bytes,
-    "jacobian": bytes})
+    "number": int, "keyframes": bytes, "T_world_cam": bytes, "codes_depth": bytes,
+    "codes_semantic": bytes, "value": bytes, "jacobian": bytes})
 
 TABLES = (META, SESSIONS, KEYFRAMES, STATES, GEOMETRIES, LANDMARKS, OBSERVATIONS, LINKS, LOOPS,
           REDIRECTS, FRAMES, PRIORS)
@@ -80,7 +80,7 @@ _VERSION_1 = (
     "CREATE TABLE frames (session INTEGER, block INTEGER, frames BLOB, checksum INTEGER,"
     " PRIMARY KEY (session, block))",
     "CREATE TABLE priors (number INTEGER PRIMARY KEY, keyframes BLOB, T_world_cam BLOB,"
-    " codes BLOB, value BLOB, jacobian BLOB, checksum INTEGER)",
+    " codes_depth BLOB, codes_semantic BLOB, value BLOB, jacobian BLOB, checksum INTEGER)",
 )
 
 Migration = Callable[[sqlite3.Connection], None]

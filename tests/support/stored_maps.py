@@ -28,8 +28,7 @@ from scenecode.slam.mapfile.schema import STATES
 WIDTH, HEIGHT = 32, 24
 CODE = 4
 META = MapMeta(model="made-up", fingerprint="0" * 64, classes=NYU13, config="width: 32\n",
-               width=WIDTH, height=HEIGHT, depth_code=CODE, semantic_code=CODE, version="0",
-               created=1e9, updated=1e9)
+               width=WIDTH, height=HEIGHT, version="0", created=1e9, updated=1e9)
 
 
 def pose(rng: np.random.Generator) -> np.ndarray:
