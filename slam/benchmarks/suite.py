@@ -2,20 +2,25 @@
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from rich.console import Console
 from rich.status import Status
 
 from scenecode.core.console import escape, make_console
-from scenecode.core.errors import ConfigError
+from scenecode.core.errors import ConfigError, ScenecodeError
+from scenecode.core.jobs import completed, open_executor
+from scenecode.networks.inference.checkpoint import load_predictor
 from scenecode.networks.prediction import Predictor
 from scenecode.slam.benchmarks.score_table import cells, markdown_table, write_results
 from scenecode.slam.benchmarks.sequences import (
     SequenceConfig,
+    SuiteConfig,
     add_sequence_arguments,
     add_system_arguments,
     listed_sequences,
@@ -38,6 +43,8 @@ COLUMNS = (("ate_m", "ATE m", 1, 3), ("zero_motion_ate_m", "never moves m", 1, 3
 #: Files written together with the plots.
 RESULTS, TABLE = "results.json", "table.md"
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Row:
@@ -48,21 +55,42 @@ class Row:
     scores: dict[str, float]
 
 
-def run_sequence(sequence: SequenceConfig, config: SlamConfig, predictor: Predictor,
-                 advance: Callable[[int], None] = lambda frame: None
-                 ) -> tuple[list[Row], dict[str, Trajectory]]:
-    """Run one sequence and score it, with the others' trajectories; also returns the paths, the
-    truth under ``truth``.  ``advance`` is called with the index of every frame.
+@dataclass(frozen=True)
+class Job:
+    """A sequence to be run; the network is loaded where that is done."""
+
+    sequence: SequenceConfig
+    config: SlamConfig
+    #: as ``--model`` gives it
+    model: str | None
+
+
+@dataclass(frozen=True)
+class Found:
+    """What came of a sequence."""
+
+    rows: list[Row]
+    #: of each system; the truth under ``truth``
+    paths: dict[str, Trajectory]
+
+
+def run_job(job: Job) -> Found:
+    """``run_sequence`` of a job, in whichever process."""
+    return run_sequence(job.sequence, job.config, load_predictor(job.model, job.config.device))
+
+
+def run_sequence(sequence: SequenceConfig, config: SlamConfig, predictor: Predictor) -> Found:
+    """Run one sequence and score it, with the others' trajectories.
 
     Raises ``ResultError`` for a source without true poses.
     """
     others = sequence.others()
     with closing(sequence.open(config.width, config.height)) as source:
-        run = run_source(sequence.title, source, config, predictor, advance)
+        run = run_source(sequence.title, source, config, predictor)
     rows = [Row(sequence.title, OURS, run.scores),
             *(Row(sequence.title, name, path_scores(run.truth, path))
               for name, path in others.items())]
-    return rows, {"truth": run.truth, OURS: run.path, **others}
+    return Found(rows, {"truth": run.truth, OURS: run.path, **others})
 
 
 def markdown(rows: Sequence[Row]) -> str:
@@ -83,6 +111,7 @@ def results(rows: Sequence[Row]) -> dict:
 EXAMPLES = """examples:
   scenecode evaluate sequence rooms:21 rooms:22 --out results
   scenecode evaluate sequence --suite real --out results    shipped list; below SCENECODE_DATA
+  scenecode evaluate sequence --suite rooms --workers 4 --out results
   scenecode evaluate sequence desk/ --compare ORB-SLAM3=orb.txt --out results"""
 
 
@@ -94,36 +123,60 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="DIR", required=True,
                         help=f"gets {TABLE}, {RESULTS}, and a plot and the paths of each "
                         "sequence")
+    parser.add_argument("--workers", type=int, default=1, metavar="N",
+                        help="sequences at the same time, in processes of their own from 2 on "
+                        "(default %(default)s); frames/s are fewer then")
+    parser.add_argument("--cluster", metavar="ADDRESS",
+                        help="run by the workers of the Dask scheduler at this address instead; "
+                        "paths must be the same there")
     add_system_arguments(parser)
 
 
 def main(args: argparse.Namespace) -> int:
-    """Run ``scenecode evaluate sequence``; Ctrl-C prints what there is.  Returns the status."""
+    """Run ``scenecode evaluate sequence``; Ctrl-C prints what there is.  Returns the status: 1
+    when a sequence failed, which is told and leaves the others alone."""
     if args.compare and len(args.sources) != 1:
         raise ConfigError("--compare belongs to one SOURCE; for several, list them in a suite "
                           "file with 'compare: [NAME=FILE]' each")
     suite = listed_sequences(args, tuple(args.compare))
-    config, predictor = load_system(args)
-    out = Path(args.out)
-    rows: list[Row] = []
+    config, _ = load_system(args)  # wrong settings and weights are an error here
+    jobs = [Job(sequence, config, args.model) for sequence in suite.sequences]
+    rows: dict[str, list[Row]] = {}
+    failed = 0
     console = make_console(stderr=True)
     try:
-        for sequence in suite.sequences:
-            with console.status(escape(sequence.title)) as status:
-                found, paths = run_sequence(sequence, config, predictor,
-                                            partial(_show_frame, status, sequence.title))
-            rows += found
-            # complete after every sequence
-            _write(out, rows, found[0].sequence, paths, config)
+        with console.status("") as status, open_executor(args.workers, args.cluster) as executor:
+            for done in completed(executor, run_job, jobs, partial(_show_start, status)):
+                title = done.job.sequence.title
+                if done.result is None:
+                    failed += 1
+                    _tell_failure(console, title, done.error)
+                    continue
+                rows[title] = done.result.rows
+                # complete after every sequence
+                _write(Path(args.out), _in_order(rows, suite), title, done.result.paths, config)
     except KeyboardInterrupt:
-        console.print(f"interrupted after {len({row.sequence for row in rows})} of "
-                      f"{len(suite.sequences)} sequences")
-    print(json.dumps(results(rows)) if args.json else markdown(rows))
-    return 0
+        console.print(f"interrupted after {len(rows)} of {len(jobs)} sequences")
+    if rows:
+        listed = _in_order(rows, suite)
+        print(json.dumps(results(listed)) if args.json else markdown(listed))
+    return 1 if failed else 0
 
 
-def _show_frame(status: Status, title: str, frame: int) -> None:
-    status.update(escape(f"{title}: frame {frame}"))
+def _in_order(rows: Mapping[str, list[Row]], suite: SuiteConfig) -> list[Row]:
+    """The rows of the sequences that are done, in the order of the suite."""
+    return [row for sequence in suite.sequences for row in rows.get(sequence.title, [])]
+
+
+def _show_start(status: Status, job: Job) -> None:
+    status.update(escape(job.sequence.title))
+
+
+def _tell_failure(console: Console, title: str, error: Exception | None) -> None:
+    if isinstance(error, ScenecodeError):
+        console.print(f"{title}: {error}", soft_wrap=True)
+    else:
+        _log.error("%s", title, exc_info=error)
 
 
 def _write(out: Path, rows: Sequence[Row], title: str, paths: dict[str, Trajectory],

@@ -104,6 +104,18 @@ def test_an_interrupt_prints_what_there_is(evaluate, tmp_path, monkeypatch):
     assert status == 0 and list(found) == ["rooms:1:9"] and "after 1 of 2 sequences" in err
 
 
+@pytest.mark.slow
+def test_two_processes_give_the_same_and_a_failure_leaves_the_others_alone(evaluate, tmp_path):
+    sequences = ("rooms:1:9", str(tmp_path / "absent.mp4"), "rooms:2:9")
+    status, alone, err = evaluate(*sequences, "--out", tmp_path / "one")
+    assert status == 1 and "absent.mp4: no such file" in err
+    status, found, err = evaluate(*sequences, "--out", tmp_path / "two", "--workers", "2")
+    assert status == 1 and "absent.mp4: no such file" in err
+    assert list(found) == list(alone) == ["rooms:1:9", "rooms:2:9"]
+    for title in found:
+        assert found[title][OURS]["ate_m"] == pytest.approx(alone[title][OURS]["ate_m"], rel=0.02)
+
+
 @pytest.mark.parametrize("arguments, message", [
     ([], "nothing to run"),
     (["rooms:1:9", "rooms:2:9", "--compare", "a=b.txt"], "belongs to one SOURCE"),
