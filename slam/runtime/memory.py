@@ -1,6 +1,9 @@
-"""How much memory a process took."""
+"""How much memory processes take."""
 
+import os
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 if sys.platform == "win32":
     import ctypes
@@ -32,3 +35,32 @@ else:
         """The largest resident size that this process ever had."""
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return peak / (1024 * 1024 if sys.platform == "darwin" else 1024)
+
+
+if sys.platform == "linux":
+    _PAGE_MB = os.sysconf("SC_PAGE_SIZE") / (1024 * 1024)
+
+    def resident_mb() -> float:
+        """The present resident size of this process and all that it started, together."""
+        return _PAGE_MB * sum(_resident_pages(process) for process in _family(os.getpid()))
+
+    def _family(process: int) -> Iterator[int]:
+        yield process
+        for file in Path(f"/proc/{process}/task").glob("*/children"):
+            try:
+                children = file.read_text().split()
+            except OSError:     # a thread that ended meanwhile
+                continue
+            for child in children:
+                yield from _family(int(child))
+
+    def _resident_pages(process: int) -> int:
+        try:
+            return int(Path(f"/proc/{process}/statm").read_text().split()[1])
+        except OSError:         # it ended meanwhile
+            return 0
+else:
+    def resident_mb() -> float:
+        """The largest resident size that this process ever had: the present one, and those of
+        other processes, are not to be had everywhere."""
+        return peak_memory_mb()
