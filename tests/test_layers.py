@@ -41,6 +41,7 @@ FLOORS = (
     ("slam.output",),
     ("slam",),
     ("slam.benchmarks", "viewer"),
+    ("slam.benchmarks.soak",),
     ("cli",),
     ("",),
 )

@@ -13,6 +13,7 @@ from scenecode.cli.config import requested_config
 from scenecode.cli.run import add_run_arguments
 from scenecode.core.errors import ConfigError
 from scenecode.core.text_file import read_text
+from scenecode.slam.benchmarks.sequences import file_stem
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def read_list(path: str | Path, each: str = "") -> list[Entry]:
             args = parse_arguments(arguments)
         except (ValueError, ConfigError) as error:
             raise ConfigError(f"{path}, line {number}: {error}") from error
-        entries.append(Entry(_file_name(args.name or _end_of(args.source)), arguments))
+        entries.append(Entry(file_stem(args.name or _end_of(args.source)), arguments))
     if not entries:
         raise ConfigError(f"{path}: lists no recording; write one a line, SOURCE [options of "
                           "scenecode run]")
@@ -96,8 +97,3 @@ def _words(line: str) -> list[str]:
 
 def _end_of(source: str) -> str:
     return Path(source).name or source
-
-
-def _file_name(name: str) -> str:
-    plain = "".join(c if c.isalnum() or c in "-_." else "_" for c in name)
-    return f"_{plain[1:]}" if plain.startswith(".") else plain

@@ -58,6 +58,8 @@ COMMANDS: dict[str, Command | Group] = {
     "bench": Group("measure speed", {
         "network": Command("time the network for one keyframe",
                            "scenecode.networks.evaluation.bench"),
+        "soak": Command("hours of camera: memory, keyframes and lag over time",
+                        "scenecode.slam.benchmarks.soak.command"),
     }),
     "map": Group("look after the files that run --map keeps", {
         "info": Command("what is in a map file", "scenecode.cli.map", "add_info_arguments",

@@ -74,6 +74,12 @@ class SequenceConfig:
                 raise ValueError(f"compare '{entry}': expected NAME=FILE with a TUM trajectory")
 
 
+def file_stem(title: str) -> str:
+    """A title as the name of a file or folder, on every file system and not hidden."""
+    plain = "".join(c if c.isalnum() or c in "-_." else "_" for c in title)
+    return f"_{plain[1:]}" if plain.startswith(".") else plain
+
+
 @dataclass(frozen=True)
 class SuiteConfig:
     """A list of sequences, as YAML gives it."""

@@ -23,6 +23,7 @@ from scenecode.slam.benchmarks.sequences import (
     SuiteConfig,
     add_sequence_arguments,
     add_system_arguments,
+    file_stem,
     listed_sequences,
     load_system,
     path_scores,
@@ -181,7 +182,7 @@ def _tell_failure(console: Console, title: str, error: Exception | None) -> None
 
 def _write(out: Path, rows: Sequence[Row], title: str, paths: dict[str, Trajectory],
            config: SlamConfig) -> None:
-    stem = "".join(c if c.isalnum() or c in "-_." else "_" for c in title)
+    stem = file_stem(title)
     write_results(out, {TABLE: markdown(rows), RESULTS: json.dumps(results(rows), indent=1)},
                   config)
     write_tum(out / f"{stem}.txt", paths[OURS])

@@ -1,0 +1,1 @@
+"""Hours of camera, with losses, blackouts and restarts, and what they cost."""
