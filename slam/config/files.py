@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from scenecode.core.errors import ConfigError
 from scenecode.core.strict_config import from_mapping, load_yaml, override, to_mapping
 from scenecode.slam.config.renamed import RENAMED
 from scenecode.slam.config.setting import description, is_basic
@@ -30,6 +31,18 @@ def load_config(path: str | Path, name: str = "") -> SlamConfig:
     an earlier version with what replaces it, and for a value that is not allowed.
     """
     return from_mapping(SlamConfig, load_yaml(path), name or str(path), RENAMED)
+
+
+def parse_config(text: str, name: str) -> SlamConfig:
+    """The configuration in a YAML text, as ``config_text`` writes it; ``name`` stands for it in
+    messages.  Raises as ``load_config``."""
+    try:
+        mapping = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{name}: not valid YAML: {error}") from error
+    if not isinstance(mapping, dict):
+        raise ConfigError(f"{name}: must be a mapping of settings")
+    return from_mapping(SlamConfig, mapping, name, RENAMED)
 
 
 def changed(config: SlamConfig, assignment: str) -> SlamConfig:

@@ -12,6 +12,9 @@ from scenecode.slam.mapfile.reading import load
 from scenecode.slam.mapfile.records import StoredFrames, StoredMap
 from scenecode.slam.mapfile.schema import REDIRECTS, SESSIONS
 
+#: Seconds between two sessions whose times overlap.
+_PAUSE = 1.0
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -122,6 +125,33 @@ def united(first: StoredMap, second: StoredMap) -> StoredMap:
         frames=first.frames | {session(n): _renumbered(entry, keyframe)
                                for n, entry in second.frames.items()},
         next_number=keyframe(second.next_number))
+
+
+def on_one_timeline(stored: StoredMap) -> StoredMap:
+    """The map with the frames of all sessions in one order of time: the indices of a later session
+    follow those of the one before, and so do its times, by a second, unless they are later anyway.
+    """
+    frames, shifts, last_time, next_index = {}, {}, -np.inf, 0
+    for number in sorted(stored.sessions):
+        stamps = [k.timestamp for k in stored.keyframes.values() if k.session == number]
+        indices = [k.frame_index for k in stored.keyframes.values() if k.session == number]
+        if number in stored.frames:
+            stamps += stored.frames[number].timestamp[[0, -1]].tolist()
+            indices += stored.frames[number].index[[0, -1]].tolist()
+        if not stamps:
+            continue
+        time = 0.0 if min(stamps) > last_time else last_time + _PAUSE - min(stamps)
+        index = 0 if min(indices) >= next_index else next_index - min(indices)
+        last_time, next_index = max(stamps) + time, max(indices) + index + 1
+        shifts[number] = time, index
+        if number in stored.frames:
+            entry = stored.frames[number]
+            frames[number] = replace(entry, timestamp=entry.timestamp + time,
+                                     index=entry.index + index)
+    keyframes = {n: replace(entry, timestamp=entry.timestamp + shifts[entry.session][0],
+                            frame_index=entry.frame_index + shifts[entry.session][1])
+                 for n, entry in stored.keyframes.items()}
+    return replace(stored, keyframes=keyframes, frames=frames)
 
 
 def require_joinable(first: StoredMap, second: StoredMap, names: tuple[str, str]) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from scenecode.core.errors import ResultError
 from scenecode.slam.mapfile.database import damaged, reading
-from scenecode.slam.mapfile.records import StoredFrames, StoredMap
+from scenecode.slam.mapfile.records import MapMeta, StoredFrames, StoredMap
 from scenecode.slam.mapfile.rows import (
     BLOCK,
     ImageSize,
@@ -192,12 +192,11 @@ def _require(holds: bool, rule: str) -> None:
         raise ValueError(rule)
 
 
-def require_same_network(stored: StoredMap, path: str | Path, fingerprint: str,
-                         model: str) -> None:
-    """Raises ``ResultError`` unless the map was made with this network: codes mean nothing to
-    another one."""
-    if stored.meta.fingerprint != fingerprint:
-        raise ResultError(f"{path} was made with the network '{stored.meta.model}' "
-                          f"({stored.meta.fingerprint[:12]}), this is '{model}' "
-                          f"({fingerprint[:12]}), which cannot read its codes; give --model "
-                          f"{stored.meta.model}")
+def require_same_network(meta: MapMeta, path: str | Path, fingerprint: str, model: str) -> None:
+    """Raises ``ResultError`` unless the map of a file was made with this network: its codes mean
+    nothing to another one."""
+    if meta.fingerprint != fingerprint:
+        raise ResultError(f"{path} was made with the network '{meta.model}' "
+                          f"({meta.fingerprint[:12]}), this is '{model}' ({fingerprint[:12]}), "
+                          "which cannot read its codes; give --model with the weights that made "
+                          "the map")
