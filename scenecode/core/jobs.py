@@ -4,6 +4,7 @@
 raises, or whose process dies, fails alone.
 """
 
+import asyncio
 import os
 import signal
 import threading
@@ -303,12 +304,12 @@ def _connected(address: str) -> "Client":
                           "pip install 'scenecode[cluster]'") from error
     try:
         client: Any = Client(address, timeout=_CLUSTER_TIMEOUT)
-    except (OSError, ValueError) as error:  # a timeout is an OSError
+    except (OSError, ValueError, asyncio.TimeoutError) as error:
         raise ConfigError(f"no Dask scheduler answers at {address} ({error}); start one by "
                           "dask scheduler, and give its address, tcp://HOST:8786") from error
     try:
         client.wait_for_workers(1, timeout=_CLUSTER_TIMEOUT)
-    except OSError as error:
+    except asyncio.TimeoutError as error:
         client.close()
         raise ConfigError(f"the cluster {address} has no workers; start some by dask worker "
                           f"{address} --nthreads 1") from error

@@ -89,6 +89,16 @@ def test_workers_of_several_threads_are_refused():
             pass
 
 
+@pytest.mark.slow
+def test_a_cluster_without_workers_is_refused(monkeypatch):
+    distributed = pytest.importorskip("distributed", reason="pip install -e '.[cluster]'")
+    monkeypatch.setattr("scenecode.core.jobs._CLUSTER_TIMEOUT", 1)
+    with distributed.LocalCluster(n_workers=0, dashboard_address=":0", processes=False) as none, \
+            pytest.raises(ConfigError, match="has no workers"):
+        with open_executor(cluster=none.scheduler_address):
+            pass
+
+
 def test_no_workers_are_refused():
     with pytest.raises(ConfigError, match="0 workers"):
         with open_executor(workers=0):

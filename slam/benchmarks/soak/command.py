@@ -4,7 +4,7 @@ import argparse
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -191,11 +191,15 @@ class Soak:
                             "second_quarter": float(np.median(memory[quarter:2 * quarter]
                                                               if len(memory) > 1 else memory)),
                             "last_quarter": float(np.median(memory[-quarter:]))},
-            "lag_max_ms": max((s.lag_max_ms or 0.0 for s in self.samples), default=0.0),
-            "output_lag_max_ms": max((s.output_lag_max_ms or 0.0 for s in self.samples),
-                                     default=0.0),
+            "lag_max_ms": _largest(s.lag_max_ms for s in self.samples),
+            "output_lag_max_ms": _largest(s.output_lag_max_ms for s in self.samples),
             "tracked_share": {kind: tracked[kind] / shown[kind] for kind in sorted(shown)},
             "sessions": [vars(session) for session in self.sessions]}
+
+
+def _largest(values: Iterable[float | None]) -> float | None:
+    """None where none is known."""
+    return max((value for value in values if value is not None), default=None)
 
 
 def _text(summary: dict[str, Any]) -> str:
@@ -206,6 +210,10 @@ def _text(summary: dict[str, Any]) -> str:
             f"{len(summary['sessions'])} sessions\n"
             f"resident memory: peak {memory['peak']:.0f} MB, median of the second quarter "
             f"{memory['second_quarter']:.0f} MB, of the last {memory['last_quarter']:.0f} MB\n"
-            f"longest lag to the map {summary['lag_max_ms']:.0f} ms, to the disk "
-            f"{summary['output_lag_max_ms']:.0f} ms\n"
+            f"longest lag to the map {_ms(summary['lag_max_ms'])}, to the disk "
+            f"{_ms(summary['output_lag_max_ms'])}\n"
             f"tracked: {shares}\n")
+
+
+def _ms(lag: float | None) -> str:
+    return "unknown" if lag is None else f"{lag:.0f} ms"
