@@ -5,7 +5,8 @@ Photometric (equation 6), geometric (equation 7), semantic (equation 8), the zer
 views (A, B); a derivative is by a ``Block``: one view's parameters of one group.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ from torch import Tensor
 from scenecode.optim.geometry.camera import MIN_DEPTH
 from scenecode.optim.geometry.proximity import depth_with_jacobian
 from scenecode.optim.imaging.lookup import sample_views, sample_views_with_gradient
-from scenecode.optim.warp import CodedPixels, Warp
+from scenecode.optim.warp import CodedPixels, Warp, by_codes
 
 
 class Group(Enum):
@@ -36,7 +37,7 @@ class View(Enum):
 
 
 class Block(NamedTuple):
-    """A key of ``Residual.jacobians``."""
+    """A key of Jacobians."""
 
     group: Group
     view: View
@@ -59,6 +60,56 @@ class Residual:
 
 
 @dataclass(frozen=True)
+class Motion:
+    """Derivatives of residuals by what moves A's pixels in B.
+
+    Both poses act by one motion, and A's depth code by A's proximity, of which the derivative by
+    the code is the same in all pairs with this A: sums over pixels can be made of these factors
+    (``scenecode.optim.solvers.pair_sums``).
+    """
+
+    #: (P, N, R, 6) by the motion of A's points in B, and that by the poses of A and B (P, 6, 12)
+    by_motion: Tensor
+    motion_J_poses: Tensor
+    #: (P, N, R) by A's proximity, or by the points' ln depth
+    by_depth: Tensor
+
+    def by_poses(self) -> Tensor:
+        """(P, N * R, 12) by the poses of A and B."""
+        return self.by_motion.flatten(1, 2) @ self.motion_J_poses
+
+
+@dataclass(frozen=True)
+class Jacobian:
+    """Derivatives of the residuals of P pairs; what is absent has no influence, or is fixed."""
+
+    #: by poses and A's depth
+    motion: Motion | None = None
+    #: (P, N, R, size) each
+    blocks: dict[Block, Tensor] = field(default_factory=dict)
+    #: (V, N, R, size) each, by parameters of A: the same in all pairs with this A
+    of_views: dict[Block, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PairResidual:
+    """N residual vectors of R entries for each of P pairs."""
+
+    #: (P, N, R)
+    value: Tensor
+    #: gives the derivatives for some of the pairs, in memory of their own: they are needed only
+    #: where a step is taken, and a few pairs at a time fit into a processor's caches
+    jacobian: Callable[[slice], Jacobian]
+    #: parameters of the largest of the Jacobian's blocks
+    width: int = 0
+
+    def lengths(self) -> Tensor:
+        """(P, N) of the residual vectors."""
+        value = self.value
+        return value[..., 0].abs() if value.shape[-1] == 1 else value.norm(dim=-1)
+
+
+@dataclass(frozen=True)
 class DepthMaps:
     """Proximity of V views as maps, linear in their depth codes."""
 
@@ -70,7 +121,17 @@ class DepthMaps:
 
     def proximity(self, codes: Tensor) -> Tensor:
         """(V, H, W, 1) at depth codes (V, Kd)."""
-        return self.prox_zero + self.prox_J_code @ codes[:, None, :, None]
+        return self.prox_zero + by_codes(self.prox_J_code.flatten(1, 2), codes).view_as(
+            self.prox_zero)
+
+
+@dataclass(frozen=True)
+class PixelLabels:
+    """Class probabilities at N pixels of V views: (V, N, C), and their derivative by the views'
+    semantic codes (V, N, C, Ks)."""
+
+    prob: Tensor
+    prob_J_code: Tensor
 
 
 @dataclass(frozen=True)
@@ -83,21 +144,23 @@ class LabelMaps:
 
     def logits(self, codes: Tensor) -> Tensor:
         """(V, H, W, C) at semantic codes (V, Ks)."""
-        C = self.logits_zero.shape[-1]
-        J = self.logits_J_code.unflatten(-1, (C, -1))
-        return self.logits_zero + (J @ codes[:, None, None, :, None])[..., 0]
+        J = self.logits_J_code.view(len(codes), -1, codes.shape[1])
+        return self.logits_zero + by_codes(J, codes).view_as(self.logits_zero)
 
 
 def photometric(intensity_a: Tensor, seen: Tensor, seen_J_pixel: Tensor, warp: Warp,
-                gain: Tensor, offset: Tensor) -> Residual:
+                gain: Tensor, offset: Tensor) -> PairResidual:
     """``gain * I_A[u] + offset - I_B[w(u)]`` (P, N, 1), given the look-up in B (P, N, 1) and
     its derivative (P, N, 1, 2); gain and offset (P, 1) are constants here."""
-    value = (gain * intensity_a + offset)[..., None] - seen
-    pose_a, pose_b, depth_a = warp.chain(_by_point(-seen_J_pixel, warp))
-    return Residual(value, {POSE_A: pose_a, POSE_B: pose_b, DEPTH_A: depth_a})
+    def jacobian(pairs: slice) -> Jacobian:
+        warped = warp.of(pairs)
+        return Jacobian(motion=_motion(warped, warped.by_point(-seen_J_pixel[pairs])))
+
+    value = torch.addcmul(offset, gain, intensity_a)[..., None] - seen
+    return PairResidual(value=value, jacobian=jacobian)
 
 
-def geometric(maps: DepthMaps, codes: Tensor, views_b: Tensor, warp: Warp) -> Residual:
+def geometric(maps: DepthMaps, codes: Tensor, views_b: Tensor, warp: Warp) -> PairResidual:
     """``ln D_B[w(u)] - ln [T_BA pi^-1(u, D_A[u])]_z`` (P, N, 1), for codes (V, Kd).
 
     Logarithms, since the network's error grows with depth.  They are to first order the same
@@ -109,21 +172,24 @@ def geometric(maps: DepthMaps, codes: Tensor, views_b: Tensor, warp: Warp) -> Re
     """
     prox, prox_J_pixel = sample_views_with_gradient(maps.proximity(codes), views_b, warp.pixels)
     seen, seen_J_prox = depth_with_jacobian(prox, maps.average_depth[views_b, None])
-    warped = warp.x_b[..., 2:].clamp(min=MIN_DEPTH)
-    log_J_prox = seen_J_prox / seen
-    value_J_x = log_J_prox[..., None] * _by_point(prox_J_pixel, warp)
-    value_J_x[..., 2] -= 1 / warped
-    pose_a, pose_b, depth_a = warp.chain(value_J_x)
-    code_J = sample_views(maps.prox_J_code, views_b, warp.pixels)
-    return Residual(seen.log() - warped.log(),
-                    {POSE_A: pose_a, POSE_B: pose_b, DEPTH_A: depth_a,
-                     DEPTH_B: (log_J_prox * code_J)[..., None, :]})
+    z = warp.x_b[..., 2:].clamp(min=MIN_DEPTH)
+
+    def jacobian(pairs: slice) -> Jacobian:
+        warped = warp.of(pairs)
+        log_J_prox = seen_J_prox[pairs] / seen[pairs]
+        value_J_x = warped.by_point(log_J_prox[..., None] * prox_J_pixel[pairs])
+        value_J_x[..., 2] -= 1 / z[pairs]
+        code_J = sample_views(maps.prox_J_code, views_b[pairs], warped.pixels)
+        return Jacobian(motion=_motion(warped, value_J_x),
+                        blocks={DEPTH_B: code_J.mul_(log_J_prox)[..., None, :]})
+
+    return PairResidual(value=(seen / z).log(), jacobian=jacobian, width=codes.shape[1])
 
 
-def semantic(prob_a: Tensor, prob_a_J_code: Tensor, maps: LabelMaps, logits: Tensor,
-             views_b: Tensor, warp: Warp, with_geometry: bool) -> Residual:
-    """``softmax(S_A[u]) - softmax(S_B[w(u)])`` (P, N, C), given A's probabilities (P, N, C)
-    and their derivative (P, N, C, Ks), and all views' ``maps`` with their present ``logits``.
+def semantic(labels: PixelLabels, maps: LabelMaps, logits: Tensor, views_a: Tensor,
+             views_b: Tensor, warp: Warp, with_geometry: bool) -> PairResidual:
+    """``softmax(S_A[u]) - softmax(S_B[w(u)])`` (P, N, C), given the ``labels`` of the pixels of
+    all views, and their ``maps`` with the present ``logits``.
 
     ``with_geometry`` adds the derivatives by poses and A's depth code, which the
     joint stage uses; they are fixed in the semantic stage.
@@ -132,38 +198,60 @@ def semantic(prob_a: Tensor, prob_a_J_code: Tensor, maps: LabelMaps, logits: Ten
         logits_b, logits_b_J_pixel = sample_views_with_gradient(logits, views_b, warp.pixels)
     else:
         logits_b = sample_views(logits, views_b, warp.pixels)
-    prob_b = torch.softmax(logits_b, -1)
-    J = sample_views(maps.logits_J_code, views_b, warp.pixels)
-    jacobians = {SEMANTIC_A: prob_a_J_code,
-                 SEMANTIC_B: -softmax_chain(prob_b, J.unflatten(-1, (prob_b.shape[-1], -1)))}
-    if with_geometry:
-        by_x = -_by_point(softmax_chain(prob_b, logits_b_J_pixel), warp)
-        jacobians[POSE_A], jacobians[POSE_B], jacobians[DEPTH_A] = warp.chain(by_x)
-    return Residual(prob_a - prob_b, jacobians)
+    prob_b = softmax(logits_b)
+
+    def jacobian(pairs: slice) -> Jacobian:
+        warped, prob = warp.of(pairs), prob_b[pairs]
+        J = sample_views(maps.logits_J_code, views_b[pairs], warped.pixels)
+        J = J.unflatten(-1, (prob.shape[-1], -1))
+        # minus softmax_chain(prob, J), in place
+        J.sub_(prob[..., None, :] @ J).mul_(-prob[..., None])
+        motion = None
+        if with_geometry:
+            by_pixel = softmax_chain(prob, logits_b_J_pixel[pairs])
+            motion = _motion(warped, warped.by_point(-by_pixel))
+        return Jacobian(motion=motion, blocks={SEMANTIC_B: J},
+                        of_views={SEMANTIC_A: labels.prob_J_code})
+
+    return PairResidual(value=labels.prob[views_a] - prob_b, jacobian=jacobian,
+                    width=labels.prob_J_code.shape[-1])
 
 
-def reprojection(observed: Tensor, warp: Warp) -> Residual:
+def reprojection(observed: Tensor, warp: Warp) -> PairResidual:
     """``w(u) - observed`` (P, N, 2) in pixels of B, for points with their own depth
     (``warp_points``)."""
-    pose_a, pose_b, point = warp.chain(warp.pixel_J_x)
-    return Residual(warp.pixels - observed,
-                    {POSE_A: pose_a, POSE_B: pose_b, POINT_A: point})
+    def jacobian(pairs: slice) -> Jacobian:
+        warped = warp.of(pairs)
+        return Jacobian(motion=_motion(warped, warped.pixel_J_x))
+
+    return PairResidual(value=warp.pixels - observed, jacobian=jacobian)
 
 
-def point_depth(log_depth: Tensor, pixels: CodedPixels, codes: Tensor) -> Residual:
+def point_depth(log_depth: Tensor, pixels: CodedPixels, codes: Tensor) -> PairResidual:
     """``ln d - ln D[u]`` (P, N, 1): points' own ln depths (P, N) against the depth of their views
     at codes (P, Kd); the view counts as A."""
     depth, depth_J_prox = depth_with_jacobian(pixels.proximity(codes), pixels.average_depth)
-    depth_a = -(depth_J_prox / depth)[..., None] * pixels.prox_J_code
-    one = log_depth.new_ones(1, 1, 1, 1).expand(*log_depth.shape, 1, 1)
-    return Residual((log_depth - depth.log())[..., None],
-                    {DEPTH_A: depth_a[..., None, :], POINT_A: one})
+
+    def jacobian(pairs: slice) -> Jacobian:
+        log_J_prox = depth_J_prox[pairs] / depth[pairs]
+        depth_a = -log_J_prox[..., None] * pixels.prox_J_code[pairs]
+        one = log_depth.new_ones(1, 1, 1, 1).expand(*log_J_prox.shape, 1, 1)
+        return Jacobian(blocks={DEPTH_A: depth_a[..., None, :], POINT_A: one})
+
+    return PairResidual(value=(log_depth - depth.log())[..., None], jacobian=jacobian,
+                    width=codes.shape[1])
+
+
+def softmax(logits: Tensor) -> Tensor:
+    """Probabilities (..., C); several times as fast as PyTorch's own for so few classes."""
+    powers = (logits - logits.amax(-1, keepdim=True)).exp_()
+    return powers.div_(powers.sum(-1, keepdim=True))
 
 
 def softmax_chain(prob: Tensor, logits_J: Tensor) -> Tensor:
     """(diag p - p p^T) J for p (..., C) and J (..., C, K), without forming the matrix."""
     weighted = prob[..., None] * logits_J
-    return weighted - prob[..., None] * weighted.sum(-2, keepdim=True)
+    return torch.addcmul(weighted, prob[..., None], weighted.sum(-2, keepdim=True), value=-1)
 
 
 def code_prior(codes: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
@@ -173,8 +261,6 @@ def code_prior(codes: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
     return codes / sigma, eye.expand(len(codes), K, K)
 
 
-def _by_point(value_J_pixel: Tensor, warp: Warp) -> Tensor:
-    """Derivative by x_b (P, N, R, 3) from that by the pixel (P, N, R, 2)."""
-    J = warp.pixel_J_x
-    return (value_J_pixel[..., :1] * J[..., None, 0, :]
-            + value_J_pixel[..., 1:] * J[..., None, 1, :])
+def _motion(warp: Warp, value_J_x: Tensor) -> Motion:
+    by_motion, by_depth = warp.chain(value_J_x)
+    return Motion(by_motion=by_motion, motion_J_poses=warp.motion_J_poses(), by_depth=by_depth)

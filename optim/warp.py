@@ -3,11 +3,12 @@
 Everything is batched over P pairs (A, B) of views, with N pixels of A in each.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from scenecode.optim.geometry import se3
 from scenecode.optim.geometry.camera import MIN_DEPTH, PinholeCamera
 from scenecode.optim.geometry.proximity import depth_with_jacobian
 from scenecode.optim.imaging import image
@@ -38,50 +39,82 @@ class CodedPixels:
 
     def proximity(self, codes: Tensor) -> Tensor:
         """(V, N) proximity at depth codes (V, Kd)."""
-        return self.prox_zero + (self.prox_J_code @ codes[..., None])[..., 0]
+        return self.prox_zero + by_codes(self.prox_J_code, codes)
 
-    def of(self, views: Tensor) -> "CodedPixels":
-        """The views (P,) by number."""
-        return CodedPixels(rays=self.rays[views], prox_zero=self.prox_zero[views],
-                           prox_J_code=self.prox_J_code[views],
-                           average_depth=self.average_depth[views])
+
+def by_codes(J_code: Tensor, codes: Tensor) -> Tensor:
+    """(V, M): derivatives (V, M, K) times codes (V, K).
+
+    View by view: a batched product with single columns takes many times as long.
+    """
+    if not len(codes):
+        return J_code.new_zeros(J_code.shape[:2])
+    return torch.stack([J @ code for J, code in zip(J_code, codes, strict=True)])
 
 
 @dataclass(frozen=True)
 class Warp:
-    """Projections of pixels of A into B, with their derivatives."""
+    """Projections of pixels of A into B, with their derivatives.
 
-    #: (P, N, 3) in A's and in B's camera frame
-    x_a: Tensor
+    Poses act by one motion xi (6,) of A's points in B, to first order ``exp(xi) x_b``, of which
+    A's pose and B's pose are linear functions: so the sums over pixels are those of 6 parameters
+    instead of 12.  Arrays of coordinates are laid out in memory as planes of pixels.
+    """
+
+    #: (P, N, 3) in B's camera frame
     x_b: Tensor
     #: (P, N, 2) in B
     pixels: Tensor
-    #: (P, N, 2, 3)
-    pixel_J_x: Tensor
     #: (P, N) bool: in front of B and inside its border
     valid: Tensor
-    #: (P, 3, 3)
-    R_ba: Tensor
+    #: (P, 4, 4)
+    T_ba: Tensor
     #: (P, N, 3) derivative of x_b by A's proximity, or by a point's ln depth
     x_b_J_depth: Tensor
-    #: (P, N, Kd) derivative of that by A's depth code, or (1, 1, 1) one for points
-    depth_J_code: Tensor
+    #: focal lengths of B
+    fx: float
+    fy: float
 
-    def chain(self, value_J_x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Derivatives of values that depend on ``x_b``, given theirs by it (P, N, R, 3).
+    def of(self, pairs: slice) -> "Warp":
+        """Some of the pairs."""
+        return replace(self, x_b=self.x_b[pairs], pixels=self.pixels[pairs],
+                       valid=self.valid[pairs], T_ba=self.T_ba[pairs],
+                       x_b_J_depth=self.x_b_J_depth[pairs])
 
-        Returns those by A's pose (P, N, R, 6), B's pose (P, N, R, 6) and A's depth code
-        (P, N, R, Kd), or the points' ln depths (P, N, R, 1); poses perturbed on the right:
-        x_b = exp(-xi_b) T_BA exp(xi_a) x_a.
-        """
-        by_a = (value_J_x.flatten(1, 2) @ self.R_ba).view_as(value_J_x)
-        x_a = self.x_a[..., None, :].expand_as(by_a)
-        x_b = self.x_b[..., None, :].expand_as(by_a)
+    @property
+    def pixel_J_x(self) -> Tensor:
+        """(P, N, 2, 3) derivative of the valid pixels by x_b."""
+        x, y, z = self.x_b.unbind(-1)
+        u, v, zero = self.fx / z, self.fy / z, torch.zeros_like(z)
+        planes = torch.stack([u, zero, -u * x / z, zero, v, -v * y / z])
+        return planes.movedim(0, -1).unflatten(-1, (2, 3))
+
+    def by_point(self, value_J_pixel: Tensor) -> Tensor:
+        """Derivative (P, N, R, 3) by x_b of values that depend on the pixel, given theirs by it
+        (P, N, R, 2)."""
+        x, y, z = self.x_b[..., None, :].unbind(-1)
+        inverse = 1 / z.clamp(min=MIN_DEPTH)
+        by_u = value_J_pixel[..., 0] * (self.fx * inverse)
+        by_v = value_J_pixel[..., 1] * (self.fy * inverse)
+        by_z = (by_u * x + by_v * y).mul_(-inverse)
+        return torch.stack([by_u, by_v, by_z]).movedim(0, -1)
+
+    def chain(self, value_J_x: Tensor) -> tuple[Tensor, Tensor]:
+        """Derivatives of values that depend on x_b, given theirs by it (P, N, R, 3): by the
+        motion of A's points in B, (P, N, R, 6), and by A's proximity or the points' ln depth,
+        (P, N, R)."""
+        x, y, z = self.x_b[..., None, :].unbind(-1)
+        a, b, c = value_J_x.unbind(-1)
         # m^T (-hat(x)) = (x cross m)^T
-        pose_a = torch.cat([by_a, torch.linalg.cross(x_a, by_a)], -1)
-        pose_b = -torch.cat([value_J_x, torch.linalg.cross(x_b, value_J_x)], -1)
-        by_depth = (value_J_x * self.x_b_J_depth[..., None, :]).sum(-1)
-        return pose_a, pose_b, by_depth[..., None] * self.depth_J_code[..., None, :]
+        motion = torch.stack([a, b, c, y * c - z * b, z * a - x * c, x * b - y * a], 1)
+        u, v, w = self.x_b_J_depth[..., None, :].unbind(-1)
+        return motion.movedim(1, -1), a * u + b * v + c * w
+
+    def motion_J_poses(self) -> Tensor:
+        """(P, 6, 12) derivative of the motion by A's and by B's pose, which are perturbed on the
+        right: ``x_b = exp(-xi_b) T_ba exp(xi_a) x_a``."""
+        eye = torch.eye(6, dtype=self.T_ba.dtype, device=self.T_ba.device)
+        return torch.cat([se3.adjoint(self.T_ba), -eye.expand(len(self.T_ba), 6, 6)], 2)
 
 
 def in_view(x: Tensor, pixels: Tensor, camera: PinholeCamera, border: float = 0.0) -> Tensor:
@@ -90,27 +123,31 @@ def in_view(x: Tensor, pixels: Tensor, camera: PinholeCamera, border: float = 0.
     return (x[..., 2] > MIN_DEPTH) & image.inside(pixels, camera.width, camera.height, border)
 
 
-def warp(pixels_a: CodedPixels, codes_a: Tensor, T_ba: Tensor, camera_b: PinholeCamera,
-         border: float) -> Warp:
-    """Warp the pixels of each A, at depth codes (P, Kd), by ``T_ba`` (P, 4, 4) into a B of
-    ``camera_b``; pixels closer than ``border`` to its edge are not valid."""
-    depth, depth_J_prox = depth_with_jacobian(pixels_a.proximity(codes_a), pixels_a.average_depth)
-    return _warp(pixels_a.rays * depth[..., None], pixels_a.rays * depth_J_prox[..., None],
-                 pixels_a.prox_J_code, T_ba, camera_b, border)
+def warp(pixels: CodedPixels, codes: Tensor, views_a: Tensor, T_ba: Tensor,
+         camera_b: PinholeCamera, border: float) -> Warp:
+    """Warp the pixels of the views (P,), at depth codes (V, Kd) of all views, by ``T_ba``
+    (P, 4, 4) into a B of ``camera_b``; pixels closer than ``border`` to its edge are not valid."""
+    depth, depth_J_prox = depth_with_jacobian(pixels.proximity(codes), pixels.average_depth)
+    rays = pixels.rays.mT.contiguous()
+    return _warp((rays * depth[:, None])[views_a], (rays * depth_J_prox[:, None])[views_a], T_ba,
+                 camera_b, border)
 
 
 def warp_points(rays: Tensor, log_depth: Tensor, T_ba: Tensor, camera_b: PinholeCamera) -> Warp:
     """Warp points at depth ``exp(log_depth)`` (P, N) along ``rays`` (P, N, 3): the depth of
     each is a parameter of its own."""
-    x_a = rays * log_depth.exp()[..., None]
-    return _warp(x_a, x_a, log_depth.new_ones(1, 1, 1), T_ba, camera_b, 0.0)
+    x_a = rays.mT.contiguous() * log_depth.exp()[:, None]
+    return _warp(x_a, x_a, T_ba, camera_b, 0.0)
 
 
-def _warp(x_a: Tensor, x_a_J_depth: Tensor, depth_J_code: Tensor, T_ba: Tensor,
-          camera_b: PinholeCamera, border: float) -> Warp:
+def _warp(x_a: Tensor, x_a_J_depth: Tensor, T_ba: Tensor, camera_b: PinholeCamera,
+          border: float) -> Warp:
+    """Points and derivatives (P, 3, N)."""
     R_ba = T_ba[:, :3, :3]
-    x_b = x_a @ R_ba.mT + T_ba[:, None, :3, 3]
-    pixels, pixel_J_x = camera_b.project(x_b)
-    return Warp(x_a=x_a, x_b=x_b, pixels=pixels, pixel_J_x=pixel_J_x,
-                valid=in_view(x_b, pixels, camera_b, border), R_ba=R_ba,
-                x_b_J_depth=x_a_J_depth @ R_ba.mT, depth_J_code=depth_J_code)
+    x_b = R_ba @ x_a + T_ba[:, :3, 3:]
+    x, y, z = x_b.unbind(1)
+    inverse = 1 / z.clamp(min=MIN_DEPTH)
+    pixels = torch.stack([camera_b.fx * (x * inverse) + camera_b.cx,
+                          camera_b.fy * (y * inverse) + camera_b.cy]).movedim(0, -1)
+    return Warp(x_b=x_b.mT, pixels=pixels, valid=in_view(x_b.mT, pixels, camera_b, border),
+                T_ba=T_ba, x_b_J_depth=(R_ba @ x_a_J_depth).mT, fx=camera_b.fx, fy=camera_b.fy)

@@ -65,7 +65,7 @@ def exp(xi: Tensor) -> Tensor:
 
 def log(T: Tensor) -> Tensor:
     """Transform (..., 4, 4) to tangent (..., 6), rotation angle in [0, pi]."""
-    w = _rotation_vector(T[..., :3, :3])
+    w = rotation_vector(T[..., :3, :3])
     rho = torch.linalg.solve(left_jacobian(w), T[..., :3, 3:]).squeeze(-1)
     return torch.cat([rho, w], -1)
 
@@ -82,6 +82,13 @@ def inverse(T: Tensor) -> Tensor:
     """``T_b_a`` from ``T_a_b``."""
     Rt = T[..., :3, :3].transpose(-1, -2)
     return from_rotation_translation(Rt, -(Rt @ T[..., :3, 3:]).squeeze(-1))
+
+
+def adjoint(T: Tensor) -> Tensor:
+    """(..., 6, 6) of (..., 4, 4): ``T exp(xi) = exp(adjoint(T) xi) T``."""
+    R = T[..., :3, :3]
+    top = torch.cat([R, hat(T[..., :3, 3]) @ R], -1)
+    return torch.cat([top, torch.cat([torch.zeros_like(R), R], -1)], -2)
 
 
 def act(T: Tensor, x: Tensor) -> Tensor:
@@ -104,7 +111,7 @@ def normalise_rotation(R: Tensor) -> Tensor:
 
 def rotation_angle(T: Tensor) -> Tensor:
     """Rotation angle of (..., 4, 4) in radians, (...)."""
-    return torch.linalg.norm(_rotation_vector(T[..., :3, :3]), dim=-1)
+    return torch.linalg.norm(rotation_vector(T[..., :3, :3]), dim=-1)
 
 
 def quaternion_from_rotation(R: Tensor) -> Tensor:
@@ -139,7 +146,8 @@ def rotation_from_quaternion(q: Tensor) -> Tensor:
     return eye + 2 * q[..., 3, None, None] * V + 2 * V @ V
 
 
-def _rotation_vector(R: Tensor) -> Tensor:
+def rotation_vector(R: Tensor) -> Tensor:
+    """Rotation (..., 3, 3) to its vector (..., 3), of length 0 to pi."""
     q = quaternion_from_rotation(R)
     vector, scalar = q[..., :3], q[..., 3:]
     sine = torch.linalg.norm(vector, dim=-1, keepdim=True)

@@ -2,6 +2,7 @@
 linear residual of the parameters that stay."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -25,6 +26,11 @@ class LinearResidual:
     def at(self, moved: Tensor) -> Tensor:
         """(m,) after a move (n,)."""
         return self.value + self.jacobian @ moved
+
+    @cached_property
+    def information(self) -> Tensor:
+        """(n, n) ``jacobian^T jacobian``"""
+        return self.jacobian.T @ self.jacobian
 
 
 def eliminate(equations: NormalEquations, gone: Tensor, stays: Tensor) -> LinearResidual:
@@ -54,7 +60,7 @@ def pose_moved(T_from: Tensor, T: Tensor) -> tuple[Tensor, Tensor]:
     """Translation and rotation vector (..., 6) of ``T_from^-1 T``, for poses (..., 4, 4), and
     their derivative (..., 6, 6) by a perturbation ``T exp(xi)``."""
     moved = se3.inverse(T_from) @ T
-    rotation = se3.log(moved)[..., 3:]
+    rotation = se3.rotation_vector(moved[..., :3, :3])
     turn = torch.linalg.inv(se3.left_jacobian(-rotation))
     jacobian = torch.zeros(*moved.shape[:-2], 6, 6, dtype=T.dtype, device=T.device)
     jacobian[..., :3, :3] = moved[..., :3, :3]

@@ -1,6 +1,8 @@
 """Block normal equations: a small dense symmetric system, summed residual by residual, and many
 points, single parameters that are eliminated from it one by one."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -14,35 +16,51 @@ class NormalEquations:
     residuals are, since blocks of very different magnitude meet in one matrix.
     """
 
-    def __init__(self, size: int, device=None, points: int = 0):
-        def zeros(*shape):
+    def __init__(self, size: int, device: torch.device | None = None, points: int = 0):
+        def zeros(*shape: int) -> Tensor:
             return torch.zeros(*shape, dtype=torch.float64, device=device)
         self.cost = 0.0
         # one more row and column takes the contributions of fixed parameters
         self._H, self._g = zeros(size + 1, size + 1), zeros(size + 1)
         self._E = zeros(points, size + 1)
-        #: (M,)
-        self.D, self.e = zeros(points), zeros(points)
+        self._D, self._e = zeros(points), zeros(points)
+        #: adds what was announced by ``add_later``
+        self._pending: list[Callable[[], None]] = []
 
     @property
     def H(self) -> Tensor:
         """(size, size)"""
+        self._complete()
         return self._H[:-1, :-1]
 
     @property
     def g(self) -> Tensor:
         """(size,)"""
+        self._complete()
         return self._g[:-1]
 
     @property
     def E(self) -> Tensor:
         """(M, size)"""
+        self._complete()
         return self._E[:, :-1]
+
+    @property
+    def D(self) -> Tensor:
+        """(M,)"""
+        self._complete()
+        return self._D
+
+    @property
+    def e(self) -> Tensor:
+        """(M,)"""
+        self._complete()
+        return self._e
 
     @property
     def size(self) -> int:
         """Number of parameters and points."""
-        return len(self.g) + len(self.e)
+        return len(self._g) - 1 + len(self._e)
 
     def solve_damped(self, damping: float) -> Tensor | None:
         """The step (size,) of parameters and points where every diagonal entry of the system
@@ -85,22 +103,40 @@ class NormalEquations:
         ``points`` gives the point (P, N) that each residual depends on, and its derivative
         (P, N) by it.
         """
-        self.cost += cost
         root = weight.sqrt()
         residual = root * residual
         J = jacobian * root[..., None]
-        size = len(self._g) - 1
-        columns = columns.where(columns >= 0, size)
-        at = columns[:, :, None] * (size + 1) + columns[:, None, :]
-        _accumulate(self._H, at, J.mT @ J)
-        _accumulate(self._g, columns, (J.mT @ residual[..., None])[..., 0])
+        self.add_sums(columns, J.mT @ J, (J.mT @ residual[..., None])[..., 0], cost)
         if points is None:
             return
         index, by_point = points[0], root * points[1]
-        _accumulate(self.D, index, by_point * by_point)
-        _accumulate(self.e, index, by_point * residual)
+        size = len(self._g) - 1
+        columns = columns.where(columns >= 0, size)
+        _accumulate(self._D, index, by_point * by_point)
+        _accumulate(self._e, index, by_point * residual)
         _accumulate(self._E, index[:, :, None] * (size + 1) + columns[:, None, :],
                     by_point[..., None] * J)
+
+    def add_sums(self, columns: Tensor, H: Tensor, g: Tensor | None = None,
+                 cost: float = 0.0) -> None:
+        """Add P systems ``H`` (P, k, k), ``g`` (P, k) of the parameters ``columns`` (P, k), zero
+        where ``g`` is absent; a column of -1 is fixed."""
+        self.cost += cost
+        size = len(self._g) - 1
+        columns = columns.where(columns >= 0, size)
+        _accumulate(self._H, columns[:, :, None] * (size + 1) + columns[:, None, :], H)
+        if g is not None:
+            _accumulate(self._g, columns, g)
+
+    def add_later(self, add: Callable[[], None], cost: float) -> None:
+        """Count the cost of residuals now, and let ``add`` add their equations when they are
+        needed: a step that is refused, and the last one of all, need only the cost."""
+        self.cost += cost
+        self._pending.append(add)
+
+    def _complete(self) -> None:
+        while self._pending:
+            self._pending.pop(0)()
 
 
 def _accumulate(total: Tensor, at: Tensor, values: Tensor) -> None:

@@ -10,11 +10,8 @@ from scenecode.optim.geometry import se3
 from scenecode.optim.residuals import (
     DEPTH_A,
     POINT_A,
-    POSE_A,
-    POSE_B,
-    Block,
     Group,
-    Residual,
+    PairResidual,
     point_depth,
     reprojection,
 )
@@ -87,24 +84,30 @@ class LandmarkTerm:
                             codes[self._host_row])
         sigma = self._config.landmark_depth_sigma * self._log_std.clamp(min=_MIN_LOG_STD)
         self._add(equations, depth, sigma, _DEPTH_CAUCHY, self._host_point,
-                  {DEPTH_A: columns[Group.DEPTH_CODE][self._host_row]})
+                  columns[Group.DEPTH_CODE][self._host_row])
         T_ba = se3.inverse(poses[self._b]) @ poses[self._a]
         warp = warp_points(self._rays, log_depths[self._point.clamp(min=0)], T_ba, self._camera)
         sigma = torch.full_like(self._rays[..., 0], self._config.reprojection_sigma)
+        of_poses = torch.cat([columns[Group.POSE][self._a], columns[Group.POSE][self._b]], 1)
         self._add(equations, reprojection(self._observed, warp), sigma, _REPROJECTION_CAUCHY,
-                  self._point, {POSE_A: columns[Group.POSE][self._a],
-                                POSE_B: columns[Group.POSE][self._b]})
+                  self._point, of_poses)
 
     @staticmethod
-    def _add(equations: NormalEquations, residual: Residual, sigma: Tensor, scale: float,
-             point: Tensor, columns: dict[Block, Tensor]) -> None:
+    def _add(equations: NormalEquations, residual: PairResidual, sigma: Tensor, scale: float,
+             point: Tensor, columns: Tensor) -> None:
         rows = residual.value.shape[-1]
         real = point >= 0
-        error = residual.value.norm(dim=-1) / sigma
+        error = residual.lengths() / sigma
         weight = real * cauchy_weight(error, scale) / sigma ** 2
-        J = torch.cat([residual.jacobians[block].flatten(1, 2) for block in columns], -1)
-        points = (point.clamp(min=0).repeat_interleave(rows, 1),
-                  residual.jacobians[POINT_A].flatten(1))
-        equations.add_groups(torch.cat(list(columns.values()), 1), J, residual.value.flatten(1),
-                             weight.repeat_interleave(rows, 1),
-                             float((real * cauchy_cost(error, scale)).sum()), points)
+
+        def add() -> None:
+            jacobian = residual.jacobian(slice(None))
+            if jacobian.motion is None:
+                J, by_point = jacobian.blocks[DEPTH_A].flatten(1, 2), jacobian.blocks[POINT_A]
+            else:
+                J, by_point = jacobian.motion.by_poses(), jacobian.motion.by_depth
+            points = point.clamp(min=0).repeat_interleave(rows, 1), by_point.flatten(1)
+            equations.add_groups(columns, J, residual.value.flatten(1),
+                                 weight.repeat_interleave(rows, 1), 0.0, points)
+
+        equations.add_later(add, float((real * cauchy_cost(error, scale)).sum()))

@@ -1,6 +1,7 @@
 """Maps and pixels of the V keyframes of a window, stacked as its residuals take them."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -9,18 +10,31 @@ from torch.nn.utils.rnn import pad_sequence
 
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.optim.geometry.proximity import depth_from_proximity
-from scenecode.optim.residuals import DepthMaps, LabelMaps, softmax_chain
-from scenecode.optim.warp import CodedPixels
+from scenecode.optim.residuals import DepthMaps, LabelMaps, PixelLabels, softmax, softmax_chain
+from scenecode.optim.solvers.pair_sums import PairPixels
+from scenecode.optim.warp import CodedPixels, by_codes
+from scenecode.slam.bundle.layout import Pairs
 from scenecode.slam.bundle.weights import regular_subset, strongest_pixels, surface_weight
 from scenecode.slam.config.mapping import MappingConfig
 from scenecode.slam.map.keyframe import Keyframe
+
+
+class WarpedViews(Protocol):
+    """Pixels of views that a term warps from each A into its B."""
+
+    camera: PinholeCamera
+    pixels: CodedPixels
+    #: (V, N)
+    weight: Tensor
+    pairs: PairPixels
 
 
 class SurfaceViews:
     """Depth maps at the level of the geometric term, with the weights of their surfaces, which
     are constant during a stage; and the pixels that the term warps."""
 
-    def __init__(self, keyframes: Sequence[Keyframe], codes: Tensor, config: MappingConfig):
+    def __init__(self, keyframes: Sequence[Keyframe], codes: Tensor, pairs: Pairs,
+                 config: MappingConfig):
         level = config.geometric_level
         self.camera = keyframes[0].camera_at(level)
         maps = [keyframe.proximity_maps(level) for keyframe in keyframes]
@@ -36,6 +50,7 @@ class SurfaceViews:
             prox_zero=self.depth_maps.prox_zero.flatten(1)[:, chosen],
             prox_J_code=self.depth_maps.prox_J_code.flatten(1, 2)[:, chosen],
             average_depth=self.depth_maps.average_depth)
+        self.pairs = PairPixels.of(pairs.a, pairs.b, self.pixels.prox_J_code)
         depth = self.depth(codes)
         points = depth[..., None] * rays.view(*depth.shape[1:], 3)
         #: (V, h, w)
@@ -81,6 +96,7 @@ class ImageViews:
                                   prox_zero=pad_sequence(prox, True, 0.5),
                                   prox_J_code=pad_sequence(J, True),
                                   average_depth=surfaces.depth_maps.average_depth)
+        self.pairs = PairPixels.of(surfaces.pairs.a, surfaces.pairs.b, self.pixels.prox_J_code)
 
 
 class LabelViews:
@@ -105,13 +121,17 @@ class LabelViews:
                                   prox_zero=torch.stack([p[0] for p in at]),
                                   prox_J_code=torch.stack([p[1] for p in at]),
                                   average_depth=surfaces.depth_maps.average_depth)
+        # by B, whose maps are large, for the processor's caches
+        order = surfaces.pairs.b.argsort()
+        self.pairs = PairPixels.of(surfaces.pairs.a[order], surfaces.pairs.b[order],
+                                   self.pixels.prox_J_code)
         size = self.camera.height, self.camera.width
         weights = F.interpolate(surfaces.weight_maps[None], size, mode="bilinear")[0]
         #: (V, N)
         self.weight = weights.flatten(1)[:, self._chosen]
 
-    def probabilities(self, codes: Tensor) -> tuple[Tensor, Tensor]:
-        """(V, N, C) and their derivative (V, N, C, Ks) at semantic codes (V, Ks)."""
-        logits = self._logits_zero + (self._logits_J @ codes[:, None, :, None])[..., 0]
-        prob = torch.softmax(logits, -1)
-        return prob, softmax_chain(prob, self._logits_J)
+    def pixel_labels(self, codes: Tensor) -> PixelLabels:
+        """At semantic codes (V, Ks)."""
+        logits = by_codes(self._logits_J.flatten(1, 2), codes).view_as(self._logits_zero)
+        prob = softmax(self._logits_zero + logits)
+        return PixelLabels(prob=prob, prob_J_code=softmax_chain(prob, self._logits_J))

@@ -4,12 +4,10 @@ import torch
 from torch import Tensor
 
 from scenecode.optim.geometry import se3
-from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.optim.imaging.lookup import sample_views_with_gradient
 from scenecode.optim.residuals import (
     Group,
-    Residual,
-    View,
+    PairResidual,
     code_prior,
     geometric,
     photometric,
@@ -17,10 +15,11 @@ from scenecode.optim.residuals import (
 )
 from scenecode.optim.robust import huber_cost, huber_weight
 from scenecode.optim.solvers.normal_equations import NormalEquations
-from scenecode.optim.warp import CodedPixels, ViewState, Warp, warp
+from scenecode.optim.solvers.pair_sums import PairPixels, add_pairs
+from scenecode.optim.warp import ViewState, Warp, warp
 from scenecode.slam.bundle.landmark_terms import LandmarkTerm
-from scenecode.slam.bundle.layout import STAGE_GROUPS, Pairs, WindowLayout, WindowState
-from scenecode.slam.bundle.views import ImageViews, LabelViews, SurfaceViews
+from scenecode.slam.bundle.layout import WindowLayout, WindowState
+from scenecode.slam.bundle.views import ImageViews, LabelViews, SurfaceViews, WarpedViews
 from scenecode.slam.bundle.weights import agreement, brightness_change, visibility_weight
 from scenecode.slam.config.mapping import MappingConfig, StageConfig, StageKind
 from scenecode.slam.config.residuals import Term
@@ -32,8 +31,6 @@ _PHOTOMETRIC_HUBER, _GEOMETRIC_HUBER, _SEMANTIC_HUBER = 0.7, 1.5, 1.5
 BORDER = 1.0
 #: A pair that has less than this share of its pixels in view is left out.
 _MIN_SHARE = 1e-3
-#: Elements of a Jacobian that fit into a processor's caches.
-_CACHED = 2 ** 18
 #: Terms of a stage's cost, as far as they are used, in addition to the landmarks'.
 STAGE_TERMS: dict[StageKind, tuple[Term, ...]] = {
     "geometry": ("photometric", "geometric", "code"),
@@ -58,7 +55,7 @@ class Window:
         self._layout = layout = WindowLayout(graph, config.window, stage.stage, leaving)
         keyframes = [graph.keyframes[n] for n in layout.compared]
         codes = torch.stack([graph.states[n].code_depth for n in layout.compared])
-        self._surfaces = SurfaceViews(keyframes, codes, config)
+        self._surfaces = SurfaceViews(keyframes, codes, layout.pairs, config)
         if self._has("photometric"):
             self._images = ImageViews(keyframes, self._surfaces, stage.level, config)
         #: (P, 1) of the pairs where the stage begins: it must not change while costs are compared
@@ -129,63 +126,60 @@ class Window:
 
     def _add_photometric(self, equations: NormalEquations, state: WindowState,
                          surfaces: Tensor) -> None:
-        images, pairs = self._images, self._layout.pairs
-        warped, weight = self._correspond(images.pixels, images.weight, images.camera, state,
-                                          surfaces, pairs)
+        images = self._images
+        pairs = images.pairs
+        warped, weight = self._correspond(images, state, surfaces)
         intensity = images.intensity[pairs.a]
         seen, seen_J_pixel = sample_views_with_gradient(images.maps, pairs.b, warped.pixels)
         gain, offset = brightness_change(intensity, seen[..., 0], weight)
         residual = photometric(intensity, seen, seen_J_pixel, warped, gain, offset)
         if self._agreement is None:
-            self._agreement = agreement(residual.value.norm(dim=-1), weight)
+            self._agreement = agreement(residual.lengths(), weight)
         self._add(equations, residual, weight, self._config.residuals.photometric_sigma,
                   _PHOTOMETRIC_HUBER, pairs, self._agreement)
 
     def _add_geometric(self, equations: NormalEquations, state: WindowState,
                        surfaces: Tensor) -> None:
-        views, pairs = self._surfaces, self._layout.pairs
-        warped, weight = self._correspond(views.pixels, views.weight, views.camera, state,
-                                          surfaces, pairs)
+        views = self._surfaces
+        warped, weight = self._correspond(views, state, surfaces)
         codes = state.depth[:len(self._layout.compared)]
-        residual = geometric(views.depth_maps, codes, pairs.b, warped)
+        residual = geometric(views.depth_maps, codes, views.pairs.b, warped)
         self._add(equations, residual, weight, self._config.residuals.geometric_sigma,
-                  _GEOMETRIC_HUBER, pairs)
+                  _GEOMETRIC_HUBER, views.pairs)
 
     def _add_semantic(self, equations: NormalEquations, state: WindowState,
                       surfaces: Tensor) -> None:
         labels = self._labels
         codes = state.semantic[:len(self._layout.compared)]
-        prob, prob_J_code = labels.probabilities(codes)
-        logits = labels.maps.logits(codes)
-        together = max(1, _CACHED // max(prob_J_code[0].numel(), 1))
-        for pairs in self._layout.pairs.split(together):
-            warped, weight = self._correspond(labels.pixels, labels.weight, labels.camera, state,
-                                              surfaces, pairs)
-            residual = semantic(prob[pairs.a], prob_J_code[pairs.a], labels.maps, logits,
-                                pairs.b, warped, with_geometry=self._stage.stage == "joint")
-            self._add(equations, residual, weight, self._config.residuals.semantic_sigma,
-                      _SEMANTIC_HUBER, pairs)
+        warped, weight = self._correspond(labels, state, surfaces)
+        residual = semantic(labels.pixel_labels(codes), labels.maps, labels.maps.logits(codes),
+                            labels.pairs.a, labels.pairs.b, warped,
+                            with_geometry=self._stage.stage == "joint")
+        self._add(equations, residual, weight, self._config.residuals.semantic_sigma,
+                  _SEMANTIC_HUBER, labels.pairs)
 
-    def _correspond(self, pixels: CodedPixels, weight: Tensor, camera: PinholeCamera,
-                    state: WindowState, surfaces: Tensor, pairs: Pairs) -> tuple[Warp, Tensor]:
+    def _correspond(self, views: WarpedViews, state: WindowState,
+                    surfaces: Tensor) -> tuple[Warp, Tensor]:
         """The warp of each pair, and the weights (P, N) of its pixels."""
-        a, b = pairs.a, pairs.b
+        a, b = views.pairs.a, views.pairs.b
         T_ba = se3.inverse(state.poses[b]) @ state.poses[a]
-        warped = warp(pixels.of(a), state.depth[a], T_ba, camera, BORDER)
+        codes = state.depth[:len(self._layout.compared)]
+        warped = warp(views.pixels, codes, a, T_ba, views.camera, BORDER)
         if not self._config.residuals.visibility_weights:
-            return warped, weight[a] * warped.valid
-        scale = surfaces.shape[2] / camera.width
+            return warped, views.weight[a] * warped.valid
+        scale = surfaces.shape[2] / views.camera.width
         visible = visibility_weight(surfaces, b, (warped.pixels + 0.5) * scale - 0.5, warped)
-        return warped, weight[a] * visible
+        return warped, views.weight[a] * visible
 
-    def _add(self, equations: NormalEquations, residual: Residual, weight: Tensor, sigma: float,
-             huber: float, pairs: Pairs, pair_weight: Tensor | float = 1.0) -> None:
+    def _add(self, equations: NormalEquations, residual: PairResidual, weight: Tensor,
+             sigma: float, huber: float, pairs: PairPixels,
+             pair_weight: Tensor | float = 1.0) -> None:
         """Whiten, weigh robustly and sum; residual and Jacobian are scaled together.
 
         The weights are normalised so that a pair always counts as the same number of
         pixels, times ``pair_weight`` (P, 1): otherwise a smaller overlap would lower the cost.
         """
-        error = residual.value.norm(dim=-1) / sigma
+        error = residual.lengths() / sigma
         total = weight.sum(1, keepdim=True)
         enough = total >= _MIN_SHARE * weight.shape[1]
         effective = self._config.residuals.effective_pixels
@@ -193,16 +187,8 @@ class Window:
                             0.0)
         cost = float((share * huber_cost(error, huber)).sum())
         row_weight = share * huber_weight(error, huber) / (sigma * sigma)
-        rows = residual.value.shape[-1]
-        columns, jacobians = [], []
-        for block, jacobian in residual.jacobians.items():
-            if block.group in STAGE_GROUPS[self._stage.stage]:
-                rows_of = pairs.a if block.view is View.A else pairs.b
-                columns.append(self._layout.columns[block.group][rows_of])
-                jacobians.append(jacobian.flatten(1, 2))
-        equations.add_groups(torch.cat(columns, 1), torch.cat(jacobians, -1),
-                             residual.value.flatten(1), row_weight.repeat_interleave(rows, 1),
-                             cost)
+        equations.add_later(
+            lambda: add_pairs(equations, residual, row_weight, pairs, self._layout.columns), cost)
 
     def _add_code_prior(self, equations: NormalEquations, state: WindowState) -> None:
         for group, codes in ((Group.DEPTH_CODE, state.depth),

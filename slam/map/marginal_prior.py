@@ -1,5 +1,6 @@
 """The marginal prior: what remains of keyframes that have left the window."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import exp
 
@@ -31,11 +32,21 @@ class MarginalPrior:
             columns: list[Tensor]) -> None:
         """Add it to the equations at the states of its keyframes; ``columns`` (6 + Kd + Ks,) are
         those of each."""
-        moved, chains = zip(*(_moved(before, now) for before, now in zip(self.states, states)))
-        value = self.residual.at(torch.cat(moved))
-        J = self.residual.jacobian @ torch.block_diag(*chains)
-        equations.add_groups(torch.cat(columns)[None], J[None], value[None],
-                             torch.ones_like(value)[None], 0.5 * float(value.square().sum()))
+        moved, chain = _moved(self.states, states)
+        value = self.residual.at(moved)
+
+        def add() -> None:
+            # only what is of poses is not the derivative by the moved parameters themselves
+            sizes = [len(c) for c in columns]
+            starts = torch.tensor([0, *sizes]).cumsum(0)[:-1]
+            poses = (starts[:, None] + torch.arange(6)).flatten()
+            H, g = self.residual.information.clone(), self.residual.jacobian.T @ value
+            H[:, poses] = H[:, poses] @ chain
+            H[poses] = chain.T @ H[poses]
+            g[poses] = chain.T @ g[poses]
+            equations.add_sums(torch.cat(columns)[None], H[None], g[None])
+
+        equations.add_later(add, 0.5 * float(value.square().sum()))
 
     def corrected(self, before: list[ViewState], after: list[ViewState],
                   log_scales: list[float]) -> "MarginalPrior":
@@ -54,11 +65,12 @@ class MarginalPrior:
                        residual=LinearResidual(self.residual.value, jacobian))
 
 
-def _moved(before: ViewState, now: ViewState) -> tuple[Tensor, Tensor]:
-    """Difference (6 + Kd + Ks,) of two states and its derivative by ``now``, in double
-    precision."""
-    pose, chain = pose_moved(before.T_world_cam.double(), now.T_world_cam.double())
-    codes = torch.cat([now.code_depth - before.code_depth,
-                       now.code_semantic - before.code_semantic])
-    return (torch.cat([pose, codes.double()]),
-            torch.block_diag(chain, torch.eye(len(codes)).to(chain)))
+def _moved(before: Sequence[ViewState], now: Sequence[ViewState]) -> tuple[Tensor, Tensor]:
+    """Differences (n,) of states, one after the other, and the derivative (6 V, 6 V) of those of
+    poses by a perturbation of the poses now, in double precision."""
+    poses, chains = pose_moved(torch.stack([s.T_world_cam for s in before]).double(),
+                               torch.stack([s.T_world_cam for s in now]).double())
+    codes = [torch.cat([b.code_depth - a.code_depth, b.code_semantic - a.code_semantic]).double()
+             for a, b in zip(before, now, strict=True)]
+    moved = torch.cat([part for pair in zip(poses, codes, strict=True) for part in pair])
+    return moved, torch.block_diag(*chains)

@@ -64,6 +64,12 @@ def test_retraction_keeps_a_rotation_over_many_steps():
     torch.testing.assert_close(R @ R.T, torch.eye(3), atol=1e-5, rtol=0)
 
 
+def test_adjoint_carries_a_tangent_through_a_transform():
+    T, xi = se3.exp(torch.tensor([0.3, -0.2, 1.0, 0.1, 0.2, -0.4]).double()), \
+        torch.tensor([0.1, 0.2, -0.3, 0.2, -0.1, 0.3]).double()
+    torch.testing.assert_close(T @ se3.exp(xi), se3.exp(se3.adjoint(T) @ xi) @ T)
+
+
 def test_batches_broadcast():
     T = se3.exp(torch.randn(2, 3, 6))
     assert se3.act(T, torch.randn(2, 3, 7, 3)).shape == (2, 3, 7, 3)

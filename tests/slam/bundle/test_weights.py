@@ -34,7 +34,7 @@ def warped_from(depth, *translation):
     pixels = CodedPixels(rays=RAYS[None], prox_zero=prox, prox_J_code=torch.zeros(*prox.shape, 0),
                          average_depth=torch.tensor([[2.0]]))
     T_ba = se3.inverse(se3.exp(torch.tensor([[*translation, 0.0, 0.0, 0.0]])))
-    return warp(pixels, torch.zeros(1, 0), T_ba, CAMERA, BORDER)
+    return warp(pixels, torch.zeros(1, 0), FIRST, T_ba, CAMERA, BORDER)
 
 
 def visibility(depth_b, weight_b, warped):
