@@ -7,7 +7,7 @@ of its own, with the output in another.  Both own a ``Mapper``; nobody else chan
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scenecode.networks.prediction import Predictor
 from scenecode.slam.config.slam_config import SlamConfig
@@ -30,12 +30,23 @@ MAPPING_NICENESS, OUTPUT_NICENESS = 5, 10
 
 @dataclass(frozen=True)
 class KeyframeRequest:
-    """From tracking to mapping: this frame is to become a keyframe."""
+    """From tracking to mapping: a keyframe is wanted where this frame was taken."""
 
+    #: counts requests, from 1
+    serial: int
     frame: Frame
     tracked: TrackedFrame
     #: ``time.monotonic()`` of the request
     requested_at: float
+
+
+@dataclass(frozen=True)
+class FromTracking:
+    """What tracking has for mapping; newer requests and frames replace older ones."""
+
+    request: KeyframeRequest | None = None
+    #: a frame whose pose tracking did not find
+    lost: Frame | None = None
 
 
 class Backend:
@@ -47,7 +58,10 @@ class Backend:
         self._recording = recording
         self._timings = timings
         self._on_map = on_map
-        self._mapper = Mapper(config.mapping, predictor)
+        self._mapper = Mapper(config.mapping, predictor, config.tracking, config.keyframes,
+                              config.device)
+        #: serial number of the last request for a keyframe that was answered; mapping thread
+        self._answered = 0
         self._version = 0
         #: what tracking works with; written by mapping only, replaced whole
         self.published: PublishedMap | None = None
@@ -57,13 +71,20 @@ class Backend:
         """The live graph; to be read when nothing runs."""
         return self._mapper.graph
 
-    def request(self, frame: Frame, tracked: TrackedFrame) -> None:
-        """Make a keyframe and optimise the map to the end."""
-        self._insert(frame, tracked)
+    def request(self, frame: Frame, tracked: TrackedFrame, published: PublishedMap | None) -> None:
+        """Give tracking, which worked with a ``published`` map, another keyframe; then optimise
+        the map to the end."""
+        self._answer(KeyframeRequest(serial=self._answered + 1, frame=frame, tracked=tracked,
+                                     requested_at=time.monotonic()))
         while self._mapper.has_work:
             self._optimise()
         self._publish()
         self._on_map(self._update())
+
+    def report_lost(self, frame: Frame) -> None:
+        """Search a frame, whose pose tracking did not find, in the whole map."""
+        if self._mapper.relocalise(frame):
+            self._publish()
 
     def raise_failure(self) -> None:
         """Raise what a thread raised, if one did."""
@@ -72,10 +93,14 @@ class Backend:
         """Hand out the final map, with the frames after the last keyframe."""
         self._on_map(self._update())
 
-    def _insert(self, frame: Frame, tracked: TrackedFrame) -> None:
+    def _answer(self, request: KeyframeRequest) -> None:
         started = time.perf_counter()
-        self._mapper.insert_tracked(frame, tracked)
-        self._timings.keyframe.append(time.perf_counter() - started)
+        answer = self._mapper.answer(request.frame, request.tracked)
+        self._answered = request.serial
+        if answer.is_new:
+            self._timings.keyframe.append(time.perf_counter() - started)
+        else:
+            self._recording.reused += 1
 
     def _optimise(self, should_stop: Callable[[], bool] = lambda: False) -> bool:
         """Do the next piece of mapping's work; whether it may have changed the map."""
@@ -89,7 +114,8 @@ class Backend:
         return result is not None and result.changed_map
 
     def _publish(self) -> None:
-        self.published = publish(self._mapper.graph, self._config.tracking)
+        self.published = publish(self._mapper.graph, self._mapper.reference, self._answered,
+                                 self._config.tracking)
 
     def _update(self) -> MapUpdate:
         self._version += 1
@@ -108,10 +134,10 @@ class ThreadedBackend(Backend):
                  timings: Timings, on_map: Callable[[MapUpdate], None],
                  on_failure: Callable[[], None]):
         super().__init__(config, predictor, recording, timings, on_map)
-        self._requests: Mailbox[KeyframeRequest] = Mailbox()
+        self._inbox: Mailbox[FromTracking] = Mailbox()
         self._updates: Mailbox[MapUpdate] = Mailbox()
-        #: keyframes of the map when tracking last made a request; tracking thread
-        self._keyframes_at_request = -1
+        #: requests that were made; tracking thread
+        self._requested = 0
         self._failed = False                        # guarded by _changed
         #: notified when a map is published and when a thread fails
         self._changed = threading.Condition()
@@ -119,23 +145,30 @@ class ThreadedBackend(Backend):
         self._workers = [Worker("mapping", MAPPING_NICENESS, self._fail, self._map_loop),
                          Worker("output", OUTPUT_NICENESS, self._fail, self._output_loop)]
 
-    def request(self, frame: Frame, tracked: TrackedFrame) -> None:
+    def request(self, frame: Frame, tracked: TrackedFrame, published: PublishedMap | None) -> None:
         """Ask for a keyframe; waits only for the first keyframe of a map.
 
-        One request at a time: another is made when tracking has worked with the keyframe of
-        the one before.
+        One request at a time: another is made when tracking has worked with the answer to the one
+        before.
         """
-        if not tracked.begins_map and tracked.newest_keyframe < self._keyframes_at_request:
+        if not tracked.begins_map and published is not None \
+                and published.answered < self._requested:
             return
-        self._keyframes_at_request = 0 if tracked.begins_map else tracked.newest_keyframe + 1
-        self._requests.put(KeyframeRequest(frame, tracked, time.monotonic()))
+        self._requested += 1
+        request = KeyframeRequest(serial=self._requested, frame=frame, tracked=tracked,
+                                  requested_at=time.monotonic())
+        self._inbox.merge(lambda waiting: replace(waiting or FromTracking(), request=request))
         if tracked.begins_map:
             with self._changed:
                 self._changed.wait_for(lambda: self._failed or self._is_published(frame.index))
 
+    def report_lost(self, frame: Frame) -> None:
+        """As ``Backend.report_lost``, in time; does not wait for it."""
+        self._inbox.merge(lambda waiting: replace(waiting or FromTracking(), lost=frame))
+
     def close(self) -> None:
         """Wait until everything is mapped and written; raises what a thread raised."""
-        self._requests.close()
+        self._inbox.close()
         for worker in self._workers:
             worker.join()
         self.raise_failure()
@@ -155,23 +188,29 @@ class ThreadedBackend(Backend):
             self._changed.notify_all()
 
     def _map_loop(self) -> None:
-        requested_at = 0.0
+        #: of the request whose work is not finished
+        requested_at: float | None = None
         try:
             while True:
-                request = self._requests.get(0 if self._mapper.has_work else None)
-                if request is not None:
-                    requested_at = request.requested_at
-                    self._insert(request.frame, request.tracked)
+                news = self._inbox.get(0 if self._mapper.has_work else None)
+                if news is None and not self._mapper.has_work:
+                    break  # closed, and all is done
+                if news is not None and news.request is not None:
+                    requested_at = news.request.requested_at
+                    self._answer(news.request)
                     # tracking against unoptimised depth is better than against an older keyframe
                     self._publish()
-                elif not self._mapper.has_work:
-                    break  # closed, and all is done
-                if self._mapper.has_work and self._optimise(lambda: self._requests.has_item):
+                elif news is not None and news.lost is not None \
+                        and self._mapper.relocalise(news.lost):
+                    self._publish()
+                if self._mapper.has_work and self._optimise(lambda: self._inbox.has_item):
                     self._publish()
                 # a new request must not keep the keyframe before it from the output
-                if not self._mapper.has_work or self._requests.has_item:
+                if requested_at is not None \
+                        and (not self._mapper.has_work or self._inbox.has_item):
                     self._timings.lag.append(time.monotonic() - requested_at)
                     self._updates.put(self._update())
+                    requested_at = requested_at if self._mapper.has_work else None
             # with the frames that came after the last keyframe
             self._updates.put(self._update())
         finally:

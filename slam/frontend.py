@@ -56,7 +56,7 @@ class Frontend:
     def _follow(self, frame: Frame, published: PublishedMap) -> TrackedFrame:
         started = time.perf_counter()
         if published is not self._current:
-            self._tracker.set_map(published.reference, published.T_world_keyframes)
+            self._tracker.set_map(published.reference, published.poses)
             self._current = published
         tracked = self._tracker.track(frame.index, frame.timestamp, frame.pyramid)
         self._timings.tracking.append(time.perf_counter() - started)

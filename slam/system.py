@@ -127,14 +127,17 @@ class System:
         if not frontend.is_usable(frame):
             return None
         frame = replace(frame, image=frame.image.to(self.config.device))
-        tracked = frontend.track(frame, backend.published)
+        published = backend.published
+        tracked = frontend.track(frame, published)
         if tracked is not None:
             self.output.on_frame(frame, tracked)
             if self._on_frame is not None:
                 self._on_frame(frame, tracked)
+            # keyframe, optimise, publish, output; when threaded, during the next frames
             if tracked.wants_keyframe:
-                # keyframe, optimise, publish, output; when threaded, during the next frames
-                backend.request(frame, tracked)
+                backend.request(frame, tracked, published)
+            elif tracked.lost:
+                backend.report_lost(frame)
         return tracked
 
     def track(self, image: np.ndarray, timestamp: float) -> np.ndarray | None:

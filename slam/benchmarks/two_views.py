@@ -57,7 +57,7 @@ class TwoViews:
     def difference(self, graph: KeyframeGraph) -> tuple[Tensor, Tensor]:
         """Intensity of the second image warped onto the first, and its absolute difference from
         the first; both (H, W), 0 outside the second image."""
-        first, second = (keyframe.pyramid[0] for keyframe in graph.keyframes)
+        first, second = (keyframe.pyramid[0] for keyframe in graph.keyframes.values())
         projected = graph.project(0, 1)
         seen = projected.in_view
         warped = sample_view(second[..., None], projected.pixels)[:, 0]
@@ -73,7 +73,7 @@ class TwoViews:
                   "difference": float(self.difference(self.after)[1].mean()),
                   "rotation_deg": degrees(se3.rotation_angle(self.T_first_second)),
                   "translation_m": float(self.T_first_second[:3, 3].norm())}
-        first, second = (keyframe.frame.truth for keyframe in self.after.keyframes)
+        first, second = (keyframe.truth for keyframe in self.after.keyframes.values())
         if first is not None and first.T_world_cam is not None \
                 and second is not None and second.T_world_cam is not None:
             true = se3.inverse(first.T_world_cam.double()) @ second.T_world_cam.double()
@@ -101,9 +101,9 @@ class TwoViews:
     def picture(self, classes: ClassSet) -> np.ndarray:
         """(H, W, 3) uint8: both images, then before and after: the second warped onto the first,
         their difference, depth and labels of the first."""
-        first, second = self.after.keyframes
-        gap = np.zeros_like(image_to_uint8(first.frame.image))
-        rows = [[image_to_uint8(first.frame.image), image_to_uint8(second.frame.image), gap, gap]]
+        first, second = self.after.keyframes.values()
+        gap = np.zeros_like(image_to_uint8(first.rgb))
+        rows = [[image_to_uint8(first.rgb), image_to_uint8(second.rgb), gap, gap]]
         for graph in (self.before, self.after):
             keyframe, state = graph.keyframes[0], graph.states[0]
             warped, difference = self.difference(graph)

@@ -49,11 +49,12 @@ class LandmarkTerm:
                                          for i, n in enumerate(self._sizes)], True, -1)
         average_depth = torch.tensor([[graph.keyframes[n].prediction.average_depth]
                                       for n in self._hosts])
+        proximity = [p.proximity(graph.keyframes[n]) for n, p in zip(self._hosts, landmarks)]
         # hosts with fewer landmarks are filled up
         self._coded = CodedPixels(
             rays=pad_sequence([p.rays for p in landmarks], True),
-            prox_zero=pad_sequence([p.prox_zero for p in landmarks], True, 0.5),
-            prox_J_code=pad_sequence([p.prox_J_code for p in landmarks], True),
+            prox_zero=pad_sequence([zero for zero, _ in proximity], True, 0.5),
+            prox_J_code=pad_sequence([J for _, J in proximity], True),
             average_depth=average_depth)
         self._log_std = pad_sequence([p.log_std for p in landmarks], True, 1.0)
         self._camera = graph.keyframes[self._hosts[0]].camera

@@ -49,31 +49,40 @@ class Pairs:
         return (Pairs(a, b) for a, b in zip(self.a.split(size), self.b.split(size)))
 
 
+@dataclass(frozen=True)
+class Leaving:
+    """A keyframe that leaves the window, and those that were in it with it and stay."""
+
+    keyframe: int
+    staying: tuple[int, ...]
+
+
 class WindowLayout:
     """The V keyframes of a window as rows of a ``WindowState``, and the columns of their free
     parameters in the normal equations.
 
-    The pose of the very first keyframe is fixed, and so is everything older than the window.
+    The pose of the very first keyframe is fixed, and so is everything that rests.
     """
 
-    def __init__(self, graph: KeyframeGraph, window: int, stage: StageKind,
-                 leaving: int | None = None):
-        """With ``leaving``, only the residuals between that keyframe and the ``window - 1`` that
-        follow it take part."""
+    def __init__(self, graph: KeyframeGraph, stage: StageKind,
+                 leaving: Leaving | None = None):
+        """With ``leaving``, only the residuals between that keyframe, those that stay and those
+        that rest take part."""
         self._graph = graph
         self._groups = STAGE_GROUPS[stage]
-        first = max(0, len(graph) - window) if leaving is None else leaving
-        last = len(graph) if leaving is None else min(leaving + window, len(graph))
-        self._active = range(first, last)
-        involved = self._active if leaving is None else (leaving,)
+        self._active = sorted(graph.active if leaving is None
+                              else (leaving.keyframe, *leaving.staying))
+        involved = set(self._active if leaving is None else (leaving.keyframe,))
+        absent = set(graph.active).difference(self._active)
         #: pairs whose images are compared
         self.links = [(a, b) for a, b in sorted(graph.links - graph.absorbed_links)
-                      if (a in involved or b in involved) and max(a, b) < last]
+                      if (a in involved or b in involved) and absent.isdisjoint((a, b))]
         #: pairs (a, b) where b observes landmarks of a
         self.observations = [
             (a, b) for a, b in sorted(graph.observations.keys() - graph.absorbed_observations)
             # landmarks that stay are still measured in keyframes that have left
-            if (a in involved or (b in involved and leaving is None)) and max(a, b) < last]
+            if (a in involved or (b in involved and leaving is None))
+            and absent.isdisjoint((a, b))]
         #: keyframes whose images are compared, in the order of their rows
         self.compared = sorted({*involved, *(n for pair in self.links for n in pair)})
         # the rest comes last: keyframes with landmark observations only, or with nothing but the
@@ -93,14 +102,14 @@ class WindowLayout:
         self._number_columns()
 
     def _number_columns(self) -> None:
-        state = self._graph.states[-1]
+        state = self._graph.states[self._active[-1]]
         sizes = {Group.POSE: 6, Group.DEPTH_CODE: len(state.code_depth),
                  Group.SEMANTIC_CODE: len(state.code_semantic)}
         active = [row for n, row in self.row.items() if n in self._active]
         for group, size in sizes.items():
             columns = torch.full((len(self.row), size), -1, dtype=torch.long)
             for row in active if group in self._groups else ():
-                if group is Group.POSE and row == self.row.get(0):
+                if group is Group.POSE and row == self.row.get(self._graph.first):
                     continue
                 columns[row] = torch.arange(self.size, self.size + size)
                 self.size += size
@@ -124,7 +133,7 @@ class WindowLayout:
             if number not in self._active:
                 continue
             changed = {"T_world_cam": state.poses[i]} \
-                if Group.POSE in self._groups and number else {}
+                if Group.POSE in self._groups and number != self._graph.first else {}
             if Group.DEPTH_CODE in self._groups:
                 changed["code_depth"] = state.depth[i]
             if Group.SEMANTIC_CODE in self._groups:

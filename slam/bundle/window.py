@@ -18,7 +18,7 @@ from scenecode.optim.solvers.normal_equations import NormalEquations
 from scenecode.optim.solvers.pair_sums import PairPixels, add_pairs
 from scenecode.optim.warp import ViewState, Warp, warp
 from scenecode.slam.bundle.landmark_terms import LandmarkTerm
-from scenecode.slam.bundle.layout import WindowLayout, WindowState
+from scenecode.slam.bundle.layout import Leaving, WindowLayout, WindowState
 from scenecode.slam.bundle.views import ImageViews, LabelViews, SurfaceViews, WarpedViews
 from scenecode.slam.bundle.weights import agreement, brightness_change, visibility_weight
 from scenecode.slam.config.mapping import MappingConfig, StageConfig, StageKind
@@ -39,20 +39,19 @@ STAGE_TERMS: dict[StageKind, tuple[Term, ...]] = {
 
 
 class Window:
-    """The newest keyframes, and those that they are linked to.
+    """The active keyframes, and those that they are linked to.
 
-    The very first keyframe's pose is fixed, and so is everything older than the window.
-    Measurements of older keyframes count by the marginal prior, and by links to them that are
-    newer than that prior.
+    The very first keyframe's pose is fixed, and so is everything that rests.  Measurements of
+    resting keyframes count by the marginal prior, and by links to them that it has not absorbed.
     """
 
     def __init__(self, graph: KeyframeGraph, config: MappingConfig, stage: StageConfig,
-                 leaving: int | None = None):
+                 leaving: Leaving | None = None):
         """With ``leaving``, only the residuals between that keyframe and its window."""
         self._graph = graph
         self._config = config
         self._stage = stage
-        self._layout = layout = WindowLayout(graph, config.window, stage.stage, leaving)
+        self._layout = layout = WindowLayout(graph, stage.stage, leaving)
         keyframes = [graph.keyframes[n] for n in layout.compared]
         codes = torch.stack([graph.states[n].code_depth for n in layout.compared])
         self._surfaces = SurfaceViews(keyframes, codes, layout.pairs, config)

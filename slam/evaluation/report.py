@@ -93,8 +93,8 @@ def truth_scores(recording: Recording, keyframes: Sequence[KeyframeView],
     except ResultError:
         # fewer common poses than a similarity needs
         return {}
-    truths = [recording.truth_of(keyframe.frame) for keyframe in graph.keyframes]
-    classes = graph.keyframes[0].prediction.classes
+    truths = [recording.truth_of(keyframe) for keyframe in graph.keyframes.values()]
+    classes = graph.keyframes[graph.first].prediction.classes
     maps = evaluate_maps(keyframes, truths, scores["scale"], len(classes))
     return {name: scores[name] for name in _TRAJECTORY_SCORES} | maps
 

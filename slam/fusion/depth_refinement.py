@@ -69,7 +69,7 @@ def log_depth_corrections(graph: KeyframeGraph, number: int, config: RefinementC
     scale = pixels.new_tensor([w / depth.shape[1], h / depth.shape[0]])
     interpolation = _interpolation(_array((pixels + 0.5) * scale - 0.5), h, w)
     laplacian = _laplacian(_array(resize_maps(depth[None].log(), w, h)[0]),
-                           _array(resize_maps(keyframe.frame.image, w, h)))
+                           _array(resize_maps(keyframe.rgb, w, h)))
     sigma = np.hypot(LOG_DEPTH_SIGMA, PIXEL_SIGMA / _array(landmarks.parallax[reliable]))
     residual = _array(landmarks.log_depth[reliable] - predicted)
     field = _solve(interpolation, residual, sigma, laplacian, config.smoothness)

@@ -79,17 +79,17 @@ class Fusion:
 
     def keyframe_views(self, graph: KeyframeGraph) -> tuple[KeyframeView, ...]:
         """Every keyframe as it stands; an unchanged one is the same object as before."""
-        return tuple(self._view(graph, number) for number in range(len(graph)))
+        return tuple(self._view(graph, number) for number in graph.keyframes)
 
     def cloud(self, graph: KeyframeGraph) -> FusedCloud:
         """The points of all keyframes, one for each occupied voxel."""
-        parts = [self.keyframe_points(graph, number) for number in range(len(graph))]
+        parts = [self.keyframe_points(graph, number) for number in graph.keyframes]
         if not parts:
             return FusedCloud()
         points = torch.cat([p.points for p in parts])
         if not len(points):
             return FusedCloud()
-        depth = float(np.median([graph.median_depth(n) for n in range(len(graph))]))
+        depth = float(np.median([graph.median_depth(n) for n in graph.keyframes]))
         return FusedCloud.of(voxel_downsample(points, torch.cat([p.colours for p in parts]),
                                               torch.cat([p.probabilities for p in parts]),
                                               self._config.voxel * depth))
@@ -129,7 +129,7 @@ def keyframe_label_view(keyframe: Keyframe, state: ViewState, level: int,
     ``corrections`` (h, w) of ``log_depth_corrections``, if there are any."""
     camera = keyframe.camera_at(level)
     return LabelView(camera=camera, T_world_cam=state.T_world_cam,
-                     image=resize_maps(keyframe.frame.image, camera.width, camera.height),
+                     image=resize_maps(keyframe.rgb, camera.width, camera.height),
                      depth=refined_depth(keyframe, state.code_depth, corrections, level),
                      prediction=keyframe.prediction, code=state.code_semantic)
 
@@ -150,10 +150,10 @@ def keyframe_view(keyframe: Keyframe, state: ViewState, labels: FusedLabels | No
         resize_maps(labels.probabilities, keyframe.camera.width, keyframe.camera.height)
     confidence, classes = probabilities.max(0)
     return KeyframeView(
-        frame_index=keyframe.frame.index, timestamp=keyframe.frame.timestamp,
+        frame_index=keyframe.frame_index, timestamp=keyframe.timestamp,
         T_world_cam=state.T_world_cam.double().cpu().numpy().copy(), camera=keyframe.camera,
         maps=StoredMaps(
-            image=image_to_uint8(keyframe.frame.image), depth=depth.cpu().numpy(),
+            image=image_to_uint8(keyframe.rgb), depth=depth.cpu().numpy(),
             depth_std=keyframe.depth_std(depth).cpu().numpy(),
             labels=classes.to(torch.uint8).cpu().numpy(), confidence=confidence.cpu().numpy()))
 

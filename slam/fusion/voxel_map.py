@@ -4,7 +4,7 @@ All sums are integers, so that what was added and taken out leaves nothing behin
 depend on the order of changes.
 """
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,7 +89,7 @@ class VoxelMap:
         self.size = size
         self._classes = classes
         self._blocks: dict[int, _Block] = {}
-        self._chunks: dict[int, PointCloud] = {}
+        self._chunks: dict[Hashable, PointCloud] = {}
         self._cloud = FusedCloud()
 
     @property
@@ -111,7 +111,8 @@ class VoxelMap:
         rows[:, _COLOUR] = points.colours[near]
         rows[:, _VOTES:] = 0
         rows[np.arange(len(rows)), _VOTES + points.labels[near]] = points.confidence[near]
-        return CellSums(*_grouped(_keys(cells), rows))
+        keys, sums = _grouped(_keys(cells), rows)
+        return CellSums(keys=keys, sums=sums)
 
     def change(self, removed: Iterable[CellSums], added: Iterable[CellSums]) -> None:
         """Take out contributions that were added before, and add others."""

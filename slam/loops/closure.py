@@ -5,7 +5,7 @@ follows keyframes that the map moves.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import radians
 
 import torch
@@ -14,13 +14,9 @@ from torch import Tensor
 from scenecode.optim.solvers.gauss_newton import GaussNewtonConfig
 from scenecode.optim.solvers.pose_graph import Edges, Nodes, optimise, robust_weight
 from scenecode.slam.config.mapping import MappingConfig
-from scenecode.slam.features.place_index import PlaceIndex
 from scenecode.slam.loops.verification import verify
 from scenecode.slam.map.graph import KeyframeGraph, Loop
-from scenecode.slam.map.keyframe import Keyframe
 
-#: Keyframes after a closed loop without a search.
-_PAUSE = 2
 #: Standard deviations of a relative pose: of translation over median depth, and of rotation in
 #: radians; and what a translation as long as the median depth adds to either: errors of depth are
 #: relative, and so are those of all that follows from parallax.
@@ -33,53 +29,36 @@ _CERTAIN_LANDMARKS = 100
 #: Drift, as a multiple of the accumulated standard deviations of the links, that is the scale of
 #: Cauchy's loss of a loop; and the robust weight that a loop must keep to be closed.
 _MAX_DRIFT, _MIN_ROBUST_WEIGHT = 3.0, 0.5
+#: Predecessors that a keyframe is linked to, usually.
+_LINKED_PREDECESSORS = 2
 _POSE_GRAPH = GaussNewtonConfig(iterations=25, tolerance=1e-3)
 
 _log = logging.getLogger(__name__)
 
 
-class LoopCloser:
-    """Searches, verifies and closes the loops of one map."""
-
-    def __init__(self, config: MappingConfig):
-        self._config = config
-        self._places = PlaceIndex(config.loops.min_votes)
-        self._newest = 0
-
-    def add(self, number: int, keyframe: Keyframe) -> None:
-        """Index the features of a new keyframe."""
-        self._places.add(number, keyframe.features)
-        self._newest = number
-
-    def should_search(self, graph: KeyframeGraph, number: int) -> bool:
-        """Whether to search at a keyframe: not when all others are recent, or right after a
-        loop."""
-        paused = bool(graph.loops) and number <= graph.loops[-1].newer + _PAUSE
-        return number >= self._config.loops.min_age and not paused
-
-    def search(self, graph: KeyframeGraph, number: int) -> Iterator[None]:
-        """Close the loop that ends at a keyframe, if there is one; yields between pieces of
-        work."""
-        if not self.should_search(graph, number):
-            return
-        # an unfinished search goes on after further keyframes were added
-        recent = range(number - self._config.loops.min_age + 1, self._newest + 1)
-        features = graph.keyframes[number].features
-        for older in self._places.candidates(features, {*recent, *graph.neighbours(number)}):
+def search(graph: KeyframeGraph, number: int, candidates: Sequence[int],
+           config: MappingConfig) -> Iterator[None]:
+    """Close the loop that ends at a keyframe and begins at one of the ``candidates``, best first,
+    if there is one; yields between pieces of work."""
+    for older in candidates:
+        yield
+        # culled meanwhile
+        if older not in graph.keyframes or number not in graph.keyframes:
+            continue
+        candidate = yield from verify(graph, older, number, config)
+        if candidate is not None:
             yield
-            candidate = yield from verify(graph, older, number, self._config)
-            if candidate is not None:
-                yield
-                if close(graph, candidate.loop):
-                    candidate.keep(graph)
-                    return
+            if close(graph, candidate.loop):
+                candidate.keep(graph)
+                return
 
 
 def close(graph: KeyframeGraph, loop: Loop) -> bool:
     """Optimise the pose graph with a new loop and correct the map by it; False, and the map as it
     was, where the loop contradicts the links by more than drift explains."""
     edges = _edges(graph, loop)
-    start = Nodes(poses=torch.stack([s.T_world_cam.double().cpu() for s in graph.states]),
+    start = Nodes(poses=torch.stack([s.T_world_cam.double().cpu()
+                                     for s in graph.states.values()]),
                   log_scales=torch.zeros(len(graph), dtype=torch.float64))
     nodes = optimise(start, edges, _POSE_GRAPH).state
     weight = float(robust_weight(nodes, edges)[-1])
@@ -102,7 +81,9 @@ def _edges(graph: KeyframeGraph, loop: Loop) -> Edges:
     closed = {(known.older, known.newer) for known in loops}
     # the map may have moved on from what a loop measured
     links = sorted((a, b) for a, b in graph.links if a < b and (a, b) not in closed)
-    pairs = torch.tensor(links + [(known.older, known.newer) for known in loops])
+    row = {n: i for i, n in enumerate(graph.keyframes)}
+    pairs = torch.tensor([(row[a], row[b]) for a, b in links]
+                         + [(row[known.older], row[known.newer]) for known in loops])
     T = torch.stack([graph.relative(b, a).double().cpu() for a, b in links]
                     + [known.T_older_newer.double().cpu() for known in loops])
     log_scale = torch.tensor([0.0] * len(links) + [known.log_scale for known in loops],
@@ -110,7 +91,7 @@ def _edges(graph: KeyframeGraph, loop: Loop) -> Edges:
     sigma = _sigmas(graph, pairs, T, loops)
     of_links, of_loops = sigma[:len(links)], sigma[len(links):]
     # standard deviation of a random walk over the keyframes in between
-    steps = (pairs[len(links):, 1] - pairs[len(links):, 0]).double()
+    steps = torch.tensor([_steps(links, known) for known in loops], dtype=torch.float64)
     drift = steps.sqrt()[:, None] * of_links.median(0).values
     cauchy = torch.full((len(pairs),), torch.inf, dtype=torch.float64)
     cauchy[len(links):] = _MAX_DRIFT * (drift / of_loops).norm(dim=1)
@@ -118,9 +99,29 @@ def _edges(graph: KeyframeGraph, loop: Loop) -> Edges:
                  cauchy=cauchy)
 
 
+def _steps(links: list[tuple[int, int]], loop: Loop) -> int:
+    """Links between the two ends of a loop, on the shortest way without loops.
+
+    A keyframe is linked to several of its predecessors, so that the shortest way jumps over
+    some: as if to two.
+    """
+    adjacent: dict[int, list[int]] = {}
+    for a, b in links:
+        adjacent.setdefault(a, []).append(b)
+        adjacent.setdefault(b, []).append(a)
+    reached, front, hops = {loop.older}, [loop.older], 0
+    while front and loop.newer not in reached:
+        front = [n for a in front for n in adjacent.get(a, ()) if n not in reached]
+        reached.update(front)
+        hops += 1
+    # where only loops connect the two, all keyframes lie between them
+    between = abs(loop.newer - loop.older)
+    return max(1, min(_LINKED_PREDECESSORS * hops, between) if front else between)
+
+
 def _sigmas(graph: KeyframeGraph, pairs: Tensor, T: Tensor, loops: list[Loop]) -> Tensor:
     """(E, 7) standard deviations of relative poses and ln scales; the last edges are ``loops``."""
-    depths = torch.tensor([graph.median_depth(n) for n in range(len(graph))],
+    depths = torch.tensor([graph.median_depth(n) for n in graph.keyframes],
                           dtype=torch.float64)
     depth = depths[pairs[:, 0], None]
     links = len(pairs) - len(loops)

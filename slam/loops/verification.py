@@ -17,6 +17,7 @@ from scenecode.slam.features.klt import KltConfig, epipolar_inliers, track_corne
 from scenecode.slam.features.orb import Matches, grey, match, solve_pnp
 from scenecode.slam.map.graph import KeyframeGraph, Loop
 from scenecode.slam.map.landmarks import Observation
+from scenecode.slam.records.frame import PYRAMID_LEVELS
 
 #: Lowe's ratio below which ORB features match.
 _MAX_RATIO = 0.8
@@ -106,15 +107,16 @@ class LoopCandidate:
 
     def __init__(self, graph: KeyframeGraph, older: int, newer: int, T_newer_older: Tensor,
                  config: MappingConfig):
-        hosts = {a for a, b in graph.observations if b == older and a < newer} | {older}
+        hosts = {a for a, b in graph.observations if b == older and a != newer} | {older}
         self._config = config
         #: in the map, by number in the candidate's own graph
         self._numbers = [*sorted(hosts), newer]
         self._older = self._numbers.index(older)
         self._newer = len(self._numbers) - 1
         self._graph = KeyframeGraph(
-            keyframes=[graph.keyframes[n] for n in self._numbers],
-            states=[graph.states[n] for n in self._numbers],
+            keyframes={i: graph.keyframes[n] for i, n in enumerate(self._numbers)},
+            states={i: graph.states[n] for i, n in enumerate(self._numbers)},
+            active=[self._newer],
             landmarks={i: graph.landmarks[n] for i, n in enumerate(self._numbers)})
         observed = [(i, graph.observations.get((n, older)))
                     for i, n in enumerate(self._numbers[:-1])]
@@ -123,7 +125,8 @@ class LoopCandidate:
                           for i, o in observed if o is not None),
                         _HostedLandmarks(host=self._older, index=torch.arange(len(own)),
                                          pixels=own)]
-        self._depth = self._graph.keyframes[-1].depth(self._graph.states[-1].code_depth)
+        self._depth = self._graph.keyframes[self._newer].depth(
+            self._graph.states[self._newer].code_depth)
         #: of the window, after the last refinement
         self.cost = inf
         self._set_pose(T_newer_older)
@@ -131,7 +134,7 @@ class LoopCandidate:
     def _set_pose(self, T_newer_older: Tensor) -> None:
         states = self._graph.states
         T = states[self._older].T_world_cam @ se3.inverse(T_newer_older)
-        states[-1] = replace(states[-1], T_world_cam=T)
+        states[self._newer] = replace(states[self._newer], T_world_cam=T)
 
     def track_landmarks(self) -> None:
         """Track the landmarks that the older keyframe observes into the newer one."""
@@ -175,7 +178,7 @@ class LoopCandidate:
         points = [self._points(host, observation.index) for (host, _), observation in observed]
         pixels = [observation.pixels for _, observation in observed]
         return Matches(points=torch.cat(points), pixels=torch.cat(pixels),
-                       camera=self._graph.keyframes[-1].camera, tolerance=_RANSAC_PIXELS)
+                       camera=self._graph.keyframes[self._newer].camera, tolerance=_RANSAC_PIXELS)
 
     def solve_pose(self) -> bool:
         """Set the newer keyframe's pose by PnP from its landmarks; whether it has enough
@@ -197,14 +200,13 @@ class LoopCandidate:
         depth and landmarks by the window's residuals; yields between the iterations."""
         change = min(max(self.log_scale(), -_MAX_LOG_SCALE), _MAX_LOG_SCALE)
         keyframes, landmarks = self._graph.keyframes, self._graph.landmarks
-        keyframes[-1] = keyframes[-1].rescaled(change)
+        keyframes[self._newer] = keyframes[self._newer].rescaled(change)
         landmarks[self._newer] = landmarks[self._newer].rescaled(change)
         self._graph.link(self._newer, self._older)
-        newest_only = replace(self._config, window=1)
         step = GaussNewtonConfig(iterations=1, tolerance=self._config.tolerance)
         for stage in _SCHEDULE:
             for _ in range(stage.iterations):
-                window = Window(self._graph, newest_only, stage)
+                window = Window(self._graph, self._config, stage)
                 solution = minimise(window.start(), window.linearise, window.retract, step)
                 window.keep(solution.state)
                 self.cost = solution.cost
@@ -219,7 +221,7 @@ class LoopCandidate:
         expected, _ = matches.camera.project(
             se3.act(self._graph.relative(self._older, self._newer), matches.points))
         fitting = int(((expected - matches.pixels).norm(dim=1) < _FITTING_PIXELS).sum())
-        coarsest = len(self._graph.keyframes[-1].pyramid) - 1
+        coarsest = PYRAMID_LEVELS - 1
         overlap = min(self._graph.overlap(self._older, self._newer, coarsest),
                       self._graph.overlap(self._newer, self._older, coarsest))
         return fitting >= max(c.min_landmarks, c.min_inlier_ratio * len(matches)) \

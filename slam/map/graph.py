@@ -6,12 +6,12 @@ Only the mapping thread changes it; other threads get immutable values from it.
 from dataclasses import dataclass, field, replace
 from math import exp
 
-import torch
 from torch import Tensor
 
 from scenecode.optim.geometry import se3
 from scenecode.optim.warp import ViewState, in_view
 from scenecode.slam.map.keyframe import Keyframe
+from scenecode.slam.map.keyframe_geometry import KeyframeGeometry, keyframe_geometry
 from scenecode.slam.map.landmarks import Landmarks, Observation
 from scenecode.slam.map.marginal_prior import MarginalPrior
 
@@ -38,6 +38,34 @@ class Loop:
                        log_scale=self.log_scale + log_older - log_newer)
 
 
+    def at_heir(self, culled: int, redirect: "Redirect") -> "Loop":
+        """The same with one end moved from a culled keyframe to its heir.
+
+        The heir's and the culled keyframe's depths have one unit: both are in the map's.
+        """
+        T_heir_culled = redirect.T_heir_culled.to(self.T_older_newer)
+        if self.older == culled:
+            return replace(self, older=redirect.keyframe,
+                           T_older_newer=T_heir_culled @ self.T_older_newer)
+        T_culled_heir = se3.inverse(T_heir_culled)
+        T_culled_heir[:3, 3] *= exp(self.log_scale)
+        return replace(self, newer=redirect.keyframe,
+                       T_older_newer=self.T_older_newer @ T_culled_heir)
+
+
+@dataclass(frozen=True)
+class Redirect:
+    """Where what hung on a culled keyframe hangs now."""
+
+    #: the heir: another keyframe of the same place, which may be culled later itself
+    keyframe: int
+    #: (4, 4) at the time of the culling
+    T_heir_culled: Tensor
+    #: scales of both keyframes at that time
+    scale_culled: float
+    scale_heir: float
+
+
 @dataclass(frozen=True)
 class ProjectedPixels:
     """The N pixels of a keyframe as they project into another one."""
@@ -52,12 +80,19 @@ class ProjectedPixels:
 
 @dataclass
 class KeyframeGraph:
-    """The map: keyframes, numbered in the order in which they were added, and what connects
-    them."""
+    """The map: keyframes and what connects them.
 
-    keyframes: list[Keyframe] = field(default_factory=list)
-    #: one for each keyframe
-    states: list[ViewState] = field(default_factory=list)
+    Keyframes are numbered in the order in which they were added; the numbers of culled ones are
+    not used again.  The ``active`` ones are optimised, all others rest.
+    """
+
+    #: by number, in rising order
+    keyframes: dict[int, Keyframe] = field(default_factory=dict)
+    states: dict[int, ViewState] = field(default_factory=dict)
+    #: the window: keyframes that are optimised, the one that became active last at the end
+    active: list[int] = field(default_factory=list)
+    #: the number of the next keyframe
+    next_number: int = 0
     #: directed pairs (a, b): pixels of a are warped into b
     links: set[tuple[int, int]] = field(default_factory=set)
     #: by keyframe: the landmarks that it introduced
@@ -71,15 +106,96 @@ class KeyframeGraph:
     prior: MarginalPrior | None = None
     absorbed_links: set[tuple[int, int]] = field(default_factory=set)
     absorbed_observations: set[tuple[int, int]] = field(default_factory=set)
+    #: by number of a culled keyframe
+    redirects: dict[int, Redirect] = field(default_factory=dict)
+    #: kept by ``geometry``, with the keyframe and the depth code that each is of
+    _geometry: dict[int, tuple[Keyframe, Tensor, KeyframeGeometry]] = field(
+        default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.keyframes)
 
+    @property
+    def first(self) -> int:
+        """The keyframe whose pose is fixed."""
+        return next(iter(self.keyframes))
+
+    @property
+    def newest(self) -> int:
+        """The keyframe that was added last."""
+        return next(reversed(self.keyframes))
+
+    @property
+    def resting(self) -> list[int]:
+        """Keyframes outside the window, in order."""
+        active = set(self.active)
+        return [n for n in self.keyframes if n not in active]
+
     def add(self, keyframe: Keyframe, state: ViewState) -> int:
-        """Append; returns its number."""
-        self.keyframes.append(keyframe)
-        self.states.append(state)
-        return len(self.keyframes) - 1
+        """Append a keyframe, active; returns its number."""
+        number = self.next_number
+        self.next_number += 1
+        self.keyframes[number] = keyframe
+        self.states[number] = state
+        self.active.append(number)
+        return number
+
+    def rest(self, number: int) -> None:
+        """Take a keyframe out of the window."""
+        self.active.remove(number)
+        # while its prediction is still in memory
+        self.geometry(number)
+
+    def activate(self, number: int, max_links: int) -> None:
+        """Put a resting keyframe into the window again.
+
+        The residuals between it and the ``max_links`` resting keyframes that show most of what it
+        shows count again, the latter fixed: what they told about keyframes of an earlier window
+        has become constant with these.
+        """
+        self.active.append(number)
+        active = set(self.active)
+        shown = sorted((n for n in self.neighbours(number) if n not in active),
+                       key=lambda n: self.coarse_overlap(number, n), reverse=True)[:max_links]
+        self.absorbed_links -= {pair for n in shown for pair in ((n, number), (number, n))}
+        self.absorbed_observations -= {pair for n in shown for pair in ((n, number), (number, n))}
+
+    def is_absorbed_by_prior(self, number: int) -> bool:
+        """Whether the residuals between a resting keyframe and active ones are part of the
+        marginal prior, so that they must not be counted again."""
+        return any((number, n) in self.absorbed_links for n in self.active)
+
+    def cull(self, number: int, heir: int) -> None:
+        """Remove a resting keyframe; what hung on it hangs on the ``heir``, another keyframe of
+        the same place."""
+        redirect = Redirect(
+            keyframe=heir, T_heir_culled=self.relative(number, heir),
+            scale_culled=self.keyframes[number].scale, scale_heir=self.keyframes[heir].scale)
+        for neighbour in self.neighbours(number):
+            if neighbour != heir and (heir, neighbour) not in self.links:
+                # it only holds the graph together: no residuals
+                self.link(heir, neighbour)
+                self.absorbed_links |= {(heir, neighbour), (neighbour, heir)}
+        for pairs in (self.links, self.absorbed_links, self.absorbed_observations):
+            pairs -= {pair for pair in pairs if number in pair}
+        self.observations = {pair: o for pair, o in self.observations.items()
+                             if number not in pair}
+        moved = [loop if number not in (loop.older, loop.newer)
+                 else loop.at_heir(number, redirect) for loop in self.loops]
+        self.loops = [loop for loop in moved if loop.older != loop.newer]
+        for held in (self.keyframes, self.states, self.landmarks, self._geometry):
+            held.pop(number, None)
+        self.redirects[number] = redirect
+
+    def geometry(self, number: int) -> KeyframeGeometry:
+        """Coarse depth of a keyframe at its present code; computed once for each code."""
+        keyframe, code = self.keyframes[number], self.states[number].code_depth
+        known = self._geometry.get(number)
+        if known is not None and known[0] is keyframe and known[1] is code:
+            return known[2]
+        found = keyframe_geometry(keyframe, code)
+        self._geometry[number] = keyframe, code, found
+        return found
 
     def link(self, a: int, b: int) -> None:
         """Link two keyframes both ways."""
@@ -87,11 +203,12 @@ class KeyframeGraph:
 
     def frozen(self) -> "KeyframeGraph":
         """A copy for another thread; what it holds is immutable."""
-        return replace(self, keyframes=list(self.keyframes), states=list(self.states),
-                       links=set(self.links), landmarks=dict(self.landmarks),
-                       observations=dict(self.observations), loops=list(self.loops),
-                       absorbed_links=set(self.absorbed_links),
-                       absorbed_observations=set(self.absorbed_observations))
+        return replace(self, keyframes=dict(self.keyframes), states=dict(self.states),
+                       active=list(self.active), links=set(self.links),
+                       landmarks=dict(self.landmarks), observations=dict(self.observations),
+                       loops=list(self.loops), absorbed_links=set(self.absorbed_links),
+                       absorbed_observations=set(self.absorbed_observations),
+                       redirects=dict(self.redirects), _geometry=dict(self._geometry))
 
     def neighbours(self, number: int) -> list[int]:
         """Keyframes linked to one, in order."""
@@ -100,6 +217,13 @@ class KeyframeGraph:
     def overlap(self, a: int, b: int, level: int) -> float:
         """Share of a's pixels that project into b's image, at the present states."""
         return float(self.project(a, b, level).in_view.float().mean())
+
+    def coarse_overlap(self, a: int, b: int) -> float:
+        """As ``overlap``, from a's coarse grid of points."""
+        camera = self.keyframes[b].camera
+        x_b = se3.act(self.relative(a, b), self.geometry(a).grid)
+        pixels, _ = camera.project(x_b)
+        return float(in_view(x_b, pixels, camera).float().mean())
 
     def project(self, a: int, b: int, level: int = 0) -> ProjectedPixels:
         """Project a's H * W pixels of a pyramid level into b's image, at the present states."""
@@ -117,37 +241,54 @@ class KeyframeGraph:
         """``T_b_a``."""
         return se3.inverse(self.states[b].T_world_cam) @ self.states[a].T_world_cam
 
+    def heir_of(self, number: int) -> int:
+        """The keyframe itself, or the one on which hangs what hung on it before it was culled."""
+        while number in self.redirects:
+            number = self.redirects[number].keyframe
+        return number
+
     def pose_from_keyframe(self, number: int, T_key_cam: Tensor, scale: float) -> Tensor:
         """``T_world_cam`` of a camera that was tracked against a keyframe when that one had the
-        ``scale``: its pose and scale may have changed since."""
+        ``scale``: its pose and scale may have changed since, and it may have been culled."""
+        while number in self.redirects:
+            redirect = self.redirects[number]
+            T_key_cam = redirect.T_heir_culled @ _stretched(
+                T_key_cam.to(redirect.T_heir_culled), redirect.scale_culled / scale)
+            number, scale = redirect.keyframe, redirect.scale_heir
         T_world_key = self.states[number].T_world_cam
-        T = T_key_cam.to(T_world_key)
-        rescaled = self.keyframes[number].scale / scale * T[:3, 3]
-        return T_world_key @ se3.from_rotation_translation(T[:3, :3], rescaled)
+        return T_world_key @ _stretched(T_key_cam.to(T_world_key),
+                                        self.keyframes[number].scale / scale)
 
     def correct(self, poses: Tensor, log_scales: Tensor) -> None:
         """Move every keyframe to poses (K, 4, 4) and multiply its depth, and that of its
-        landmarks, by ``exp(log_scales)`` (K,).
+        landmarks, by ``exp(log_scales)`` (K,), both in the order of the numbers.
 
         Codes stay as they are: depth is proportional to the ``a`` of its proximity, so that
         rescaling ``a`` rescales depth exactly, at any code.
         """
-        before = list(self.states)
-        for n, (T, log_factor) in enumerate(zip(poses, log_scales.tolist(), strict=True)):
+        before = dict(self.states)
+        change = dict(zip(self.keyframes, log_scales.tolist(), strict=True))
+        for (n, log_factor), T in zip(change.items(), poses, strict=True):
             self.states[n] = replace(self.states[n], T_world_cam=T.to(self.states[n].T_world_cam))
             self.keyframes[n] = self.keyframes[n].rescaled(log_factor)
             if n in self.landmarks:
                 self.landmarks[n] = self.landmarks[n].rescaled(log_factor)
+            if n in self._geometry:
+                self._geometry[n] = (self.keyframes[n], self.states[n].code_depth,
+                                     self._geometry[n][2].rescaled(log_factor))
         if self.prior is not None:
-            numbers = list(self.prior.numbers)
+            numbers = self.prior.numbers
             self.prior = self.prior.corrected([before[n] for n in numbers],
                                               [self.states[n] for n in numbers],
-                                              log_scales[numbers].tolist())
-        self.loops = [loop.rescaled(float(log_scales[loop.older]), float(log_scales[loop.newer]))
+                                              [change[n] for n in numbers])
+        self.loops = [loop.rescaled(change[loop.older], change[loop.newer])
                       for loop in self.loops]
 
     def median_depth(self, number: int) -> float:
         """Of a keyframe at its present code, metres."""
-        keyframe, state = self.keyframes[number], self.states[number]
-        coarsest = len(keyframe.pyramid) - 1
-        return float(torch.median(keyframe.depth(state.code_depth, coarsest)))
+        return self.geometry(number).median_depth
+
+
+def _stretched(T: Tensor, factor: float) -> Tensor:
+    """A pose (4, 4) whose translation is multiplied by a factor."""
+    return se3.from_rotation_translation(T[:3, :3], factor * T[:3, 3])

@@ -1,4 +1,4 @@
-"""A keyframe: an image, the network's prediction for it, and both at every resolution."""
+"""A keyframe: an image, and the network's prediction for it at every resolution."""
 
 from dataclasses import dataclass, field, replace
 from math import exp
@@ -6,74 +6,99 @@ from math import exp
 import torch
 from torch import Tensor
 
-from scenecode.networks.prediction import (
-    Prediction,
-    Predictor,
-    checked_prediction,
-    resize_maps,
-)
+from scenecode.networks.prediction import Prediction, resize_maps
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.optim.geometry.proximity import depth_from_proximity, depth_std
 from scenecode.optim.imaging.lookup import sample_view
 from scenecode.optim.warp import ViewState
 from scenecode.slam.features.orb import Features, detect, grey
-from scenecode.slam.records.frame import Frame
+from scenecode.slam.map.stored_image import StoredImage
+from scenecode.slam.map.working_memory import KeyframeMaps, WorkingMemory
+from scenecode.slam.records.frame import Frame, GroundTruth
+from scenecode.slam.records.stored_truth import StoredTruth
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Keyframe:
-    """What does not change; poses and codes, which do, are in the graph."""
+    """What does not change; poses and codes, which do, are in the graph.
 
-    frame: Frame
+    It keeps the compressed image; pixels and prediction come from the ``memory``, which computes
+    them again where they were dropped.
+    """
+
+    #: index in its source and time in seconds of the frame it was made from
+    frame_index: int
+    timestamp: float
+    camera: PinholeCamera
+    image: StoredImage
     #: (4, 4) as tracked, when it became a keyframe
     T_world_cam_inserted: Tensor
-    prediction: Prediction
     #: for place recognition and relocalisation
     features: Features
+    memory: WorkingMemory = field(repr=False)
     #: factor by which depth was rescaled since; the prediction includes it
     scale: float = 1.0
-    #: cache of ``logit_maps`` by pyramid level, emptied by ``drop_caches``; owned by the mapping
-    #: thread
-    _logits: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict, repr=False)
+    stored_truth: StoredTruth | None = None
+
+    @property
+    def truth(self) -> GroundTruth | None:
+        """What is known about its frame; used by evaluation only."""
+        return None if self.stored_truth is None else self.stored_truth.restored()
+
+    @property
+    def maps(self) -> KeyframeMaps:
+        """Decoded image and prediction, the latter at scale 1."""
+        return self.memory.maps(self.image, self.camera)
+
+    @property
+    def rgb(self) -> Tensor:
+        """(3, H, W) float32 in [0, 1]."""
+        return self.maps.rgb
 
     @property
     def pyramid(self) -> tuple[Tensor, ...]:
         """Intensity (H, W), full resolution first."""
-        return self.frame.pyramid
+        return self.maps.pyramid
 
     @property
-    def camera(self) -> PinholeCamera:
-        return self.frame.camera
+    def prediction(self) -> Prediction:
+        """The network's prediction, rescaled."""
+        prediction = self.maps.prediction
+        return replace(prediction, average_depth=prediction.average_depth * self.scale)
+
+    def size_at(self, level: int) -> tuple[int, int]:
+        """Width and height at a pyramid level."""
+        return self.camera.width >> level, self.camera.height >> level
 
     def camera_at(self, level: int) -> PinholeCamera:
         """The camera of a pyramid level."""
-        height, width = self.pyramid[level].shape
-        return self.camera.resized(width, height)
+        return self.camera.resized(*self.size_at(level))
 
     def proximity_maps(self, level: int) -> tuple[Tensor, Tensor]:
         """Zero-code proximity (H, W, 1) and its derivative (H, W, Kd) at a pyramid level."""
-        height, width = self.pyramid[level].shape
         p = self.prediction
-        maps = resize_maps(torch.cat([p.prox_zero[None], p.prox_J_code]), width, height)
+        maps = resize_maps(torch.cat([p.prox_zero[None], p.prox_J_code]), *self.size_at(level))
         maps = maps.permute(1, 2, 0)
         return maps[..., :1].contiguous(), maps[..., 1:].contiguous()
 
     def logit_maps(self, level: int) -> tuple[Tensor, Tensor]:
         """Zero-code logits (H, W, C) and their derivative (H, W, C * Ks) at a level."""
-        if level not in self._logits:
-            height, width = self.pyramid[level].shape
-            p = self.prediction
-            zero, J = (resize_maps(maps, width, height).permute(1, 2, 0).contiguous()
-                       for maps in (p.logits_zero, p.logits_J_code.flatten(0, 1)))
-            self._logits[level] = zero, J
-        return self._logits[level]
+        maps, size = self.maps, self.size_at(level)
+
+        def resized() -> tuple[Tensor, Tensor]:
+            p = maps.prediction
+            zero, J = (resize_maps(values, *size).permute(1, 2, 0).contiguous()
+                       for values in (p.logits_zero, p.logits_J_code.flatten(0, 1)))
+            return zero, J
+
+        return maps.derived(("logits", level), resized)
 
     def proximity_at(self, pixels: Tensor, level: int = 0) -> tuple[Tensor, Tensor, Tensor]:
         """Zero-code proximity (N,), its derivative (N, Kd) and its Laplace scale (N,) at pixels
         (N, 2) of a pyramid level."""
         p = self.prediction
         h, w = p.prox_zero.shape
-        height, width = self.pyramid[level].shape
+        width, height = self.size_at(level)
         scale = pixels.new_tensor([w / width, h / height])
         maps = torch.cat([p.prox_zero[None], p.prox_b[None], p.prox_J_code]).permute(1, 2, 0)
         values = sample_view(maps, (pixels + 0.5) * scale - 0.5)
@@ -82,13 +107,7 @@ class Keyframe:
     def rescaled(self, log_factor: float) -> "Keyframe":
         """The same with depth multiplied by ``exp(log_factor)`` at every code: depth is
         proportional to the ``a`` of its proximity."""
-        factor = exp(log_factor)
-        prediction = replace(self.prediction, average_depth=self.prediction.average_depth * factor)
-        return replace(self, prediction=prediction, scale=self.scale * factor)
-
-    def drop_caches(self) -> None:
-        """Free what can be recomputed."""
-        self._logits.clear()
+        return replace(self, scale=self.scale * exp(log_factor))
 
     def initial_state(self) -> ViewState:
         """The tracked pose, and codes at the mode of their prior: zero."""
@@ -98,31 +117,31 @@ class Keyframe:
 
     def depth(self, code_depth: Tensor, level: int = 0) -> Tensor:
         """(H, W) metres at a pyramid level."""
-        height, width = self.pyramid[level].shape
-        prox = resize_maps(self.prediction.proximity(code_depth)[None], width, height)[0]
-        return depth_from_proximity(prox, self.prediction.average_depth)
+        p = self.prediction
+        prox = resize_maps(p.proximity(code_depth)[None], *self.size_at(level))[0]
+        return depth_from_proximity(prox, p.average_depth)
 
     def depth_std(self, depth: Tensor) -> Tensor:
         """(H, W) standard deviation of ``depth`` (H, W) in metres, as the network predicts it."""
         height, width = depth.shape
-        b = resize_maps(self.prediction.prox_b[None], width, height)[0]
-        return depth_std(depth, b, self.prediction.average_depth)
+        p = self.prediction
+        b = resize_maps(p.prox_b[None], width, height)[0]
+        return depth_std(depth, b, p.average_depth)
 
     def probabilities(self, code_semantic: Tensor, level: int = 0) -> Tensor:
         """(C, H, W) class probabilities at a pyramid level."""
-        height, width = self.pyramid[level].shape
-        logits = resize_maps(self.prediction.logits(code_semantic), width, height)
+        logits = resize_maps(self.prediction.logits(code_semantic), *self.size_at(level))
         return torch.softmax(logits, 0)
 
 
-def make_keyframe(frame: Frame, T_world_cam: Tensor, predictor: Predictor) -> Keyframe:
-    """Run the network on a frame at a pose (4, 4), and detect its ORB features.
+def make_keyframe(frame: Frame, T_world_cam: Tensor, memory: WorkingMemory) -> Keyframe:
+    """Compress a frame at a pose (4, 4), run the network on it, and detect its ORB features.
 
     Raises ``PredictionError`` for an answer of the network that cannot be used.
     """
-    with torch.inference_mode():
-        prediction = checked_prediction(predictor, frame.image, frame.camera)
-    # inference tensors may not be mixed into later in-place work; clones may
-    prediction = prediction.detached()
-    return Keyframe(frame=frame, T_world_cam_inserted=T_world_cam, prediction=prediction,
-                    features=detect(grey(frame.pyramid[0])))
+    image = StoredImage.of(frame.image)
+    pyramid = memory.maps(image, frame.camera).pyramid
+    return Keyframe(frame_index=frame.index, timestamp=frame.timestamp, camera=frame.camera,
+                    image=image, T_world_cam_inserted=T_world_cam,
+                    features=detect(grey(pyramid[0])), memory=memory,
+                    stored_truth=StoredTruth.of(frame))

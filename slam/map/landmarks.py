@@ -16,13 +16,19 @@ class Landmarks:
     pixels: Tensor
     #: (M, 3) points at depth 1
     rays: Tensor
-    #: (M,) and (M, Kd): proximity at zero code, and its derivative, there
-    prox_zero: Tensor
-    prox_J_code: Tensor
     #: (M,) standard deviation of ln depth as the network predicts it
     log_std: Tensor
     #: (M,) ln metres; what is optimised
     log_depth: Tensor
+
+    def proximity(self, keyframe: Keyframe) -> tuple[Tensor, Tensor]:
+        """Proximity at zero code (M,) and its derivative (M, Kd) in the keyframe that introduced
+        them."""
+        def sampled() -> tuple[Tensor, Tensor]:
+            prox_zero, J, _ = keyframe.proximity_at(self.pixels)
+            return prox_zero, J
+
+        return keyframe.maps.derived(("landmarks", self.pixels), sampled)
 
     def rescaled(self, log_factor: float) -> "Landmarks":
         """The same with depth multiplied by ``exp(log_factor)``."""
@@ -46,5 +52,5 @@ def make_landmarks(keyframe: Keyframe, code: Tensor, pixels: Tensor) -> Landmark
     # d ln D / d p = -a / (p^2 D) = -1 / (p (1 - p))
     log_std = (2 ** 0.5) * b / (prox * (1 - prox)).clamp(min=1e-3)
     log_depth = depth_from_proximity(prox, keyframe.prediction.average_depth).log()
-    return Landmarks(pixels=pixels, rays=keyframe.camera.rays(pixels), prox_zero=prox_zero,
-                     prox_J_code=J, log_std=log_std, log_depth=log_depth)
+    return Landmarks(pixels=pixels, rays=keyframe.camera.rays(pixels), log_std=log_std,
+                     log_depth=log_depth)

@@ -21,7 +21,7 @@ from scenecode.core.errors import ResultError
 from scenecode.slam.mapfile.rows import Row, sealed
 from scenecode.slam.mapfile.schema import (
     APPLICATION_ID,
-    Table,
+    SqlTable,
     definition,
     migrate,
     newest_definition,
@@ -44,9 +44,9 @@ class Changes:
     """Rows to be written in one transaction."""
 
     #: rows to be inserted, or to replace those with the same key
-    rows: list[tuple[Table, Row]] = field(default_factory=list)
+    rows: list[tuple[SqlTable, Row]] = field(default_factory=list)
     #: keys, or their first columns, whose rows are to be removed before
-    removed: list[tuple[Table, Row]] = field(default_factory=list)
+    removed: list[tuple[SqlTable, Row]] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return bool(self.rows or self.removed)

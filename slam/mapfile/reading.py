@@ -42,7 +42,7 @@ from scenecode.slam.mapfile.schema import (
     REDIRECTS,
     SESSIONS,
     STATES,
-    Table,
+    SqlTable,
 )
 
 T = TypeVar("T")
@@ -75,7 +75,7 @@ def check(path: str | Path) -> StoredMap:
 
 
 def _read(connection: sqlite3.Connection, path: Path) -> StoredMap:
-    def rows(table: Table, convert: Callable[[Row], T]) -> Iterator[T]:
+    def rows(table: SqlTable, convert: Callable[[Row], T]) -> Iterator[T]:
         for stored in connection.execute(f"SELECT * FROM {table.name} "
                                          f"ORDER BY {', '.join(table.key_columns)}"):
             key = ", ".join(str(value)[:40] for value in stored[:table.key])

@@ -42,7 +42,7 @@ from scenecode.slam.mapfile.records import (
     StoredSession,
     StoredState,
 )
-from scenecode.slam.mapfile.schema import Table
+from scenecode.slam.mapfile.schema import SqlTable
 
 #: A row without its checksum.
 Row = tuple[Any, ...]
@@ -67,7 +67,7 @@ class ImageSize:
     height: int
 
 
-def checksum(table: Table, row: Row) -> int:
+def checksum(table: SqlTable, row: Row) -> int:
     """CRC-32 of a row and the name of its table."""
     crc = zlib.crc32(table.name.encode())
     for value in row:
@@ -76,7 +76,7 @@ def checksum(table: Table, row: Row) -> int:
     return crc
 
 
-def sealed(table: Table, row: Row) -> Row:
+def sealed(table: SqlTable, row: Row) -> Row:
     """The row as it is stored: its values in the types of the columns, and its checksum."""
     values = tuple(kind(value) for kind, value in zip(table.columns.values(), row, strict=True))
     # SQLite stores -0.0 as 0
@@ -84,7 +84,7 @@ def sealed(table: Table, row: Row) -> Row:
     return (*values, checksum(table, values))
 
 
-def unsealed(table: Table, stored: Row) -> Row:
+def unsealed(table: SqlTable, stored: Row) -> Row:
     """The row without its checksum; ``ValueError`` when that differs or a value has another type
     than its column."""
     *values, crc = stored

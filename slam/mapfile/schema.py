@@ -12,7 +12,7 @@ ColumnType = type[int] | type[float] | type[str] | type[bytes]
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
+class SqlTable:
     """A table; its rows end with a ``checksum`` of their other values (``rows.checksum``)."""
 
     name: str
@@ -26,30 +26,30 @@ class Table:
         return tuple(self.columns)[:self.key]
 
 
-META = Table("meta", {"name": str, "value": str})
-SESSIONS = Table("sessions", {"number": int, "source": str, "started": float})
-KEYFRAMES = Table("keyframes", {
+META = SqlTable("meta", {"name": str, "value": str})
+SESSIONS = SqlTable("sessions", {"number": int, "source": str, "started": float})
+KEYFRAMES = SqlTable("keyframes", {
     "number": int, "session": int, "frame_index": int, "timestamp": float, "fx": float,
     "fy": float, "cx": float, "cy": float, "width": int, "height": int,
     "T_world_cam_inserted": bytes, "pixels": bytes, "descriptors": bytes, "image": bytes})
-STATES = Table("states", {
+STATES = SqlTable("states", {
     "number": int, "component": int, "scale": float, "T_world_cam": bytes, "code_depth": bytes,
     "code_semantic": bytes})
-GEOMETRIES = Table("geometries", {
+GEOMETRIES = SqlTable("geometries", {
     "keyframe": int, "grid_depths": bytes, "feature_depths": bytes})
-LANDMARKS = Table("landmarks", {
+LANDMARKS = SqlTable("landmarks", {
     "keyframe": int, "pixels": bytes, "log_depth": bytes, "log_std": bytes})
-OBSERVATIONS = Table("observations", {
+OBSERVATIONS = SqlTable("observations", {
     "keyframe": int, "observer": int, "absorbed": int, "landmarks": bytes, "pixels": bytes}, key=2)
-LINKS = Table("links", {"keyframe": int, "other": int, "absorbed": int}, key=2)
-LOOPS = Table("loops", {
+LINKS = SqlTable("links", {"keyframe": int, "other": int, "absorbed": int}, key=2)
+LOOPS = SqlTable("loops", {
     "number": int, "older": int, "newer": int, "T_older_newer": bytes, "log_scale": float,
     "num_landmarks": int})
-REDIRECTS = Table("redirects", {
+REDIRECTS = SqlTable("redirects", {
     "keyframe": int, "heir": int, "T_heir_culled": bytes, "scale_culled": float,
     "scale_heir": float})
-FRAMES = Table("frames", {"session": int, "block": int, "frames": bytes}, key=2)
-PRIORS = Table("priors", {
+FRAMES = SqlTable("frames", {"session": int, "block": int, "frames": bytes}, key=2)
+PRIORS = SqlTable("priors", {
     "number": int, "keyframes": bytes, "T_world_cam": bytes, "codes_depth": bytes,
     "codes_semantic": bytes, "value": bytes, "jacobian": bytes})
 

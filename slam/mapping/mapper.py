@@ -1,20 +1,30 @@
-"""Mapping: keyframes are added, and those of a sliding window optimised in stages."""
+"""Mapping: requests for keyframes are answered by known or new ones, and those of a sliding window
+optimised in stages."""
 
+from collections import deque
 from collections.abc import Callable
+from math import radians
 
 from torch import Tensor
 
 from scenecode.networks.prediction import Predictor
+from scenecode.optim.geometry import se3
 from scenecode.optim.solvers.gauss_newton import GaussNewtonConfig, Solution, minimise
+from scenecode.slam.bundle.layout import Leaving
 from scenecode.slam.bundle.marginalisation import marginalise
 from scenecode.slam.bundle.window import Window
+from scenecode.slam.config.keyframes import KeyframeConfig
 from scenecode.slam.config.mapping import MappingConfig, StageConfig
-from scenecode.slam.loops.closure import LoopCloser
+from scenecode.slam.config.tracking import TrackingConfig
+from scenecode.slam.loops import closure
 from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.map.keyframe import make_keyframe
-from scenecode.slam.mapping.matching import match_keyframe
+from scenecode.slam.map.working_memory import WorkingMemory
+from scenecode.slam.mapping.culling import is_confirmed
+from scenecode.slam.mapping.matching import match_keyframe, match_pair
 from scenecode.slam.mapping.scale import log_scale_to_neighbours
 from scenecode.slam.mapping.work import (
+    KeyframeAnswer,
     LoopsSearched,
     OptimiseStage,
     SearchLoops,
@@ -22,95 +32,212 @@ from scenecode.slam.mapping.work import (
     StepResult,
     Work,
 )
+from scenecode.slam.places.confirmation import PlaceMatch
+from scenecode.slam.places.known_places import KnownPlaces
 from scenecode.slam.records.frame import PYRAMID_LEVELS, Frame
 from scenecode.slam.tracking.tracker import TrackedFrame
 
+#: Keyframes after a closed loop without a search.
+_PAUSE = 2
+#: Difference between a pose that was measured against a known keyframe and that of the map, beyond
+#: which the map has drifted and a loop has to be closed first: over median depth, and in radians.
+_MAX_SHIFT, _MAX_TURN = 0.06, radians(2.5)
+
 
 class Mapper:
-    """Adds keyframes and improves the window.  Owned by the mapping thread."""
+    """Adds, reuses and culls keyframes and improves the window.  Owned by the mapping thread."""
 
-    def __init__(self, config: MappingConfig, predictor: Predictor):
+    def __init__(self, config: MappingConfig, predictor: Predictor,
+                 tracking: TrackingConfig = TrackingConfig(),
+                 keyframes: KeyframeConfig = KeyframeConfig(), device: str = "cpu"):
         self._config = config
-        self._predictor = predictor
+        self._memory = WorkingMemory(predictor, device)
+        self._tracking, self._keyframes = tracking, keyframes
         self.reset()
 
     def reset(self) -> None:
         """Discard the map and begin an empty one."""
         self.graph = KeyframeGraph()
-        self._loops = LoopCloser(self._config)
-        #: keyframes that have left the window
-        self._num_marginalised = 0
+        #: number of the keyframe that frames are to be tracked against
+        self.reference = 0
+        self._places = KnownPlaces(self._tracking, self._keyframes, self._config.loops.min_votes)
+        #: keyframes that became active last
+        self._recent: deque[int] = deque(maxlen=self._config.loops.min_age)
+        self._leaving: list[Leaving] = []
         self._pending: list[Work] = []
 
-    def insert_tracked(self, frame: Frame, tracked: TrackedFrame) -> int:
-        """Make a keyframe of a tracked frame, as ``insert``; returns its number.
+    # --- requests ----------------------------------------------------------------------
 
-        Its pose is composed of the motion that was tracked and the present pose and scale of the
-        keyframe that it was tracked against: mapping may have changed both since.  A frame that
-        begins a map discards the one before.
+    def answer(self, frame: Frame, tracked: TrackedFrame) -> KeyframeAnswer:
+        """Answer the request of a tracked frame for a keyframe: by a known one that shows the
+        same place, else by a new one.
+
+        The frame's pose is composed of the motion that was tracked and the present pose and scale
+        of the keyframe that it was tracked against: mapping may have changed both since.  A frame
+        that begins a map discards the one before.
         """
         if tracked.begins_map:
             self.reset()
-        if not len(self.graph):
-            return self.insert(frame, tracked.T_world_cam.to(frame.image.device))
-        T_world_cam = self.graph.pose_from_keyframe(tracked.keyframe, tracked.T_key_cam,
-                                                    tracked.key_scale)
-        return self.insert(frame, T_world_cam, tracked.keyframe)
+        graph = self.graph
+        if not len(graph):
+            number = self.insert(frame, tracked.T_world_cam.to(frame.image.device))
+            return KeyframeAnswer(keyframe=number, is_new=True)
+        against = graph.heir_of(tracked.keyframe)
+        T_world_cam = graph.pose_from_keyframe(tracked.keyframe, tracked.T_key_cam,
+                                               tracked.key_scale)
+        similar: list[int] = []
+        if self._config.reuse_keyframes:
+            known = self._places.find(graph, frame, T_world_cam, exclude={against})
+            if known is not None and self._agrees(known, T_world_cam):
+                self._reuse(known.keyframe, against)
+                return KeyframeAnswer(keyframe=known.keyframe, is_new=False)
+            similar = [] if known is None else [known.keyframe]
+        number = self.insert(frame, T_world_cam, against, similar)
+        return KeyframeAnswer(keyframe=number, is_new=True)
 
-    def insert(self, frame: Frame, T_world_cam: Tensor, tracked_against: int | None = None) -> int:
+    def relocalise(self, frame: Frame) -> bool:
+        """Search a frame of a lost camera in the whole map; where it is found, tracking goes on
+        against the keyframe that shows its place."""
+        if not len(self.graph):
+            return False
+        found = self._places.find(self.graph, frame, None)
+        if found is not None:
+            self.reference = found.keyframe
+        return found is not None
+
+    def _agrees(self, match: PlaceMatch, T_world_cam: Tensor) -> bool:
+        """Whether a pose measured against a known keyframe is near that of the map."""
+        measured = self.graph.states[match.keyframe].T_world_cam \
+            @ match.T_key_frame.to(T_world_cam)
+        change = se3.inverse(T_world_cam) @ measured
+        shift = float(change[:3, 3].norm()) / self.graph.median_depth(match.keyframe)
+        return shift <= _MAX_SHIFT and float(se3.rotation_angle(change)) <= _MAX_TURN
+
+    def _reuse(self, number: int, tracked_against: int) -> None:
+        """Go on with a known keyframe: link it to the one that was tracked against, and optimise
+        it if it rested or gained a link."""
+        graph, config = self.graph, self._config
+        self._marginalise_old()
+        self.reference = number
+        gained = (number, tracked_against) not in graph.links \
+            and self._link_if_overlapping(number, tracked_against)
+        if gained and config.landmarks.per_keyframe:
+            match_pair(graph, number, tracked_against, config.landmarks)
+        if number in graph.active:
+            graph.active.remove(number)
+            graph.active.append(number)
+        elif not graph.is_absorbed_by_prior(number):
+            graph.activate(number, config.links)
+            self._rest_oldest()
+            gained = True
+        if number in self._recent:
+            self._recent.remove(number)
+        self._recent.append(number)
+        if gained and number in graph.active:
+            self._schedule_stages()
+
+    # --- keyframes ---------------------------------------------------------------------
+
+    def insert(self, frame: Frame, T_world_cam: Tensor, tracked_against: int | None = None,
+               similar: list[int] | None = None) -> int:
         """Make a keyframe at a pose (4, 4), link it and schedule its optimisation; returns its
         number.
 
-        It is linked to its predecessors, as far as they overlap, and to the keyframe that it was
-        ``tracked_against``, by default the one before: after a relocalisation an older one.  Its
-        depth is rescaled towards theirs.
+        It is linked to the keyframes that became active before it, as far as they overlap, and to
+        the keyframe that it was ``tracked_against``, by default the one before.  Its depth is
+        rescaled towards theirs.  Keyframes that look ``similar`` are searched for loops first.
         """
         config, graph = self._config, self.graph
-        keyframe = make_keyframe(frame, T_world_cam, self._predictor)
+        keyframe = make_keyframe(frame, T_world_cam, self._memory)
         self._marginalise_old()
+        before = list(graph.active)
         number = graph.add(keyframe, keyframe.initial_state())
-        if number:
-            self._link(number, number - 1 if tracked_against is None else tracked_against)
+        self.reference = number
+        self._recent.append(number)
+        if len(graph) > 1:
+            against = before[-1] if tracked_against is None else tracked_against
+            for earlier in before[-config.links:]:
+                self._link_if_overlapping(number, earlier)
+            graph.link(number, against)
             log_scale = log_scale_to_neighbours(graph, number, config.geometric_level,
                                                 config.link_overlap)
             graph.keyframes[number] = keyframe.rescaled(config.scale_share * log_scale)
         if config.landmarks.per_keyframe:
-            match_keyframe(graph, number, config.landmarks)
-        for old in graph.keyframes[:max(0, number + 1 - config.window - config.links)]:
-            old.drop_caches()
-        self._schedule(number)
+            match_keyframe(graph, number, before, config.landmarks)
+        self._rest_oldest()
+        if len(graph) > 1:
+            self._schedule_stages()
+        self._schedule_search(number, similar or [])
         return number
 
-    def _link(self, number: int, tracked_against: int) -> None:
-        """Link a new keyframe to those before it that overlap, and to the one it was tracked
-        against."""
+    def _link_if_overlapping(self, number: int, other: int) -> bool:
         graph, coarsest = self.graph, PYRAMID_LEVELS - 1
-        for earlier in range(max(0, number - self._config.links), number):
-            overlap = min(graph.overlap(number, earlier, coarsest),
-                          graph.overlap(earlier, number, coarsest))
-            if overlap >= self._config.link_overlap:
-                graph.link(number, earlier)
-        graph.link(number, tracked_against)
+        overlap = min(graph.overlap(number, other, coarsest),
+                      graph.overlap(other, number, coarsest))
+        if overlap >= self._config.link_overlap:
+            graph.link(number, other)
+        return overlap >= self._config.link_overlap
 
-    def _schedule(self, number: int) -> None:
-        """Replace the pending work by that for a new keyframe; an unfinished search for loops of
-        the one before comes first."""
+    def _rest_oldest(self) -> None:
+        """Take the keyframe that became active first out of a window that is too large."""
         graph = self.graph
-        unfinished = [work for work in self._pending if isinstance(work, SearchLoops)][-1:]
-        stages = self._config.schedule if number else ()
-        self._pending = [*unfinished, *(OptimiseStage(stage) for stage in stages)]
-        if self._config.loops.enabled and self._config.landmarks.per_keyframe:
-            self._loops.add(number, graph.keyframes[number])
-            if self._loops.should_search(graph, number):
-                search = SearchLoops(number, self._loops.search(graph, number))
-                self._pending.append(search)
+        while len(graph.active) > self._config.window:
+            # the newest one was never in one window with it
+            leaving, *staying, _ = graph.active
+            graph.rest(leaving)
+            self._leaving.append(Leaving(leaving, tuple(staying)))
 
     def _marginalise_old(self) -> None:
-        """Turn keyframes that are older than the window into marginal priors."""
-        first = len(self.graph) - self._config.window
-        while self._config.leaves_priors and self._num_marginalised < first:
-            marginalise(self.graph, self._num_marginalised, self._config)
-            self._num_marginalised += 1
+        """Turn what keyframes that left the window told about others into marginal priors, and
+        cull those of them that are redundant."""
+        while self._leaving:
+            leaving = self._leaving.pop(0)
+            if self._config.leaves_priors:
+                marginalise(self.graph, leaving, self._config)
+            self._cull_if_redundant(leaving.keyframe)
+
+    def _cull_if_redundant(self, number: int) -> bool:
+        """Cull a resting keyframe when others show all that it shows, one of them from so near
+        that tracking could go on against that one."""
+        graph = self.graph
+        if not self._config.reuse_keyframes or number in (graph.first, self.reference) \
+                or number in graph.active:
+            return False
+        like = self._places.similar_views(graph, graph.states[number].T_world_cam,
+                                          graph.keyframes[number].camera, {number})
+        if not like or not is_confirmed(graph, number, like):
+            return False
+        graph.cull(number, heir=like[0])
+        return True
+
+    def _cull_redundant(self) -> None:
+        """Cull all resting keyframes that are redundant, the newest first."""
+        for number in reversed(self.graph.resting):
+            self._cull_if_redundant(number)
+
+    # --- optimisation ------------------------------------------------------------------
+
+    def _schedule_stages(self) -> None:
+        """Replace pending stages by those of the whole schedule; an unfinished search for loops
+        comes first."""
+        unfinished = [work for work in self._pending if isinstance(work, SearchLoops)][-1:]
+        self._pending = [*unfinished, *(OptimiseStage(stage) for stage in self._config.schedule)]
+
+    def _schedule_search(self, number: int, similar: list[int]) -> None:
+        """Search for the loop that ends at a keyframe: not when all others are recent, or right
+        after a loop."""
+        config, graph = self._config, self.graph
+        paused = bool(graph.loops) and number <= graph.loops[-1].newer + _PAUSE
+        if not config.loops.enabled or not config.landmarks.per_keyframe or paused \
+                or len(self._recent) < config.loops.min_age:
+            return
+        near = {*self._recent, *graph.neighbours(number)}
+        found = self._places.look_alikes(graph, graph.keyframes[number].features,
+                                         exclude={*near, *similar})
+        candidates = [*(n for n in similar if n not in near), *found]
+        if candidates:
+            pieces = closure.search(graph, number, candidates, config)
+            self._pending.append(SearchLoops(number, pieces))
 
     @property
     def has_work(self) -> bool:
@@ -130,7 +257,10 @@ class Mapper:
         loops = len(self.graph.loops)
         if next(work.pieces, work) is work:
             self._pending.pop(0)
-        return LoopsSearched(work.keyframe, len(self.graph.loops) - loops)
+        closed = len(self.graph.loops) - loops
+        if closed:
+            self._cull_redundant()
+        return LoopsSearched(work.keyframe, closed)
 
     def optimise(self, stage: StageConfig,
                  should_stop: Callable[[], bool] = lambda: False) -> Solution:

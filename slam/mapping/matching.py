@@ -1,6 +1,6 @@
 """Landmarks of a new keyframe: those of older keyframes are tracked into it, new ones detected."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -24,33 +24,51 @@ from scenecode.slam.map.landmarks import Landmarks, Observation, make_landmarks
 _FORWARD, _BACKWARD = 4, 2
 
 
-def match_keyframe(graph: KeyframeGraph, number: int, config: LandmarkConfig) -> None:
-    """Track the landmarks of older keyframes into a new one, detect corners where it has none,
-    and track those into older keyframes."""
+def match_keyframe(graph: KeyframeGraph, number: int, earlier: Sequence[int],
+                   config: LandmarkConfig) -> None:
+    """Track the landmarks of ``earlier`` keyframes, the last ones at the end, into a new one,
+    detect corners where it has none, and track those into earlier keyframes."""
     klt = KltConfig(max_corners=config.per_keyframe, min_distance=config.min_distance)
-    images: dict[int, np.ndarray] = {}
-
-    def image_of(n: int) -> np.ndarray:
-        if n not in images:
-            images[n] = grey(graph.keyframes[n].pyramid[0])
-        return images[n]
-
+    images = _Images(graph)
     occupied = torch.zeros(0, 2)
-    for older in range(max(0, number - _FORWARD), number):
-        occupied = torch.cat([occupied, _observe(graph, older, number, image_of, klt)])
+    for older in earlier[-_FORWARD:]:
+        occupied = torch.cat([occupied, _observe(graph, older, number, images, klt)])
     keyframe = graph.keyframes[number]
-    pixels = detect_corners(image_of(number), occupied, klt)
+    pixels = detect_corners(images.of(number), occupied, klt)
     graph.landmarks[number] = make_landmarks(keyframe, graph.states[number].code_depth, pixels)
-    for older in range(max(0, number - _BACKWARD), number):
-        _observe(graph, number, older, image_of, klt)
+    for older in earlier[-_BACKWARD:]:
+        _observe(graph, number, older, images, klt)
 
 
-def _observe(graph: KeyframeGraph, a: int, b: int, image_of: Callable[[int], np.ndarray],
+def match_pair(graph: KeyframeGraph, a: int, b: int, config: LandmarkConfig) -> None:
+    """Track the landmarks of two keyframes into each other, as far as that was not done."""
+    klt = KltConfig(max_corners=config.per_keyframe, min_distance=config.min_distance)
+    images = _Images(graph)
+    for one, other in ((a, b), (b, a)):
+        if (one, other) not in graph.observations:
+            _observe(graph, one, other, images, klt)
+
+
+class _Images:
+    """Images of keyframes as OpenCV takes them."""
+
+    def __init__(self, graph: KeyframeGraph):
+        self._graph = graph
+        self._images: dict[int, np.ndarray] = {}
+
+    def of(self, number: int) -> np.ndarray:
+        """(H, W) uint8."""
+        if number not in self._images:
+            self._images[number] = grey(self._graph.keyframes[number].pyramid[0])
+        return self._images[number]
+
+
+def _observe(graph: KeyframeGraph, a: int, b: int, images: _Images,
              config: KltConfig) -> Tensor:
     """Track a's landmarks into b and keep the observation; returns its pixels (M, 2)."""
     landmarks = graph.landmarks.get(a)
     observation = None if landmarks is None else _tracked(
-        landmarks, graph.relative(a, b), image_of(a), image_of(b), graph.keyframes[b].camera,
+        landmarks, graph.relative(a, b), images.of(a), images.of(b), graph.keyframes[b].camera,
         config)
     if observation is None:
         return torch.zeros(0, 2)

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from scenecode.slam.config.tracking import TrackingConfig
@@ -15,22 +14,27 @@ class PublishedMap:
     """A copy of the map that no longer changes, with what tracking needs of it."""
 
     graph: KeyframeGraph
-    #: the newest keyframe
+    #: the keyframe to track against
     reference: Reference
-    #: (K, 4, 4)
-    T_world_keyframes: Tensor
+    #: requests for keyframes that were answered so far
+    answered: int
+
+    @property
+    def poses(self) -> dict[int, Tensor]:
+        """(4, 4) T_world_cam of every keyframe, by number."""
+        return {n: state.T_world_cam for n, state in self.graph.states.items()}
 
     @property
     def first_frame_index(self) -> int:
         """Index of the frame of the first keyframe: it identifies a map among those of a run."""
-        return self.graph.keyframes[0].frame.index
+        return self.graph.keyframes[self.graph.first].frame_index
 
 
-def publish(graph: KeyframeGraph, config: TrackingConfig) -> PublishedMap:
-    """A copy of a graph with at least one keyframe, the newest one prepared for tracking."""
+def publish(graph: KeyframeGraph, reference: int, answered: int,
+            config: TrackingConfig) -> PublishedMap:
+    """A copy of a graph with at least one keyframe; number ``reference`` prepared for tracking."""
     graph = graph.frozen()
-    newest = len(graph) - 1
     return PublishedMap(
-        graph=graph,
-        reference=make_reference(newest, graph.keyframes[newest], graph.states[newest], config),
-        T_world_keyframes=torch.stack([state.T_world_cam for state in graph.states]))
+        graph=graph, answered=answered,
+        reference=make_reference(reference, graph.keyframes[reference], graph.states[reference],
+                                 config))

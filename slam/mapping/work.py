@@ -53,3 +53,13 @@ class LoopsSearched:
 
 
 StepResult = StageOptimised | LoopsSearched
+
+
+@dataclass(frozen=True)
+class KeyframeAnswer:
+    """What became of a request for a keyframe."""
+
+    #: what tracking is to go on against
+    keyframe: int
+    #: whether it was made, or was known and shows the same place
+    is_new: bool

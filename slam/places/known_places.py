@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator
 
 from torch import Tensor
 
+from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.slam.config.keyframes import KeyframeConfig
 from scenecode.slam.config.tracking import TrackingConfig
 from scenecode.slam.features.orb import Features, detect, grey
@@ -79,8 +80,21 @@ class KnownPlaces:
             return next(matches(), None)
         return max(matches(), key=lambda match: match.num_inliers, default=None)
 
+    def similar_views(self, graph: KeyframeGraph, T_world_cam: Tensor, camera: PinholeCamera,
+                      exclude: Collection[int]) -> list[int]:
+        """Keyframes that look at what a camera at a pose (4, 4) looks at, best first: tracking
+        could go on against them there."""
+        self._update(graph)
+        return [number for number, _ in self._near(camera, T_world_cam, exclude)]
+
+    def look_alikes(self, graph: KeyframeGraph, features: Features,
+                    exclude: Collection[int]) -> list[int]:
+        """Keyframes that look like an image of these features, wherever they are, best first."""
+        self._update(graph)
+        return self._index.candidates(features, exclude)
+
     def _update(self, graph: KeyframeGraph) -> None:
-        numbers = list(range(len(graph)))
+        numbers = list(graph.keyframes)
         for number in self._indexed - set(numbers):
             self._index.remove(number)
         for number in numbers:
@@ -97,16 +111,16 @@ class KnownPlaces:
             for number in self._index.candidates(features, exclude, _BY_FEATURES_ONLY):
                 yield number, None
             return
-        near = self._near(frame, T_world_cam, exclude)
+        near = self._near(frame.camera, T_world_cam, exclude)
         yield from near
         tried = {number for number, _ in near}
         for number in self._index.candidates(features, {*exclude, *tried}, _BY_FEATURES_TOO):
             yield number, None
 
-    def _near(self, frame: Frame, T_world_cam: Tensor,
+    def _near(self, camera: PinholeCamera, T_world_cam: Tensor,
               exclude: Collection[int]) -> list[tuple[int, Tensor]]:
         """The keyframes with the most similar views, best first."""
-        views = self._views.overlaps(T_world_cam, frame.camera)
+        views = self._views.overlaps(T_world_cam, camera)
         limits = self._to_go_on
         # of the limits; the larger of both decides
         used = (views.translation / limits.max_translation).maximum(

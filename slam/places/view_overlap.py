@@ -9,8 +9,6 @@ from scenecode.optim.geometry import se3
 from scenecode.optim.geometry.camera import MIN_DEPTH, PinholeCamera
 from scenecode.optim.warp import ViewState
 from scenecode.slam.map.graph import KeyframeGraph
-from scenecode.slam.map.keyframe import Keyframe
-from scenecode.slam.records.frame import PYRAMID_LEVELS
 
 #: Columns and rows of the grid of pixels that stands for an image.
 _COLUMNS, _ROWS = 8, 6
@@ -62,9 +60,7 @@ class CoarseViews:
             known = self._views.get(number)
             if known is not None and known.state is state and known.scale == keyframe.scale:
                 continue
-            same_depth = known is not None and known.state.code_depth is state.code_depth
-            points = known.points if known is not None and same_depth \
-                else _grid_points(keyframe, state) / keyframe.scale
+            points = graph.geometry(number).grid.cpu().double() / keyframe.scale
             self._views[number] = _CoarseView(points=points, camera=_camera_row(keyframe.camera),
                                               state=state, scale=keyframe.scale)
             changed = True
@@ -97,7 +93,7 @@ class CoarseViews:
         if self._stacked is None:
             views = self._views.values()
             scales = torch.tensor([v.scale for v in views], dtype=torch.float64)
-            empty = torch.zeros(0, _COLUMNS * _ROWS, 3), torch.zeros(0, 6), torch.zeros(0, 4, 4)
+            empty = torch.zeros(0, 1, 3), torch.zeros(0, 6), torch.zeros(0, 4, 4)
             points, cameras, poses = (part.double() for part in empty) if not self._views else (
                 torch.stack([v.points for v in views]) * scales[:, None, None],
                 torch.stack([v.camera for v in views]),
@@ -117,16 +113,6 @@ def _grid(camera: PinholeCamera) -> Tensor:
     v = (torch.arange(_ROWS, dtype=torch.float64) + 0.5) / _ROWS * camera.height - 0.5
     rows, columns = torch.meshgrid(v, u, indexing="ij")
     return torch.stack([columns.flatten(), rows.flatten()], 1)
-
-
-def _grid_points(keyframe: Keyframe, state: ViewState) -> Tensor:
-    """(P, 3) points of a keyframe at the pixels of the grid."""
-    level = PYRAMID_LEVELS - 1
-    depth, camera = keyframe.depth(state.code_depth, level).cpu().double(), \
-        keyframe.camera_at(level)
-    pixels = _grid(camera)
-    column, row = pixels.round().long().unbind(1)
-    return camera.backproject(pixels, depth[row, column])[0]
 
 
 def _in_view(x: Tensor, cameras: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Passing the newest item from one thread to another."""
 
 import threading
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -18,6 +19,12 @@ class Mailbox(Generic[T]):
         """Replace whatever was not fetched yet."""
         with self._condition:
             self._item = item
+            self._condition.notify_all()
+
+    def merge(self, change: Callable[[T | None], T]) -> None:
+        """Replace the item that was not fetched yet, or None, by what ``change`` makes of it."""
+        with self._condition:
+            self._item = change(self._item)
             self._condition.notify_all()
 
     def close(self) -> None:

@@ -38,9 +38,9 @@ GRACE = 5.0
 class SetMap:
     """Request to call ``Tracker.set_map``; there is no reply."""
 
-    newest: Reference
-    #: (K, 4, 4)
-    T_world_keyframes: Tensor
+    named: Reference
+    #: (4, 4) by number of the keyframe
+    poses: dict[int, Tensor]
 
 
 @dataclass(frozen=True)
@@ -91,9 +91,9 @@ class TrackingProcess:
         """Raises ``TrackingProcessError`` when it cannot start."""
         self._reply()
 
-    def set_map(self, newest: Reference, T_world_keyframes: Tensor) -> None:
+    def set_map(self, named: Reference, poses: dict[int, Tensor]) -> None:
         """As ``Tracker.set_map``; does not wait for it."""
-        self._send_request(SetMap(newest, T_world_keyframes))
+        self._send_request(SetMap(named, poses))
 
     def track(self, frame_index: int, timestamp: float,
               pyramid: Sequence[Tensor]) -> TrackedFrame:
@@ -192,8 +192,8 @@ def _serve(pipe: Connection, config: TrackingConfig, keyframes: KeyframeConfig) 
         reply: TrackedFrame | float | Exception
         try:
             match message:
-                case SetMap(newest, T_world_keyframes):
-                    tracker.set_map(newest, T_world_keyframes)
+                case SetMap(named, poses):
+                    tracker.set_map(named, poses)
                     continue
                 case TrackImage(frame_index, timestamp, pyramid):
                     reply = tracker.track(frame_index, timestamp, pyramid)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from scenecode.slam.map.graph import KeyframeGraph
+from scenecode.slam.map.keyframe import Keyframe
 from scenecode.slam.records.frame import Frame, GroundTruth
 from scenecode.slam.records.stored_truth import StoredDepth
 from scenecode.slam.records.trajectory import Trajectory
@@ -23,8 +24,10 @@ class Recording:
     #: true depths of frames whose predecessor has none: a frame with its own needs no other's
     depths: list[MeasuredDepth] = field(default_factory=list)
     _last_had_depth: bool = field(default=False, init=False, repr=False)
-    #: by frame index, of those whose truth no later measurement can change; output thread
-    _settled: dict[int, GroundTruth | None] = field(default_factory=dict, init=False, repr=False)
+    #: requests for keyframes that a known one answered; mapping thread
+    reused: int = 0
+    #: index of the first frame that was found in a map that was loaded
+    relocalised_at: int | None = None
     #: images that the source could not read
     unreadable: int = 0
     #: indices of frames that were not tracked: before the map was started, or with pixels that
@@ -43,18 +46,12 @@ class Recording:
                 T_world_cam=truth.T_world_cam.double(), depth=StoredDepth.of(truth.depth)))
         self._last_had_depth = truth.depth is not None
 
-    def truth_of(self, frame: Frame) -> GroundTruth | None:
-        """The ground truth of a frame, with the depth that ``true_depth.with_depth`` gives it from
-        all measurements so far.  To be called by one thread."""
-        if frame.index in self._settled:
-            return self._settled[frame.index]
-        measured = tuple(self.depths)
-        truth = None if frame.truth is None else \
-            with_depth(frame.truth, frame.timestamp, frame.camera, measured)
-        # later measurements are further away in time than the last one
-        if measured and measured[-1].timestamp >= frame.timestamp:
-            self._settled[frame.index] = truth
-        return truth
+    def truth_of(self, keyframe: Keyframe) -> GroundTruth | None:
+        """The ground truth of a keyframe's frame, with the depth that ``true_depth.with_depth``
+        gives it from all measurements so far."""
+        truth = keyframe.truth
+        return None if truth is None else \
+            with_depth(truth, keyframe.timestamp, keyframe.camera, tuple(self.depths))
 
     def reset(self) -> None:
         """Discard what was tracked, together with the map."""
@@ -86,17 +83,16 @@ class Recording:
 
     def final(self, graph: KeyframeGraph) -> Trajectory:
         """Every tracked frame, composed with its keyframe's present pose."""
-        poses = [s.T_world_cam.double().cpu().numpy() for s in graph.states]
-        own = {k.frame.index: n for n, k in enumerate(graph.keyframes)}
+        own = {k.frame_index: n for n, k in graph.keyframes.items()}
         rows = []
         for entry in tuple(self.tracked):
             if entry.frame_index in own:
-                rows.append((entry.timestamp, poses[own[entry.frame_index]]))
-            elif not entry.lost and entry.keyframe < len(poses):
-                T_key_cam = entry.T_key_cam.double().cpu().numpy().copy()
-                # as ``KeyframeGraph.pose_from_keyframe``, in NumPy: there are many frames
-                T_key_cam[:3, 3] *= graph.keyframes[entry.keyframe].scale / entry.key_scale
-                rows.append((entry.timestamp, poses[entry.keyframe] @ T_key_cam))
+                rows.append((entry.timestamp, graph.states[own[entry.frame_index]]
+                             .T_world_cam.double().cpu().numpy()))
+            elif not entry.lost and graph.heir_of(entry.keyframe) in graph.keyframes:
+                T = graph.pose_from_keyframe(entry.keyframe, entry.T_key_cam.double(),
+                                             entry.key_scale)
+                rows.append((entry.timestamp, T.double().cpu().numpy()))
         return _trajectory(rows)
 
     def true_trajectory(self) -> Trajectory:

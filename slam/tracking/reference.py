@@ -54,7 +54,7 @@ def make_reference(number: int, keyframe: Keyframe, state: ViewState,
     points, _ = keyframe.camera.backproject(pixels,
                                             sample_view(depths[0][..., None], pixels)[:, 0])
     return Reference(
-        keyframe=number, frame_index=keyframe.frame.index, timestamp=keyframe.frame.timestamp,
+        keyframe=number, frame_index=keyframe.frame_index, timestamp=keyframe.timestamp,
         T_world_cam=state.T_world_cam, T_world_cam_inserted=keyframe.T_world_cam_inserted,
         levels=tuple(levels), median_depth=float(depths[-1].median()),
         thumbnail=thumbnail(keyframe.pyramid[-1]), features=keyframe.features, points=points,

@@ -36,8 +36,6 @@ class TrackedFrame:
     begins_map: bool = False
     #: scale of the keyframe's depth at the time of the frame
     key_scale: float = 1.0
-    #: number of the newest keyframe of the tracker's map
-    newest_keyframe: int = 0
 
 
 class TrackingError(ScenecodeError):
@@ -55,8 +53,8 @@ class Tracker:
     def _reset(self) -> None:
         #: by number: every keyframe as it was when it was the newest, with its present pose
         self._known: dict[int, Reference] = {}
-        #: number of the newest keyframe
-        self._newest = 0
+        #: number of the keyframe that mapping named last
+        self._named: int | None = None
         #: what is tracked against; after a relocalisation possibly not the newest
         self._reference: Reference | None = None
         #: of the last tracked frame
@@ -67,29 +65,33 @@ class Tracker:
         self._brightness = (1.0, 0.0)
         self.is_lost = False
 
-    def set_map(self, newest: Reference, T_world_keyframes: Tensor) -> None:
-        """Track against a new keyframe, or the newest one after the map moved it.
+    def set_map(self, named: Reference, poses: dict[int, Tensor]) -> None:
+        """Track against the keyframe that mapping names, as the map has it now.
 
-        ``T_world_keyframes`` (K, 4, 4) are the present poses of all keyframes up to the
-        newest.  A camera that was relocalised against an older keyframe stays with that one until
-        there is a new one.  Another first keyframe than before begins a new map.
+        ``poses`` are the present poses (4, 4) of all keyframes by number.  A camera that was
+        relocalised against another keyframe stays with that one until mapping names another.  A
+        keyframe of the same number but of another frame begins a new map.
         """
-        first = self._known.get(0)
-        if newest.keyframe == 0 and first is not None and newest.frame_index != first.frame_index:
+        known = self._known.get(named.keyframe)
+        if known is not None and known.frame_index != named.frame_index:
             self._reset()
-        self._known[newest.keyframe] = newest
-        self._known = {number: replace(known, T_world_cam=T_world_keyframes[number])
-                       for number, known in self._known.items()}
+        self._known[named.keyframe] = named
+        self._known = {number: replace(known, T_world_cam=poses[number])
+                       for number, known in self._known.items() if number in poses}
         previous = self._reference
-        if previous is not None and newest.keyframe == self._newest:
+        if previous is not None and named.keyframe == self._named \
+                and previous.keyframe in self._known:
             reference, T_before = self._known[previous.keyframe], previous.T_world_cam
         else:
-            reference, T_before = self._known[newest.keyframe], newest.T_world_cam_inserted
+            reference = self._known[named.keyframe]
+            # a known keyframe did not move because it was named
+            T_before = reference.T_world_cam if known is not None \
+                else named.T_world_cam_inserted
             self._brightness = (1.0, 0.0)
         if self._T_world_cam is not None:
             # the camera moves with the keyframe that the map moved
             self._T_world_cam = reference.T_world_cam @ se3.inverse(T_before) @ self._T_world_cam
-        self._newest = newest.keyframe
+        self._named = named.keyframe
         self._reference = reference
 
     def track(self, frame_index: int, timestamp: float,
@@ -152,8 +154,7 @@ class Tracker:
         return TrackedFrame(
             frame_index=frame_index, timestamp=timestamp, keyframe=reference.keyframe,
             T_key_cam=T_key_cam, T_world_cam=T_world_cam, alignment=found, lost=lost,
-            wants_keyframe=wants_keyframe, key_scale=reference.scale,
-            newest_keyframe=self._newest)
+            wants_keyframe=wants_keyframe, key_scale=reference.scale)
 
     def _wants_keyframe(self, timestamp: float, reference: Reference, found: Alignment) -> bool:
         c = self._keyframes

@@ -30,7 +30,7 @@ class Run:
     updates: list[int]
 
     def truths(self):
-        return [k.frame.truth for k in self.system.graph.keyframes]
+        return [k.truth for k in self.system.graph.keyframes.values()]
 
 
 class Counted(Output):
@@ -75,7 +75,7 @@ def test_mapping_improves_the_predictions_of_single_images(finished):
     zero_code = [keyframe_view(k, dataclasses.replace(
         s, code_depth=torch.zeros_like(s.code_depth),
         code_semantic=torch.zeros_like(s.code_semantic)))
-        for k, s in zip(graph.keyframes, graph.states)]
+        for k, s in zip(graph.keyframes.values(), graph.states.values())]
     # its own best global scale, so that the comparison favours the single images
     ratios = [np.median(t.depth.numpy() / v.depth) for v, t in zip(zero_code, finished.truths())]
     alone = evaluate_maps(zero_code, finished.truths(), float(np.median(ratios)), 13)
@@ -89,8 +89,8 @@ def test_depths_share_one_scale_and_it_is_metric(finished):
     report = finished.output.report
     assert report["scale"] == pytest.approx(1, abs=0.1)
     graph = finished.system.graph
-    ratios = [float((k.frame.truth.depth / k.depth(s.code_depth)).median())
-              for k, s in zip(graph.keyframes, graph.states)]
+    ratios = [float((k.truth.depth / k.depth(s.code_depth)).median())
+              for k, s in zip(graph.keyframes.values(), graph.states.values())]
     assert max(ratios) / min(ratios) < 1.035
 
 
@@ -121,13 +121,13 @@ def test_cloud_lies_on_the_surfaces_of_the_room(finished):
     points = torch.from_numpy(finished.output.snapshot.cloud.points)
     assert len(points) > 2000
     best = torch.full((len(points),), torch.inf)
-    for keyframe, state in zip(graph.keyframes, graph.states):
+    for keyframe, state in zip(graph.keyframes.values(), graph.states.values()):
         camera, T = keyframe.camera, state.T_world_cam
         x = (points - T[:3, 3]) @ T[:3, :3]
         pixels, _ = camera.project(x)
         u, v = pixels.round().long().unbind(1)
         inside = (x[:, 2] > 0) & (u >= 0) & (v >= 0) & (u < camera.width) & (v < camera.height)
-        true = keyframe.frame.truth.depth[v[inside], u[inside]]
+        true = keyframe.truth.depth[v[inside], u[inside]]
         best[inside] = best[inside].minimum((x[inside, 2] * scale / true - 1).abs())
     assert (best < 0.1).float().mean() > 0.97
 

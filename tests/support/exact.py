@@ -1,7 +1,5 @@
 """A predictor that is exact up to its codes, so that SLAM is tested apart from learning."""
 
-import hashlib
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -24,27 +22,25 @@ def cosine_maps(count: int, width: int, height: int) -> Tensor:
                         for i, j in order[:count]])
 
 
-def _fingerprint(image: Tensor) -> str:
-    return hashlib.sha1(image.cpu().numpy().tobytes()).hexdigest()
-
-
 class ExactPredictor:
     """Truth minus ``J c`` for a random code c: the right code gives the truth back.
 
-    Knows the frames it may be given by their pixels.
+    Knows the frames it may be given by their pixels, which compression may have changed a little.
     """
 
     classes = NYU13
 
     def __init__(self, frames: list[Frame], code_size: int = 32, depth_error: float = 0.02,
                  logit_error: float = 0.3, seed: int = 0):
-        self._frames = {_fingerprint(f.image): f for f in frames}
+        self._frames = frames
+        self._images = torch.stack([f.image for f in frames]).flatten(1)
         self.width, self.height = frames[0].camera.width, frames[0].camera.height
         self._size, self._seed = code_size, seed
         self._depth_error, self._logit_error = depth_error, logit_error
 
     def frame_of(self, image: Tensor) -> Frame:
-        return self._frames[_fingerprint(image)]
+        difference = (self._images - image.cpu().flatten()).abs().mean(1)
+        return self._frames[int(difference.argmin())]
 
     def predict(self, image: Tensor, camera: PinholeCamera) -> Prediction:
         frame = self.frame_of(image)

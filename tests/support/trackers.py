@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-import torch
 from support.exact import ExactPredictor
 from support.walks import small_config
 
 from scenecode.slam.map.keyframe import make_keyframe
+from scenecode.slam.map.working_memory import WorkingMemory
 from scenecode.slam.tracking.reference import make_reference
 from scenecode.slam.tracking.tracker import Tracker
 
@@ -17,7 +17,7 @@ def reference_of(frames, index, number=0, T_world_cam=None):
     """A reference with true depth, by default at the true pose."""
     predictor = ExactPredictor(frames, depth_error=0.0)
     T = frames[index].truth.T_world_cam.float()
-    keyframe = make_keyframe(frames[index], T, predictor)
+    keyframe = make_keyframe(frames[index], T, WorkingMemory(predictor))
     state = keyframe.initial_state()
     if T_world_cam is not None:
         state = replace(state, T_world_cam=T_world_cam)
@@ -33,7 +33,7 @@ def tracker_at(*references, **keyframes):
 
 
 def poses(references):
-    return torch.stack([r.T_world_cam for r in references])
+    return {r.keyframe: r.T_world_cam for r in references}
 
 
 def track(tracker, frame):

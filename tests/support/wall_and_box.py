@@ -9,6 +9,7 @@ from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.optim.geometry.proximity import proximity_from_depth
 from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.map.keyframe import make_keyframe
+from scenecode.slam.map.working_memory import WorkingMemory
 from scenecode.slam.records.frame import Frame
 
 CAMERA = PinholeCamera(60.0, 60.0, 31.5, 23.5, 64, 48)
@@ -54,7 +55,7 @@ def graph_of(*poses, wrong_depth=None, wrong_labels=None, b=0.005, confidence=4.
 
         picture = torch.full((3, *prox.shape), 0.25)
         keyframe = make_keyframe(Frame(index=10 * n, timestamp=n / 3, image=picture,
-                                       camera=CAMERA), T, Known)
+                                       camera=CAMERA), T, WorkingMemory(Known))
         graph.add(keyframe, keyframe.initial_state())
         for other in range(n):
             graph.link(n, other)

@@ -22,6 +22,7 @@ from scenecode.slam.fusion.map_fusion import Fusion
 from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.map.keyframe import make_keyframe
 from scenecode.slam.map.landmarks import Observation, make_landmarks
+from scenecode.slam.map.working_memory import WorkingMemory
 from scenecode.slam.records.frame import Frame
 
 CAMERA = PinholeCamera(60.0, 60.0, 31.5, 23.5, 64, 48)
@@ -52,7 +53,7 @@ def graph_of(distance=0.3):
         T[0, 3] = n * distance
         picture = torch.full((3, 48, 64), 0.25)
         keyframe = make_keyframe(Frame(index=n, timestamp=n / 30, image=picture,
-                                       camera=CAMERA), T, Known)
+                                       camera=CAMERA), T, WorkingMemory(Known))
         graph.add(keyframe, keyframe.initial_state())
     return graph
 

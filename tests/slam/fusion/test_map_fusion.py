@@ -149,7 +149,7 @@ def test_empty_graph_gives_an_empty_cloud():
 def test_keyframe_view_shares_no_memory_with_the_live_keyframe():
     graph = graph_of(pose())
     view = keyframe_view(graph.keyframes[0], graph.states[0])
-    graph.keyframes[0].frame.image.zero_()
+    graph.keyframes[0].rgb.zero_()
     graph.states[0].T_world_cam.zero_()
     assert (view.image == 64).all() and np.array_equal(view.T_world_cam, np.eye(4))
     assert view.depth.shape == view.labels.shape == (48, 64) and view.labels.dtype == np.uint8

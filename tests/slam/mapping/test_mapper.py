@@ -17,6 +17,7 @@ from scenecode.slam.bundle.window import Window
 from scenecode.slam.config.mapping import MappingConfig, StageConfig
 from scenecode.slam.config.slam_config import SlamConfig
 from scenecode.slam.mapping.mapper import Mapper
+from scenecode.slam.mapping.work import KeyframeAnswer
 from scenecode.slam.sources.rooms import RoomsSource
 from scenecode.slam.tracking.tracker import TrackedFrame
 
@@ -53,7 +54,8 @@ def disturb(mapper, metres=0.03):
 def moved(before, after):
     """Names of the parts of states that differ."""
     return {name for name in ("T_world_cam", "code_depth", "code_semantic")
-            for a, b in zip(before, after) if not torch.equal(getattr(a, name), getattr(b, name))}
+            for a, b in zip(before.values(), after.values())
+            if not torch.equal(getattr(a, name), getattr(b, name))}
 
 
 @pytest.mark.parametrize("stage, expected", [
@@ -61,7 +63,7 @@ def moved(before, after):
     ("semantics", {"code_semantic"}),
     ("joint", {"T_world_cam", "code_depth", "code_semantic"})])
 def test_stage_moves_only_what_it_names(mapper, stage, expected):
-    before = list(mapper.graph.states)
+    before = dict(mapper.graph.states)
     solution = mapper.optimise(StageConfig(stage, 1, 2))
     assert solution.iterations > 0 and solution.cost < solution.cost_before
     assert moved(before, mapper.graph.states) == expected
@@ -84,10 +86,10 @@ def test_geometry_stage_corrects_disturbed_poses_and_depths(views):
 
     def errors():
         pose = depth = 0.0
-        for keyframe, state in zip(mapper.graph.keyframes, mapper.graph.states):
-            T_true = keyframe.frame.truth.T_world_cam.float()
+        for keyframe, state in zip(mapper.graph.keyframes.values(), mapper.graph.states.values()):
+            T_true = keyframe.truth.T_world_cam.float()
             pose += float(se3.rotation_angle(se3.inverse(T_true) @ state.T_world_cam))
-            ratio = keyframe.depth(state.code_depth) / keyframe.frame.truth.depth
+            ratio = keyframe.depth(state.code_depth) / keyframe.truth.depth
             depth += float((ratio / ratio.median() - 1).abs().mean())
         return pose, depth
 
@@ -100,11 +102,11 @@ def test_geometry_stage_corrects_disturbed_poses_and_depths(views):
 
 def test_keyframes_older_than_the_window_are_fixed(views):
     mapper = mapper_of(views, replace(small_config().mapping, window=1))
-    before = list(mapper.graph.states)
+    before = dict(mapper.graph.states)
     mapper.optimise(StageConfig("joint", 1, 2))
     after = mapper.graph.states
-    assert all(a is b for a, b in zip(before[:-1], after[:-1]))
-    assert moved(before[-1:], after[-1:]) == {"T_world_cam", "code_depth", "code_semantic"}
+    assert before.popitem()[1] is not after.popitem()[1]
+    assert all(a is after[n] for n, a in before.items())
 
 
 def test_prior_alone_pulls_codes_to_zero(views):
@@ -125,7 +127,7 @@ def test_stronger_prior_gives_smaller_codes(views):
         mapper = mapper_of(views[:2], config)
         mapper.optimise(StageConfig("joint", 1, 4))
         norms.append(sum(float(s.code_depth.norm() + s.code_semantic.norm())
-                         for s in mapper.graph.states))
+                         for s in mapper.graph.states.values()))
     assert norms[0] < 0.7 * norms[1] < 0.7 * norms[2]
 
 
@@ -170,41 +172,30 @@ def test_tracked_frame_is_inserted_relative_to_the_present_pose_of_its_keyframe(
                                      T_world_cam=se3.exp(0.3 * torch.ones(6)))
     T_key_cam = se3.exp(torch.tensor([0.1, 0.0, 0.0, 0.0, 0.2, 0.0]))
     half = mapper.graph.keyframes[1].scale / 2
-    number = mapper.insert_tracked(views[2], tracked_against(views[2], 1, T_key_cam,
-                                                             key_scale=half))
+    answer = mapper.answer(views[2], tracked_against(views[2], 1, T_key_cam, key_scale=half))
     expected = T_key_cam.clone()
     expected[:3, 3] *= 2
-    assert number == 3 and (3, 1) in mapper.graph.links
+    assert answer == KeyframeAnswer(keyframe=3, is_new=True) and (3, 1) in mapper.graph.links
     assert torch.allclose(mapper.graph.relative(3, 1), expected, atol=1e-5)
 
 
 def test_frame_that_begins_a_map_discards_the_one_before(views):
     mapper = mapper_of(views, small_config().mapping)
     begins = tracked_against(views[2], 0, torch.eye(4), begins_map=True)
-    assert mapper.insert_tracked(views[2], begins) == 0
+    assert mapper.answer(views[2], begins) == KeyframeAnswer(keyframe=0, is_new=True)
     assert len(mapper.graph) == 1 and not mapper.graph.links and not mapper.has_work
 
 
 def test_schedule_runs_in_order_and_interruption_keeps_what_was_reached(mapper):
     ran = []
     while mapper.has_work:
-        before = list(mapper.graph.states)
+        before = dict(mapper.graph.states)
         result = mapper.step(lambda: len(ran) == 1)
         ran.append((result.solution.stop, moved(before, mapper.graph.states)))
     assert len(ran) == len(small_config().mapping.schedule)
     assert ran[1] == (Stop.INTERRUPTED, set())
     assert ran[0][1] == {"T_world_cam", "code_depth"} and ran[2][1] == {"code_semantic"}
     assert mapper.step() is None
-
-
-def test_keyframes_outside_the_window_free_their_caches(small_walk):
-    frames = small_walk[::12]
-    config = replace(small_config().mapping, window=1, links=1)
-    mapper = mapper_of(frames, config)
-    mapper.optimise(StageConfig("joint", 1, 1))
-    assert [bool(k._logits) for k in mapper.graph.keyframes] == [False] * 3 + [True] * 2
-    mapper.insert(frames[0], frames[0].truth.T_world_cam.float())
-    assert [bool(k._logits) for k in mapper.graph.keyframes] == [False] * 4 + [True, False]
 
 
 def semantic_scores(frames, sigma):
@@ -214,9 +205,9 @@ def semantic_scores(frames, sigma):
 
     def miou():
         confusion = Confusion(len(ExactPredictor.classes))
-        for keyframe, state in zip(mapper.graph.keyframes, mapper.graph.states):
+        for keyframe, state in zip(mapper.graph.keyframes.values(), mapper.graph.states.values()):
             labels = keyframe.probabilities(state.code_semantic).argmax(0).to(torch.uint8)
-            confusion.add(labels, keyframe.frame.truth.labels)
+            confusion.add(labels, keyframe.truth.labels)
         return confusion.scores()["miou"]
 
     alone = miou()

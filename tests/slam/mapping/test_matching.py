@@ -88,10 +88,10 @@ def test_too_few_matches_have_no_inliers():
 def test_observations_are_where_true_depth_and_pose_project_the_landmarks(mapper):
     graph, errors = mapper.graph, []
     for (a, b), seen in graph.observations.items():
-        truth = graph.keyframes[a].frame.truth
+        truth = graph.keyframes[a].truth
         pixels = graph.landmarks[a].pixels[seen.index]
         depth = sample_view(truth.depth[..., None], pixels)
-        T_world_b = graph.keyframes[b].frame.truth.T_world_cam.float()
+        T_world_b = graph.keyframes[b].truth.T_world_cam.float()
         T_ba = se3.inverse(T_world_b) @ truth.T_world_cam.float()
         expected, _ = graph.keyframes[b].camera.project(
             se3.act(T_ba, graph.landmarks[a].rays[seen.index] * depth))

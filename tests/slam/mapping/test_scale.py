@@ -40,8 +40,8 @@ def mapper_of(frames, factors, share=1.0):
 
 def ratios(graph):
     """Of every keyframe, the median of its depth over the truth."""
-    return [float((keyframe.depth(state.code_depth) / keyframe.frame.truth.depth).median())
-            for keyframe, state in zip(graph.keyframes, graph.states)]
+    return [float((keyframe.depth(state.code_depth) / keyframe.truth.depth).median())
+            for keyframe, state in zip(graph.keyframes.values(), graph.states.values())]
 
 
 def test_new_keyframe_takes_the_scale_of_the_one_before(small_walk):

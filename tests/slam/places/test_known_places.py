@@ -11,6 +11,7 @@ from support.walks import SMALL, small_config, walk, with_image
 from scenecode.optim.geometry import se3
 from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.map.keyframe import make_keyframe
+from scenecode.slam.map.working_memory import WorkingMemory
 from scenecode.slam.places.known_places import KnownPlaces
 from scenecode.slam.places.view_overlap import CoarseViews
 
@@ -21,7 +22,7 @@ def graph_of(frames, every):
     """Keyframes of true depth at their true poses."""
     graph, predictor = KeyframeGraph(), ExactPredictor(frames, depth_error=0.0)
     for frame in frames[::every]:
-        keyframe = make_keyframe(frame, frame.truth.T_world_cam.float(), predictor)
+        keyframe = make_keyframe(frame, frame.truth.T_world_cam.float(), WorkingMemory(predictor))
         graph.add(keyframe, keyframe.initial_state())
     return graph
 

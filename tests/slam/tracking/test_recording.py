@@ -11,6 +11,7 @@ from scenecode.optim.geometry import se3
 from scenecode.optim.lucas_kanade import Alignment
 from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.map.keyframe import make_keyframe
+from scenecode.slam.map.working_memory import WorkingMemory
 from scenecode.slam.tracking.recording import Recording
 from scenecode.slam.tracking.tracker import TrackedFrame
 
@@ -33,7 +34,7 @@ def graph(small_walk):
     graph = KeyframeGraph()
     predictor = ExactPredictor(small_walk)
     for frame, T in ((small_walk[0], torch.eye(4)), (small_walk[3], motion(3))):
-        keyframe = make_keyframe(frame, T, predictor)
+        keyframe = make_keyframe(frame, T, WorkingMemory(predictor))
         graph.add(keyframe, keyframe.initial_state())
     return graph
 
@@ -51,7 +52,8 @@ def recording():
 
 def test_motion_against_a_keyframe_grows_with_its_depth(recording, graph):
     before = recording.final(graph)
-    graph.correct(torch.stack([s.T_world_cam for s in graph.states]), torch.tensor([0.0, 0.5]))
+    graph.correct(torch.stack([s.T_world_cam for s in graph.states.values()]),
+                  torch.tensor([0.0, 0.5]))
     after = recording.final(graph)
     assert np.array_equal(after.T_world_cam[:4], before.T_world_cam[:4])
     origin = before.positions[3]

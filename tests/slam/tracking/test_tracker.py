@@ -13,6 +13,7 @@ from scenecode.optim.geometry import se3
 from scenecode.slam.config.tracking import RelocalisationConfig
 from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.map.keyframe import make_keyframe
+from scenecode.slam.map.working_memory import WorkingMemory
 from scenecode.slam.tracking.reference import make_reference
 from scenecode.slam.tracking.relocalisation import candidates
 from scenecode.slam.tracking.tracker import Tracker
@@ -96,7 +97,7 @@ def wrong_depth():
     """Frames of a large walk, and a keyframe of the first whose depth is wrong."""
     frames = walk(3, 111, 256, 192)
     keyframe = make_keyframe(frames[0], frames[0].truth.T_world_cam.float(),
-                             ExactPredictor(frames[:1], depth_error=0.05))
+                             WorkingMemory(ExactPredictor(frames[:1], depth_error=0.05)))
     return frames, make_reference(0, keyframe, keyframe.initial_state(), CONFIG.tracking)
 
 
@@ -197,7 +198,7 @@ def test_overlap_of_keyframes_is_the_share_in_view(small_walk, turn, expected):
     camera = small_walk[0].camera
     angle = turn * 2 * atan(0.5 * camera.width / camera.fx)
     keyframe = make_keyframe(small_walk[0], torch.eye(4),
-                             ExactPredictor(small_walk[:1], depth_error=0.0))
+                             WorkingMemory(ExactPredictor(small_walk[:1], depth_error=0.0)))
     graph = KeyframeGraph()
     graph.add(keyframe, keyframe.initial_state())
     T = se3.exp(torch.tensor([0.0, 0.0, 0.0, 0.0, angle, 0.0]))

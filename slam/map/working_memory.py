@@ -1,0 +1,83 @@
+"""Working memory: images, predictions and Jacobians of the keyframes used last.
+
+A resting keyframe is a compressed image and codes, about 60 kB; the prediction of a network for it
+with all Jacobians is a hundred times as large, and is computed again when it is needed.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from scenecode.networks.prediction import Prediction, Predictor, checked_prediction
+from scenecode.optim.geometry.camera import PinholeCamera
+from scenecode.optim.imaging import image as imaging
+from scenecode.slam.map.stored_image import StoredImage
+from scenecode.slam.records.frame import PYRAMID_LEVELS
+
+#: Keyframes whose maps are kept, about 8 MB each at 256x192 pixels.
+CAPACITY = 24
+
+T = TypeVar("T")
+
+
+class KeyframeMaps:
+    """The decoded image of a keyframe and the prediction for it, at the scale of the network."""
+
+    def __init__(self, rgb: Tensor, prediction: Prediction):
+        #: (3, H, W) float32 in [0, 1]
+        self.rgb = rgb
+        self.prediction = prediction
+        self._derived: dict[Any, Any] = {}
+
+    @cached_property
+    def pyramid(self) -> tuple[Tensor, ...]:
+        """Intensity (H, W) at ``PYRAMID_LEVELS`` resolutions, full resolution first."""
+        return tuple(imaging.pyramid(imaging.intensity(self.rgb), PYRAMID_LEVELS))
+
+    def derived(self, key: Any, compute: Callable[[], T]) -> T:
+        """A value that depends on nothing but these maps: computed once, kept as long as they."""
+        if key not in self._derived:
+            self._derived[key] = compute()
+        return self._derived[key]
+
+
+class WorkingMemory:
+    """The maps of the ``capacity`` keyframes used last.  May be used by several threads."""
+
+    def __init__(self, predictor: Predictor, device: torch.device | str = "cpu",
+                 capacity: int = CAPACITY):
+        self.predictor = predictor
+        self._device = device
+        self._capacity = capacity
+        self._lock = threading.RLock()
+        #: least recently used first; guarded by _lock
+        self._maps: OrderedDict[StoredImage, KeyframeMaps] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._maps)
+
+    def maps(self, image: StoredImage, camera: PinholeCamera) -> KeyframeMaps:
+        """The maps of a keyframe, predicted again if they were dropped.
+
+        Raises ``PredictionError`` for an answer of the network that cannot be used.
+        """
+        with self._lock:
+            maps = self._maps.get(image)
+            if maps is None:
+                maps = self._maps[image] = self._predicted(image, camera)
+                while len(self._maps) > self._capacity:
+                    self._maps.popitem(last=False)
+            self._maps.move_to_end(image)
+            return maps
+
+    def _predicted(self, image: StoredImage, camera: PinholeCamera) -> KeyframeMaps:
+        rgb = image.tensor(self._device)
+        with torch.inference_mode():
+            prediction = checked_prediction(self.predictor, rgb, camera)
+        # inference tensors may not be mixed into later in-place work; clones may
+        return KeyframeMaps(rgb, prediction.detached())
