@@ -5,7 +5,7 @@ follows keyframes that the map moves.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from math import radians
 
 import torch
@@ -42,15 +42,24 @@ def search(graph: KeyframeGraph, number: int, candidates: Sequence[int],
     if there is one; yields between pieces of work."""
     for older in candidates:
         yield
-        # culled meanwhile
-        if older not in graph.keyframes or number not in graph.keyframes:
-            continue
-        candidate = yield from verify(graph, older, number, config)
-        if candidate is not None:
-            yield
-            if close(graph, candidate.loop):
-                candidate.keep(graph)
-                return
+        if (yield from verify_and_close(graph, older, number, config)):
+            return
+
+
+def verify_and_close(graph: KeyframeGraph, older: int, newer: int,
+                     config: MappingConfig) -> Generator[None, None, bool]:
+    """Close the loop of two keyframes if they see the same place; whether it was closed.  Yields
+    between pieces of work, during which keyframes may be culled."""
+    if not {older, newer} <= graph.keyframes.keys():
+        return False
+    candidate = yield from verify(graph, older, newer, config)
+    if candidate is None:
+        return False
+    yield
+    if not {older, newer} <= graph.keyframes.keys() or not close(graph, candidate.loop):
+        return False
+    candidate.keep(graph)
+    return True
 
 
 def close(graph: KeyframeGraph, loop: Loop) -> bool:

@@ -239,4 +239,6 @@ class LoopCandidate:
         after the loop was closed there."""
         graph.link(self._numbers[-1], self._numbers[self._older])
         for (a, b), observation in self._graph.observations.items():
-            graph.observations[self._numbers[a], self._numbers[b]] = observation
+            # the host of a landmark may have been culled since the landmark was tracked
+            if self._numbers[a] in graph.keyframes:
+                graph.observations[self._numbers[a], self._numbers[b]] = observation

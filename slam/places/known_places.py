@@ -7,13 +7,12 @@ from torch import Tensor
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.slam.config.keyframes import KeyframeConfig
 from scenecode.slam.config.tracking import TrackingConfig
-from scenecode.slam.features.orb import Features, detect, grey
+from scenecode.slam.features.orb import Features
 from scenecode.slam.features.place_index import PlaceIndex
 from scenecode.slam.map.graph import KeyframeGraph
-from scenecode.slam.places.confirmation import MatchLimits, PlaceMatch, confirm
+from scenecode.slam.places.confirmation import ImageQuery, MatchLimits, PlaceMatch, confirm
 from scenecode.slam.places.view_overlap import CoarseViews
 from scenecode.slam.records.frame import Frame
-from scenecode.slam.tracking.reference import make_reference
 
 #: Share of the limits at which tracking wants a new keyframe that a known one may use up to be
 #: tracked against: tracking would soon want another otherwise.
@@ -64,21 +63,26 @@ class KnownPlaces:
         ``T_key_frame``, may still contradict ``T_world_cam``, which is for the caller to compare.
         Without one the frame is searched in the whole map, and a match need only be certain.
         """
+        query = ImageQuery.of_frame(frame)
+        if T_world_cam is None:
+            return self.search(graph, query, exclude)
         self._update(graph)
-        features = detect(grey(frame.pyramid[0]))
-        limits = self._anywhere if T_world_cam is None else self._to_go_on
+        for number, T_query_key in self._candidates(query, T_world_cam, exclude):
+            match = confirm(graph, number, query, T_query_key, self._to_go_on, self._tracking)
+            if match is not None:
+                return match
+        return None
 
-        def matches() -> Iterator[PlaceMatch]:
-            for number, T_frame_key in self._candidates(frame, features, T_world_cam, exclude):
-                reference = make_reference(number, graph.keyframes[number], graph.states[number],
-                                           self._tracking)
-                match = confirm(reference, frame, features, T_frame_key, limits, self._tracking)
-                if match is not None:
-                    yield match
-
-        if T_world_cam is not None:
-            return next(matches(), None)
-        return max(matches(), key=lambda match: match.num_inliers, default=None)
+    def search(self, graph: KeyframeGraph, query: ImageQuery,
+               exclude: Collection[int] = ()) -> PlaceMatch | None:
+        """The keyframe of a map that shows what an image shows, wherever that is, without those of
+        ``exclude``; the one with most matches that agree."""
+        self._update(graph)
+        matches = [confirm(graph, number, query, None, self._anywhere, self._tracking)
+                   for number in self._index.candidates(query.features, exclude,
+                                                        _BY_FEATURES_ONLY)]
+        return max((match for match in matches if match is not None),
+                   key=lambda match: match.num_inliers, default=None)
 
     def similar_views(self, graph: KeyframeGraph, T_world_cam: Tensor, camera: PinholeCamera,
                       exclude: Collection[int]) -> list[int]:
@@ -103,18 +107,15 @@ class KnownPlaces:
         self._indexed = set(numbers)
         self._views.update(graph, numbers)
 
-    def _candidates(self, frame: Frame, features: Features, T_world_cam: Tensor | None,
-                    exclude: Collection[int]) -> Iterator[tuple[int, Tensor | None]]:
-        """Keyframes in the order in which they are to be tried, each with ``T_frame_key`` where
-        the map predicts it."""
-        if T_world_cam is None:
-            for number in self._index.candidates(features, exclude, _BY_FEATURES_ONLY):
-                yield number, None
-            return
-        near = self._near(frame.camera, T_world_cam, exclude)
+    def _candidates(self, query: ImageQuery, T_world_cam: Tensor, exclude: Collection[int]
+                    ) -> Iterator[tuple[int, Tensor | None]]:
+        """Keyframes near a pose, then those that look like an image, each with ``T_query_key``
+        where the map predicts it."""
+        near = self._near(query.camera, T_world_cam, exclude)
         yield from near
         tried = {number for number, _ in near}
-        for number in self._index.candidates(features, {*exclude, *tried}, _BY_FEATURES_TOO):
+        for number in self._index.candidates(query.features, {*exclude, *tried},
+                                             _BY_FEATURES_TOO):
             yield number, None
 
     def _near(self, camera: PinholeCamera, T_world_cam: Tensor,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.optim.lucas_kanade import Alignment, align, assess, ncc
 from scenecode.slam.config.tracking import TrackingConfig
 from scenecode.slam.features.orb import AbsolutePose, Features, Matches, match, solve_pnp
@@ -65,20 +66,27 @@ def image_ncc(pyramid: Sequence[Tensor], reference: Reference, pose: Alignment,
 
 def match_features(features: Features, reference: Reference) -> tuple[Matches, Matches]:
     """Matches of a keyframe's points with an image's features, and the distinctive ones."""
-    of_keyframe, of_image, ratio = match(reference.features.descriptors, features.descriptors,
-                                         _MAX_RATIO)
-    matches = Matches(points=reference.points[torch.from_numpy(of_keyframe)],
-                      pixels=torch.from_numpy(features.pixels[of_image]).to(reference.points),
-                      camera=reference.levels[0].camera, tolerance=_RANSAC_PIXELS)
+    return match_points(features, reference.features, reference.points,
+                        reference.levels[0].camera)
+
+
+def match_points(features: Features, known: Features, points: Tensor,
+                 camera: PinholeCamera) -> tuple[Matches, Matches]:
+    """Matches of ``known`` features, those of the ``points`` (M, 3), with the features of an image
+    that a camera took, and the distinctive ones among them."""
+    of_keyframe, of_image, ratio = match(known.descriptors, features.descriptors, _MAX_RATIO)
+    matches = Matches(points=points[torch.from_numpy(of_keyframe)],
+                      pixels=torch.from_numpy(features.pixels[of_image]).to(points),
+                      camera=camera, tolerance=_RANSAC_PIXELS)
     return matches, matches.select(ratio < _DISTINCTIVE_RATIO)
 
 
-def pose_from_matches(matches: Matches, reference: Reference) -> AbsolutePose | None:
-    """The camera's pose by PnP, at a plausible distance from the keyframe."""
+def pose_from_matches(matches: Matches, median_depth: float) -> AbsolutePose | None:
+    """The camera's pose by PnP, at a plausible distance from a keyframe of that median depth."""
     found = solve_pnp(matches, MIN_MATCHES)
     # from far away everything is within the tolerance of everything
     near = found is not None \
-        and float(found.T[:3, 3].norm()) <= _MAX_TRANSLATION * reference.median_depth
+        and float(found.T[:3, 3].norm()) <= _MAX_TRANSLATION * median_depth
     return found if near else None
 
 

@@ -63,13 +63,14 @@ def relocalise(pyramid: Sequence[Tensor], known: Sequence[Reference], reference:
     if valid is not None and len(distinctive) >= MIN_MATCHES \
             and distinctive.inlier_ratio(valid.T_ba) >= MIN_AGREEMENT:
         return Relocalisation(reference, valid, is_found=True)
-    own = pose_from_matches(matches, reference)
+    own = pose_from_matches(matches, reference.median_depth)
     if valid is not None and (own is None
                               or own.inliers.inlier_ratio(valid.T_ba) >= MIN_AGREEMENT):
         return Relocalisation(reference, valid, is_found=True)
     tried = candidates(pyramid[-1], known, reference, config.relocalisation.max_keyframes)
-    poses = [(reference, own), *((one, pose_from_matches(match_features(features, one)[0], one))
-                                 for one in tried if one.keyframe != reference.keyframe)]
+    poses = [(reference, own), *(
+        (one, pose_from_matches(match_features(features, one)[0], one.median_depth))
+        for one in tried if one.keyframe != reference.keyframe)]
     hypotheses = [PoseHypothesis(one, refined(found, one, pyramid, config), found)
                   for one, found in poses if found is not None]
     if hypotheses:
@@ -95,8 +96,8 @@ def is_reliable(a: Alignment, config: TrackingConfig) -> bool:
 
 def candidates(image: Tensor, known: Sequence[Reference], tracked_against: Reference,
                max_keyframes: int) -> list[Reference]:
-    """The keyframe that was tracked against, the newest one, and the ``max_keyframes`` most
-    similar to the coarsest level of an image."""
+    """The keyframe that was tracked against, the last of those ``known``, and the
+    ``max_keyframes`` most similar to the coarsest level of an image."""
     similarity = torch.stack([k.thumbnail for k in known]) @ thumbnail(image)
     order = similarity.topk(min(max_keyframes, len(known))).indices.tolist()
     chosen = [tracked_against, known[-1]] + [known[n] for n in order]

@@ -20,9 +20,9 @@ CONFIG = small_config()
 
 def graph_of(frames, every):
     """Keyframes of true depth at their true poses."""
-    graph, predictor = KeyframeGraph(), ExactPredictor(frames, depth_error=0.0)
+    graph, memory = KeyframeGraph(), WorkingMemory(ExactPredictor(frames, depth_error=0.0))
     for frame in frames[::every]:
-        keyframe = make_keyframe(frame, frame.truth.T_world_cam.float(), WorkingMemory(predictor))
+        keyframe = make_keyframe(frame, frame.truth.T_world_cam.float(), memory)
         graph.add(keyframe, keyframe.initial_state())
     return graph
 
