@@ -50,7 +50,7 @@ class Frontend:
         else:
             self._recording.unusable.append(frame.index)
             return None
-        self._recording.tracked.append(tracked)
+        self._recording.add(tracked)
         return tracked
 
     def _follow(self, frame: Frame, published: PublishedMap) -> TrackedFrame:
@@ -76,7 +76,7 @@ class Frontend:
     def _initialisation_failed(self, published: PublishedMap) -> bool:
         tracked = self._recording.tracked
         return len(published.graph) == 1 and len(tracked) > self._config.give_up_after \
-            and all(entry.lost for entry in tracked[1:])
+            and bool(tracked["lost"][1:].all())
 
 
 def _first_frame(frame: Frame) -> TrackedFrame:

@@ -61,7 +61,7 @@ class Report(TypedDict, total=False):
 def make_report(recording: Recording, timings: Timings, graph: KeyframeGraph,
                 scores: Mapping[str, float]) -> Report:
     """The report of a run as far as it has come, with errors against truth as given."""
-    tracked = sum(not entry.lost for entry in recording.tracked)
+    tracked = int((~recording.tracked["lost"]).sum())
     frames = recording.frames + recording.unreadable
     report = Report(
         frames=frames,
@@ -86,7 +86,7 @@ def truth_scores(recording: Recording, keyframes: Sequence[KeyframeView],
     """Errors against ground truth, of ``scenecode.slam.evaluation.scores``: ``ate_m``,
     ``rotation_deg``, ``zero_motion_ate_m``, ``path_length_m``, ``scale``, and those of
     ``evaluate_maps``; empty without truth, or with too little of it to align."""
-    if not recording.truth:
+    if not recording.has_truth:
         return {}
     try:
         scores = trajectory_errors(recording.true_trajectory(), recording.final(graph))

@@ -9,7 +9,7 @@ import multiprocessing
 import pickle
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -39,8 +39,9 @@ class SetMap:
     """Request to call ``Tracker.set_map``; there is no reply."""
 
     named: Reference
-    #: (4, 4) by number of the keyframe
-    poses: dict[int, Tensor]
+    #: (K,) numbers of all keyframes, and (K, 4, 4) their poses
+    numbers: tuple[int, ...]
+    poses: Tensor
 
 
 @dataclass(frozen=True)
@@ -91,9 +92,11 @@ class TrackingProcess:
         """Raises ``TrackingProcessError`` when it cannot start."""
         self._reply()
 
-    def set_map(self, named: Reference, poses: dict[int, Tensor]) -> None:
+    def set_map(self, named: Reference, poses: Mapping[int, Tensor]) -> None:
         """As ``Tracker.set_map``; does not wait for it."""
-        self._send_request(SetMap(named, poses))
+        # one array: a thousand small ones take 10 ms
+        self._send_request(SetMap(named=named, numbers=tuple(poses),
+                                  poses=torch.stack(tuple(poses.values()))))
 
     def track(self, frame_index: int, timestamp: float,
               pyramid: Sequence[Tensor]) -> TrackedFrame:
@@ -192,8 +195,8 @@ def _serve(pipe: Connection, config: TrackingConfig, keyframes: KeyframeConfig) 
         reply: TrackedFrame | float | Exception
         try:
             match message:
-                case SetMap(named, poses):
-                    tracker.set_map(named, poses)
+                case SetMap(named, numbers, poses):
+                    tracker.set_map(named, dict(zip(numbers, poses.unbind(), strict=True)))
                     continue
                 case TrackImage(frame_index, timestamp, pyramid):
                     reply = tracker.track(frame_index, timestamp, pyramid)

@@ -1,63 +1,107 @@
-"""The outcome of every frame, and the trajectories that follow from it."""
+"""The outcome of every frame, what is true about it, and the trajectories that follow."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.map.keyframe import Keyframe
 from scenecode.slam.records.frame import Frame, GroundTruth
+from scenecode.slam.records.growing_array import GrowingArray
 from scenecode.slam.records.stored_truth import StoredDepth
 from scenecode.slam.records.trajectory import Trajectory
 from scenecode.slam.records.true_depth import MeasuredDepth, with_depth
+from scenecode.slam.tracking.frame_rows import (
+    FRAME_ROW,
+    final_trajectory,
+    frame_row,
+    homogeneous,
+    live_trajectory,
+    lost_spans,
+)
 from scenecode.slam.tracking.tracker import TrackedFrame
+
+_TRUE_POSE = np.dtype([("timestamp", np.float64), ("T_world_cam", np.float64, (3, 4))])
+#: Measured depths that are kept: those of the last minute or more, which keyframes that are still
+#: to be made may need.
+_MAX_DEPTHS = 256
 
 
 @dataclass
 class Recording:
-    """One entry for each frame.  Owned by the tracking thread; others read the lists up to a
-    length that they read first, and entries never change."""
+    """What happened to every frame, in some 230 bytes a frame.
 
-    tracked: list[TrackedFrame] = field(default_factory=list)
-    #: timestamps in seconds and (4, 4) float64 true poses, where they are available
-    truth: list[tuple[float, np.ndarray]] = field(default_factory=list)
-    #: true depths of frames whose predecessor has none: a frame with its own needs no other's
-    depths: list[MeasuredDepth] = field(default_factory=list)
-    _last_had_depth: bool = field(default=False, init=False, repr=False)
-    #: requests for keyframes that a known one answered; mapping thread
-    reused: int = 0
-    #: index of the first frame that was found in a map that was loaded
-    relocalised_at: int | None = None
+    Owned by the tracking thread, unless stated otherwise; others may read everything.
+    """
+
     #: images that the source could not read
     unreadable: int = 0
     #: indices of frames that were not tracked: before the map was started, or with pixels that
     #: are not numbers
     unusable: list[int] = field(default_factory=list)
+    #: requests for keyframes that a known one answered; mapping thread
+    reused: int = 0
+    #: index of the first frame that was found in a map that was continued
+    relocalised_at: int | None = None
+    #: true depths of frames whose predecessor has none: a frame with its own needs no other's.
+    #: The last ones, replaced whole
+    depths: tuple[MeasuredDepth, ...] = ()
+    _tracked: GrowingArray = field(default_factory=lambda: GrowingArray(FRAME_ROW), repr=False)
+    _truth: GrowingArray = field(default_factory=lambda: GrowingArray(_TRUE_POSE), repr=False)
+    _last_had_depth: bool = field(default=False, init=False, repr=False)
+    #: by frame index: true depths that were registered, None where there is none, and that no
+    #: later measurement can change; output thread
+    _registered: dict[int, StoredDepth | None] = field(default_factory=dict, init=False,
+                                                       repr=False)
+
+    def add(self, tracked: TrackedFrame) -> None:
+        """Append the outcome of a frame."""
+        self._tracked.append(frame_row(tracked))
+
+    @property
+    def tracked(self) -> np.ndarray:
+        """(N,) ``FRAME_ROW``: the frames tracked so far, with those that were lost."""
+        return self._tracked.rows
+
+    @property
+    def has_truth(self) -> bool:
+        """Whether any true pose is known."""
+        return len(self._truth) > 0
 
     def note_truth(self, frame: Frame) -> None:
         """Keep a frame's true pose, and the true depth that others may need, for the report."""
         truth = frame.truth
         if truth is None or truth.T_world_cam is None:
             return
-        self.truth.append((frame.timestamp, truth.T_world_cam.double().numpy()))
+        T_world_cam = truth.T_world_cam.double()
+        self._truth.append((frame.timestamp, T_world_cam[:3].numpy()))
         if truth.depth is not None and not self._last_had_depth:
-            self.depths.append(MeasuredDepth(
-                timestamp=frame.timestamp, camera=frame.camera,
-                T_world_cam=truth.T_world_cam.double(), depth=StoredDepth.of(truth.depth)))
+            measured = MeasuredDepth(timestamp=frame.timestamp, camera=frame.camera,
+                                     T_world_cam=T_world_cam, depth=StoredDepth.of(truth.depth))
+            self.depths = (*self.depths[1 - _MAX_DEPTHS:], measured)
         self._last_had_depth = truth.depth is not None
 
     def truth_of(self, keyframe: Keyframe) -> GroundTruth | None:
         """The ground truth of a keyframe's frame, with the depth that ``true_depth.with_depth``
-        gives it from all measurements so far."""
-        truth = keyframe.truth
-        return None if truth is None else \
-            with_depth(truth, keyframe.timestamp, keyframe.camera, tuple(self.depths))
+        gives it from the measurements so far.  To be called by one thread."""
+        truth, index = keyframe.truth, keyframe.frame_index
+        if truth is None or truth.depth is not None:
+            return truth
+        if index in self._registered:
+            stored = self._registered[index]
+            return truth if stored is None else replace(truth, depth=stored.tensor())
+        measured = self.depths
+        truth = with_depth(truth, keyframe.timestamp, keyframe.camera, measured)
+        # later measurements are further away in time than the last one
+        if measured and measured[-1].timestamp >= keyframe.timestamp:
+            self._registered[index] = None if truth.depth is None else StoredDepth.of(truth.depth)
+        return truth
 
     def reset(self) -> None:
         """Discard what was tracked, together with the map."""
-        self.unusable.extend(entry.frame_index for entry in self.tracked)
+        self.unusable.extend(self.tracked["frame_index"].tolist())
         # replaced whole: others may be reading it
-        self.tracked = []
+        self._tracked = GrowingArray(FRAME_ROW)
 
     @property
     def frames(self) -> int:
@@ -66,41 +110,17 @@ class Recording:
 
     def lost_spans(self) -> list[list[int]]:
         """[first, last] frame indices of each uninterrupted loss."""
-        spans: list[list[int]] = []
-        was_lost = False
-        for entry in tuple(self.tracked):
-            if entry.lost and was_lost:
-                spans[-1][1] = entry.frame_index
-            elif entry.lost:
-                spans.append([entry.frame_index, entry.frame_index])
-            was_lost = entry.lost
-        return spans
+        return lost_spans(self.tracked)
 
     def live(self) -> Trajectory:
         """Poses as they were estimated when each frame was tracked: causal."""
-        return _trajectory([(t.timestamp, t.T_world_cam.double().cpu().numpy())
-                            for t in tuple(self.tracked) if not t.lost])
+        return live_trajectory(self.tracked)
 
     def final(self, graph: KeyframeGraph) -> Trajectory:
         """Every tracked frame, composed with its keyframe's present pose."""
-        own = {k.frame_index: n for n, k in graph.keyframes.items()}
-        rows = []
-        for entry in tuple(self.tracked):
-            if entry.frame_index in own:
-                rows.append((entry.timestamp, graph.states[own[entry.frame_index]]
-                             .T_world_cam.double().cpu().numpy()))
-            elif not entry.lost and graph.heir_of(entry.keyframe) in graph.keyframes:
-                T = graph.pose_from_keyframe(entry.keyframe, entry.T_key_cam.double(),
-                                             entry.key_scale)
-                rows.append((entry.timestamp, T.double().cpu().numpy()))
-        return _trajectory(rows)
+        return final_trajectory(self.tracked, graph)
 
     def true_trajectory(self) -> Trajectory:
         """True poses of all frames that have one."""
-        return _trajectory(list(self.truth))
-
-
-def _trajectory(rows: list[tuple[float, np.ndarray]]) -> Trajectory:
-    if not rows:
-        return Trajectory()
-    return Trajectory(np.array([stamp for stamp, _ in rows]), np.stack([T for _, T in rows]))
+        rows = self._truth.rows
+        return Trajectory(rows["timestamp"], homogeneous(rows["T_world_cam"]))

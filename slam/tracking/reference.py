@@ -27,9 +27,8 @@ class Reference:
     frame_index: int
     #: seconds
     timestamp: float
-    #: (4, 4), and as tracked when it became a keyframe
+    #: (4, 4)
     T_world_cam: Tensor
-    T_world_cam_inserted: Tensor
     #: full resolution first
     levels: tuple[ReferenceLevel, ...]
     #: metres
@@ -55,10 +54,9 @@ def make_reference(number: int, keyframe: Keyframe, state: ViewState,
                                             sample_view(depths[0][..., None], pixels)[:, 0])
     return Reference(
         keyframe=number, frame_index=keyframe.frame_index, timestamp=keyframe.timestamp,
-        T_world_cam=state.T_world_cam, T_world_cam_inserted=keyframe.T_world_cam_inserted,
-        levels=tuple(levels), median_depth=float(depths[-1].median()),
-        thumbnail=thumbnail(keyframe.pyramid[-1]), features=keyframe.features, points=points,
-        scale=keyframe.scale)
+        T_world_cam=state.T_world_cam, levels=tuple(levels),
+        median_depth=float(depths[-1].median()), thumbnail=thumbnail(keyframe.pyramid[-1]),
+        features=keyframe.features, points=points, scale=keyframe.scale)
 
 
 def thumbnail(intensity: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Tracking: every frame is aligned photometrically to the last keyframe."""
 
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from torch import Tensor
@@ -14,6 +15,10 @@ from scenecode.slam.tracking.feature_pose import is_loss
 from scenecode.slam.tracking.reference import Reference
 from scenecode.slam.tracking.relocalisation import relocalise
 
+#: Keyframes that are kept, those used last, about 1 MB each at 256x192 pixels.
+CAPACITY = 24
+#: Frames that wanted to become keyframes and may still become one: mapping is never so late.
+_MAX_WANTED = 128
 #: Smallest overlap that an error is divided by.
 _MIN_OVERLAP = 0.1
 
@@ -51,12 +56,15 @@ class Tracker:
         self._reset()
 
     def _reset(self) -> None:
-        #: by number: every keyframe as it was when it was the newest, with its present pose
-        self._known: dict[int, Reference] = {}
+        #: by number, least recently used first: keyframes as they were when mapping named them
+        #: last, with their present poses
+        self._known: OrderedDict[int, Reference] = OrderedDict()
         #: number of the keyframe that mapping named last
         self._named: int | None = None
-        #: what is tracked against; after a relocalisation possibly not the newest
+        #: what is tracked against; after a relocalisation possibly not the one that was named
         self._reference: Reference | None = None
+        #: by frame index: the last frames that wanted to become keyframes
+        self._wanted: OrderedDict[int, TrackedFrame] = OrderedDict()
         #: of the last tracked frame
         self._T_world_cam: Tensor | None = None
         #: motion of the last frame in its own camera frame, for the constant-velocity prediction
@@ -65,39 +73,57 @@ class Tracker:
         self._brightness = (1.0, 0.0)
         self.is_lost = False
 
-    def set_map(self, named: Reference, poses: dict[int, Tensor]) -> None:
+    def set_map(self, named: Reference, poses: Mapping[int, Tensor]) -> None:
         """Track against the keyframe that mapping names, as the map has it now.
 
         ``poses`` are the present poses (4, 4) of all keyframes by number.  A camera that was
-        relocalised against another keyframe stays with that one until mapping names another.  A
-        keyframe of the same number but of another frame begins a new map.
+        relocalised against another keyframe stays with that one until mapping names another.
+        When none of the keyframes known here is in the map, or another frame has the number of
+        one, the map is a new one.
         """
-        known = self._known.get(named.keyframe)
-        if known is not None and known.frame_index != named.frame_index:
+        before = self._known
+        known = before.get(named.keyframe)
+        if not before.keys() & poses.keys() \
+                or known is not None and known.frame_index != named.frame_index:
             self._reset()
-        self._known[named.keyframe] = named
-        self._known = {number: replace(known, T_world_cam=poses[number])
-                       for number, known in self._known.items() if number in poses}
+            before = self._known
+        self._known = OrderedDict((n, replace(one, T_world_cam=poses[n]))
+                                  for n, one in before.items() if n in poses)
+        self._use(replace(named, T_world_cam=poses[named.keyframe]))
         previous = self._reference
         if previous is not None and named.keyframe == self._named \
                 and previous.keyframe in self._known:
             reference, T_before = self._known[previous.keyframe], previous.T_world_cam
         else:
             reference = self._known[named.keyframe]
-            # a known keyframe did not move because it was named
-            T_before = reference.T_world_cam if known is not None \
-                else named.T_world_cam_inserted
+            T_before = self._pose_before(named, before)
             self._brightness = (1.0, 0.0)
         if self._T_world_cam is not None:
             # the camera moves with the keyframe that the map moved
             self._T_world_cam = reference.T_world_cam @ se3.inverse(T_before) @ self._T_world_cam
         self._named = named.keyframe
         self._reference = reference
+        while len(self._known) > CAPACITY:
+            self._known.popitem(last=False)
+
+    def _use(self, reference: Reference) -> None:
+        self._known[reference.keyframe] = reference
+        self._known.move_to_end(reference.keyframe)
+
+    def _pose_before(self, named: Reference, before: Mapping[int, Reference]) -> Tensor:
+        """Pose (4, 4) of a keyframe in the map as tracking had it until now, where keyframes have
+        the poses ``before``; its pose in the new map where it was not known."""
+        if named.keyframe in before:
+            return before[named.keyframe].T_world_cam
+        frame = self._wanted.get(named.frame_index)
+        if frame is not None and frame.timestamp == named.timestamp and frame.keyframe in before:
+            return before[frame.keyframe].T_world_cam @ frame.T_key_cam
+        return named.T_world_cam
 
     def track(self, frame_index: int, timestamp: float,
               pyramid: Sequence[Tensor]) -> TrackedFrame:
         """The pose of the next frame, given its intensity ``pyramid`` (``Frame.pyramid``); when
-        lost, all keyframes that were ever the newest are searched.
+        lost, the keyframes that were used last are searched.
 
         Raises ``TrackingError`` before the first ``set_map``.
         """
@@ -114,7 +140,9 @@ class Tracker:
         if tracked is not None and not is_loss(tracked, self._config) \
                 and tracked.inlier_ratio >= self._config.relocalisation.verify_below:
             return self._conclude(frame_index, timestamp, reference, tracked, lost=False)
-        found = relocalise(pyramid, list(self._known.values()), reference, tracked, self._config)
+        named = [one for n, one in self._known.items() if n == self._named]
+        others = [one for n, one in self._known.items() if n != self._named]
+        found = relocalise(pyramid, [*others, *named], reference, tracked, self._config)
         return self._conclude(frame_index, timestamp, found.reference, found.alignment,
                               lost=not found.is_found)
 
@@ -149,17 +177,24 @@ class Tracker:
             self._T_world_cam = T_world_cam
             self._brightness = (found.gain, found.offset)
             self._reference = reference
+            self._use(reference)
         self.is_lost = lost
         wants_keyframe = not lost and self._wants_keyframe(timestamp, reference, found)
-        return TrackedFrame(
+        tracked = TrackedFrame(
             frame_index=frame_index, timestamp=timestamp, keyframe=reference.keyframe,
             T_key_cam=T_key_cam, T_world_cam=T_world_cam, alignment=found, lost=lost,
             wants_keyframe=wants_keyframe, key_scale=reference.scale)
+        if wants_keyframe:
+            self._wanted[frame_index] = tracked
+            while len(self._wanted) > _MAX_WANTED:
+                self._wanted.popitem(last=False)
+        return tracked
 
     def _wants_keyframe(self, timestamp: float, reference: Reference, found: Alignment) -> bool:
         c = self._keyframes
         translation = float(found.T_ba[:3, 3].norm()) / reference.median_depth
-        factor = 1.0 if timestamp - reference.timestamp >= c.min_interval else c.urgency
+        # a keyframe may be of another day, at any time
+        factor = 1.0 if abs(timestamp - reference.timestamp) >= c.min_interval else c.urgency
         return translation > factor * c.max_translation \
             or factor * found.overlap < c.min_overlap \
             or factor * found.inlier_ratio < c.min_inlier_ratio

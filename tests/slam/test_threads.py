@@ -147,7 +147,7 @@ def test_stop_at_any_moment_leaves_a_readable_result(small_walk, tmp_path, momen
     finish(system, source, realtime=True)
     timer.cancel()
     result = load_result(tmp_path / "out")
-    tracked = sum(not t.lost for t in system.recording.tracked)
+    tracked = int((~system.recording.tracked["lost"]).sum())
     assert len(result.trajectory) == tracked == output.report["tracked"]
     assert len(result.keyframes) == len(system.graph) == output.report["keyframes"]
     assert (tmp_path / "out" / "report.json").is_file()

@@ -145,7 +145,7 @@ def test_live_view_of_a_lost_camera_without_a_map(small_walk, updates):
 
 def test_report_counts_frames_that_were_not_tracked(updates):
     update = updates[0][-1]
-    recording = Recording(tracked=list(update.recording.tracked), unusable=[3, 9], unreadable=3)
+    recording = replace(update.recording, unusable=[3, 9], unreadable=3)
     report = make_report(recording, update.timings, update.graph, {})
     assert report["frames"] == 30 and report["tracked"] == 25
     assert report["coverage"] == pytest.approx(25 / 30)

@@ -1,6 +1,7 @@
 """True depth brought to images that have none of their own."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -38,6 +39,11 @@ def frame(number: int, T_world_cam=None, depth=None) -> Frame:
 def measurement(number: int, T_world_cam, depth) -> MeasuredDepth:
     return MeasuredDepth(timestamp=number / 30, camera=CAMERA, T_world_cam=T_world_cam,
                          depth=StoredDepth.of(depth))
+
+
+def keyframe_of(seen: Frame):
+    return SimpleNamespace(frame_index=seen.index, timestamp=seen.timestamp, camera=seen.camera,
+                           truth=seen.truth)
 
 
 def completed(seen: Frame, measured) -> GroundTruth:
@@ -110,12 +116,23 @@ def test_a_recording_keeps_depth_only_where_others_lack_it():
     assert len(dense.depths) == 1
 
 
+def test_only_the_last_measurements_are_kept():
+    """However long the recording is."""
+    recording = Recording()
+    depth = torch.ones(48, 64)
+    for n in range(0, 2000, 2):
+        recording.note_truth(frame(n, depth=depth))
+        recording.note_truth(frame(n + 1))
+    assert len(recording.depths) <= 256 and recording.depths[-1].timestamp == 1998 / 30
+    assert len(recording.true_trajectory()) == 2000
+
+
 def test_a_later_measurement_replaces_one_that_is_further_away():
     recording = Recording()
     depths = {0: 1.0, 7: 2.0, 9: 3.0}
 
     def reported():
-        seen = recording.truth_of(frame(5)).depth
+        seen = recording.truth_of(keyframe_of(frame(5))).depth
         return None if seen is None else seen[seen > 0].unique().tolist()
 
     after = []

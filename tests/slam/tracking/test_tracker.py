@@ -16,7 +16,7 @@ from scenecode.slam.map.keyframe import make_keyframe
 from scenecode.slam.map.working_memory import WorkingMemory
 from scenecode.slam.tracking.reference import make_reference
 from scenecode.slam.tracking.relocalisation import candidates
-from scenecode.slam.tracking.tracker import Tracker
+from scenecode.slam.tracking.tracker import CAPACITY, Tracker
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +179,7 @@ def test_camera_moves_with_its_keyframe_when_the_map_is_corrected(small_walk, re
 def test_pose_follows_the_correction_of_a_new_keyframe(small_walk, references):
     """The new keyframe was tracked at a wrong pose and corrected by mapping: the camera's
     pose must follow, or the next alignment starts from a wrong guess."""
-    tracker = tracker_at(references[0])
+    tracker = tracker_at(references[0], max_translation=1e-6, min_interval=0.0)
     for frame in small_walk[:11]:
         track(tracker, frame)
     shift = se3.exp(torch.tensor([1.0, 0.0, 0.0, 0.0, 0.3, 0.0]))
@@ -190,6 +190,57 @@ def test_pose_follows_the_correction_of_a_new_keyframe(small_walk, references):
     assert not tracked.lost
     expected = shift @ small_walk[11].truth.T_world_cam.float()
     assert float((tracked.T_world_cam - expected)[:3, 3].norm()) < 0.006
+
+
+def test_known_keyframe_is_tracked_against_when_mapping_names_it(small_walk, references):
+    """Instead of a new one; also one that tracking has never had."""
+    for known in (references, references[1:]):
+        tracker = tracker_at(*known)
+        for frame in small_walk[50:53]:
+            assert track(tracker, frame).keyframe == 2
+        old = reference_of(small_walk, 49, number=0)
+        tracker.set_map(old, poses([old, *references[1:]]))
+        for frame in small_walk[53:55]:
+            tracked = track(tracker, frame)
+            assert tracked.keyframe == 0 and pose_error(tracked, frame) < 0.006
+        # named again: no new keyframe
+        tracker.set_map(old, poses([old, *references[1:]]))
+        assert track(tracker, small_walk[55]).keyframe == 0
+
+
+def test_keyframe_that_mapping_culled_is_left(small_walk, references):
+    tracker = tracker_at(*references)
+    track(tracker, with_image(small_walk[51], torch.zeros_like(small_walk[51].image)))
+    assert track(tracker, small_walk[2]).keyframe == 0
+    remaining = reference_of(small_walk, 5, number=1)
+    tracker.set_map(remaining, poses([remaining, references[2]]))
+    tracked = track(tracker, small_walk[3])
+    assert tracked.keyframe == 1 and pose_error(tracked, small_walk[3]) < 0.006
+
+
+def test_memory_does_not_grow_with_the_map(small_walk, references):
+    """Only keyframes that were used lately are kept, the one tracked against among them."""
+    tracker = tracker_at(*references)
+    track(tracker, with_image(small_walk[51], torch.zeros_like(small_walk[51].image)))
+    assert track(tracker, small_walk[2]).keyframe == 0
+    known = [*references, *(replace(references[2], keyframe=n) for n in range(3, 100))]
+    for n in range(3, 100):
+        tracker.set_map(known[n], poses(known[:n + 1]))
+        assert not track(tracker, small_walk[50]).lost
+    assert len(tracker._known) == CAPACITY and 99 in tracker._known and 0 not in tracker._known
+
+
+def test_another_map_is_begun_with_nothing_of_the_one_before(small_walk, references):
+    """As it is when all numbers or the frame of a number are others."""
+    for number in (0, 7):
+        tracker = tracker_at(references[0])
+        track(tracker, small_walk[3])
+        away = se3.exp(torch.tensor([5.0, 0.0, 0.0, 0.0, 2.0, 0.0]))
+        other = reference_of(small_walk, 30, number, away)
+        tracker.set_map(other, poses([other]))
+        tracked = track(tracker, small_walk[31])
+        assert not tracked.lost and tracked.keyframe == number
+        assert float((tracked.T_world_cam - away)[:3, 3].norm()) < 0.1
 
 
 @pytest.mark.parametrize("turn, expected", [(0.0, 1.0), (0.5, 0.5), (1.0, 0.0), (-2.0, 0.0)])
