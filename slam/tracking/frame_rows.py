@@ -94,8 +94,11 @@ def _own_keyframes(rows: np.ndarray, graph: KeyframeGraph) -> np.ndarray:
     found = np.full(len(rows), -1)
     if not len(graph) or not len(rows):
         return found
-    order = np.argsort(rows["frame_index"], kind="stable")
-    index = rows["frame_index"][order]
+    index = np.ascontiguousarray(rows["frame_index"])
+    order = np.arange(len(index))
+    if (np.diff(index) < 0).any():      # of several sources
+        order = np.argsort(index, kind="stable")
+        index = index[order]
     numbers = np.array([*graph.keyframes])
     frames = np.array([k.frame_index for k in graph.keyframes.values()])
     row = order[np.searchsorted(index, frames).clip(max=len(rows) - 1)]
