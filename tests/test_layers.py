@@ -31,7 +31,7 @@ FLOORS = (
     ("networks.families.scenecode.experiments",),
     ("slam.runtime", "slam.records"),
     ("slam.config",),
-    ("slam.features", "slam.sources.calibration"),
+    ("slam.features", "slam.mapfile.storage", "slam.sources.calibration"),
     ("slam.map", "slam.sources.base"),
     ("slam.bundle", "slam.tracking", "slam.sources.cameras", "slam.sources.datasets"),
     ("slam.sources", "slam.loops", "slam.fusion"),

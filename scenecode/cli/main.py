@@ -70,6 +70,8 @@ COMMANDS: dict[str, Command | Group] = {
                            "add_compact_arguments", "compact", "COMPACT_EXAMPLES"),
         "cut": Command("take a part out of a map", "scenecode.cli.map", "add_cut_arguments",
                        "cut", "CUT_EXAMPLES"),
+        "merge": Command("make one map of two", "scenecode.cli.map", "add_merge_arguments",
+                         "merge", "MERGE_EXAMPLES"),
     }),
     "config": Command("print the configuration, with what every key means",
                       "scenecode.cli.config"),

@@ -1,18 +1,22 @@
-"""``scenecode map``: what is in a map file, whether it is whole, and parts of it."""
+"""``scenecode map``: what is in a map file, whether it is whole, parts and unions."""
 
 import argparse
 import json
 from pathlib import Path
 
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from scenecode.cli.map_network import add_network_arguments, config_of, network_of
 from scenecode.core.console import escape, make_console
 from scenecode.core.errors import ConfigError, ResultError
-from scenecode.slam.mapfile import editing, reading
-from scenecode.slam.mapfile.database import size_on_disk
+from scenecode.slam.map.working_memory import WorkingMemory
+from scenecode.slam.mapfile import editing, merging
 from scenecode.slam.mapfile.editing import Selection
+from scenecode.slam.mapfile.storage import reading
+from scenecode.slam.mapfile.storage.database import size_on_disk
+from scenecode.slam.mapfile.storage.writing import write_map
 from scenecode.slam.mapfile.summary import summarise
-from scenecode.slam.mapfile.writing import write_map
 
 INFO_EXAMPLES = """examples:
   scenecode map info kitchen.map          keyframes, frames, loops, size, sessions
@@ -35,6 +39,13 @@ CUT_EXAMPLES = """examples:
 Several conditions select the keyframes that meet all of them.  World frame and numbers stay.
 'scenecode map info' lists the sessions; keyframes.txt of 'scenecode export' has times and
 places."""
+
+MERGE_EXAMPLES = """examples:
+  scenecode map merge kitchen.map hall.map --out flat.map
+
+Both maps must show one place in part.  Places of the second that are recognised in the first say
+how it lies in the first one's world frame; loops are closed between both.  Sessions and frames of
+both are kept."""
 
 
 def add_info_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,6 +74,14 @@ def add_cut_arguments(parser: argparse.ArgumentParser) -> None:
                         help="taken in this span, seconds; either end may be left out")
     parser.add_argument("--near", type=_place, metavar="X,Y,Z,RADIUS",
                         help="taken within a distance of a place, metres in the map's world")
+
+
+def add_merge_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``scenecode map merge``."""
+    parser.add_argument("file", metavar="A", help="a map file, whose world frame stays")
+    parser.add_argument("second", metavar="B", help="another, of the same network")
+    parser.add_argument("--out", metavar="FILE", required=True, help="the new map file")
+    add_network_arguments(parser)
 
 
 def info(args: argparse.Namespace) -> int:
@@ -116,6 +135,25 @@ def cut(args: argparse.Namespace) -> int:
     write_map(args.out, part)
     print(f"{args.out}: {len(part.keyframes)} of {len(stored.keyframes)} keyframes, "
           f"{part.num_frames} of {stored.num_frames} frames")
+    return 0
+
+
+def merge(args: argparse.Namespace) -> int:
+    """Run ``scenecode map merge``; returns the exit status."""
+    _require_new(args.out)
+    first, second = reading.load(args.file), reading.load(args.second)
+    editing.require_joinable(first, second, (args.file, args.second))
+    config = config_of(first.meta, args.file, args)
+    memory = WorkingMemory(network_of(first.meta, args.file, args), config.device)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+               TimeRemainingColumn())
+    with Progress(*columns, console=make_console(stderr=True)) as progress:
+        task = progress.add_task("keyframes searched", total=len(second.keyframes))
+        merged = merging.merge(first, second, (args.file, args.second), memory, config,
+                               lambda: progress.advance(task))
+    write_map(args.out, merged)
+    print(f"{args.out}: {len(merged.keyframes)} keyframes, {merged.num_frames} frames, "
+          f"{len(merged.loops)} loops")
     return 0
 
 

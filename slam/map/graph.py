@@ -197,6 +197,19 @@ class KeyframeGraph:
         self._geometry[number] = keyframe, code, found
         return found
 
+    def known_geometry(self, number: int) -> KeyframeGeometry | None:
+        """``geometry`` where it is at hand without the network."""
+        known = self._geometry.get(number)
+        if known is None or known[0] is not self.keyframes[number] \
+                or known[1] is not self.states[number].code_depth:
+            return None
+        return known[2]
+
+    def add_geometry(self, number: int, geometry: KeyframeGeometry) -> None:
+        """Set what ``geometry`` gives for a keyframe at its present code and scale."""
+        self._geometry[number] = (self.keyframes[number], self.states[number].code_depth,
+                                  geometry)
+
     def link(self, a: int, b: int) -> None:
         """Link two keyframes both ways."""
         self.links |= {(a, b), (b, a)}

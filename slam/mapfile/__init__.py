@@ -1,6 +1,6 @@
 """One file for a whole map: keyframes, landmarks, links, loops and the pose of every frame.
 
-``records`` are what a file holds, ``rows`` how a record becomes a row, ``schema`` the tables and
-their migrations, ``database`` the SQLite file, ``reading`` the checked way back; ``conversion``
-alone knows the live map.  docs/mapfile.md describes the format.
+``map_file`` is the file that a run keeps up to date, ``conversion`` alone knows the live map and
+the records of ``storage``; ``editing`` and ``merging`` make parts and unions of maps.
+docs/mapfile.md describes the format.
 """

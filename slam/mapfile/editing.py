@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from scenecode.core.errors import ResultError
-from scenecode.slam.mapfile.database import Changes, Database
-from scenecode.slam.mapfile.reading import load
-from scenecode.slam.mapfile.records import StoredFrames, StoredMap
-from scenecode.slam.mapfile.schema import REDIRECTS, SESSIONS
+from scenecode.slam.mapfile.storage.database import Changes, Database
+from scenecode.slam.mapfile.storage.reading import load
+from scenecode.slam.mapfile.storage.records import StoredFrames, StoredMap
+from scenecode.slam.mapfile.storage.schema import REDIRECTS, SESSIONS
 
 #: Seconds between two sessions whose times overlap.
 _PAUSE = 1.0

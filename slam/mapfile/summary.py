@@ -6,9 +6,9 @@ from typing import TypedDict
 
 import numpy as np
 
-from scenecode.slam.mapfile.database import size_on_disk
-from scenecode.slam.mapfile.reading import load
-from scenecode.slam.mapfile.records import StoredMap
+from scenecode.slam.mapfile.storage.database import size_on_disk
+from scenecode.slam.mapfile.storage.reading import load
+from scenecode.slam.mapfile.storage.records import StoredMap
 
 
 class SessionSummary(TypedDict):

@@ -54,6 +54,13 @@ class Recording:
     _registered: dict[int, StoredDepth | None] = field(default_factory=dict, init=False,
                                                        repr=False)
 
+    @staticmethod
+    def of(rows: np.ndarray) -> "Recording":
+        """Of frames (N,) ``FRAME_ROW`` that were tracked before."""
+        recording = Recording()
+        recording._tracked.extend(rows)
+        return recording
+
     def add(self, tracked: TrackedFrame) -> None:
         """Append the outcome of a frame."""
         self._tracked.append(frame_row(tracked))

@@ -1,14 +1,15 @@
 """``scenecode map``."""
 
 import json
+from dataclasses import replace
 
 import pytest
-from support.stored_maps import stored_map
+from support.stored_maps import META, stored_map
 
 from scenecode.cli.main import main
-from scenecode.slam.mapfile.database import Database
-from scenecode.slam.mapfile.reading import load
-from scenecode.slam.mapfile.writing import write_map
+from scenecode.slam.mapfile.storage.database import Database
+from scenecode.slam.mapfile.storage.reading import load
+from scenecode.slam.mapfile.storage.writing import write_map
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def fails(capsys, *arguments):
     return err
 
 
-@pytest.mark.parametrize("kind", ["info", "check", "compact", "cut"])
+@pytest.mark.parametrize("kind", ["info", "check", "compact", "cut", "merge"])
 def test_help_shows_examples(kind, capsys):
     with pytest.raises(SystemExit) as ended:
         main(["map", kind, "--help"])
@@ -78,3 +79,14 @@ def test_compact_leaves_a_file_that_is_in_use(path, capsys):
     assert "in use by another run" in fails(capsys, "map", "compact", path)
     database.close()
     assert len(load(path).keyframes) == 5
+
+
+def test_maps_of_other_networks_are_not_merged(path, tmp_path, capsys):
+    other, out = tmp_path / "other.map", tmp_path / "out.map"
+    write_map(other, replace(stored_map(), meta=replace(META, fingerprint="1" * 64, model="b")))
+    assert "when one network made both" in fails(capsys, "map", "merge", path, other, "--out", out)
+    err = " ".join(fails(capsys, "map", "merge", path, path, "--out", out, "--model",
+                         "scenecode_lite1").split())
+    assert "was made with the network 'made-up'" in err and "which cannot read its codes" in err
+    assert "exists already" in fails(capsys, "map", "merge", path, path, "--out", path)
+    assert not out.exists()

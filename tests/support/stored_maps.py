@@ -7,8 +7,8 @@ import numpy as np
 
 from scenecode.networks.classes import NYU13
 from scenecode.optim.geometry.camera import PinholeCamera
-from scenecode.slam.mapfile.database import Changes
-from scenecode.slam.mapfile.records import (
+from scenecode.slam.mapfile.storage.database import Changes
+from scenecode.slam.mapfile.storage.records import (
     MapMeta,
     StoredFrames,
     StoredGeometry,
@@ -22,8 +22,8 @@ from scenecode.slam.mapfile.records import (
     StoredSession,
     StoredState,
 )
-from scenecode.slam.mapfile.rows import state_row
-from scenecode.slam.mapfile.schema import STATES
+from scenecode.slam.mapfile.storage.rows import state_row
+from scenecode.slam.mapfile.storage.schema import STATES
 
 WIDTH, HEIGHT = 32, 24
 CODE = 4

@@ -8,9 +8,9 @@ from typing import TypeVar
 import numpy as np
 
 from scenecode.core.errors import ResultError
-from scenecode.slam.mapfile.database import damaged, reading
-from scenecode.slam.mapfile.records import MapMeta, StoredFrames, StoredMap
-from scenecode.slam.mapfile.rows import (
+from scenecode.slam.mapfile.storage.database import damaged, reading
+from scenecode.slam.mapfile.storage.records import MapMeta, StoredFrames, StoredMap
+from scenecode.slam.mapfile.storage.rows import (
     BLOCK,
     ImageSize,
     Row,
@@ -29,7 +29,7 @@ from scenecode.slam.mapfile.rows import (
     unsealed,
     window_from_rows,
 )
-from scenecode.slam.mapfile.schema import (
+from scenecode.slam.mapfile.storage.schema import (
     FRAMES,
     GEOMETRIES,
     KEYFRAMES,

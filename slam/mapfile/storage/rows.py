@@ -16,7 +16,7 @@ import numpy as np
 from scenecode.core.errors import DataError
 from scenecode.networks.classes import ClassSet
 from scenecode.optim.geometry.camera import PinholeCamera
-from scenecode.slam.mapfile.packing import (
+from scenecode.slam.mapfile.storage.packing import (
     pack_array,
     pack_frames,
     pack_pixels,
@@ -29,7 +29,7 @@ from scenecode.slam.mapfile.packing import (
     unpack_pose,
     unpack_poses,
 )
-from scenecode.slam.mapfile.records import (
+from scenecode.slam.mapfile.storage.records import (
     MapMeta,
     StoredFrames,
     StoredGeometry,
@@ -42,7 +42,7 @@ from scenecode.slam.mapfile.records import (
     StoredSession,
     StoredState,
 )
-from scenecode.slam.mapfile.schema import SqlTable
+from scenecode.slam.mapfile.storage.schema import SqlTable
 
 #: A row without its checksum.
 Row = tuple[Any, ...]

@@ -14,15 +14,15 @@ import pytest
 from support.stored_maps import META, difference, moved, stored_map
 
 from scenecode.core.errors import ResultError
-from scenecode.slam.mapfile import schema
-from scenecode.slam.mapfile.database import Changes, Database
-from scenecode.slam.mapfile.editing import Selection, compact, cut, require_joinable, united
-from scenecode.slam.mapfile.reading import check, load
-from scenecode.slam.mapfile.records import StoredMap
-from scenecode.slam.mapfile.rows import keyframe_row
-from scenecode.slam.mapfile.writing import write_map
+from scenecode.slam.mapfile.editing import compact
+from scenecode.slam.mapfile.storage import schema
+from scenecode.slam.mapfile.storage.database import Changes, Database
+from scenecode.slam.mapfile.storage.reading import check, load
+from scenecode.slam.mapfile.storage.records import StoredMap
+from scenecode.slam.mapfile.storage.rows import keyframe_row
+from scenecode.slam.mapfile.storage.writing import write_map
 
-TESTS = Path(__file__).parents[2]
+TESTS = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ import sys
 sys.path.insert(0, sys.argv[2])
 from pathlib import Path
 from support.stored_maps import moved
-from scenecode.slam.mapfile.database import Database
+from scenecode.slam.mapfile.storage.database import Database
 database, _ = Database.open(Path(sys.argv[1]), lambda path: None)
 database.commit(moved(2))
 print("committed", flush=True)
@@ -206,70 +206,3 @@ def test_a_folder_that_cannot_be_written_is_told(path):
         assert load(path).keyframes
     finally:
         path.parent.chmod(stat.S_IRWXU)
-
-
-# --- parts and unions --------------------------------------------------------------------
-
-
-def test_a_part_of_a_map_is_a_map(tmp_path):
-    original = stored_map()
-    part = cut(original, {2, 3})
-    write_map(tmp_path / "part.scn", part)
-    found = load(tmp_path / "part.scn")
-    assert set(found.keyframes) == {2, 3} and set(found.redirects) == {1}
-    assert set(found.observations) == {(2, 3)} and set(found.links) == {(2, 3), (3, 2)}
-    assert found.next_number == original.next_number
-    # every frame that belongs to these or to the removed one whose heir is kept, and no other
-    assert set(found.frames) == {0}
-    assert len(found.frames[0]) == np.isin(original.frames[0].keyframe, [1, 2, 3]).sum()
-    # the prior is on other keyframes: what it contained counts again
-    assert found.prior is None and not any(found.links.values())
-    assert cut(original, original.keyframes).prior is original.prior
-
-
-def test_keyframes_are_selected_by_number_time_session_and_place():
-    original = stored_map()
-    place = original.states[3].T_world_cam[:3, 3]
-    assert Selection().numbers(original) == set(original.keyframes)
-    assert Selection(keyframes=frozenset({0, 3, 99})).numbers(original) == {0, 3}
-    assert Selection(time=(0.5, 1.1)).numbers(original) == {2, 3}
-    assert Selection(sessions=frozenset({1})).numbers(original) == set()
-    assert Selection(near=(*place, 0.01)).numbers(original) == {3}
-    assert Selection(near=(*place, 0.01), time=(0.5, 0.9)).numbers(original) == set()
-
-
-def test_two_maps_become_one_of_two_components(tmp_path):
-    original = stored_map()
-    both = united(original, original)
-    write_map(tmp_path / "both.scn", both)
-    found = load(tmp_path / "both.scn")
-    assert len(found.keyframes) == 2 * len(original.keyframes)
-    assert found.num_frames == 2 * original.num_frames and len(found.sessions) == 4
-    assert found.components == (0, 1) and len(found.loops) == 2
-    shift = original.next_number
-    second = {n - shift for n, state in found.states.items() if state.component == 1}
-    assert second == set(original.keyframes)
-    assert found.redirects[1 + shift].heir == 2 + shift
-    assert (found.frames[2].keyframe == found.frames[0].keyframe + shift).all()
-    assert difference(cut(found, original.keyframes).landmarks, original.landmarks) < 1e-3
-
-
-def test_maps_of_other_networks_or_classes_do_not_become_one():
-    one = stored_map()
-    other = replace(one, meta=replace(META, fingerprint="1" * 64, model="other"))
-    with pytest.raises(ResultError, match="a.scn was made with the network 'made-up', b.scn"):
-        require_joinable(one, other, ("a.scn", "b.scn"))
-    require_joinable(one, one, ("a.scn", "b.scn"))
-
-
-def test_a_compact_file_has_every_keyframe_and_nothing_more(path):
-    database = open_for_writing(path)
-    images = [(schema.KEYFRAMES, row) for row in large_keyframe_rows()]
-    database.commit(Changes(images))
-    database.commit(Changes(removed=[(schema.KEYFRAMES, row[:1]) for _, row in images]))
-    database.close()
-    large = path.stat().st_size
-    compact(path)
-    assert path.stat().st_size < large / 3
-    assert difference(stored_map(), check(path)) < 1e-3
-    assert [entry.name for entry in path.parent.iterdir()] == ["map.scn"]

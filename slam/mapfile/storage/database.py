@@ -18,8 +18,8 @@ from filelock import BaseFileLock
 
 from scenecode.core.atomic_write import replacing
 from scenecode.core.errors import ResultError
-from scenecode.slam.mapfile.rows import Row, sealed
-from scenecode.slam.mapfile.schema import (
+from scenecode.slam.mapfile.storage.rows import Row, sealed
+from scenecode.slam.mapfile.storage.schema import (
     APPLICATION_ID,
     SqlTable,
     definition,

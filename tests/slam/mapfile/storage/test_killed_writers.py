@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from support.stored_maps import stored_map
 
-from scenecode.slam.mapfile.database import Changes, Database
-from scenecode.slam.mapfile.reading import check, load
-from scenecode.slam.mapfile.rows import keyframe_row, state_row, window_rows
-from scenecode.slam.mapfile.schema import KEYFRAMES, META, STATES
-from scenecode.slam.mapfile.writing import write_map
+from scenecode.slam.mapfile.storage.database import Changes, Database
+from scenecode.slam.mapfile.storage.reading import check, load
+from scenecode.slam.mapfile.storage.rows import keyframe_row, state_row, window_rows
+from scenecode.slam.mapfile.storage.schema import KEYFRAMES, META, STATES
+from scenecode.slam.mapfile.storage.writing import write_map
 
-TESTS = Path(__file__).parents[2]
+TESTS = Path(__file__).parents[3]
 KILLS = 3
 
 #: Writes until it is killed.

@@ -1,7 +1,7 @@
 """A damaged or forged map file gives a clear error or a valid map, and stays as it is.
 
-``SCENECODE_FUZZ=20000 pytest tests/slam/mapfile/test_fuzzed_files.py`` tries so many files of
-each kind.
+``SCENECODE_FUZZ=20000 pytest tests/slam/mapfile/storage/test_fuzzed_files.py`` tries so many files
+of each kind.
 """
 
 import os
@@ -13,10 +13,10 @@ import pytest
 from support.stored_maps import stored_map
 
 from scenecode.core.errors import ScenecodeError
-from scenecode.slam.mapfile.reading import load
-from scenecode.slam.mapfile.rows import sealed
-from scenecode.slam.mapfile.schema import TABLES
-from scenecode.slam.mapfile.writing import write_map
+from scenecode.slam.mapfile.storage.reading import load
+from scenecode.slam.mapfile.storage.rows import sealed
+from scenecode.slam.mapfile.storage.schema import TABLES
+from scenecode.slam.mapfile.storage.writing import write_map
 
 FILES = int(os.environ.get("SCENECODE_FUZZ", "60"))
 PAGE = 4096

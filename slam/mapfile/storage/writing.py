@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from scenecode.slam.mapfile.database import Changes, Database
-from scenecode.slam.mapfile.records import StoredFrames, StoredMap
-from scenecode.slam.mapfile.rows import (
+from scenecode.slam.mapfile.storage.database import Changes, Database
+from scenecode.slam.mapfile.storage.records import StoredFrames, StoredMap
+from scenecode.slam.mapfile.storage.rows import (
     BLOCK,
     ImageSize,
     frames_row,
@@ -20,7 +20,7 @@ from scenecode.slam.mapfile.rows import (
     state_row,
     window_rows,
 )
-from scenecode.slam.mapfile.schema import (
+from scenecode.slam.mapfile.storage.schema import (
     FRAMES,
     GEOMETRIES,
     KEYFRAMES,
