@@ -143,8 +143,9 @@ def merge(args: argparse.Namespace) -> int:
     _require_new(args.out)
     first, second = reading.load(args.file), reading.load(args.second)
     editing.require_joinable(first, second, (args.file, args.second))
+    predictor = network_of(first.meta, args.file, args)
     config = config_of(first.meta, args.file, args)
-    memory = WorkingMemory(network_of(first.meta, args.file, args), config.device)
+    memory = WorkingMemory(predictor, config.device)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
                TimeRemainingColumn())
     with Progress(*columns, console=make_console(stderr=True)) as progress:
