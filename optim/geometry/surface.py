@@ -5,17 +5,25 @@ from torch import Tensor
 
 
 def surface_cosine(points: Tensor) -> Tensor:
-    """Camera points (H, W, 3) to |cos| between viewing ray and surface normal (H, W), with the
-    normal from central differences (one-sided at the border)."""
-    du = torch.zeros_like(points)
-    dv = torch.zeros_like(points)
-    du[:, 1:-1] = points[:, 2:] - points[:, :-2]
-    du[:, 0], du[:, -1] = points[:, 1] - points[:, 0], points[:, -1] - points[:, -2]
-    dv[1:-1] = points[2:] - points[:-2]
-    dv[0], dv[-1] = points[1] - points[0], points[-1] - points[-2]
-    normal = torch.linalg.cross(du, dv)
-    dot = (normal * points).sum(-1).abs()
-    return dot / (normal.norm(dim=-1) * points.norm(dim=-1)).clamp(min=1e-12)
+    """Camera points (..., H, W, 3) to |cos| between viewing ray and surface normal (..., H, W),
+    with the normal from central differences (one-sided at the border)."""
+    x, y, z = points.unbind(-1)
+    du = [_central_difference(plane, -1) for plane in (x, y, z)]
+    dv = [_central_difference(plane, -2) for plane in (x, y, z)]
+    normal = (du[1] * dv[2] - du[2] * dv[1], du[2] * dv[0] - du[0] * dv[2],
+              du[0] * dv[1] - du[1] * dv[0])
+    dot = (normal[0] * x + normal[1] * y + normal[2] * z).abs_()
+    square = (normal[0].square() + normal[1].square() + normal[2].square()) \
+        * (x * x + y * y + z * z)
+    return dot / square.sqrt_().clamp_(min=1e-12)
+
+
+def _central_difference(values: Tensor, axis: int) -> Tensor:
+    """Of neighbours along an axis, one-sided at the border."""
+    step = values.diff(dim=axis)
+    last = step.shape[axis] - 1
+    middle = step.narrow(axis, 1, last) + step.narrow(axis, 0, last)
+    return torch.cat([step.narrow(axis, 0, 1), middle, step.narrow(axis, last, 1)], axis)
 
 
 def surface_normals(points: Tensor) -> Tensor:

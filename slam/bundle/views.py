@@ -52,9 +52,10 @@ class SurfaceViews:
             average_depth=self.depth_maps.average_depth)
         self.pairs = PairPixels.of(pairs.a, pairs.b, self.pixels.prox_J_code)
         depth = self.depth(codes)
-        points = depth[..., None] * rays.view(*depth.shape[1:], 3)
+        # as planes of coordinates
+        points = (depth * rays.T.reshape(3, 1, *depth.shape[1:])).movedim(0, -1)
         #: (V, h, w)
-        self.weight_maps = torch.stack([surface_weight(p) for p in points]) \
+        self.weight_maps = surface_weight(points) \
             if config.residuals.visibility_weights else torch.ones_like(depth)
         #: (V, N)
         self.weight = self.weight_maps.flatten(1)[:, chosen]
