@@ -83,7 +83,8 @@ class ImageViews:
                                 mode="bilinear")[0]
         chosen, weight, intensity, prox, J = [], [], [], [], []
         for keyframe, image, map_weight in zip(keyframes, images, weights):
-            pixels, w = strongest_pixels(image, map_weight, config.residuals.photometric_pixels)
+            pixels, w = strongest_pixels(keyframe.gradient_strength(level), map_weight,
+                                         config.residuals.photometric_pixels)
             prox_zero, prox_J_code, _ = keyframe.proximity_at(pixels, level)
             chosen.append(pixels)
             weight.append(w)

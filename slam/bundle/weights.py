@@ -5,7 +5,6 @@ from torch import Tensor
 
 from scenecode.optim.geometry.occlusion import behind_edge
 from scenecode.optim.geometry.surface import surface_cosine
-from scenecode.optim.imaging import image
 from scenecode.optim.imaging.lookup import sample_views
 from scenecode.optim.warp import Warp
 
@@ -40,15 +39,15 @@ def visibility_weight(surfaces: Tensor, views_b: Tensor, pixels: Tensor, warped:
     return warped.valid * weight_b / (1 + behind * behind)
 
 
-def strongest_pixels(intensity: Tensor, weight: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The ``count`` pixels (M, 2) of the largest weighted intensity gradient, of intensity (H, W)
+def strongest_pixels(gradient: Tensor, weight: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The ``count`` pixels (M, 2) of the largest weighted intensity gradient, of its length (H, W)
     and weights (H, W), in row-major order; and their weights (M,)."""
-    strength = (image.central_gradient(intensity).norm(dim=-1) * weight).flatten()
+    strength = (gradient * weight).flatten()
     index = strength.topk(min(count, len(strength)), sorted=False).indices
     index = index[strength[index] > 0].sort().values
-    width = intensity.shape[1]
+    width = gradient.shape[1]
     pixels = torch.stack([index % width, index // width], -1)
-    return pixels.to(intensity.dtype), weight.flatten()[index]
+    return pixels.to(gradient.dtype), weight.flatten()[index]
 
 
 def regular_subset(grid: Tensor, stride: int) -> Tensor:

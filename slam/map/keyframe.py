@@ -9,6 +9,7 @@ from torch import Tensor
 from scenecode.networks.prediction import Prediction, resize_maps
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.optim.geometry.proximity import depth_from_proximity, depth_std
+from scenecode.optim.imaging import image as imaging
 from scenecode.optim.imaging.lookup import sample_view
 from scenecode.optim.warp import ViewState
 from scenecode.slam.features.orb import Features, detect, grey
@@ -74,12 +75,23 @@ class Keyframe:
         """The camera of a pyramid level."""
         return self.camera.resized(*self.size_at(level))
 
+    def gradient_strength(self, level: int) -> Tensor:
+        """(H, W) length of the intensity's gradient at a pyramid level."""
+        maps = self.maps
+        return maps.derived(("gradient", level), lambda: imaging.central_gradient(
+            maps.pyramid[level]).norm(dim=-1))
+
     def proximity_maps(self, level: int) -> tuple[Tensor, Tensor]:
         """Zero-code proximity (H, W, 1) and its derivative (H, W, Kd) at a pyramid level."""
-        p = self.prediction
-        maps = resize_maps(torch.cat([p.prox_zero[None], p.prox_J_code]), *self.size_at(level))
-        maps = maps.permute(1, 2, 0)
-        return maps[..., :1].contiguous(), maps[..., 1:].contiguous()
+        maps, size = self.maps, self.size_at(level)
+
+        def resized() -> tuple[Tensor, Tensor]:
+            p = maps.prediction
+            both = resize_maps(torch.cat([p.prox_zero[None], p.prox_J_code]), *size)
+            both = both.permute(1, 2, 0)
+            return both[..., :1].contiguous(), both[..., 1:].contiguous()
+
+        return maps.derived(("proximity", level), resized)
 
     def logit_maps(self, level: int) -> tuple[Tensor, Tensor]:
         """Zero-code logits (H, W, C) and their derivative (H, W, C * Ks) at a level."""
@@ -96,12 +108,18 @@ class Keyframe:
     def proximity_at(self, pixels: Tensor, level: int = 0) -> tuple[Tensor, Tensor, Tensor]:
         """Zero-code proximity (N,), its derivative (N, Kd) and its Laplace scale (N,) at pixels
         (N, 2) of a pyramid level."""
-        p = self.prediction
-        h, w = p.prox_zero.shape
+        maps = self.maps
+
+        def by_pixel() -> Tensor:
+            p = maps.prediction
+            planes = torch.cat([p.prox_zero[None], p.prox_b[None], p.prox_J_code])
+            return planes.permute(1, 2, 0).contiguous()
+
+        known = maps.derived("proximity by pixel", by_pixel)
+        h, w = known.shape[:2]
         width, height = self.size_at(level)
         scale = pixels.new_tensor([w / width, h / height])
-        maps = torch.cat([p.prox_zero[None], p.prox_b[None], p.prox_J_code]).permute(1, 2, 0)
-        values = sample_view(maps, (pixels + 0.5) * scale - 0.5)
+        values = sample_view(known, (pixels + 0.5) * scale - 0.5)
         return values[:, 0], values[:, 2:].contiguous(), values[:, 1]
 
     def rescaled(self, log_factor: float) -> "Keyframe":

@@ -6,6 +6,7 @@ import torch
 from scenecode.optim.geometry import se3
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.optim.geometry.proximity import proximity_from_depth
+from scenecode.optim.imaging.image import central_gradient
 from scenecode.optim.warp import CodedPixels, warp
 from scenecode.slam.bundle.weights import (
     SLANT_COSINE,
@@ -97,10 +98,11 @@ def test_strongest_pixels_are_those_with_gradient_and_weight():
     intensity[:, 10:12] = 0.5
     weight = torch.ones(48, 64)
     weight[:24] = 0
-    chosen, their_weight = strongest_pixels(intensity, weight, 48)
+    gradient = central_gradient(intensity).norm(dim=-1)
+    chosen, their_weight = strongest_pixels(gradient, weight, 48)
     assert len(chosen) == 48 and (chosen[:, 1] >= 24).all() and (their_weight == 1).all()
     assert set(chosen[:, 0].tolist()) == {39, 40}
-    everything, _ = strongest_pixels(intensity, weight, 10_000)
+    everything, _ = strongest_pixels(gradient, weight, 10_000)
     assert len(everything) < 500, "pixels without gradient are left out"
 
 
