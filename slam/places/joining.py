@@ -172,7 +172,9 @@ def join(graph: KeyframeGraph, part: Collection[int], matches: Sequence[PartMatc
     Raises ``JoiningError``, and leaves the map as it was, when fewer than ``min_agreeing`` matches
     agree.
     """
-    similarity, found = agreeing(graph, matches, min_agreeing)
+    # some may have been culled since they were matched
+    remaining = [match for match in matches if _is_in(graph, match)]
+    similarity, found = agreeing(graph, remaining, min_agreeing)
     _move(graph, set(part), similarity)
     yield
     found.sort(key=lambda match: match.place.num_inliers, reverse=True)
@@ -182,10 +184,13 @@ def join(graph: KeyframeGraph, part: Collection[int], matches: Sequence[PartMatc
         yield
     _log.info("%d places recognised, %d agree, %d loops closed between the parts", len(matches),
               len(found), closed)
-    remaining = [match for match in found
-                 if {match.place.keyframe, match.keyframe} <= graph.keyframes.keys()]
+    remaining = [match for match in found if _is_in(graph, match)]
     if not closed and remaining:
         _connect(graph, remaining[0], similarity)
+
+
+def _is_in(graph: KeyframeGraph, match: PartMatch) -> bool:
+    return {match.place.keyframe, match.keyframe} <= graph.keyframes.keys()
 
 
 def _connect(graph: KeyframeGraph, match: PartMatch, similarity: Similarity) -> None:

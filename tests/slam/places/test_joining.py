@@ -13,6 +13,7 @@ from scenecode.slam.mapping.mapper import Mapper
 from scenecode.slam.places import joining
 from scenecode.slam.places.joining import JoiningError, Similarity, agreeing, join, recognise
 from scenecode.slam.places.known_places import KnownPlaces
+from scenecode.slam.places.unplaced_part import UnplacedPart
 
 CONFIG = small_config()
 #: Where the second part thinks it is, and ln of its unit in metres.
@@ -105,6 +106,22 @@ def test_parts_whose_loops_cannot_be_verified_are_connected_nevertheless(halves,
     assert position_errors(graph).max() < 0.1
     (loop,) = graph.loops
     assert (loop.older, loop.newer) in graph.links and loop.log_scale == pytest.approx(0, abs=0.05)
+
+
+def test_a_continued_map_takes_the_new_part_in_when_two_of_its_keyframes_are_recognised(halves):
+    graph = halves[0].frozen()
+    part, numbers = UnplacedPart(places(), CONFIG.mapping), sorted(halves[1])
+    for number in numbers:
+        part.add(number)
+    searched = []
+    while part.numbers:
+        searched.append(numbers[len(searched)])
+        for _ in part.search(graph, searched[-1]):
+            pass
+    assert 2 <= len(searched) < len(numbers)
+    assert position_errors(graph).max() < 0.1
+    # it is a part of the map now
+    assert list(part.search(graph, numbers[-1])) == []
 
 
 def test_parts_of_different_rooms_are_refused_and_stay(small_walk):
