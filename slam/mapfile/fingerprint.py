@@ -1,14 +1,28 @@
 """Which network a map was made with."""
 
 import hashlib
+import time
 from pathlib import Path
 
 from scenecode.core.errors import CheckpointError
+from scenecode.core.version import __version__
 from scenecode.networks.inference.checkpoint import find_weights
 from scenecode.networks.prediction import Predictor
+from scenecode.slam.config.files import config_text
+from scenecode.slam.config.slam_config import SlamConfig
+from scenecode.slam.mapfile.storage.records import MapMeta
 
 #: Bytes that are read at a time.
 _BLOCK = 1 << 20
+
+
+def map_meta(config: SlamConfig, predictor: Predictor, fingerprint: str) -> MapMeta:
+    """What a new map is made with: the network of a ``fingerprint``."""
+    now = time.time()
+    return MapMeta(
+        model=config.model, fingerprint=fingerprint, classes=predictor.classes,
+        config=config_text(config, everything=True), width=predictor.width,
+        height=predictor.height, version=__version__, created=now, updated=now)
 
 
 def weights_fingerprint(path_or_name: str | Path | None = None) -> str:

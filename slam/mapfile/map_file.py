@@ -14,7 +14,7 @@ from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.map.working_memory import WorkingMemory
 from scenecode.slam.mapfile import conversion
 from scenecode.slam.mapfile.storage.database import Changes, Database
-from scenecode.slam.mapfile.storage.reading import load
+from scenecode.slam.mapfile.storage.reading import load, require_same_network
 from scenecode.slam.mapfile.storage.records import MapMeta, StoredMap, StoredSession
 from scenecode.slam.mapfile.storage.rows import (
     BLOCK,
@@ -71,6 +71,20 @@ def load_map(path: str | Path, memory: WorkingMemory, device: str = "cpu") -> Lo
     return live_map(load(path), memory, device)
 
 
+def open_or_create(path: str | Path, meta: MapMeta, memory: WorkingMemory, source: str,
+                   device: str = "cpu") -> "tuple[MapFile, LoadedMap | None]":
+    """The file in which a run of a ``source`` keeps its map, and the map in it, None for a new
+    file; ``meta`` (``fingerprint.map_meta``) is of a new map that this run would make.
+
+    Raises as ``MapFile.create`` and ``MapFile.open``, and ``ResultError`` for the map of another
+    network, label set or image size.
+    """
+    if not Path(path).exists():
+        return MapFile.create(path, meta, source), None
+    return MapFile.open(path, memory, source, device, lambda found: require_same_network(
+        found, path, meta.fingerprint, meta.model))
+
+
 def live_map(stored: StoredMap, memory: WorkingMemory, device: str = "cpu") -> LoadedMap:
     """The same of a map that was read already."""
     return LoadedMap(
@@ -113,14 +127,21 @@ class MapFile:
         return MapFile(Database.create(Path(path), content), meta, session=0)
 
     @staticmethod
-    def open(path: str | Path, memory: WorkingMemory, source: str,
-             device: str = "cpu") -> "tuple[MapFile, LoadedMap]":
+    def open(path: str | Path, memory: WorkingMemory, source: str, device: str = "cpu",
+             require: Callable[[MapMeta], None] = lambda meta: None
+             ) -> "tuple[MapFile, LoadedMap]":
         """An existing file, to be continued with a ``source`` as another session, and the map in
         it, whose graph is to be given to ``commit`` from now on.
 
-        Raises as ``reading.load``, and ``ResultError`` while another run writes the file.
+        ``require`` may refuse the map by an error.  Raises as ``reading.load``, and
+        ``ResultError`` while another run writes the file.
         """
-        database, stored = Database.open(Path(path), load)
+        def read(file: Path) -> StoredMap:
+            stored = load(file)
+            require(stored.meta)
+            return stored
+
+        database, stored = Database.open(Path(path), read)
         try:
             loaded = live_map(stored, memory, device)
             number = 1 + max(stored.sessions, default=-1)

@@ -14,7 +14,8 @@ from scenecode.core.errors import ResultError
 from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.map.working_memory import WorkingMemory
 from scenecode.slam.mapfile import conversion
-from scenecode.slam.mapfile.map_file import MapFile, load_map
+from scenecode.slam.mapfile.fingerprint import map_meta, predictor_fingerprint
+from scenecode.slam.mapfile.map_file import MapFile, load_map, open_or_create
 from scenecode.slam.mapfile.storage.reading import check, load
 from scenecode.slam.mapping.map_update import MapUpdate
 from scenecode.slam.output.sink import NoOutput
@@ -116,3 +117,20 @@ def test_an_unchanged_map_writes_nothing(run, tmp_path):
     stored = load(copy)
     assert len(stored.sessions) == 2 and stored.sessions[1].source == "again"
     assert difference(stored.keyframes, load(path).keyframes) == 0
+
+
+def test_a_file_is_made_once_and_continued_by_the_same_network_only(run, tmp_path):
+    predictor = run[2]
+    meta = map_meta(small_config(), predictor, predictor_fingerprint(predictor))
+    path, memory = tmp_path / "room.map", WorkingMemory(predictor)
+    file, loaded = open_or_create(path, meta, memory, "first")
+    assert loaded is None
+    file.close()
+    before = path.read_bytes()
+    with pytest.raises(ResultError, match="was made with the network 'default'"):
+        open_or_create(path, replace(meta, fingerprint="1" * 64, model="x"), memory, "second")
+    assert path.read_bytes() == before
+    file, loaded = open_or_create(path, meta, memory, "second")
+    assert len(loaded.graph) == 0 and loaded.meta == meta
+    file.close()
+    assert [s.source for s in load(path).sessions.values()] == ["first", "second"]
