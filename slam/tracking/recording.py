@@ -1,11 +1,13 @@
 """The outcome of every frame, what is true about it, and the trajectories that follow."""
 
 from dataclasses import dataclass, field, replace
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.map.keyframe import Keyframe
+from scenecode.slam.map.stored_image import StoredImage
 from scenecode.slam.records.frame import Frame, GroundTruth
 from scenecode.slam.records.growing_array import GrowingArray
 from scenecode.slam.records.stored_truth import StoredDepth
@@ -49,10 +51,10 @@ class Recording:
     _tracked: GrowingArray = field(default_factory=lambda: GrowingArray(FRAME_ROW), repr=False)
     _truth: GrowingArray = field(default_factory=lambda: GrowingArray(_TRUE_POSE), repr=False)
     _last_had_depth: bool = field(default=False, init=False, repr=False)
-    #: by frame index: true depths that were registered, None where there is none, and that no
-    #: later measurement can change; output thread
-    _registered: dict[int, StoredDepth | None] = field(default_factory=dict, init=False,
-                                                       repr=False)
+    #: by image of a keyframe, and forgotten with it: true depths that were registered, None where
+    #: there is none, and that no later measurement can change; output thread
+    _registered: WeakKeyDictionary[StoredImage, StoredDepth | None] = field(
+        default_factory=WeakKeyDictionary, init=False, repr=False)
 
     @staticmethod
     def of(rows: np.ndarray) -> "Recording":
@@ -91,17 +93,17 @@ class Recording:
     def truth_of(self, keyframe: Keyframe) -> GroundTruth | None:
         """The ground truth of a keyframe's frame, with the depth that ``true_depth.with_depth``
         gives it from the measurements so far.  To be called by one thread."""
-        truth, index = keyframe.truth, keyframe.frame_index
+        truth, image = keyframe.truth, keyframe.image
         if truth is None or truth.depth is not None:
             return truth
-        if index in self._registered:
-            stored = self._registered[index]
+        if image in self._registered:
+            stored = self._registered[image]
             return truth if stored is None else replace(truth, depth=stored.tensor())
         measured = self.depths
         truth = with_depth(truth, keyframe.timestamp, keyframe.camera, measured)
         # later measurements are further away in time than the last one
         if measured and measured[-1].timestamp >= keyframe.timestamp:
-            self._registered[index] = None if truth.depth is None else StoredDepth.of(truth.depth)
+            self._registered[image] = None if truth.depth is None else StoredDepth.of(truth.depth)
         return truth
 
     def reset(self) -> None:

@@ -10,6 +10,7 @@ import torch
 from scenecode.optim.geometry import se3
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.optim.geometry.distortion import BrownConrady
+from scenecode.slam.map.stored_image import StoredImage
 from scenecode.slam.records.frame import Frame, GroundTruth
 from scenecode.slam.records.stored_truth import StoredDepth
 from scenecode.slam.records.true_depth import (
@@ -20,6 +21,7 @@ from scenecode.slam.records.true_depth import (
 )
 from scenecode.slam.tracking.recording import Recording
 
+IMAGE = StoredImage.of(torch.zeros(3, 48, 64))
 CAMERA = PinholeCamera(fx=60, fy=60, cx=31.5, cy=23.5, width=64, height=48)
 
 
@@ -42,8 +44,8 @@ def measurement(number: int, T_world_cam, depth) -> MeasuredDepth:
 
 
 def keyframe_of(seen: Frame):
-    return SimpleNamespace(frame_index=seen.index, timestamp=seen.timestamp, camera=seen.camera,
-                           truth=seen.truth)
+    return SimpleNamespace(timestamp=seen.timestamp, camera=seen.camera, truth=seen.truth,
+                           image=IMAGE)
 
 
 def completed(seen: Frame, measured) -> GroundTruth:
