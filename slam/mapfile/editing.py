@@ -9,7 +9,7 @@ import numpy as np
 from scenecode.core.errors import ResultError
 from scenecode.slam.mapfile.storage.database import Changes, Database
 from scenecode.slam.mapfile.storage.reading import load
-from scenecode.slam.mapfile.storage.records import StoredFrames, StoredMap
+from scenecode.slam.mapfile.storage.records import StoredFrames, StoredLoop, StoredMap
 from scenecode.slam.mapfile.storage.schema import REDIRECTS, SESSIONS
 
 #: Seconds between two sessions whose times overlap.
@@ -72,7 +72,7 @@ def cut(stored: StoredMap, kept: Iterable[int]) -> StoredMap:
                       for pair, entry in stored.observations.items() if kept.issuperset(pair)},
         links={pair: absorbed and prior is not None for pair, absorbed in stored.links.items()
                if kept.issuperset(pair)},
-        loops=tuple(loop for loop in stored.loops if {loop.older, loop.newer} <= kept),
+        loops=_numbered(loop for loop in stored.loops if {loop.older, loop.newer} <= kept),
         active=tuple(n for n in stored.active if n in kept) or tuple(sorted(kept)[-1:]))
 
 
@@ -96,7 +96,6 @@ def united(first: StoredMap, second: StoredMap) -> StoredMap:
     keyframe = _shift(first.next_number)
     session = _shift(1 + max(first.sessions, default=-1))
     component = _shift(1 + max(first.components, default=-1))
-    loop = _shift(1 + max((entry.number for entry in first.loops), default=-1))
     return replace(
         first,
         sessions=first.sessions | {session(n): replace(entry, number=session(n))
@@ -116,9 +115,9 @@ def united(first: StoredMap, second: StoredMap) -> StoredMap:
                                                 absorbed=False)
             for (a, b), entry in second.observations.items()},
         links=first.links | {(keyframe(a), keyframe(b)): False for a, b in second.links},
-        loops=(*first.loops, *(replace(
-            entry, number=loop(entry.number), older=keyframe(entry.older),
-            newer=keyframe(entry.newer)) for entry in second.loops)),
+        loops=_numbered((*first.loops, *(
+            replace(entry, older=keyframe(entry.older), newer=keyframe(entry.newer))
+            for entry in second.loops))),
         redirects=first.redirects | {
             keyframe(n): replace(entry, keyframe=keyframe(n), heir=keyframe(entry.heir))
             for n, entry in second.redirects.items()},
@@ -187,6 +186,10 @@ def compact(path: str | Path) -> None:
         database.vacuum()
     finally:
         database.close()
+
+
+def _numbered(loops: Iterable[StoredLoop]) -> tuple[StoredLoop, ...]:
+    return tuple(replace(loop, number=number) for number, loop in enumerate(loops))
 
 
 def _shift(offset: int) -> Callable[[int], int]:

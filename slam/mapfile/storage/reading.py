@@ -153,6 +153,8 @@ def _require_consistent(stored: StoredMap) -> None:
              "a link leads to a keyframe that is missing")
     _require(all(max(loop.older, loop.newer) < stored.next_number and loop.older != loop.newer
                  for loop in stored.loops), "a loop leads to a keyframe that never was")
+    _require([loop.number for loop in stored.loops] == [*range(len(stored.loops))],
+             "a loop is missing")
     if stored.prior is not None:
         _require(set(stored.prior.numbers) <= known
                  and len(set(stored.prior.numbers)) == len(stored.prior.numbers),

@@ -121,6 +121,7 @@ class StoredObservation:
 class StoredLoop:
     """A closed loop; fields as of ``scenecode.slam.map.graph.Loop``."""
 
+    #: its place in the order of closing
     number: int
     older: int
     newer: int
