@@ -16,6 +16,7 @@ from scenecode.slam.mapping.map_update import MapUpdate
 from scenecode.slam.mapping.mapper import Mapper
 from scenecode.slam.mapping.published_map import PublishedMap, publish
 from scenecode.slam.mapping.work import StageOptimised
+from scenecode.slam.output.sink import OutputSink
 from scenecode.slam.records.frame import Frame
 from scenecode.slam.runtime.mailbox import Mailbox
 from scenecode.slam.runtime.worker import Worker
@@ -53,11 +54,11 @@ class Backend:
     """Maps in the caller's thread: deterministic, and nothing is dropped."""
 
     def __init__(self, config: SlamConfig, predictor: Predictor, recording: Recording,
-                 timings: Timings, on_map: Callable[[MapUpdate], None]):
+                 timings: Timings, output: OutputSink):
         self._config = config
         self._recording = recording
         self._timings = timings
-        self._on_map = on_map
+        self._output = output
         self._mapper = Mapper(config.mapping, predictor, config.tracking, config.keyframes,
                               config.device)
         #: serial number of the last request for a keyframe that was answered; mapping thread
@@ -74,12 +75,14 @@ class Backend:
     def request(self, frame: Frame, tracked: TrackedFrame, published: PublishedMap | None) -> None:
         """Give tracking, which worked with a ``published`` map, another keyframe; then optimise
         the map to the end."""
+        requested_at = time.monotonic()
         self._answer(KeyframeRequest(serial=self._answered + 1, frame=frame, tracked=tracked,
-                                     requested_at=time.monotonic()))
+                                     requested_at=requested_at))
         while self._mapper.has_work:
             self._optimise()
         self._publish()
-        self._on_map(self._update())
+        self._timings.lag.add(time.monotonic() - requested_at)
+        self._output.on_map(self._update(requested_at))
 
     def report_lost(self, frame: Frame) -> None:
         """Search a frame, whose pose tracking did not find, in the whole map."""
@@ -91,14 +94,14 @@ class Backend:
 
     def close(self) -> None:
         """Hand out the final map, with the frames after the last keyframe."""
-        self._on_map(self._update())
+        self._output.on_map(self._update())
 
     def _answer(self, request: KeyframeRequest) -> None:
         started = time.perf_counter()
         answer = self._mapper.answer(request.frame, request.tracked)
         self._answered = request.serial
         if answer.is_new:
-            self._timings.keyframe.append(time.perf_counter() - started)
+            self._timings.keyframe.add(time.perf_counter() - started)
         else:
             self._recording.reused += 1
 
@@ -108,19 +111,20 @@ class Backend:
         result = self._mapper.step(should_stop)
         spent = time.perf_counter() - started
         if isinstance(result, StageOptimised):
-            self._timings.iteration.append(spent / max(result.solution.iterations, 1))
+            self._timings.iteration.add(spent / max(result.solution.iterations, 1))
         else:
-            self._timings.loop.append(spent)
+            self._timings.loop.add(spent)
         return result is not None and result.changed_map
 
     def _publish(self) -> None:
         self.published = publish(self._mapper.graph, self._mapper.reference, self._answered,
                                  self._config.tracking)
 
-    def _update(self) -> MapUpdate:
+    def _update(self, *answered: float) -> MapUpdate:
+        """The map as it is, with the times of the requests that it has the answers to."""
         self._version += 1
         return MapUpdate(version=self._version, graph=self._mapper.graph.frozen(),
-                         recording=self._recording, timings=self._timings)
+                         recording=self._recording, timings=self._timings, answered=answered)
 
 
 class ThreadedBackend(Backend):
@@ -131,9 +135,9 @@ class ThreadedBackend(Backend):
     """
 
     def __init__(self, config: SlamConfig, predictor: Predictor, recording: Recording,
-                 timings: Timings, on_map: Callable[[MapUpdate], None],
+                 timings: Timings, output: OutputSink,
                  on_failure: Callable[[], None]):
-        super().__init__(config, predictor, recording, timings, on_map)
+        super().__init__(config, predictor, recording, timings, output)
         self._inbox: Mailbox[FromTracking] = Mailbox()
         self._updates: Mailbox[MapUpdate] = Mailbox()
         #: requests that were made; tracking thread
@@ -188,15 +192,17 @@ class ThreadedBackend(Backend):
             self._changed.notify_all()
 
     def _map_loop(self) -> None:
-        #: of the request whose work is not finished
+        #: of the request that the output has no answer to yet
         requested_at: float | None = None
+        #: whether the map changed since the output got it
+        changed = False
         try:
             while True:
                 news = self._inbox.get(0 if self._mapper.has_work else None)
                 if news is None and not self._mapper.has_work:
                     break  # closed, and all is done
                 if news is not None and news.request is not None:
-                    requested_at = news.request.requested_at
+                    requested_at, changed = news.request.requested_at, True
                     self._answer(news.request)
                     # tracking against unoptimised depth is better than against an older keyframe
                     self._publish()
@@ -206,19 +212,31 @@ class ThreadedBackend(Backend):
                 if self._mapper.has_work and self._optimise(lambda: self._inbox.has_item):
                     self._publish()
                 # a new request must not keep the keyframe before it from the output
-                if requested_at is not None \
-                        and (not self._mapper.has_work or self._inbox.has_item):
-                    self._timings.lag.append(time.monotonic() - requested_at)
-                    self._updates.put(self._update())
-                    requested_at = requested_at if self._mapper.has_work else None
+                if changed and (not self._mapper.has_work or self._inbox.has_item):
+                    self._hand_out(requested_at)
+                    requested_at, changed = None, self._mapper.has_work
             # with the frames that came after the last keyframe
-            self._updates.put(self._update())
+            self._hand_out(None)
         finally:
             self._updates.close()
 
+    def _hand_out(self, requested_at: float | None) -> None:
+        """Give the map to the output, in place of one that it did not fetch yet."""
+        if requested_at is not None:
+            self._timings.lag.add(time.monotonic() - requested_at)
+        update = self._update(*(() if requested_at is None else (requested_at,)))
+        self._updates.merge(lambda waiting: update if waiting is None else replace(
+            update, answered=waiting.answered + update.answered))
+
     def _output_loop(self) -> None:
-        while (update := self._updates.get()) is not None:
-            self._on_map(update)
+        wait: float | None = None
+        while True:
+            update = self._updates.get(wait)
+            if update is not None:
+                self._output.on_map(update)
+            elif self._updates.closed and not self._updates.has_item:
+                return
+            wait = self._output.work()
 
     def _fail(self) -> None:
         with self._changed:

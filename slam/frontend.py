@@ -59,7 +59,7 @@ class Frontend:
             self._tracker.set_map(published.reference, published.poses)
             self._current = published
         tracked = self._tracker.track(frame.index, frame.timestamp, frame.pyramid)
-        self._timings.tracking.append(time.perf_counter() - started)
+        self._timings.tracking.add(time.perf_counter() - started)
         return tracked
 
     def _is_given_up(self, published: PublishedMap) -> bool:

@@ -64,7 +64,7 @@ class System:
 
         * ``config``: settings; ``predictor``: the network, by default the one it names.
         * ``camera``: of the images given to ``track``, in pixels of the original image.
-        * ``out``: a folder for the results, complete after every keyframe; cleared if it holds
+        * ``out``: a folder for the results, readable after every keyframe; cleared if it holds
           an earlier result.
         * ``on_map`` is called with every new ``Snapshot``, ``on_frame`` with every frame and its
           ``TrackedFrame``; when ``threaded``, the former in another thread.
@@ -85,10 +85,10 @@ class System:
         #: set it to end a run after the present frame
         self.stop = threading.Event()
         self._resources = ExitStack()
+        self._threaded = threaded
         self.output = output if output is not None else \
             self._make_output(out, on_map, mailbox)
         self._on_frame = on_frame
-        self._threaded = threaded
         self._camera = camera
         self._rectifier: Rectifier | None = None
         self._last_timestamp: float | None = None
@@ -214,7 +214,7 @@ class System:
         if self._frontend is None or self._backend is None:
             tracker = self._tracker()
             self._frontend = Frontend(self.config.tracking, tracker, self.recording, self.timings)
-            parts = (self.config, self.predictor, self.recording, self.timings, self.output.on_map)
+            parts = (self.config, self.predictor, self.recording, self.timings, self.output)
             self._backend = ThreadedBackend(*parts, on_failure=self.stop.set) \
                 if self._threaded else Backend(*parts)
         return self._frontend, self._backend
@@ -229,7 +229,7 @@ class System:
             folder = ResultFolder.create(out, classes, text)
             self._resources.callback(folder.close)
         return Output(self.config.fusion, classes, folder=folder, mailbox=mailbox,
-                      on_snapshot=on_map)
+                      on_snapshot=on_map, deferring=self._threaded)
 
     def _note_tracking_memory(self) -> None:
         if self._tracking_process is not None:

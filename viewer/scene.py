@@ -1,7 +1,6 @@
 """The layers of the 3-D scene; each sends to the browser only what changed."""
 
 import math
-from collections.abc import Hashable
 from dataclasses import dataclass
 
 import cv2
@@ -53,7 +52,7 @@ class MapLayer:
 
     def __init__(self, scene: viser.SceneApi):
         self._scene = scene
-        self._chunks: dict[Hashable, _DrawnChunk] = {}
+        self._chunks: dict[int, _DrawnChunk] = {}
         #: see ``share_steps``
         self._share_steps = 0
         #: classes, colour mode and point size that all chunks are drawn with
@@ -78,7 +77,7 @@ class MapLayer:
                 drawn.handle.point_size = point_size
         self._share_steps, self._look = steps, look
 
-    def _send(self, key: Hashable, chunk: PointCloud, share: float,
+    def _send(self, key: int, chunk: PointCloud, share: float,
               look: tuple[ClassSet, str, float]) -> None:
         drawn, part = self._chunks.pop(key, None), subsampled(chunk, share)
         if drawn is not None and len(part) != len(drawn.part):

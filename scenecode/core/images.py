@@ -100,6 +100,16 @@ def write_rgb(path: Path, image: np.ndarray) -> None:
     write_bytes(path, data.tobytes())
 
 
+def png_bytes(values: np.ndarray) -> bytes:
+    """An image (H, W) or (H, W, 3) of 8 or 16 bits as a PNG file, channels in their order."""
+    return cv2.imencode(".png", values)[1].tobytes()
+
+
+def from_png_bytes(data: bytes) -> np.ndarray:
+    """Inverse of ``png_bytes``, for what the program itself has encoded."""
+    return np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED))
+
+
 def _decode(path: Path, flags: int) -> np.ndarray:
     try:
         data = np.frombuffer(path.read_bytes(), np.uint8)

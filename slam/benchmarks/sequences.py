@@ -18,8 +18,8 @@ from scenecode.networks.prediction import Predictor
 from scenecode.slam.calibration.lens_distortion import open_undistorted
 from scenecode.slam.config.files import changed
 from scenecode.slam.config.slam_config import SlamConfig
-from scenecode.slam.evaluation.report import truth_scores
 from scenecode.slam.evaluation.scores import trajectory_errors
+from scenecode.slam.evaluation.truth_scorer import TruthScorer
 from scenecode.slam.fusion.map_fusion import Fusion
 from scenecode.slam.output.sink import NoOutput
 from scenecode.slam.records.trajectory import Trajectory, read_tum
@@ -121,9 +121,10 @@ def run_source(title: str, source: Source, config: SlamConfig, predictor: Predic
         raise ResultError(f"{title}: no ground truth; the suite compares with true poses")
     scores = {"frames": recording.frames, "keyframes": len(graph), "loops": len(graph.loops),
               "fps": recording.frames / seconds}
-    views = Fusion(config.fusion).keyframe_views(graph)
-    scores |= truth_scores(recording, views, graph)
-    return Run(truth, path, path_scores(truth, path) | scores)
+    fusion, scorer = Fusion(config.fusion), TruthScorer(len(predictor.classes))
+    fusion.update(graph)
+    scorer.update(recording, path, graph, fusion.keyframe_views())
+    return Run(truth, path, path_scores(truth, path) | scores | scorer.scores)
 
 
 def path_scores(truth: Trajectory, path: Trajectory) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """Scores against ground truth: of a trajectory, and of the keyframes' depth and labels."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from math import degrees
 
 import numpy as np
@@ -80,6 +81,51 @@ def _relative_motions(T_world_cam: np.ndarray, scale: float) -> np.ndarray:
     return np.linalg.inv(T[:-1]) @ T[1:]
 
 
+@dataclass(frozen=True)
+class KeyframeScores:
+    """How a keyframe compares with the truth of its frame."""
+
+    #: ``depth_within_10`` and ``abs_rel``; None where no depth is known
+    depth: tuple[float, float] | None = None
+    #: (C, C) counts of (true class, label); None where no label is known
+    confusion: np.ndarray | None = None
+
+
+def score_keyframe(view: KeyframeView, truth: GroundTruth | None, scale: float,
+                   class_count: int) -> KeyframeScores:
+    """Of a keyframe whose depth is multiplied by ``scale``; pixels without a label of either kind
+    are left out."""
+    if truth is None:
+        return KeyframeScores()
+    depth = None if truth.depth is None else \
+        keyframe_depth_scores(view.depth * scale, truth.depth.cpu().numpy())
+    counts = None
+    if truth.labels is not None:
+        labels = torch.from_numpy(view.labels)
+        true = torch.where(labels == VOID, VOID, truth.labels.cpu())
+        if bool((true != VOID).any()):
+            confusion = Confusion(class_count)
+            confusion.add(labels, true)
+            counts = confusion.counts.to(torch.int32).numpy()
+    return KeyframeScores(depth=depth, confusion=counts)
+
+
+def pooled_scores(keyframes: Iterable[KeyframeScores], class_count: int) -> dict[str, float]:
+    """Scores of all keyframes together; see ``evaluate_maps``."""
+    keyframes = list(keyframes)
+    scores: dict[str, float] = {}
+    depth = [keyframe.depth for keyframe in keyframes if keyframe.depth is not None]
+    if depth:
+        within, relative = np.mean(depth, 0)
+        scores.update(depth_within_10=float(within), abs_rel=float(relative))
+    counts = [keyframe.confusion for keyframe in keyframes if keyframe.confusion is not None]
+    if counts:
+        confusion = Confusion(class_count)
+        confusion.counts += torch.from_numpy(np.sum(counts, 0))
+        scores["miou"] = confusion.scores()["miou"]
+    return scores
+
+
 def evaluate_maps(keyframes: Sequence[KeyframeView], truths: Sequence[GroundTruth | None],
                   scale: float, class_count: int) -> dict[str, float]:
     """Scores of keyframes against the truth of their frames, where there is truth.
@@ -95,24 +141,8 @@ def evaluate_maps(keyframes: Sequence[KeyframeView], truths: Sequence[GroundTrut
 
     Keys whose truth is unknown for every keyframe are absent.
     """
-    depth_scores, confusion, labelled = [], Confusion(class_count), False
-    for view, truth in zip(keyframes, truths, strict=True):
-        if truth is not None and truth.depth is not None:
-            score = keyframe_depth_scores(view.depth * scale, truth.depth.cpu().numpy())
-            if score is not None:
-                depth_scores.append(score)
-        if truth is not None and truth.labels is not None:
-            labels = torch.from_numpy(view.labels)
-            true = torch.where(labels == VOID, VOID, truth.labels.cpu())
-            labelled |= bool((true != VOID).any())
-            confusion.add(labels, true)
-    scores: dict[str, float] = {}
-    if depth_scores:
-        within, relative = np.mean(depth_scores, 0)
-        scores.update(depth_within_10=float(within), abs_rel=float(relative))
-    if labelled:
-        scores["miou"] = confusion.scores()["miou"]
-    return scores
+    return pooled_scores([score_keyframe(view, truth, scale, class_count)
+                          for view, truth in zip(keyframes, truths, strict=True)], class_count)
 
 
 def keyframe_depth_scores(depth: np.ndarray, truth: np.ndarray) -> tuple[float, float] | None:

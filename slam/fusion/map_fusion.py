@@ -1,30 +1,43 @@
-"""Fusion: keyframes to one labelled cloud of points that several views agree on."""
+"""Fusion: keyframes to one labelled cloud of points that several views agree on.
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+A keyframe's result depends on its codes and on those and the relative poses of its neighbours
+(``fusion_inputs``); where it is in the world decides only where its points are.  So what is made
+again is what changed: a result when its inputs did, points when their keyframe moved.
+"""
+
+from collections import OrderedDict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from scenecode.core.images import image_to_uint8
 from scenecode.networks.prediction import resize_maps
-from scenecode.optim.geometry import se3
 from scenecode.optim.geometry.surface import surface_cosine
 from scenecode.optim.warp import ViewState
 from scenecode.slam.config.fusion import FusionConfig
 from scenecode.slam.fusion.depth_refinement import log_depth_corrections, refined_depth
+from scenecode.slam.fusion.fusion_inputs import FusionInputs
 from scenecode.slam.fusion.label_fusion import LabelFusion, LabelFusionConfig
 from scenecode.slam.fusion.label_views import LabelView
+from scenecode.slam.fusion.resting_result import RestingResult
+from scenecode.slam.fusion.voxel_map import VoxelMap
 from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.map.keyframe import Keyframe
-from scenecode.slam.records.snapshot import FusedCloud, KeyframeView, PointCloud, StoredMaps
+from scenecode.slam.records.snapshot import FusedCloud, KeyframeView
 
 #: Surfaces seen at a smaller cosine between ray and normal give no points.
 MIN_COSINE = 0.1
-
-T = TypeVar("T")
+#: Neighbours that a keyframe is fused with at most: those that show most of what it shows.
+MAX_NEIGHBOURS = 10
+#: Views with predictions that are kept for the next fusion, at most.
+MAX_LABEL_VIEWS = 24
+#: The edge of the cells follows the median depth when it differs by more than this factor.
+VOXEL_SLACK = 1.25
+#: Keyframes whose points are in memory at a time.
+_PLACED_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -38,89 +51,264 @@ class FusedLabels:
 
 
 @dataclass(frozen=True)
-class KeyframePoints:
-    """The points of one keyframe that its neighbours confirm; world frame."""
+class _Placement:
+    """The points of a result in the world."""
 
-    #: (N, 3)
-    points: Tensor
-    #: (N, 3) in [0, 1]
-    colours: Tensor
-    #: (N, C)
-    probabilities: Tensor
+    result: RestingResult
+    T_world_cam: np.ndarray
 
 
-class _Cache(Generic[T]):
-    """One value for each keyframe, computed again when an object that it depends on was
-    replaced by another."""
+@dataclass
+class _Fused:
+    """What is known of one keyframe."""
 
-    def __init__(self) -> None:
-        self._entries: dict[int, tuple[tuple[Any, ...], T]] = {}
+    frame_index: int
+    #: of the fusion, and the objects that they were computed from
+    inputs: FusionInputs
+    sources: tuple[Any, ...]
+    #: at the present scale, and the scale that it is at
+    result: RestingResult
+    scale: float
+    view: KeyframeView
+    #: what the cloud holds
+    placed: _Placement | None = None
 
-    def get(self, keyframe: int, inputs: tuple[Any, ...], compute: Callable[[], T]) -> T:
-        entry = self._entries.get(keyframe)
-        if entry is None or len(entry[0]) != len(inputs) \
-                or any(a is not b for a, b in zip(entry[0], inputs)):
-            entry = self._entries[keyframe] = (inputs, compute())
-        return entry[1]
+
+@dataclass(frozen=True)
+class _OwnView:
+    """A keyframe as label fusion takes it."""
+
+    #: the objects that it was computed from
+    sources: tuple[Any, ...]
+    label_view: LabelView
+    #: (h, w), see ``log_depth_corrections``
+    corrections: Tensor
+
+
+@dataclass
+class _Changes:
+    """What of the map is newer than the fused results; numbers in the order of urgency."""
+
+    never_fused: list[int] = field(default_factory=list)
+    fuse_again: list[int] = field(default_factory=list)
 
 
 class Fusion:
-    """Fuses a growing and changing map; what depends on unchanged keyframes is kept.  Owned by
-    the output thread."""
+    """Fuses a growing and changing map.  Owned by one thread.
+
+    ``set_map`` finds out what changed; ``fuse`` and ``place`` then do the work in pieces, or
+    ``update`` does all of it.
+    """
 
     def __init__(self, config: FusionConfig):
         self._config = config
-        # each depends on the states of keyframes, or on the fused labels
-        self._corrections: _Cache[Tensor] = _Cache()
-        self._label_views: _Cache[LabelView] = _Cache()
-        self._labels: _Cache[FusedLabels] = _Cache()
-        self._points: _Cache[KeyframePoints] = _Cache()
-        self._views: _Cache[KeyframeView] = _Cache()
+        self._graph = KeyframeGraph()
+        #: (4, 4) T_world_cam, by number
+        self._poses: dict[int, np.ndarray] = {}
+        self._median_depth = 1.0
+        #: by number: the keyframes that each is fused with, in order
+        self._neighbours: dict[int, tuple[int, ...]] = {}
+        #: by number: all that it is linked to
+        self._linked: dict[int, frozenset[int]] = {}
+        self._changes = _Changes()
+        #: by number
+        self._fused: dict[int, _Fused] = {}
+        #: by number, least recently used first
+        self._own_views: OrderedDict[int, _OwnView] = OrderedDict()
+        #: points in the cloud whose keyframe is gone
+        self._orphans: list[_Placement] = []
+        self._voxels: VoxelMap | None = None
+        self._class_count = 0
 
-    def keyframe_views(self, graph: KeyframeGraph) -> tuple[KeyframeView, ...]:
-        """Every keyframe as it stands; an unchanged one is the same object as before."""
-        return tuple(self._view(graph, number) for number in graph.keyframes)
+    def update(self, graph: KeyframeGraph) -> None:
+        """Bring all results and the cloud up to date with a map."""
+        self.set_map(graph)
+        for number in (*self.never_fused, *self.fuse_again):
+            self.fuse(number)
+        while self.place():
+            pass
 
-    def cloud(self, graph: KeyframeGraph) -> FusedCloud:
+    def set_map(self, graph: KeyframeGraph) -> None:
+        """Take over a map, which must not change any more."""
+        self._graph = graph
+        self._poses = {number: _pose(state) for number, state in graph.states.items()}
+        self._median_depth = float(np.median(
+            [graph.median_depth(number) for number in graph.keyframes] or [1.0]))
+        self._choose_neighbours()
+        for number in [n for n, known in self._fused.items() if n not in graph.keyframes
+                       or known.frame_index != graph.keyframes[n].frame_index]:
+            known = self._fused.pop(number)
+            self._own_views.pop(number, None)
+            if known.placed is not None:
+                self._orphans.append(known.placed)
+        active = set(graph.active)
+        in_use = active.union(*(self._neighbours[n] for n in active))
+        for number in self._own_views.keys() - in_use:
+            del self._own_views[number]
+        newest_first = sorted(graph.keyframes, reverse=True)
+        self._changes = _Changes(
+            never_fused=[n for n in newest_first if n not in self._fused],
+            fuse_again=[n for n in newest_first if n in self._fused
+                        and self._must_be_fused_again(n, n in active)])
+        for number, known in self._fused.items():
+            self._follow(number, known)
+
+    @property
+    def never_fused(self) -> Sequence[int]:
+        """Numbers of keyframes without a result, the newest first."""
+        return tuple(self._changes.never_fused)
+
+    @property
+    def fuse_again(self) -> Sequence[int]:
+        """Numbers of keyframes whose result is out of date, the newest first."""
+        return tuple(self._changes.fuse_again)
+
+    def fuse(self, number: int) -> None:
+        """Make the result of a keyframe."""
+        graph, neighbours = self._graph, self._neighbours[number]
+        keyframe, state = graph.keyframes[number], graph.states[number]
+        before, own = self._fused.get(number), self._own_view(number)
+        labels = fused_labels(own.label_view,
+                              [self._own_view(n).label_view for n in neighbours], self._config)
+        result = resting_result(keyframe, state, own.label_view, labels, own.corrections,
+                                self._config)
+        self._class_count = len(labels.probabilities)
+        self._fused[number] = _Fused(
+            frame_index=keyframe.frame_index, inputs=self._inputs(number),
+            sources=self._sources(number), result=result, scale=keyframe.scale,
+            view=self._view(number, result), placed=None if before is None else before.placed)
+        for waiting in (self._changes.never_fused, self._changes.fuse_again):
+            if number in waiting:
+                waiting.remove(number)
+
+    def place(self, at_most: int | None = None) -> bool:
+        """Move the points of changed keyframes in the cloud, ``at_most`` so many, the newest
+        first; whether any are left to be moved.  All are where cells get another size."""
+        before, voxels = self._voxels, self._voxel_map()
+        if voxels is None:
+            return False
+        moved = [n for n in reversed(self._graph.keyframes) if self._is_moved(n)]
+        chosen = moved if voxels is not before else moved[:at_most]
+        removed, self._orphans = self._orphans, []
+        for start in range(0, max(len(chosen), 1), _PLACED_AT_ONCE):
+            added = []
+            for number in chosen[start:start + _PLACED_AT_ONCE]:
+                known = self._fused[number]
+                if known.placed is not None:
+                    removed.append(known.placed)
+                known.placed = _Placement(result=known.result, T_world_cam=known.view.T_world_cam)
+                added.append(known.placed)
+            voxels.change([voxels.contribution(p.result.points(p.T_world_cam)) for p in removed],
+                          [voxels.contribution(p.result.points(p.T_world_cam)) for p in added])
+            removed = []
+        return len(chosen) < len(moved)
+
+    def keyframe_views(self) -> Mapping[int, KeyframeView]:
+        """By number, every keyframe that has a result, in order; an unchanged one is the same
+        object as before."""
+        return {n: self._fused[n].view for n in self._graph.keyframes if n in self._fused}
+
+    @property
+    def cloud(self) -> FusedCloud:
         """The points of all keyframes, one for each occupied voxel."""
-        parts = [self.keyframe_points(graph, number) for number in graph.keyframes]
-        if not parts:
-            return FusedCloud()
-        points = torch.cat([p.points for p in parts])
-        if not len(points):
-            return FusedCloud()
-        depth = float(np.median([graph.median_depth(n) for n in graph.keyframes]))
-        return FusedCloud.of(voxel_downsample(points, torch.cat([p.colours for p in parts]),
-                                              torch.cat([p.probabilities for p in parts]),
-                                              self._config.voxel * depth))
+        return FusedCloud() if self._voxels is None else self._voxels.cloud
 
-    def keyframe_points(self, graph: KeyframeGraph, number: int) -> KeyframePoints:
-        """The points of one keyframe; if unchanged, the same object as before."""
-        labels = self._fused_labels(graph, number)
-        return self._points.get(number, (labels,), lambda: consistent_points(
-            graph.keyframes[number], self._label_view(graph, number), labels, self._config))
+    def _inputs(self, number: int) -> FusionInputs:
+        return FusionInputs.of(self._graph, number, self._neighbours[number], self._poses)
 
-    def _view(self, graph: KeyframeGraph, number: int) -> KeyframeView:
-        labels = self._fused_labels(graph, number)
-        return self._views.get(number, (labels,), lambda: keyframe_view(
-            graph.keyframes[number], graph.states[number], labels,
-            self._correction(graph, number)))
+    def _sources(self, number: int) -> tuple[Any, ...]:
+        """The objects that a keyframe's inputs are computed from: where none of them was
+        replaced, nothing changed."""
+        numbers = (number, *self._neighbours[number])
+        return (*numbers, *(self._graph.states[n] for n in numbers),
+                *(self._graph.keyframes[n].scale for n in numbers))
 
-    def _fused_labels(self, graph: KeyframeGraph, number: int) -> FusedLabels:
-        neighbours = graph.neighbours(number)
-        inputs = tuple(graph.states[n] for n in (number, *neighbours))
-        return self._labels.get(number, inputs, lambda: fused_labels(
-            self._label_view(graph, number), [self._label_view(graph, n) for n in neighbours],
-            self._config))
+    def _must_be_fused_again(self, number: int, is_active: bool) -> bool:
+        known, sources = self._fused[number], self._sources(number)
+        if _same_objects(known.sources, sources):
+            return False
+        if is_active:
+            return True
+        if not known.inputs.is_near(self._inputs(number)):
+            return True
+        # not compared again until something is replaced
+        known.sources = sources
+        return False
 
-    def _label_view(self, graph: KeyframeGraph, number: int) -> LabelView:
-        state = graph.states[number]
-        return self._label_views.get(number, (state,), lambda: keyframe_label_view(
-            graph.keyframes[number], state, self._config.level, self._correction(graph, number)))
+    def _follow(self, number: int, known: _Fused) -> None:
+        """Give a result the present pose and scale of its keyframe."""
+        scale = self._graph.keyframes[number].scale
+        if scale != known.scale:
+            known.result = known.result.rescaled(scale / known.scale)
+            known.scale = scale
+        if known.view.maps is not known.result \
+                or not np.array_equal(known.view.T_world_cam, self._poses[number]):
+            known.view = self._view(number, known.result)
 
-    def _correction(self, graph: KeyframeGraph, number: int) -> Tensor:
-        return self._corrections.get(number, (graph.states[number],), lambda:
-                                     log_depth_corrections(graph, number, self._config.refinement))
+    def _view(self, number: int, result: RestingResult) -> KeyframeView:
+        keyframe = self._graph.keyframes[number]
+        return KeyframeView(frame_index=keyframe.frame_index, timestamp=keyframe.timestamp,
+                            T_world_cam=self._poses[number], camera=keyframe.camera, maps=result)
+
+    def _is_moved(self, number: int) -> bool:
+        known = self._fused.get(number)
+        if known is None:
+            return False
+        placed = known.placed
+        return placed is None or placed.result is not known.result \
+            or not np.array_equal(placed.T_world_cam, known.view.T_world_cam)
+
+    def _voxel_map(self) -> VoxelMap | None:
+        """The map of cells, begun anew when the depth of the keyframes asks for cells of another
+        size; None without keyframes."""
+        if not self._fused:
+            return self._voxels
+        size = self._config.voxel * self._median_depth
+        if self._voxels is None \
+                or not 1 / VOXEL_SLACK < size / self._voxels.size < VOXEL_SLACK:
+            self._voxels = VoxelMap(size, self._class_count)
+            self._orphans = []
+            for known in self._fused.values():
+                known.placed = None
+        return self._voxels
+
+    def _own_view(self, number: int) -> _OwnView:
+        keyframe, state = self._graph.keyframes[number], self._graph.states[number]
+        sources = (state, keyframe.scale)
+        known = self._own_views.get(number)
+        if known is None or not _same_objects(known.sources, sources):
+            corrections = self._corrections(number)
+            view = keyframe_label_view(keyframe, state, self._config.level, corrections)
+            known = _OwnView(sources=sources, label_view=view, corrections=corrections)
+            self._own_views[number] = known
+            while len(self._own_views) > MAX_LABEL_VIEWS:
+                self._own_views.popitem(last=False)
+        self._own_views.move_to_end(number)
+        return known
+
+    def _corrections(self, number: int) -> Tensor:
+        known, code = self._fused.get(number), self._graph.states[number].code_depth
+        if known is not None and number not in self._graph.active \
+                and torch.equal(known.inputs.own_depth_code, code):
+            return known.result.log_depth_corrections.to(code)
+        return log_depth_corrections(self._graph, number, self._config.refinement)
+
+    def _choose_neighbours(self) -> None:
+        graph = self._graph
+        linked: dict[int, set[int]] = {number: set() for number in graph.keyframes}
+        for a, b in graph.links:
+            linked[a].add(b)
+        before, self._linked = self._linked, {n: frozenset(o) for n, o in linked.items()}
+        chosen = {}
+        for number, others in self._linked.items():
+            if len(others) <= MAX_NEIGHBOURS:
+                chosen[number] = tuple(sorted(others))
+            elif others == before.get(number):
+                chosen[number] = self._neighbours[number]
+            else:
+                by_overlap = sorted(others, key=lambda n: graph.coarse_overlap(number, n))
+                chosen[number] = tuple(sorted(by_overlap[-MAX_NEIGHBOURS:]))
+        self._neighbours = chosen
 
 
 def keyframe_label_view(keyframe: Keyframe, state: ViewState, level: int,
@@ -141,53 +329,27 @@ def fused_labels(own: LabelView, others: Sequence[LabelView], config: FusionConf
     return FusedLabels(probabilities=fusion.fuse(config.labels), confirmed=confirmed)
 
 
-def keyframe_view(keyframe: Keyframe, state: ViewState, labels: FusedLabels | None = None,
-                  corrections: Tensor | None = None) -> KeyframeView:
-    """A frozen copy for viewers and files, with ``corrections`` as in ``keyframe_label_view``;
-    without fused ``labels`` it has its own."""
-    depth = refined_depth(keyframe, state.code_depth, corrections)
-    probabilities = keyframe.probabilities(state.code_semantic) if labels is None else \
-        resize_maps(labels.probabilities, keyframe.camera.width, keyframe.camera.height)
-    confidence, classes = probabilities.max(0)
-    return KeyframeView(
-        frame_index=keyframe.frame_index, timestamp=keyframe.timestamp,
-        T_world_cam=state.T_world_cam.double().cpu().numpy().copy(), camera=keyframe.camera,
-        maps=StoredMaps(
-            image=image_to_uint8(keyframe.rgb), depth=depth.cpu().numpy(),
-            depth_std=keyframe.depth_std(depth).cpu().numpy(),
-            labels=classes.to(torch.uint8).cpu().numpy(), confidence=confidence.cpu().numpy()))
-
-
-def consistent_points(keyframe: Keyframe, own: LabelView, labels: FusedLabels,
-                      config: FusionConfig) -> KeyframePoints:
-    """The pixels of a keyframe as points, where its depth is certain, confirmed by other views
-    and not seen at a grazing angle."""
+def resting_result(keyframe: Keyframe, state: ViewState, own: LabelView, labels: FusedLabels,
+                   corrections: Tensor, config: FusionConfig) -> RestingResult:
+    """The result of a keyframe: its pixels give points where its depth is certain, confirmed by
+    other views and not seen at a grazing angle."""
     camera, depth = own.camera, own.depth
     points, _ = camera.backproject(camera.pixel_grid(device=depth.device), depth.reshape(-1))
     cosine = surface_cosine(points.reshape(camera.height, camera.width, 3))
     certain = keyframe.depth_std(depth) < config.max_relative_std * depth
-    keep = (certain & (cosine > MIN_COSINE)).reshape(-1) & labels.confirmed
-    return KeyframePoints(points=se3.act(own.T_world_cam, points[keep]),
-                          colours=own.image.flatten(1).T[keep],
-                          probabilities=labels.probabilities.flatten(1).T[keep])
+    prediction = own.prediction
+    return RestingResult.packed(
+        keyframe.camera, keyframe.image, prediction.average_depth,
+        proximity=prediction.proximity(state.code_depth), b=prediction.prox_b,
+        corrections=corrections, probabilities=labels.probabilities,
+        reliable=certain & (cosine > MIN_COSINE) & labels.confirmed.reshape(depth.shape))
 
 
-def voxel_downsample(points: Tensor, colours: Tensor, probabilities: Tensor,
-                     size: float) -> PointCloud:
-    """One point for each occupied voxel of edge ``size``: the mean of its points (N, 3), colours
-    (N, 3) in [0, 1] and class probabilities (N, C)."""
-    index = torch.floor(points.double() / size).long()
-    index = index - index.min(0).values
-    extent = index.max(0).values + 1
-    key = (index[:, 0] * extent[1] + index[:, 1]) * extent[2] + index[:, 2]
-    _, inverse, count = torch.unique(key, return_inverse=True, return_counts=True)
+def _pose(state: ViewState) -> np.ndarray:
+    return state.T_world_cam.double().cpu().numpy().copy()
 
-    def mean(values: Tensor) -> Tensor:
-        sums = values.new_zeros(len(count), values.shape[1]).index_add_(0, inverse, values)
-        return sums / count[:, None]
 
-    confidence, labels = mean(probabilities).max(1)
-    return PointCloud(points=mean(points).float().cpu().numpy(),
-                      colours=(mean(colours) * 255).round().to(torch.uint8).cpu().numpy(),
-                      labels=labels.to(torch.uint8).cpu().numpy(),
-                      confidence=confidence.float().cpu().numpy())
+def _same_objects(a: Collection[Any], b: Collection[Any]) -> bool:
+    """Whether two tuples hold the same objects, or equal numbers."""
+    return len(a) == len(b) and all(
+        x is y or (isinstance(x, (int, float)) and x == y) for x, y in zip(a, b))

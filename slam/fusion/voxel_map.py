@@ -4,7 +4,7 @@ All sums are integers, so that what was added and taken out leaves nothing behin
 depend on the order of changes.
 """
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,7 +89,7 @@ class VoxelMap:
         self.size = size
         self._classes = classes
         self._blocks: dict[int, _Block] = {}
-        self._chunks: dict[Hashable, PointCloud] = {}
+        self._chunks: dict[int, PointCloud] = {}
         self._cloud = FusedCloud()
 
     @property

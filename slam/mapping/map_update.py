@@ -16,3 +16,5 @@ class MapUpdate:
     graph: KeyframeGraph
     recording: Recording
     timings: Timings
+    #: ``time.monotonic()`` of the requests for keyframes that no earlier update has the answer to
+    answered: tuple[float, ...] = ()

@@ -1,53 +1,80 @@
-"""Turns map updates into snapshots, files and what a viewer shows."""
+"""Turns map updates into snapshots, files and what a viewer shows.
+
+A new keyframe comes first: it is fused, shown, and written with the small files before anything
+else.  What changed of older keyframes, and the big files, take a share of the time meanwhile, and
+are all complete at the end.
+"""
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from scenecode.networks.classes import ClassSet
 from scenecode.slam.config.fusion import FusionConfig
-from scenecode.slam.evaluation.report import Report, make_report, truth_scores
+from scenecode.slam.evaluation.report import Report, make_report
+from scenecode.slam.evaluation.truth_scorer import TruthScorer
 from scenecode.slam.fusion.map_fusion import Fusion
 from scenecode.slam.mapping.map_update import MapUpdate
 from scenecode.slam.output.live_view import live_view
 from scenecode.slam.output.overview import overview
 from scenecode.slam.output.result_folder import ResultFolder
+from scenecode.slam.output.sink import MapWriter
+from scenecode.slam.output.time_budget import TimeBudget
 from scenecode.slam.records.frame import Frame
 from scenecode.slam.records.snapshot import KeyframeView, Snapshot
+from scenecode.slam.records.trajectory import Trajectory
 from scenecode.slam.runtime.mailbox import Mailbox
+from scenecode.slam.runtime.memory import resident_mb
 from scenecode.slam.tracking.tracker import TrackedFrame
 
 #: Seconds between two live views.
 LIVE_PERIOD = 0.2
-#: While a run goes on, errors against truth are recomputed when the map has grown by this
-#: part, since they look at the whole run: so all of them together take time linear in its length.
-SCORING_GROWTH = 0.1
+#: Shares of the output's time: fusing known keyframes again, and the big files with the scores.
+FUSION_SHARE, FILE_SHARE = 0.5, 0.25
+#: Keyframes whose points are moved in the cloud at a time.
+MOVED_AT_ONCE = 16
 
 
 class Output:
-    """Fuses every map update and keeps it as a snapshot; writes it to a ``folder``, shows it by
-    a viewer's ``mailbox``, and calls ``on_snapshot``, where these are given."""
+    """Fuses every map update and keeps it as a snapshot; writes it to a ``folder`` and by a
+    ``map_writer``, shows it by a viewer's ``mailbox``, and calls ``on_snapshot``, where these are
+    given.
+
+    ``deferring``: whether ``work`` is called again and again, so that ``on_map`` need not fuse
+    all that changed.
+    """
 
     def __init__(self, config: FusionConfig, classes: ClassSet,
                  folder: ResultFolder | None = None, mailbox: Mailbox[Snapshot] | None = None,
-                 on_snapshot: Callable[[Snapshot], None] | None = None):
-        self._fusion = Fusion(config)       # output thread
+                 on_snapshot: Callable[[Snapshot], None] | None = None,
+                 map_writer: MapWriter | None = None, deferring: bool = False):
+        # of the output thread, or of anyone after the run
+        self._fusion = Fusion(config)
+        self._scorer = TruthScorer(len(classes))
+        self._folder = folder
+        self._map_writer = map_writer
         self._on_snapshot = on_snapshot
-        self._folder = folder               # output thread
+        self._deferring = deferring
+        self._update: MapUpdate | None = None
+        self._fusion_budget, self._file_budget = TimeBudget(FUSION_SHARE), TimeBudget(FILE_SHARE)
+        #: the round of file work in progress, and whether anything changed since it began
+        self._round: Iterator[None] | None = None
+        self._round_is_due = False
+        #: whether results changed since the last snapshot
+        self._unshown = False
+        #: final poses of all frames, when they were computed last
+        self._trajectory = Trajectory()
+        self._resident_mb = 0.0
+        #: contents of report.json
+        self.report = Report()
+
         self._mailbox = mailbox
         self._next_live = 0.0               # tracking thread
-        #: errors against truth, the number of keyframes and the update that they are of;
-        #: output thread
-        self._scores: Mapping[str, float] = {}
-        self._scored_keyframes = 0
-        self._scored: MapUpdate | None = None
-        self._newest: MapUpdate | None = None
         self._lock = threading.Lock()
-        #: the newest snapshot, replaced whole; guarded by _lock
+        #: the newest snapshot and its keyframes by number, replaced whole; guarded by _lock
         self._snapshot = Snapshot(version=0, classes=classes)
-        #: contents of report.json; output thread, or anyone after the run
-        self.report = Report()
+        self._views: Mapping[int, KeyframeView] = {}
 
     @property
     def snapshot(self) -> Snapshot:
@@ -55,65 +82,158 @@ class Output:
         with self._lock:
             return self._snapshot
 
-    def on_map(self, update: MapUpdate) -> None:
-        """Fuse, then write and show the map as it now stands.
+    # --- the output thread -----------------------------------------------------------
 
-        The report's errors against truth may be of an earlier update until ``finish``.
-        """
-        graph = update.graph
-        views = self._fusion.keyframe_views(graph)
-        cloud = self._fusion.cloud(graph)
-        final = update.recording.final(graph)
-        with self._lock:
-            self._snapshot = replace(self._snapshot, version=update.version, keyframes=views,
-                                     cloud=cloud, trajectory=final.T_world_cam)
-            snapshot = self._snapshot
-        self._newest = update
-        if self._scoring_is_due(len(graph)):
-            self._score(update, views)
-        self.report = make_report(update.recording, update.timings, graph, self._scores)
+    def on_map(self, update: MapUpdate) -> None:
+        """Fuse, show and write the new keyframes of a map, and note the others for ``work``."""
+        self._update = update
+        if self._deferring:
+            self._fusion.set_map(update.graph)
+            for number in self._fusion.never_fused:
+                self._fusion.fuse(number)
+            self._fusion.place(MOVED_AT_ONCE)
+        else:
+            self._fusion.update(update.graph)
+        self._round_is_due = True
+        self._show()
+        self._write_small_files()
+        for requested_at in update.answered:
+            update.timings.output_lag.add(time.monotonic() - requested_at)
+        if not self._deferring:
+            while self.work() == 0:
+                pass
+
+    def work(self) -> float | None:
+        """Do a piece of what can wait, if its time has come; returns the seconds until the next
+        one, or None when nothing is left to be done."""
+        waits = [self._work_on_map(), self._work_on_files()]
+        self._sample_memory()
+        return min((wait for wait in waits if wait is not None), default=None)
+
+    def finish(self) -> None:
+        """Bring everything up to date, and draw the picture of the whole result."""
+        if self._update is None:
+            return
+        self._fusion.update(self._update.graph)
+        for _ in self._file_work(scale_tolerance=0.0):
+            pass
+        self._show()
+        self._write_small_files()
+        if self._folder is not None and self._snapshot.keyframes:
+            self._folder.write_overview(overview(self._snapshot))
+
+    def _work_on_map(self) -> float | None:
+        """Fuse one keyframe again or move the points of some; ``None`` when all is up to date."""
+        if self._update is None:
+            return None
+        if self._fusion_budget.wait:
+            return self._fusion_budget.wait
+        with self._fusion_budget.spending():
+            for number in self._fusion.fuse_again[:1]:
+                self._fusion.fuse(number)
+                self._unshown = True
+            more = self._fusion.place(MOVED_AT_ONCE) or bool(self._fusion.fuse_again)
+            changed = self._unshown or self._fusion.cloud is not self._snapshot.cloud
+            if changed and not more:
+                self._show()
+                self._round_is_due = True
+        return self._fusion_budget.wait if more else None
+
+    def _work_on_files(self) -> float | None:
+        if self._update is None or (self._round is None and not self._round_is_due):
+            return None
+        if self._file_budget.wait:
+            return self._file_budget.wait
+        with self._file_budget.spending():
+            if self._round is None:
+                self._round_is_due = False
+                self._round = self._file_work()
+            try:
+                next(self._round)
+            except StopIteration:
+                self._round = None
+                return None
+        return self._file_budget.wait
+
+    def _file_work(self, **scoring: float) -> Iterator[None]:
+        """Write what is not written with every keyframe, and compute errors, in pieces; each is
+        of the map at that time."""
+        update = self._present
+        final = self._trajectory = update.recording.final(update.graph)
         if self._folder is not None:
-            self._folder.write_map(snapshot)
             self._folder.write_trajectories(final, update.recording.live())
-            self._folder.write_report(self.report)
+            yield
+            for view in self._folder.outdated(tuple(self._fusion.keyframe_views().values())):
+                self._folder.write_keyframe(view)
+                yield
+        update = self._present
+        yield from self._scorer.pieces(update.recording, final, update.graph,
+                                       self._fusion.keyframe_views(), **scoring)
+        self._report(self._present)
+        if self._folder is not None:
+            yield
+            self._folder.write_cloud(self._fusion.cloud)
+
+    @property
+    def _present(self) -> MapUpdate:
+        assert self._update is not None
+        return self._update
+
+    def _show(self) -> None:
+        """Make a snapshot of the map as it is fused, and hand it out; the trajectory in it may be
+        of a little earlier."""
+        self._unshown = False
+        if not self._file_budget.wait:
+            with self._file_budget.spending():
+                self._trajectory = self._present.recording.final(self._present.graph)
+        views, cloud = self._fusion.keyframe_views(), self._fusion.cloud
+        with self._lock:
+            self._views = views
+            self._snapshot = replace(self._snapshot, version=self._snapshot.version + 1,
+                                     keyframes=tuple(views.values()), cloud=cloud,
+                                     trajectory=self._trajectory.T_world_cam)
+            snapshot = self._snapshot
         if self._mailbox is not None:
             self._mailbox.put(snapshot)
         if self._on_snapshot is not None:
             self._on_snapshot(snapshot)
 
-    def finish(self) -> None:
-        """Complete the report, and draw the picture of the whole result."""
-        snapshot = self.snapshot
-        if self._newest is not None and self._newest is not self._scored:
-            self._score(self._newest, snapshot.keyframes)
-            self.report = make_report(self._newest.recording, self._newest.timings,
-                                      self._newest.graph, self._scores)
-            if self._folder is not None:
-                self._folder.write_report(self.report)
-        if self._folder is not None and snapshot.keyframes:
-            self._folder.write_overview(overview(snapshot))
+    def _write_small_files(self) -> None:
+        """New keyframes, the poses of all, the report, and the map file."""
+        self._sample_memory()
+        if self._folder is not None:
+            views = tuple(self._views.values())
+            for view in filter(self._folder.is_new, reversed(views)):
+                self._folder.write_keyframe(view)
+            self._folder.write_poses(views)
+        if self._map_writer is not None:
+            self._map_writer.commit(self._present)
+        self._report(self._present)
+
+    def _report(self, update: MapUpdate) -> None:
+        self.report = make_report(update.recording, update.timings, update.graph,
+                                  self._scorer.scores, self._resident_mb)
+        if self._folder is not None:
+            self._folder.write_report(self.report)
+
+    def _sample_memory(self) -> None:
+        self._resident_mb = max(self._resident_mb, resident_mb())
+
+    # --- the thread that tracks ------------------------------------------------------
 
     def on_frame(self, frame: Frame, tracked: TrackedFrame) -> None:
         """Show the current frame, as often as a person can take it in."""
         if self._mailbox is None or time.monotonic() < self._next_live:
             return
         self._next_live = time.monotonic() + LIVE_PERIOD
-        reference = self._view_of(tracked.keyframe)
-        live = live_view(frame, tracked, reference)
+        live = live_view(frame, tracked, self._view_of(tracked.keyframe))
         with self._lock:
             self._snapshot = replace(self._snapshot, live=live)
             snapshot = self._snapshot
         self._mailbox.put(snapshot)
 
     def _view_of(self, keyframe: int) -> KeyframeView | None:
-        views = self.snapshot.keyframes
-        return views[min(keyframe, len(views) - 1)] if views else None
-
-    def _scoring_is_due(self, keyframes: int) -> bool:
-        """Whether the map has grown by ``SCORING_GROWTH``, or was restarted."""
-        before = self._scored_keyframes
-        return keyframes < before or keyframes > before + int(SCORING_GROWTH * before)
-
-    def _score(self, update: MapUpdate, views: tuple[KeyframeView, ...]) -> None:
-        self._scores = truth_scores(update.recording, views, update.graph)
-        self._scored, self._scored_keyframes = update, len(update.graph)
+        """The view of a keyframe, or the newest one where it has none yet or was culled."""
+        with self._lock:
+            views = self._views
+        return views.get(keyframe) or next(reversed([*views.values()]), None)

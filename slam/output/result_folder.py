@@ -1,4 +1,7 @@
-"""The result folder: complete and readable after every keyframe, and read back from disk.
+"""The result folder: readable after every keyframe, complete at the end, and read back from disk.
+
+Every file is whole at any time.  New keyframes, ``keyframes.txt`` and ``report.json`` are written
+at once; the other files, and the images of older keyframes, may be of an earlier moment.
 
     trajectory.txt        every tracked frame, final (TUM)
     trajectory_live.txt   the same frames as known at the time

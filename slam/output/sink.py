@@ -10,9 +10,16 @@ from scenecode.slam.records.snapshot import Snapshot
 from scenecode.slam.tracking.tracker import TrackedFrame
 
 
+class MapWriter(Protocol):
+    """A map file that is kept up to date."""
+
+    def commit(self, update: MapUpdate) -> None:
+        """Make the map as it is in an update durable.  Called by the output thread."""
+
+
 class OutputSink(Protocol):
-    """``on_map`` and ``finish`` are called by the output thread, or after it ended; ``on_frame``
-    by the thread that tracks."""
+    """``on_map``, ``work`` and ``finish`` are called by the output thread, or after it ended;
+    ``on_frame`` by the thread that tracks."""
 
     @property
     def snapshot(self) -> Snapshot: ...
@@ -21,6 +28,11 @@ class OutputSink(Protocol):
     def report(self) -> Report: ...
 
     def on_map(self, update: MapUpdate) -> None: ...
+
+    def work(self) -> float | None:
+        """Do a piece of what can wait; returns the seconds until the next one, None when there
+        is none before another update."""
+        ...
 
     def on_frame(self, frame: Frame, tracked: TrackedFrame) -> None: ...
 
@@ -35,6 +47,9 @@ class NoOutput:
         self.report = Report()
 
     def on_map(self, update: MapUpdate) -> None: ...
+
+    def work(self) -> float | None:
+        return None
 
     def on_frame(self, frame: Frame, tracked: TrackedFrame) -> None: ...
 

@@ -3,7 +3,7 @@
 A snapshot shares no memory with the live system, so that a reader needs no lock.
 """
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
@@ -124,7 +124,7 @@ class FusedCloud:
     ``points`` and the other arrays are those of all chunks, put together at the first access.
     """
 
-    chunks: Mapping[Hashable, PointCloud] = field(default_factory=dict)
+    chunks: Mapping[int, PointCloud] = field(default_factory=dict)
 
     @staticmethod
     def of(cloud: PointCloud) -> "FusedCloud":

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
+from scenecode.core.images import from_png_bytes, png_bytes
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.slam.records.frame import Frame, GroundTruth
 
@@ -30,11 +30,11 @@ class StoredDepth:
         step = float(metres.max(initial=0)) / _MAX_UINT16 or 1.0
         # a depth that is known stays known
         units = np.where(metres > 0, np.rint(metres / step).clip(1, _MAX_UINT16), 0)
-        return StoredDepth(png=_encode(units.astype(np.uint16)), step=step)
+        return StoredDepth(png=png_bytes(units.astype(np.uint16)), step=step)
 
     def tensor(self) -> Tensor:
         """(H, W) float32 metres, 0 where unknown."""
-        return torch.from_numpy((_decode(self.png) * self.step).astype(np.float32))
+        return torch.from_numpy((from_png_bytes(self.png) * self.step).astype(np.float32))
 
 
 @dataclass(frozen=True)
@@ -59,19 +59,11 @@ class StoredTruth:
         return StoredTruth(
             timestamp=frame.timestamp, camera=frame.camera, T_world_cam=truth.T_world_cam,
             depth=None if truth.depth is None else StoredDepth.of(truth.depth),
-            labels=None if truth.labels is None else _encode(truth.labels.cpu().numpy()))
+            labels=None if truth.labels is None else png_bytes(truth.labels.cpu().numpy()))
 
     def restored(self) -> GroundTruth:
         """The truth as tensors; they are decoded at every call."""
         return GroundTruth(
             T_world_cam=self.T_world_cam,
             depth=None if self.depth is None else self.depth.tensor(),
-            labels=None if self.labels is None else torch.from_numpy(_decode(self.labels)))
-
-
-def _encode(pixels: np.ndarray) -> bytes:
-    return cv2.imencode(".png", pixels)[1].tobytes()
-
-
-def _decode(png: bytes) -> np.ndarray:
-    return np.asarray(cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED))
+            labels=None if self.labels is None else torch.from_numpy(from_png_bytes(self.labels)))

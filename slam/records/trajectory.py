@@ -20,6 +20,7 @@ MAX_DIFFERENCE = 0.02
 QUATERNION_TOLERANCE = 0.02
 
 _HEADER = "# timestamp tx ty tz qx qy qz qw (T_world_cam, seconds and metres)\n"
+_LINE = "%.6f" + 7 * " %.9f" + "\n"
 
 
 @dataclass(frozen=True)
@@ -74,10 +75,10 @@ def write_tum(path: str | Path, trajectory: Trajectory) -> None:
     poses with 9."""
     rotations = torch.from_numpy(np.ascontiguousarray(trajectory.rotations))
     quaternions = se3.quaternion_from_rotation(rotations).numpy()
-    rows = np.concatenate([trajectory.positions, quaternions], 1)
-    lines = [f"{stamp:.6f} " + " ".join(f"{v:.9f}" for v in row) + "\n"
-             for stamp, row in zip(trajectory.timestamps, rows)]
-    write_text(Path(path), _HEADER + "".join(lines))
+    rows = np.concatenate([trajectory.timestamps[:, None], trajectory.positions, quaternions], 1)
+    # formatted at once: several times as fast as line by line
+    text = _LINE * len(rows) % tuple(rows.ravel().tolist())
+    write_text(Path(path), _HEADER + text)
 
 
 def read_tum(path: str | Path) -> Trajectory:

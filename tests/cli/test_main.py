@@ -25,7 +25,8 @@ FILES = {"trajectory.txt", "trajectory_live.txt", "keyframes.txt", "map.ply", "c
          "config.yaml", "report.json"}
 KEYFRAME_FILES = {"rgb.png", "depth.png", "labels.png", "uncertainty.png"}
 REPORT_KEYS = {"frames", "tracked", "coverage", "keyframes", "lost_spans", "tracking_fps",
-               "keyframe_ms", "window_iteration_ms", "peak_memory_mb"}
+               "keyframe_ms", "window_iteration_ms", "peak_memory_mb", "resident_mb",
+               "culled", "reused", "relocalised_at", "lag_ms", "output_lag_ms"}
 #: Seconds that a sub-process may take on a busy machine.
 PATIENCE = 120
 

@@ -6,16 +6,17 @@ import numpy as np
 import pytest
 import torch
 from support.exact import ExactPredictor
+from support.single_view import single_view
 from support.walks import Playback, small_config, walk
 
 from scenecode.slam.config.slam_config import SlamConfig
 from scenecode.slam.evaluation.scores import evaluate_maps, trajectory_errors
-from scenecode.slam.fusion.map_fusion import keyframe_view
 from scenecode.slam.output.output import Output
 from scenecode.slam.system import System
 
 CONTRACT = {"frames", "tracked", "coverage", "keyframes", "lost_spans", "tracking_fps",
-            "keyframe_ms", "window_iteration_ms", "peak_memory_mb"}
+            "keyframe_ms", "window_iteration_ms", "peak_memory_mb", "resident_mb",
+            "culled", "reused", "relocalised_at", "lag_ms", "output_lag_ms"}
 CONTRACT_WITH_TRUTH = {"ate_m", "rotation_deg", "zero_motion_ate_m", "path_length_m",
                        "depth_within_10", "abs_rel", "miou"}
 
@@ -72,7 +73,7 @@ def test_path_is_followed_to_half_a_percent(finished):
 @pytest.mark.slow
 def test_mapping_improves_the_predictions_of_single_images(finished):
     graph, report = finished.system.graph, finished.output.report
-    zero_code = [keyframe_view(k, dataclasses.replace(
+    zero_code = [single_view(k, dataclasses.replace(
         s, code_depth=torch.zeros_like(s.code_depth),
         code_semantic=torch.zeros_like(s.code_semantic)))
         for k, s in zip(graph.keyframes.values(), graph.states.values())]

@@ -156,13 +156,13 @@ def test_only_chunks_that_changed_are_sent(viewer, page):
 
 
 def test_another_colour_mode_reaches_every_chunk(viewer, room):
-    halves = FusedCloud({"left": chunk(50), "right": chunk(70, 2.0)})
+    halves = FusedCloud({5: chunk(50), 9: chunk(70, 2.0)})
     viewer.show(replace(room, cloud=halves))
     viewer._panel._mode.value = "class"
     handles = viewer._server.scene._handle_from_node_name
     expected = NYU13.colours[0]
-    for name in ("left", "right"):
-        assert (handles[f"/map/points/{name}"].colors == expected).all()
+    for key in (5, 9):
+        assert (handles[f"/map/points/{key}"].colors == expected).all()
 
 
 def test_a_share_of_a_large_map_is_drawn_evenly_and_the_same_way_each_time():

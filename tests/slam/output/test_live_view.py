@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 import torch
+from support.single_view import single_view
 from support.wall_and_box import BOX, CAMERA, graph_of, pose, surface
 
 from scenecode.networks.classes import VOID
-from scenecode.slam.fusion.map_fusion import keyframe_view
 from scenecode.slam.output.live_view import reproject
 
 
 def test_a_keyframe_is_seen_from_elsewhere():
     graph = graph_of(pose())
-    view = keyframe_view(graph.keyframes[0], graph.states[0])
+    view = single_view(graph.keyframes[0], graph.states[0])
     T = pose(0.2, 0.03)
     depth, labels = reproject(view, torch.linalg.inv(T).numpy(), CAMERA)
     true_depth, true_labels = (a.numpy() for a in surface(T))
@@ -25,7 +25,7 @@ def test_a_keyframe_is_seen_from_elsewhere():
 
 def test_reprojection_lets_the_nearer_point_win_and_ignores_what_is_behind():
     graph = graph_of(pose())
-    view = keyframe_view(graph.keyframes[0], graph.states[0])
+    view = single_view(graph.keyframes[0], graph.states[0])
     small = CAMERA.resized(2, 2)
     depth, _ = reproject(view, np.eye(4), small)
     assert depth[0, 0] == pytest.approx(BOX, abs=1e-3)

@@ -1,0 +1,74 @@
+"""What the fused result of a keyframe depends on, and by how much that may change before the
+result of a resting keyframe is made again."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import exp, radians, sqrt
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from scenecode.slam.map.graph import KeyframeGraph
+
+#: Largest change of a code's entry, whose prior has the standard deviation 1.
+CODE_TOLERANCE = 0.05
+#: Largest change of a neighbour's relative pose: translation over median depth, and angle.
+TRANSLATION_TOLERANCE, ANGLE_TOLERANCE = 0.005, radians(0.25)
+#: Largest change of ln of a neighbour's scale over the keyframe's own.
+LOG_SCALE_TOLERANCE = 0.005
+_LEAST_DEPTH = 1e-9
+
+
+@dataclass(frozen=True)
+class FusionInputs:
+    """Codes of a keyframe and of the neighbours that it is fused with, and their poses and scales
+    relative to it: what does not change when the map is moved, turned or scaled as a whole."""
+
+    neighbours: tuple[int, ...]
+    #: depth and semantic codes, the keyframe's own first
+    codes: tuple[Tensor, ...]
+    #: (M, 4, 4) T_key_neighbour, translations over the keyframe's median depth
+    T_key_neighbour: np.ndarray
+    #: (M,) scales over the keyframe's own
+    scales: np.ndarray
+
+    @staticmethod
+    def of(graph: KeyframeGraph, number: int, neighbours: tuple[int, ...],
+           poses: Mapping[int, np.ndarray]) -> "FusionInputs":
+        """At the present states of a graph, whose ``poses`` are (4, 4) T_world_cam by number."""
+        states = [graph.states[n] for n in (number, *neighbours)]
+        own = np.linalg.inv(poses[number])
+        T = np.array([own @ poses[n] for n in neighbours]).reshape(-1, 4, 4)
+        T[:, :3, 3] /= max(graph.median_depth(number), _LEAST_DEPTH)
+        scales = np.array([graph.keyframes[n].scale for n in neighbours])
+        return FusionInputs(
+            neighbours=neighbours,
+            codes=tuple(code for state in states
+                        for code in (state.code_depth, state.code_semantic)),
+            T_key_neighbour=T, scales=scales / graph.keyframes[number].scale)
+
+    @property
+    def own_depth_code(self) -> Tensor:
+        """(Kd,)"""
+        return self.codes[0]
+
+    def is_near(self, other: "FusionInputs") -> bool:
+        """Whether a result for one will do for the other."""
+        if self.neighbours != other.neighbours:
+            return False
+        a, b = self.T_key_neighbour, other.T_key_neighbour
+        # the Frobenius norm of the difference of rotations by a small angle is sqrt(2) times it
+        turned = np.linalg.norm(a[:, :3, :3] - b[:, :3, :3], axis=(1, 2)) / sqrt(2)
+        moved = np.linalg.norm(a[:, :3, 3] - b[:, :3, 3], axis=1)
+        factor = exp(LOG_SCALE_TOLERANCE)
+        return bool((moved <= TRANSLATION_TOLERANCE).all()
+                    and (turned <= ANGLE_TOLERANCE).all()
+                    and (self.scales <= factor * other.scales).all()
+                    and (other.scales <= factor * self.scales).all()) \
+            and all(map(_near_codes, self.codes, other.codes))
+
+
+def _near_codes(a: Tensor, b: Tensor) -> bool:
+    return a is b or not len(a) \
+        or float(torch.max((a - b).abs())) <= CODE_TOLERANCE
