@@ -73,6 +73,7 @@ COMMANDS: dict[str, Command | Group] = {
         "merge": Command("make one map of two", "scenecode.cli.map", "add_merge_arguments",
                          "merge", "MERGE_EXAMPLES"),
     }),
+    "export": Command("write a map file as a result folder", "scenecode.cli.export"),
     "config": Command("print the configuration, with what every key means",
                       "scenecode.cli.config"),
 }
