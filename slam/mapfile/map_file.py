@@ -106,6 +106,8 @@ class MapFile:
         self.session = session
         #: what the rows of the file were made of
         self._written: Sources = {}
+        #: the graph of the last commit
+        self._graph: KeyframeGraph | None = None
         #: by keyframe of an earlier run: the session it was made in
         self._inherited: dict[int, int] = {}
         #: frames of this session in the file, and the index of the last one
@@ -167,17 +169,19 @@ class MapFile:
         if lost:
             raise ResultError(f"{self.path}: keyframe {min(lost)} of an earlier run is not in the "
                               "map any more; nothing was written, so that the file keeps it")
-        current = _sources(graph)
-        changes = _difference(self._written, current, self._row_makers(graph))
+        # while only frames are added, the same graph comes again
+        is_known = graph is self._graph
+        current = self._written if is_known else _sources(graph)
+        changes = Changes() if is_known else \
+            _difference(self._written, current, self._row_makers(graph))
         frames = _known_frames(update.recording.tracked, graph)
         self._add_frames(changes, frames)
-        if not changes:
-            return
-        self._meta = replace(self._meta, version=__version__, updated=time.time())
-        changes.rows += [(META, row) for row in meta_rows(self._meta)
-                         if row[0] in ("version", "updated")]
-        self._database.commit(changes)
-        self._written = current
+        if changes:
+            self._meta = replace(self._meta, version=__version__, updated=time.time())
+            changes.rows += [(META, row) for row in meta_rows(self._meta)
+                             if row[0] in ("version", "updated")]
+            self._database.commit(changes)
+        self._graph, self._written = graph, current
         self._num_frames = len(frames)
         self._last_index = int(frames["frame_index"][-1]) if len(frames) else -1
 

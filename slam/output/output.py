@@ -30,6 +30,8 @@ from scenecode.slam.tracking.tracker import TrackedFrame
 
 #: Seconds between two live views.
 LIVE_PERIOD = 0.2
+#: Seconds between two commits of frames to the map file, at most.
+FRAMES_PERIOD = 1.0
 #: Shares of the output's time: fusing known keyframes again, and the big files with the scores.
 FUSION_SHARE, FILE_SHARE = 0.5, 0.25
 #: Keyframes whose points are moved in the cloud at a time.
@@ -66,6 +68,8 @@ class Output:
         #: final poses of all frames, when they were computed last
         self._trajectory = Trajectory()
         self._resident_mb = 0.0
+        #: ``time.monotonic()`` of the last commit to the map file
+        self._committed_at = 0.0
         #: contents of report.json
         self.report = Report()
 
@@ -106,7 +110,7 @@ class Output:
     def work(self) -> float | None:
         """Do a piece of what can wait, if its time has come; returns the seconds until the next
         one, or None when nothing is left to be done."""
-        waits = [self._work_on_map(), self._work_on_files()]
+        waits = [self._work_on_map(), self._work_on_files(), self._keep_frames()]
         self._sample_memory()
         return min((wait for wait in waits if wait is not None), default=None)
 
@@ -154,6 +158,21 @@ class Output:
                 self._round = None
                 return None
         return self._file_budget.wait
+
+    def _keep_frames(self) -> float | None:
+        """Commit the frames that were tracked since the last map update, which may be long ago
+        while known keyframes are enough."""
+        if self._map_writer is None or self._update is None:
+            return None
+        now = time.monotonic()
+        if now >= self._committed_at + FRAMES_PERIOD:
+            self._commit()
+        return self._committed_at + FRAMES_PERIOD - now
+
+    def _commit(self) -> None:
+        if self._map_writer is not None:
+            self._map_writer.commit(self._present)
+            self._committed_at = time.monotonic()
 
     def _file_work(self, **scoring: float) -> Iterator[None]:
         """Write what is not written with every keyframe, and compute errors, in pieces; each is
@@ -206,8 +225,7 @@ class Output:
             for view in filter(self._folder.is_new, reversed(views)):
                 self._folder.write_keyframe(view)
             self._folder.write_poses(views)
-        if self._map_writer is not None:
-            self._map_writer.commit(self._present)
+        self._commit()
         self._report(self._present)
 
     def _report(self, update: MapUpdate) -> None:
