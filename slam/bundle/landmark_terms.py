@@ -63,7 +63,9 @@ class LandmarkTerm:
         self._a = torch.tensor([row_of[a] for a, _, _ in observed])
         self._b = torch.tensor([row for _, row, _ in observed])
         self._point = pad_sequence([s.index + start[a] for a, _, s in observed], True, -1)
-        self._rays = pad_sequence([graph.landmarks[a].rays[s.index] for a, _, s in observed], True)
+        # a padded point at depth 0 would have derivatives that are no numbers
+        self._rays = pad_sequence([graph.landmarks[a].rays[s.index] for a, _, s in observed], True,
+                                  1.0)
         self._observed = pad_sequence([s.pixels for _, _, s in observed], True)
 
     def log_depths(self) -> Tensor:
