@@ -49,6 +49,7 @@ from scenecode.slam.mapfile.storage.schema import (
 )
 from scenecode.slam.mapfile.storage.writing import add_frames
 from scenecode.slam.mapping.map_update import MapUpdate
+from scenecode.slam.tracking.frame_rows import homogeneous
 
 #: By table and key: the objects that a row was made of, which never change themselves.
 Sources = dict[SqlTable, dict[Row, tuple[Any, ...]]]
@@ -112,6 +113,8 @@ class MapFile:
         self._inherited: dict[int, int] = {}
         #: frames of this session in the file, and the index of the last one
         self._num_frames, self._last_index = 0, -1
+        #: how many of them are at the keyframes that they were tracked against
+        self._num_final = 0
 
     @property
     def path(self) -> Path:
@@ -174,16 +177,18 @@ class MapFile:
         current = self._written if is_known else _sources(graph)
         changes = Changes() if is_known else \
             _difference(self._written, current, self._row_makers(graph))
-        frames = _known_frames(update.recording.tracked, graph)
-        self._add_frames(changes, frames)
+        tracked = update.recording.tracked
+        self._add_frames(changes, tracked, graph)
         if changes:
             self._meta = replace(self._meta, version=__version__, updated=time.time())
             changes.rows += [(META, row) for row in meta_rows(self._meta)
                              if row[0] in ("version", "updated")]
             self._database.commit(changes)
         self._graph, self._written = graph, current
-        self._num_frames = len(frames)
-        self._last_index = int(frames["frame_index"][-1]) if len(frames) else -1
+        ahead = tracked["keyframe"] >= graph.next_number
+        self._num_final = int(ahead.argmax()) if ahead.any() else len(tracked)
+        self._last_index = int(tracked["frame_index"][-1]) if len(tracked) else -1
+        self._num_frames = len(tracked)
 
     def close(self) -> None:
         """Leave one file that holds everything, and let others write it."""
@@ -227,17 +232,18 @@ class MapFile:
             REDIRECTS: lambda n: redirect_row(conversion.stored_redirect(n, graph.redirects[n])),
             PRIORS: prior}
 
-    def _add_frames(self, changes: Changes, frames: np.ndarray) -> None:
-        """Add what is new of this session's frames."""
-        first = self._num_frames
-        if len(frames) < first or (first and frames["frame_index"][first - 1] != self._last_index):
+    def _add_frames(self, changes: Changes, tracked: np.ndarray, graph: KeyframeGraph) -> None:
+        """Add those of this session's frames that the file does not hold, or not at their own
+        keyframe."""
+        first, held = self._num_final, self._num_frames
+        if len(tracked) < held or (held and tracked["frame_index"][held - 1] != self._last_index):
             # the run began its map anew
             changes.removed.append((FRAMES, (self.session,)))
             first = 0
-        if len(frames) > first:
+        if len(tracked) > first:
             block = first // BLOCK
-            add_frames(changes, self.session, block,
-                       conversion.stored_frames(frames[block * BLOCK:]))
+            frames = _at_known_keyframes(tracked[block * BLOCK:], graph)
+            add_frames(changes, self.session, block, conversion.stored_frames(frames))
 
 
 def _sources(graph: KeyframeGraph) -> Sources:
@@ -274,14 +280,25 @@ def _are_same(before: tuple[Any, ...], now: tuple[Any, ...]) -> bool:
                for a, b in zip(before, now, strict=True))
 
 
-def _known_frames(rows: np.ndarray, graph: KeyframeGraph) -> np.ndarray:
-    """The frames up to the first one that was tracked against a keyframe that the update does not
-    have yet; those whose keyframe is gone belong to none."""
+def _at_known_keyframes(rows: np.ndarray, graph: KeyframeGraph) -> np.ndarray:
+    """Frames (N,) ``FRAME_ROW`` so that each belongs to a keyframe of the graph or of its
+    redirects, or to none.
+
+    Those that were tracked against a keyframe that the graph does not have yet are given to its
+    newest one, at the pose that they had; those whose keyframe is gone belong to none.
+    """
     known = np.array([*graph.keyframes, *graph.redirects], np.int64)
-    ahead = rows["keyframe"] >= graph.next_number
-    rows = rows[:int(ahead.argmax()) if ahead.any() else len(rows)]
     gone = ~np.isin(rows["keyframe"], known)
-    if gone.any():
-        rows = rows.copy()
-        rows["keyframe"][gone], rows["lost"][gone] = -1, True
+    if not gone.any():
+        return rows
+    rows = rows.copy()
+    ahead = gone & (rows["keyframe"] >= graph.next_number)
+    if len(graph) and ahead.any():
+        newest = graph.newest
+        T_key_world = np.linalg.inv(graph.states[newest].T_world_cam.double().numpy(force=True))
+        T_world_cam = homogeneous(rows["T_world_cam"][ahead])
+        rows["T_key_cam"][ahead] = (T_key_world @ T_world_cam)[:, :3]
+        rows["keyframe"][ahead], rows["key_scale"][ahead] = newest, graph.keyframes[newest].scale
+        gone &= ~ahead
+    rows["keyframe"][gone], rows["lost"][gone] = -1, True
     return rows

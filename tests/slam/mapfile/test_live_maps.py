@@ -134,3 +134,36 @@ def test_a_file_is_made_once_and_continued_by_the_same_network_only(run, tmp_pat
     assert len(loaded.graph) == 0 and loaded.meta == meta
     file.close()
     assert [s.source for s in load(path).sessions.values()] == ["first", "second"]
+
+
+def test_frames_are_kept_before_the_keyframe_that_they_were_tracked_against(run, tmp_path):
+    """Mapping may still be at work on it."""
+    _, sink, predictor = run
+    early, last = sink.updates[0], sink.updates[-1]
+    rows = last.recording.tracked
+    assert (rows["keyframe"] >= early.graph.next_number).any()
+    path = tmp_path / "room.map"
+    file = MapFile.create(path, SMALL_META, "rooms:1")
+    file.commit(replace(early, recording=last.recording))
+    stored = load(path)
+    loaded = load_map(path, WorkingMemory(predictor))
+    final = Recording.of(loaded.frames[0]).final(loaded.graph)
+    live = last.recording.live()
+    assert stored.num_frames == 60 and not stored.frames[0].lost.any()
+    ahead = rows["keyframe"] >= early.graph.next_number
+    assert np.allclose(final.T_world_cam[ahead], live.T_world_cam[ahead], atol=1e-5)
+    file.commit(last)
+    file.close()
+    again = load_map(path, WorkingMemory(predictor))
+    assert np.array_equal(again.frames[0]["keyframe"], rows["keyframe"])
+
+
+def test_a_map_that_is_begun_anew_replaces_the_frames_of_the_one_before(run, tmp_path):
+    _, sink, predictor = run
+    path = tmp_path / "room.map"
+    file = MapFile.create(path, SMALL_META, "rooms:1")
+    last = sink.updates[-1]
+    file.commit(last)
+    file.commit(replace(last, recording=Recording.of(last.recording.tracked[20:])))
+    file.close()
+    assert load(path).frames[0].index[0] == 20 and load(path).num_frames == 40
