@@ -31,7 +31,7 @@ from scenecode.slam.tracking.tracker import TrackedFrame
 #: Seconds between two live views.
 LIVE_PERIOD = 0.2
 #: Seconds between two commits of frames to the map file, at most.
-FRAMES_PERIOD = 1.0
+FRAMES_PERIOD = 0.5
 #: Shares of the output's time: fusing known keyframes again, and the big files with the scores.
 FUSION_SHARE, FILE_SHARE = 0.5, 0.25
 #: Keyframes whose points are moved in the cloud at a time.
@@ -110,7 +110,8 @@ class Output:
     def work(self) -> float | None:
         """Do a piece of what can wait, if its time has come; returns the seconds until the next
         one, or None when nothing is left to be done."""
-        waits = [self._work_on_map(), self._work_on_files(), self._keep_frames()]
+        waits = [self._work_on_map(), self._keep_frames(), self._work_on_files(),
+                 self._keep_frames()]
         self._sample_memory()
         return min((wait for wait in waits if wait is not None), default=None)
 

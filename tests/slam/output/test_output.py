@@ -159,8 +159,8 @@ def test_the_map_file_is_committed_with_every_update(updates):
     assert set(Writer.committed) == {update.version for update in updates[0]}
 
 
-@pytest.mark.parametrize("period, commits", [(1e9, 1), (0.0, 2)])
-def test_frames_are_committed_while_the_map_stays_as_it_is(updates, monkeypatch, period, commits):
+@pytest.mark.parametrize("period, more", [(1e9, False), (0.0, True)])
+def test_frames_are_committed_while_the_map_stays_as_it_is(updates, monkeypatch, period, more):
     class Writer:
         commits = 0
 
@@ -172,7 +172,7 @@ def test_frames_are_committed_while_the_map_stays_as_it_is(updates, monkeypatch,
     output = make_output(map_writer=writer, deferring=True)
     output.on_map(updates[0][-1])
     output.work()
-    assert writer.commits == commits
+    assert (writer.commits > 1) == more
 
 
 def test_the_time_from_a_request_to_the_files_is_measured(updates):
