@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from scenecode.networks.prediction import Predictor
 from scenecode.slam.config.slam_config import SlamConfig
+from scenecode.slam.known_map import KnownMap
 from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.mapping.map_update import MapUpdate
 from scenecode.slam.mapping.mapper import Mapper
@@ -54,13 +55,15 @@ class Backend:
     """Maps in the caller's thread: deterministic, and nothing is dropped."""
 
     def __init__(self, config: SlamConfig, predictor: Predictor, recording: Recording,
-                 timings: Timings, output: OutputSink):
+                 timings: Timings, output: OutputSink, known: KnownMap | None = None):
         self._config = config
         self._recording = recording
         self._timings = timings
         self._output = output
         self._mapper = Mapper(config.mapping, predictor, config.tracking, config.keyframes,
-                              config.device)
+                              config.device, memory=known.memory if known else None,
+                              loaded=known.graph if known else None,
+                              localise=known is not None and known.localise)
         #: serial number of the last request for a keyframe that was answered; mapping thread
         self._answered = 0
         self._version = 0
@@ -102,7 +105,7 @@ class Backend:
         self._answered = request.serial
         if answer.is_new:
             self._timings.keyframe.add(time.perf_counter() - started)
-        else:
+        elif answer.keyframe != request.tracked.keyframe:
             self._recording.reused += 1
 
     def _optimise(self, should_stop: Callable[[], bool] = lambda: False) -> bool:
@@ -135,9 +138,9 @@ class ThreadedBackend(Backend):
     """
 
     def __init__(self, config: SlamConfig, predictor: Predictor, recording: Recording,
-                 timings: Timings, output: OutputSink,
+                 timings: Timings, output: OutputSink, known: KnownMap | None,
                  on_failure: Callable[[], None]):
-        super().__init__(config, predictor, recording, timings, output)
+        super().__init__(config, predictor, recording, timings, output, known)
         self._inbox: Mailbox[FromTracking] = Mailbox()
         self._updates: Mailbox[MapUpdate] = Mailbox()
         #: requests that were made; tracking thread

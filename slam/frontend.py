@@ -6,12 +6,16 @@ import time
 from scenecode.optim.geometry import se3
 from scenecode.optim.lucas_kanade import Alignment
 from scenecode.slam.config.tracking import TrackingConfig
+from scenecode.slam.known_map import KnownMap
 from scenecode.slam.mapping.published_map import PublishedMap
 from scenecode.slam.records.frame import Frame
 from scenecode.slam.tracking.process import TrackingProcess
 from scenecode.slam.tracking.recording import Recording
 from scenecode.slam.tracking.timings import Timings
 from scenecode.slam.tracking.tracker import TrackedFrame, Tracker
+
+#: Frames for which a camera is searched in a loaded map before a map is begun beside it.
+_PATIENCE = 30
 
 _log = logging.getLogger(__name__)
 
@@ -21,13 +25,19 @@ class Frontend:
     against."""
 
     def __init__(self, config: TrackingConfig, tracker: Tracker | TrackingProcess,
-                 recording: Recording, timings: Timings):
+                 recording: Recording, timings: Timings, known: KnownMap | None = None):
+        """``known``: a map that was loaded, in which the camera is searched at first."""
         self._config = config
         self._tracker = tracker
         self._recording = recording
         self._timings = timings
         #: what the tracker was given last
         self._current: PublishedMap | None = None
+        self._known = known
+        #: frames that were searched in the loaded map
+        self._searched = 0
+        #: whether any frame was tracked, or began a map
+        self._has_begun = False
         #: first frames of maps that were given up
         self._given_up: set[int] = set()
 
@@ -42,21 +52,44 @@ class Frontend:
 
     def track(self, frame: Frame, published: PublishedMap | None) -> TrackedFrame | None:
         """Track a frame against the map as published, or start a map from it; None for a frame
-        with too little contrast to start one."""
+        with too little contrast to start one, and while the camera is searched in a map that was
+        loaded."""
         if published is not None and not self._is_given_up(published):
             tracked = self._follow(frame, published)
+        elif self._is_searching:
+            self._searched += 1
+            self._recording.unusable.append(frame.index)
+            return None
         elif float(frame.pyramid[0].std()) >= self._config.min_contrast:
             tracked = _first_frame(frame)
         else:
             self._recording.unusable.append(frame.index)
             return None
+        self._has_begun = True
         self._recording.add(tracked)
+        self._note_relocalised(tracked, published)
         return tracked
+
+    @property
+    def _is_searching(self) -> bool:
+        """Whether the camera's place in a loaded map is waited for."""
+        return self._known is not None and not self._has_begun \
+            and (self._known.localise or self._searched < _PATIENCE)
+
+    def _note_relocalised(self, tracked: TrackedFrame, published: PublishedMap | None) -> None:
+        """Keep the index of the first frame whose pose in the loaded map is known."""
+        recording = self._recording
+        if self._known is not None and recording.relocalised_at is None and not tracked.lost \
+                and published is not None and published.graph.part(tracked.keyframe) == 0:
+            recording.relocalised_at = tracked.frame_index
+            _log.warning("frame %d was found in the map", tracked.frame_index)
 
     def _follow(self, frame: Frame, published: PublishedMap) -> TrackedFrame:
         started = time.perf_counter()
         if published is not self._current:
-            self._tracker.set_map(published.reference, published.poses)
+            # a loaded map's keyframe is not where the camera was a moment ago
+            self._tracker.set_map(published.reference, published.poses,
+                                  is_lost=not self._has_begun)
             self._current = published
         tracked = self._tracker.track(frame.index, frame.timestamp, frame.pyramid)
         self._timings.tracking.add(time.perf_counter() - started)
@@ -75,7 +108,7 @@ class Frontend:
 
     def _initialisation_failed(self, published: PublishedMap) -> bool:
         tracked = self._recording.tracked
-        return len(published.graph) == 1 and len(tracked) > self._config.give_up_after \
+        return published.num_keyframes == 1 and len(tracked) > self._config.give_up_after \
             and bool(tracked["lost"][1:].all())
 
 

@@ -29,7 +29,9 @@ from scenecode.slam.config.files import config_text
 from scenecode.slam.config.slam_config import SlamConfig
 from scenecode.slam.evaluation.report import Report
 from scenecode.slam.frontend import Frontend
+from scenecode.slam.known_map import OpenedMap, open_map
 from scenecode.slam.map.graph import KeyframeGraph
+from scenecode.slam.mapfile.fingerprint import predictor_fingerprint, weights_fingerprint
 from scenecode.slam.output.output import Output
 from scenecode.slam.output.result_folder import ResultFolder
 from scenecode.slam.output.sink import OutputSink
@@ -59,7 +61,8 @@ class System:
                  on_map: Callable[[Snapshot], None] | None = None,
                  on_frame: Callable[[Frame, TrackedFrame], None] | None = None,
                  threaded: bool = False, mailbox: Mailbox[Snapshot] | None = None,
-                 output: OutputSink | None = None):
+                 output: OutputSink | None = None, map_file: str | Path | None = None,
+                 localise: bool = False, session: str = "frames"):
         """Loads the network; nothing runs yet.
 
         * ``config``: settings; ``predictor``: the network, by default the one it names.
@@ -72,9 +75,13 @@ class System:
           takes a process of its own.
         * ``mailbox``: gets every new snapshot, for the thread of a viewer.
         * ``output``: where map and frames go instead of an ``Output`` of ``out`` and ``on_map``.
+        * ``map_file``: the map is kept in this file and, if it exists, continued: the camera is
+          searched in it, and a map begun beside it, to be joined with it, where that takes long.
+          ``session`` names this run in it.  To ``localise`` is to track only and leave the file as
+          it is.
 
         Raises ``ConfigError`` when the network takes images of another size than ``config``
-        states, ``ResultError`` for an ``out`` that cannot be used.
+        states, ``ResultError`` for an ``out`` or a ``map_file`` that cannot be used.
         """
         config = SlamConfig() if config is None else config
         self.config = config = replace(config, device=str(choose_device(config.device)))
@@ -85,6 +92,8 @@ class System:
         #: set it to end a run after the present frame
         self.stop = threading.Event()
         self._resources = ExitStack()
+        self._map = OpenedMap(known=None, writer=None) if map_file is None else \
+            self._open_map(map_file, predictor is not None, session, localise)
         self._threaded = threaded
         self.output = output if output is not None else \
             self._make_output(out, on_map, mailbox)
@@ -138,6 +147,8 @@ class System:
                 backend.request(frame, tracked, published)
             elif tracked.lost:
                 backend.report_lost(frame)
+        elif published is None and self._map.known is not None:
+            backend.report_lost(frame)
         return tracked
 
     def track(self, image: np.ndarray, timestamp: float) -> np.ndarray | None:
@@ -213,8 +224,10 @@ class System:
             raise ScenecodeError("this System is closed; make a new one for another run")
         if self._frontend is None or self._backend is None:
             tracker = self._tracker()
-            self._frontend = Frontend(self.config.tracking, tracker, self.recording, self.timings)
-            parts = (self.config, self.predictor, self.recording, self.timings, self.output)
+            self._frontend = Frontend(self.config.tracking, tracker, self.recording, self.timings,
+                                      self._map.known)
+            parts = (self.config, self.predictor, self.recording, self.timings, self.output,
+                     self._map.known)
             self._backend = ThreadedBackend(*parts, on_failure=self.stop.set) \
                 if self._threaded else Backend(*parts)
         return self._frontend, self._backend
@@ -229,7 +242,18 @@ class System:
             folder = ResultFolder.create(out, classes, text)
             self._resources.callback(folder.close)
         return Output(self.config.fusion, classes, folder=folder, mailbox=mailbox,
-                      on_snapshot=on_map, deferring=self._threaded)
+                      on_snapshot=on_map, deferring=self._threaded, map_writer=self._map.writer)
+
+    def _open_map(self, path: str | Path, is_own: bool, session: str,
+                  localise: bool) -> OpenedMap:
+        """``is_own``: whether the predictor was given, so that it has no weights file of ours."""
+        name = None if self.config.model == "default" else self.config.model
+        fingerprint = predictor_fingerprint(self.predictor) if is_own \
+            else weights_fingerprint(name)
+        opened = open_map(path, self.config, self.predictor, fingerprint, session, localise)
+        if opened.writer is not None:
+            self._resources.callback(opened.writer.close)
+        return opened
 
     def _note_tracking_memory(self) -> None:
         if self._tracking_process is not None:

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from scenecode.cli.config import add_setting_arguments, resolved_config
 from scenecode.core.console import escape, make_console
-from scenecode.core.errors import ScenecodeError, SourceError
+from scenecode.core.errors import ConfigError, ScenecodeError, SourceError
 from scenecode.slam.calibration.lens_distortion import open_undistorted
 from scenecode.slam.config.slam_config import SlamConfig
 from scenecode.slam.records.frame import Frame
@@ -32,6 +32,8 @@ RUN_EXAMPLES = """examples:
   scenecode run 0 --view                                  webcam, live in the browser
   scenecode run rtsp://camera/stream --view               network camera
   scenecode run video.mp4 --intrinsics 525,525,320,240 --out result
+  scenecode run 0 --view --map home.map                   keep the map; the next day, continue it
+  scenecode run 0 --map home.map --localise               where is the camera in it?
   scenecode run frames/ --calib camera.yaml --out result  folder of images
   scenecode run rgbd_dataset_freiburg1_desk --sequential  TUM RGB-D folder
   scenecode run rooms:7 --out result                      built-in room number 7"""
@@ -64,6 +66,10 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="DIR", help="keep the results in this folder")
+    parser.add_argument("--map", metavar="FILE", help="keep the map in this file; if it exists, "
+                        "find the camera in it and continue it")
+    parser.add_argument("--localise", action="store_true",
+                        help="only track in the --map FILE and leave it as it is")
     parser.add_argument("--view", action="store_true", help="show the map live in the browser")
     parser.add_argument("--host", default="127.0.0.1",
                         help="address of the live page (default: this machine only)")
@@ -116,6 +122,8 @@ def require_map(report: Mapping[str, Any]) -> None:
 
 def _execute(args: argparse.Namespace, config: SlamConfig, source: Source) -> int:
     """Run the system on a source with the outputs that were requested; print the report."""
+    if args.localise and args.map is None:
+        raise ConfigError("--localise needs the map to localise in; add --map FILE")
     with ExitStack() as stack:
         stack.callback(source.close)
         page, mailbox = None, None
@@ -128,7 +136,8 @@ def _execute(args: argparse.Namespace, config: SlamConfig, source: Source) -> in
             stack.enter_context(serve(mailbox, page))
             print(f"live at {page.url}", flush=True)
         with _progress(source) as advance:
-            system = System(config, out=args.out, mailbox=mailbox, on_frame=advance,
+            system = System(config, out=args.out, map_file=args.map, localise=args.localise,
+                            session=source.name, mailbox=mailbox, on_frame=advance,
                             threaded=not args.sequential)
             with stopping_on_interrupt(system, source):
                 system.run(source)

@@ -70,6 +70,7 @@ class WindowLayout:
         that rest take part."""
         self._graph = graph
         self._groups = STAGE_GROUPS[stage]
+        self._origins = graph.origins
         self._active = sorted(graph.active if leaving is None
                               else (leaving.keyframe, *leaving.staying))
         involved = set(self._active if leaving is None else (leaving.keyframe,))
@@ -106,10 +107,11 @@ class WindowLayout:
         sizes = {Group.POSE: 6, Group.DEPTH_CODE: len(state.code_depth),
                  Group.SEMANTIC_CODE: len(state.code_semantic)}
         active = [row for n, row in self.row.items() if n in self._active]
+        fixed = {row for n, row in self.row.items() if n in self._origins}
         for group, size in sizes.items():
             columns = torch.full((len(self.row), size), -1, dtype=torch.long)
             for row in active if group in self._groups else ():
-                if group is Group.POSE and row == self.row.get(self._graph.first):
+                if group is Group.POSE and row in fixed:
                     continue
                 columns[row] = torch.arange(self.size, self.size + size)
                 self.size += size
@@ -133,7 +135,7 @@ class WindowLayout:
             if number not in self._active:
                 continue
             changed = {"T_world_cam": state.poses[i]} \
-                if Group.POSE in self._groups and number != self._graph.first else {}
+                if Group.POSE in self._groups and number not in self._origins else {}
             if Group.DEPTH_CODE in self._groups:
                 changed["code_depth"] = state.depth[i]
             if Group.SEMANTIC_CODE in self._groups:

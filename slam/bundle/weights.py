@@ -21,8 +21,8 @@ _AGREEMENT = (0.7, 0.9)
 
 
 def surface_weight(points: Tensor) -> Tensor:
-    """(..., H, W) in [0, 1] of whole views' camera points (..., H, W, 3): less at a grazing angle, where
-    a depth error moves the projection most; nothing behind an occluding edge."""
+    """(..., H, W) in [0, 1] of whole views' camera points (..., H, W, 3): less at a grazing angle,
+    where a depth error moves the projection most; nothing behind an occluding edge."""
     slant = (surface_cosine(points) / SLANT_COSINE).clamp(max=1)
     return slant * ~behind_edge(points[..., 2], _EDGE_TOLERANCE)
 

@@ -106,6 +106,9 @@ class KeyframeGraph:
     prior: MarginalPrior | None = None
     absorbed_links: set[tuple[int, int]] = field(default_factory=set)
     absorbed_observations: set[tuple[int, int]] = field(default_factory=set)
+    #: keyframes that are not yet placed in the world frame of the map, and the part, from 1, whose
+    #: own world frame they are in
+    part_of: dict[int, int] = field(default_factory=dict)
     #: by number of a culled keyframe
     redirects: dict[int, Redirect] = field(default_factory=dict)
     #: kept by ``geometry``, with the keyframe and the depth code that each is of
@@ -119,6 +122,25 @@ class KeyframeGraph:
     def first(self) -> int:
         """The keyframe whose pose is fixed."""
         return next(iter(self.keyframes))
+
+    @property
+    def origins(self) -> set[int]:
+        """Keyframes whose pose is fixed: the first one, and the first one of every part."""
+        first: dict[int, int] = {}
+        for number in self.keyframes:
+            first.setdefault(self.part(number), number)
+        return set(first.values())
+
+    def part(self, number: int) -> int:
+        """The part that a keyframe, or the heir of a culled one, is in; 0 in the world frame of
+        the map."""
+        return self.part_of.get(self.heir_of(number), 0)
+
+    def outside(self, part: int) -> set[int]:
+        """Keyframes of other parts."""
+        if not self.part_of and not part:
+            return set()
+        return {n for n in self.keyframes if self.part_of.get(n, 0) != part}
 
     @property
     def newest(self) -> int:
@@ -149,21 +171,23 @@ class KeyframeGraph:
     def activate(self, number: int, max_links: int) -> None:
         """Put a resting keyframe into the window again.
 
-        The residuals between it and the ``max_links`` resting keyframes that show most of what it
-        shows count again, the latter fixed: what they told about keyframes of an earlier window
-        has become constant with these.
+        The residuals between it and active keyframes, and the ``max_links`` resting ones that show
+        most of what it shows, count again, the latter fixed: what they told about keyframes of an
+        earlier window has become constant with these.
         """
+        neighbours = self.neighbours(number)
+        shown = sorted((n for n in neighbours if n not in self.active), reverse=True,
+                       key=lambda n: self.coarse_overlap(number, n))[:max_links]
+        shown += [n for n in neighbours if n in self.active]
         self.active.append(number)
-        active = set(self.active)
-        shown = sorted((n for n in self.neighbours(number) if n not in active),
-                       key=lambda n: self.coarse_overlap(number, n), reverse=True)[:max_links]
         self.absorbed_links -= {pair for n in shown for pair in ((n, number), (number, n))}
         self.absorbed_observations -= {pair for n in shown for pair in ((n, number), (number, n))}
 
     def is_absorbed_by_prior(self, number: int) -> bool:
         """Whether the residuals between a resting keyframe and active ones are part of the
         marginal prior, so that they must not be counted again."""
-        return any((number, n) in self.absorbed_links for n in self.active)
+        constrained = () if self.prior is None else self.prior.numbers
+        return any((number, n) in self.absorbed_links for n in constrained)
 
     def cull(self, number: int, heir: int) -> None:
         """Remove a resting keyframe; what hung on it hangs on the ``heir``, another keyframe of
@@ -183,7 +207,7 @@ class KeyframeGraph:
         moved = [loop if number not in (loop.older, loop.newer)
                  else loop.at_heir(number, redirect) for loop in self.loops]
         self.loops = [loop for loop in moved if loop.older != loop.newer]
-        for held in (self.keyframes, self.states, self.landmarks, self._geometry):
+        for held in (self.keyframes, self.states, self.landmarks, self._geometry, self.part_of):
             held.pop(number, None)
         self.redirects[number] = redirect
 
@@ -219,7 +243,8 @@ class KeyframeGraph:
         return replace(self, keyframes=dict(self.keyframes), states=dict(self.states),
                        active=list(self.active), links=set(self.links),
                        landmarks=dict(self.landmarks), observations=dict(self.observations),
-                       loops=list(self.loops), absorbed_links=set(self.absorbed_links),
+                       loops=list(self.loops), part_of=dict(self.part_of),
+                       absorbed_links=set(self.absorbed_links),
                        absorbed_observations=set(self.absorbed_observations),
                        redirects=dict(self.redirects), _geometry=dict(self._geometry))
 

@@ -33,10 +33,6 @@ from scenecode.slam.mapfile.storage.records import (
 )
 from scenecode.slam.tracking.frame_rows import FRAME_ROW, homogeneous
 
-#: Keyframes of a live map are one component.
-_COMPONENT = 0
-
-
 # --- to records --------------------------------------------------------------------------
 
 
@@ -48,9 +44,9 @@ def stored_keyframe(number: int, keyframe: Keyframe, session: int) -> StoredKeyf
         pixels=keyframe.features.pixels, descriptors=keyframe.features.descriptors)
 
 
-def stored_state(number: int, state: ViewState, scale: float) -> StoredState:
+def stored_state(number: int, state: ViewState, scale: float, part: int) -> StoredState:
     return StoredState(
-        number=number, component=_COMPONENT, scale=scale, T_world_cam=_array(state.T_world_cam),
+        number=number, component=part, scale=scale, T_world_cam=_array(state.T_world_cam),
         code_depth=_array(state.code_depth), code_semantic=_array(state.code_semantic))
 
 
@@ -113,7 +109,8 @@ def from_graph(graph: KeyframeGraph, meta: MapMeta, sessions: dict[int, StoredSe
     return StoredMap(
         meta=meta, sessions=sessions, active=tuple(graph.active), next_number=graph.next_number,
         keyframes={n: stored_keyframe(n, keyframes[n], session_of(n)) for n in keyframes},
-        states={n: stored_state(n, graph.states[n], keyframes[n].scale) for n in keyframes},
+        states={n: stored_state(n, graph.states[n], keyframes[n].scale, graph.part(n))
+                for n in keyframes},
         geometries={n: stored_geometry(n, entry) for n, entry in geometries.items()
                     if entry is not None},
         landmarks={n: stored_landmarks(n, entry) for n, entry in graph.landmarks.items()},
@@ -154,6 +151,8 @@ def to_graph(stored: StoredMap, memory: WorkingMemory,
             T_world_cam_inserted=tensor(keyframe.T_world_cam_inserted), memory=memory,
             features=Features(pixels=keyframe.pixels, descriptors=keyframe.descriptors),
             scale=found.scale)
+        if found.component:
+            graph.part_of[number] = found.component
         graph.states[number] = state(found.T_world_cam, found.code_depth, found.code_semantic)
         if number in stored.geometries:
             geometry = _geometry(stored.geometries[number], graph.keyframes[number], tensor)

@@ -13,6 +13,7 @@ from scenecode.core.version import __version__
 from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.map.working_memory import WorkingMemory
 from scenecode.slam.mapfile import conversion
+from scenecode.slam.mapfile.editing import on_one_timeline
 from scenecode.slam.mapfile.storage.database import Changes, Database
 from scenecode.slam.mapfile.storage.reading import load, require_same_network
 from scenecode.slam.mapfile.storage.records import MapMeta, StoredMap, StoredSession
@@ -87,7 +88,9 @@ def open_or_create(path: str | Path, meta: MapMeta, memory: WorkingMemory, sourc
 
 
 def live_map(stored: StoredMap, memory: WorkingMemory, device: str = "cpu") -> LoadedMap:
-    """The same of a map that was read already."""
+    """The same of a map that was read already; the frames of its sessions are in one order of
+    time (``editing.on_one_timeline``)."""
+    stored = on_one_timeline(stored)
     return LoadedMap(
         meta=stored.meta, graph=conversion.to_graph(stored, memory, device),
         sessions=stored.sessions,
@@ -222,7 +225,7 @@ class MapFile:
             META: lambda name: (name, facts[name]),
             KEYFRAMES: keyframe,
             STATES: lambda n: state_row(conversion.stored_state(
-                n, graph.states[n], keyframes[n].scale)),
+                n, graph.states[n], keyframes[n].scale, graph.part(n))),
             GEOMETRIES: geometry,
             LANDMARKS: lambda n: landmarks_row(conversion.stored_landmarks(
                 n, graph.landmarks[n]), size),
@@ -252,7 +255,8 @@ def _sources(graph: KeyframeGraph) -> Sources:
     return {
         META: {row[:1]: row[1:] for row in window_rows(graph.active, graph.next_number)},
         KEYFRAMES: {(n,): (keyframe.image,) for n, keyframe in graph.keyframes.items()},
-        STATES: {(n,): (state, graph.keyframes[n].scale) for n, state in graph.states.items()},
+        STATES: {(n,): (state, graph.keyframes[n].scale, float(graph.part(n)))
+                 for n, state in graph.states.items()},
         GEOMETRIES: {(n,): (entry,) for n, entry in geometries.items() if entry is not None},
         LANDMARKS: {(n,): (entry,) for n, entry in graph.landmarks.items()},
         OBSERVATIONS: {pair: (entry, pair in graph.absorbed_observations)

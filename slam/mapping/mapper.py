@@ -27,6 +27,8 @@ from scenecode.slam.mapping.work import (
     KeyframeAnswer,
     LoopsSearched,
     OptimiseStage,
+    PlacePart,
+    PlaceSearched,
     SearchLoops,
     StageOptimised,
     StepResult,
@@ -34,6 +36,7 @@ from scenecode.slam.mapping.work import (
 )
 from scenecode.slam.places.confirmation import PlaceMatch
 from scenecode.slam.places.known_places import KnownPlaces
+from scenecode.slam.places.unplaced_part import UnplacedPart
 from scenecode.slam.records.frame import PYRAMID_LEVELS, Frame
 from scenecode.slam.tracking.tracker import TrackedFrame
 
@@ -49,17 +52,27 @@ class Mapper:
 
     def __init__(self, config: MappingConfig, predictor: Predictor,
                  tracking: TrackingConfig = TrackingConfig(),
-                 keyframes: KeyframeConfig = KeyframeConfig(), device: str = "cpu"):
+                 keyframes: KeyframeConfig = KeyframeConfig(), device: str = "cpu",
+                 memory: WorkingMemory | None = None, loaded: KeyframeGraph | None = None,
+                 localise: bool = False):
+        """``loaded`` is a map to continue, whose keyframes use ``memory``; to ``localise`` is to
+        leave it as it is."""
         self._config = config
-        self._memory = WorkingMemory(predictor, device)
+        self._memory = WorkingMemory(predictor, device) if memory is None else memory
         self._tracking, self._keyframes = tracking, keyframes
+        self._loaded = KeyframeGraph() if loaded is None else _at_rest(loaded)
+        self._localise = localise
         self.reset()
 
     def reset(self) -> None:
-        """Discard the map and begin an empty one."""
-        self.graph = KeyframeGraph()
+        """Discard what was mapped and begin with the map that was loaded, or an empty one."""
+        self.graph = self._loaded.frozen()
         #: number of the keyframe that frames are to be tracked against
-        self.reference = 0
+        self.reference = self.graph.next_number
+        #: what is mapped before it is known where in the loaded map the camera is
+        self._unplaced: UnplacedPart | None = None
+        #: its number in the graph
+        self._part = 0
         self._places = KnownPlaces(self._tracking, self._keyframes, self._config.loops.min_votes)
         #: keyframes that became active last
         self._recent: deque[int] = deque(maxlen=self._config.loops.min_age)
@@ -77,23 +90,33 @@ class Mapper:
         that begins a map discards the one before.
         """
         if tracked.begins_map:
-            self.reset()
+            return KeyframeAnswer(keyframe=self._begin(frame, tracked), is_new=True)
         graph = self.graph
-        if not len(graph):
-            number = self.insert(frame, tracked.T_world_cam.to(frame.image.device))
-            return KeyframeAnswer(keyframe=number, is_new=True)
         against = graph.heir_of(tracked.keyframe)
         T_world_cam = graph.pose_from_keyframe(tracked.keyframe, tracked.T_key_cam,
                                                tracked.key_scale)
         similar: list[int] = []
-        if self._config.reuse_keyframes:
-            known = self._places.find(graph, frame, T_world_cam, exclude={against})
+        if self._config.reuse_keyframes or self._localise:
+            known = self._places.find(graph, frame, T_world_cam,
+                                      exclude={against, *graph.outside(graph.part(against))})
+            if self._localise:
+                self.reference = against if known is None else known.keyframe
+                return KeyframeAnswer(keyframe=self.reference, is_new=False)
             if known is not None and self._agrees(known, T_world_cam):
                 self._reuse(known.keyframe, against)
                 return KeyframeAnswer(keyframe=known.keyframe, is_new=False)
             similar = [] if known is None else [known.keyframe]
         number = self.insert(frame, T_world_cam, against, similar)
         return KeyframeAnswer(keyframe=number, is_new=True)
+
+    def _begin(self, frame: Frame, tracked: TrackedFrame) -> int:
+        """Begin a map, beside the one that was loaded if there is one."""
+        self.reset()
+        graph = self.graph
+        if len(graph):
+            self._unplaced = UnplacedPart(self._places, self._config)
+            self._part = 1 + max(graph.part_of.values(), default=0)
+        return self.insert(frame, tracked.T_world_cam.to(frame.image.device))
 
     def relocalise(self, frame: Frame) -> bool:
         """Search a frame of a lost camera in the whole map; where it is found, tracking goes on
@@ -154,7 +177,11 @@ class Mapper:
         number = graph.add(keyframe, keyframe.initial_state())
         self.reference = number
         self._recent.append(number)
-        if len(graph) > 1:
+        if self._unplaced is not None and self._unplaced.accepts(tracked_against):
+            self._unplaced.add(number)
+            graph.part_of[number] = self._part
+        is_first = not before and tracked_against is None
+        if not is_first:
             against = before[-1] if tracked_against is None else tracked_against
             for earlier in before[-config.links:]:
                 self._link_if_overlapping(number, earlier)
@@ -165,9 +192,11 @@ class Mapper:
         if config.landmarks.per_keyframe:
             match_keyframe(graph, number, before, config.landmarks)
         self._rest_oldest()
-        if len(graph) > 1:
+        if not is_first:
             self._schedule_stages()
         self._schedule_search(number, similar or [])
+        if number in graph.part_of and self._unplaced is not None:
+            self._pending.append(PlacePart(number, self._unplaced.search(graph, number)))
         return number
 
     def _link_if_overlapping(self, number: int, other: int) -> bool:
@@ -200,11 +229,12 @@ class Mapper:
         """Cull a resting keyframe when others show all that it shows, one of them from so near
         that tracking could go on against that one."""
         graph = self.graph
-        if not self._config.reuse_keyframes or number in (graph.first, self.reference) \
+        if not self._config.reuse_keyframes or number in {*graph.origins, self.reference} \
                 or number in graph.active:
             return False
         like = self._places.similar_views(graph, graph.states[number].T_world_cam,
-                                          graph.keyframes[number].camera, {number})
+                                          graph.keyframes[number].camera,
+                                          {number, *graph.outside(graph.part(number))})
         if not like or not is_confirmed(graph, number, like):
             return False
         graph.cull(number, heir=like[0])
@@ -219,8 +249,8 @@ class Mapper:
 
     def _schedule_stages(self) -> None:
         """Replace pending stages by those of the whole schedule; an unfinished search for loops
-        comes first."""
-        unfinished = [work for work in self._pending if isinstance(work, SearchLoops)][-1:]
+        or for the place of the part comes first."""
+        unfinished = [work for work in self._pending if not isinstance(work, OptimiseStage)][-1:]
         self._pending = [*unfinished, *(OptimiseStage(stage) for stage in self._config.schedule)]
 
     def _schedule_search(self, number: int, similar: list[int]) -> None:
@@ -231,7 +261,7 @@ class Mapper:
         if not config.loops.enabled or not config.landmarks.per_keyframe or paused \
                 or len(self._recent) < config.loops.min_age:
             return
-        near = {*self._recent, *graph.neighbours(number)}
+        near = {*self._recent, *graph.neighbours(number), *graph.outside(graph.part(number))}
         found = self._places.look_alikes(graph, graph.keyframes[number].features,
                                          exclude={*near, *similar})
         candidates = [*(n for n in similar if n not in near), *found]
@@ -257,10 +287,22 @@ class Mapper:
         loops = len(self.graph.loops)
         if next(work.pieces, work) is work:
             self._pending.pop(0)
+        if isinstance(work, PlacePart):
+            placed = self._note_placed()
+            return PlaceSearched(work.keyframe, placed or len(self.graph.loops) > loops)
         closed = len(self.graph.loops) - loops
         if closed:
             self._cull_redundant()
         return LoopsSearched(work.keyframe, closed)
+
+    def _note_placed(self) -> bool:
+        """Whether the unplaced part has just been joined with the map."""
+        if self._unplaced is None or self._unplaced.numbers:
+            return False
+        self._unplaced = None
+        self.graph.part_of = {n: part for n, part in self.graph.part_of.items()
+                              if part != self._part}
+        return True
 
     def optimise(self, stage: StageConfig,
                  should_stop: Callable[[], bool] = lambda: False) -> Solution:
@@ -271,3 +313,11 @@ class Mapper:
         solution = minimise(window.start(), window.linearise, window.retract, config, should_stop)
         window.keep(solution.state)
         return solution
+
+
+def _at_rest(graph: KeyframeGraph) -> KeyframeGraph:
+    """A map of which nothing is active."""
+    graph = graph.frozen()
+    graph.active.clear()
+    graph.prior = None
+    return graph

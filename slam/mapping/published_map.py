@@ -26,8 +26,19 @@ class PublishedMap:
 
     @property
     def first_frame_index(self) -> int:
-        """Index of the frame of the first keyframe: it identifies a map among those of a run."""
-        return self.graph.keyframes[self.graph.first].frame_index
+        """Index of the frame of the first keyframe of the part that the camera is in: it
+        identifies a map among those of a run."""
+        return self.graph.keyframes[min(self._part)].frame_index
+
+    @property
+    def num_keyframes(self) -> int:
+        """Keyframes of the part of the map that the camera is in."""
+        return len(self._part)
+
+    @property
+    def _part(self) -> set[int]:
+        part = self.graph.part(self.reference.keyframe)
+        return self.graph.keyframes.keys() - self.graph.outside(part)
 
 
 def publish(graph: KeyframeGraph, reference: int, answered: int,

@@ -22,7 +22,16 @@ class SearchLoops:
     pieces: Iterator[None]
 
 
-Work = OptimiseStage | SearchLoops
+@dataclass(frozen=True)
+class PlacePart:
+    """To find the place of a keyframe of the unplaced part in the map; a step for each of its
+    ``pieces``."""
+
+    keyframe: int
+    pieces: Iterator[None]
+
+
+Work = OptimiseStage | SearchLoops | PlacePart
 
 
 @dataclass(frozen=True)
@@ -52,7 +61,16 @@ class LoopsSearched:
         return self.closed > 0
 
 
-StepResult = StageOptimised | LoopsSearched
+@dataclass(frozen=True)
+class PlaceSearched:
+    """A piece of the search for the place of the unplaced part was done."""
+
+    keyframe: int
+    #: whether the part was joined with the map, or loops between both closed
+    changed_map: bool
+
+
+StepResult = StageOptimised | LoopsSearched | PlaceSearched
 
 
 @dataclass(frozen=True)

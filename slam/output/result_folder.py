@@ -224,7 +224,9 @@ def _read_keyframes(path: Path) -> Iterator[KeyframeView]:
         return poses.T_world_cam[int(found.argmax())] if found.any() else None
 
     folder = path / KEYFRAME_FOLDER
-    names = sorted(p for p in folder.iterdir() if p.name.isdecimal()) if folder.is_dir() else []
+    # keyframes of earlier runs have negative frame indices
+    names = sorted((p for p in folder.iterdir() if p.name.removeprefix("-").isdecimal()),
+                   key=lambda p: int(p.name)) if folder.is_dir() else []
     for name in names:
         try:
             yield read_keyframe(name, pose_at)

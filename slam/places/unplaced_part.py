@@ -23,6 +23,11 @@ class UnplacedPart:
         self.numbers: set[int] = set()
         self._matches: list[PartMatch] = []
 
+    def accepts(self, tracked_against: int | None) -> bool:
+        """Whether a keyframe that was tracked against another one, None for the first, is in the
+        part."""
+        return tracked_against is None or tracked_against in self.numbers
+
     def add(self, number: int) -> None:
         """Count a keyframe to the part; its frame is not that of the map."""
         self.numbers.add(number)

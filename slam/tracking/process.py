@@ -42,6 +42,7 @@ class SetMap:
     #: (K,) numbers of all keyframes, and (K, 4, 4) their poses
     numbers: tuple[int, ...]
     poses: Tensor
+    is_lost: bool
 
 
 @dataclass(frozen=True)
@@ -92,11 +93,12 @@ class TrackingProcess:
         """Raises ``TrackingProcessError`` when it cannot start."""
         self._reply()
 
-    def set_map(self, named: Reference, poses: Mapping[int, Tensor]) -> None:
+    def set_map(self, named: Reference, poses: Mapping[int, Tensor],
+                is_lost: bool = False) -> None:
         """As ``Tracker.set_map``; does not wait for it."""
         # one array: a thousand small ones take 10 ms
         self._send_request(SetMap(named=named, numbers=tuple(poses),
-                                  poses=torch.stack(tuple(poses.values()))))
+                                  poses=torch.stack(tuple(poses.values())), is_lost=is_lost))
 
     def track(self, frame_index: int, timestamp: float,
               pyramid: Sequence[Tensor]) -> TrackedFrame:
@@ -195,8 +197,9 @@ def _serve(pipe: Connection, config: TrackingConfig, keyframes: KeyframeConfig) 
         reply: TrackedFrame | float | Exception
         try:
             match message:
-                case SetMap(named, numbers, poses):
-                    tracker.set_map(named, dict(zip(numbers, poses.unbind(), strict=True)))
+                case SetMap(named, numbers, poses, is_lost):
+                    tracker.set_map(named, dict(zip(numbers, poses.unbind(), strict=True)),
+                                    is_lost)
                     continue
                 case TrackImage(frame_index, timestamp, pyramid):
                     reply = tracker.track(frame_index, timestamp, pyramid)

@@ -73,11 +73,13 @@ class Tracker:
         self._brightness = (1.0, 0.0)
         self.is_lost = False
 
-    def set_map(self, named: Reference, poses: Mapping[int, Tensor]) -> None:
+    def set_map(self, named: Reference, poses: Mapping[int, Tensor],
+                is_lost: bool = False) -> None:
         """Track against the keyframe that mapping names, as the map has it now.
 
         ``poses`` are the present poses (4, 4) of all keyframes by number.  A camera that was
         relocalised against another keyframe stays with that one until mapping names another.
+        Where it ``is_lost`` it may be anywhere near that keyframe.
         When none of the keyframes known here is in the map, or another frame has the number of
         one, the map is a new one.
         """
@@ -103,6 +105,7 @@ class Tracker:
             self._T_world_cam = reference.T_world_cam @ se3.inverse(T_before) @ self._T_world_cam
         self._named = named.keyframe
         self._reference = reference
+        self.is_lost |= is_lost
         while len(self._known) > CAPACITY:
             self._known.popitem(last=False)
 
