@@ -187,8 +187,14 @@ def _print_report(report: Mapping[str, Any], out: str | None) -> None:
     table = Table(show_header=False, title="result" if out is None else f"result in {out}")
     for name, value in report.items():
         value = len(value) if name in _COUNTED else value
-        table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
+        table.add_row(name, _cell(value))
     make_console().print(table)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_cell(part)}" for name, part in value.items())
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _linger(url: str) -> None:

@@ -66,9 +66,10 @@ class FusionInputs:
                     and (turned <= ANGLE_TOLERANCE).all()
                     and (self.scales <= factor * other.scales).all()
                     and (other.scales <= factor * self.scales).all()) \
-            and all(map(_near_codes, self.codes, other.codes))
+            and all(map(are_similar, self.codes, other.codes))
 
 
-def _near_codes(a: Tensor, b: Tensor) -> bool:
+def are_similar(a: Tensor, b: Tensor) -> bool:
+    """Whether two codes (K,) differ by the tolerance at most."""
     return a is b or not len(a) \
         or float(torch.max((a - b).abs())) <= CODE_TOLERANCE

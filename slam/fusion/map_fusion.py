@@ -19,7 +19,7 @@ from scenecode.optim.geometry.surface import surface_cosine
 from scenecode.optim.warp import ViewState
 from scenecode.slam.config.fusion import FusionConfig
 from scenecode.slam.fusion.depth_refinement import log_depth_corrections, refined_depth
-from scenecode.slam.fusion.fusion_inputs import FusionInputs
+from scenecode.slam.fusion.fusion_inputs import FusionInputs, are_similar
 from scenecode.slam.fusion.label_fusion import LabelFusion, LabelFusionConfig
 from scenecode.slam.fusion.label_views import LabelView
 from scenecode.slam.fusion.resting_result import RestingResult
@@ -36,6 +36,9 @@ MAX_NEIGHBOURS = 10
 MAX_LABEL_VIEWS = 24
 #: The edge of the cells follows the median depth when it differs by more than this factor.
 VOXEL_SLACK = 1.25
+#: Part of a cell's edge by which points may be off while the map changes, and where that is
+#: measured, as a multiple of the median depth.
+SMALLEST_MOVE, _FAR = 0.25, 1.5
 #: Keyframes whose points are in memory at a time.
 _PLACED_AT_ONCE = 16
 
@@ -81,8 +84,9 @@ class _OwnView:
     #: the objects that it was computed from
     sources: tuple[Any, ...]
     label_view: LabelView
-    #: (h, w), see ``log_depth_corrections``
+    #: (h, w), see ``log_depth_corrections``; exactly, or those of a similar code
     corrections: Tensor
+    exactly: bool
 
 
 @dataclass
@@ -103,6 +107,7 @@ class Fusion:
     def __init__(self, config: FusionConfig):
         self._config = config
         self._graph = KeyframeGraph()
+        self._exactly = False
         #: (4, 4) T_world_cam, by number
         self._poses: dict[int, np.ndarray] = {}
         self._median_depth = 1.0
@@ -121,16 +126,22 @@ class Fusion:
         self._class_count = 0
 
     def update(self, graph: KeyframeGraph) -> None:
-        """Bring all results and the cloud up to date with a map."""
-        self.set_map(graph)
+        """Bring all results and the cloud up to date with a map, exactly: only resting keyframes
+        may differ by the tolerances of ``fusion_inputs``."""
+        self.set_map(graph, exactly=True)
         for number in (*self.never_fused, *self.fuse_again):
             self.fuse(number)
         while self.place():
             pass
 
-    def set_map(self, graph: KeyframeGraph) -> None:
-        """Take over a map, which must not change any more."""
+    def set_map(self, graph: KeyframeGraph, exactly: bool = False) -> None:
+        """Take over a map, which must not change any more.
+
+        Small changes of active keyframes, too, wait until they add up, and so do small moves of
+        points, unless it is to be followed ``exactly``.
+        """
         self._graph = graph
+        self._exactly = exactly
         self._poses = {number: _pose(state) for number, state in graph.states.items()}
         self._median_depth = float(np.median(
             [graph.median_depth(number) for number in graph.keyframes] or [1.0]))
@@ -149,7 +160,7 @@ class Fusion:
         self._changes = _Changes(
             never_fused=[n for n in newest_first if n not in self._fused],
             fuse_again=[n for n in newest_first if n in self._fused
-                        and self._must_be_fused_again(n, n in active)])
+                        and self._must_be_fused_again(n, exactly and n in active)])
         for number, known in self._fused.items():
             self._follow(number, known)
 
@@ -167,9 +178,9 @@ class Fusion:
         """Make the result of a keyframe."""
         graph, neighbours = self._graph, self._neighbours[number]
         keyframe, state = graph.keyframes[number], graph.states[number]
-        before, own = self._fused.get(number), self._own_view(number)
-        labels = fused_labels(own.label_view,
-                              [self._own_view(n).label_view for n in neighbours], self._config)
+        before, own = self._fused.get(number), self._own_view(number, exactly=True)
+        others = [self._own_view(n, self._exactly).label_view for n in neighbours]
+        labels = fused_labels(own.label_view, others, self._config)
         result = resting_result(keyframe, state, own.label_view, labels, own.corrections,
                                 self._config)
         self._class_count = len(labels.probabilities)
@@ -223,11 +234,11 @@ class Fusion:
         return (*numbers, *(self._graph.states[n] for n in numbers),
                 *(self._graph.keyframes[n].scale for n in numbers))
 
-    def _must_be_fused_again(self, number: int, is_active: bool) -> bool:
+    def _must_be_fused_again(self, number: int, exactly: bool) -> bool:
         known, sources = self._fused[number], self._sources(number)
         if _same_objects(known.sources, sources):
             return False
-        if is_active:
+        if exactly:
             return True
         if not known.inputs.is_near(self._inputs(number)):
             return True
@@ -254,9 +265,17 @@ class Fusion:
         known = self._fused.get(number)
         if known is None:
             return False
-        placed = known.placed
-        return placed is None or placed.result is not known.result \
-            or not np.array_equal(placed.T_world_cam, known.view.T_world_cam)
+        placed, T = known.placed, known.view.T_world_cam
+        if placed is None or not placed.result.is_rescaled(known.result):
+            return True
+        if self._exactly or self._voxels is None:
+            return placed.result is not known.result or not np.array_equal(placed.T_world_cam, T)
+        far = _FAR * self._graph.median_depth(number)
+        # the Frobenius norm of the difference of rotations by a small angle is sqrt(2) times it
+        turned = np.linalg.norm(placed.T_world_cam[:3, :3] - T[:3, :3]) / np.sqrt(2)
+        grown = abs(known.result.average_depth / placed.result.average_depth - 1)
+        moved = np.linalg.norm(placed.T_world_cam[:3, 3] - T[:3, 3])
+        return bool(moved + far * (turned + grown) > SMALLEST_MOVE * self._voxels.size)
 
     def _voxel_map(self) -> VoxelMap | None:
         """The map of cells, begun anew when the depth of the keyframes asks for cells of another
@@ -272,26 +291,37 @@ class Fusion:
                 known.placed = None
         return self._voxels
 
-    def _own_view(self, number: int) -> _OwnView:
+    def _own_view(self, number: int, exactly: bool) -> _OwnView:
         keyframe, state = self._graph.keyframes[number], self._graph.states[number]
         sources = (state, keyframe.scale)
         known = self._own_views.get(number)
-        if known is None or not _same_objects(known.sources, sources):
-            corrections = self._corrections(number)
+        if known is None or not _same_objects(known.sources, sources) \
+                or (exactly and not known.exactly):
+            corrections = self._known_corrections(number, exactly)
+            if corrections is None:
+                exactly = True
+                corrections = log_depth_corrections(self._graph, number, self._config.refinement)
             view = keyframe_label_view(keyframe, state, self._config.level, corrections)
-            known = _OwnView(sources=sources, label_view=view, corrections=corrections)
+            known = _OwnView(sources=sources, label_view=view, corrections=corrections,
+                             exactly=exactly)
             self._own_views[number] = known
             while len(self._own_views) > MAX_LABEL_VIEWS:
                 self._own_views.popitem(last=False)
         self._own_views.move_to_end(number)
         return known
 
-    def _corrections(self, number: int) -> Tensor:
+    def _known_corrections(self, number: int, exactly: bool) -> Tensor | None:
+        """The corrections of a keyframe's result, if its code is still the same; or if it is
+        similar, unless it must be ``exactly``."""
         known, code = self._fused.get(number), self._graph.states[number].code_depth
-        if known is not None and number not in self._graph.active \
-                and torch.equal(known.inputs.own_depth_code, code):
-            return known.result.log_depth_corrections.to(code)
-        return log_depth_corrections(self._graph, number, self._config.refinement)
+        if known is None:
+            return None
+        if exactly:
+            usable = number not in self._graph.active \
+                and torch.equal(known.inputs.own_depth_code, code)
+        else:
+            usable = are_similar(known.inputs.own_depth_code, code)
+        return known.result.log_depth_corrections.to(code) if usable else None
 
     def _choose_neighbours(self) -> None:
         graph = self._graph

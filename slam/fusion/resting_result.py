@@ -90,6 +90,10 @@ class RestingResult:
         """The same with depth multiplied by a factor."""
         return replace(self, average_depth=self.average_depth * factor)
 
+    def is_rescaled(self, other: "RestingResult") -> bool:
+        """Whether ``other`` is this result at another scale, or itself."""
+        return self.log_depth is other.log_depth and self.reliable is other.reliable
+
     @property
     def num_bytes(self) -> int:
         """Of the compressed maps; the image is the keyframe's own."""

@@ -35,7 +35,7 @@ FRAMES_PERIOD = 0.5
 #: Shares of the output's time: fusing known keyframes again, and the big files with the scores.
 FUSION_SHARE, FILE_SHARE = 0.5, 0.25
 #: Keyframes whose points are moved in the cloud at a time.
-MOVED_AT_ONCE = 16
+MOVED_AT_ONCE = 4
 
 
 class Output:
@@ -91,14 +91,16 @@ class Output:
     def on_map(self, update: MapUpdate) -> None:
         """Fuse, show and write the new keyframes of a map, and note the others for ``work``."""
         self._update = update
+        self._round_is_due = True
         if self._deferring:
             self._fusion.set_map(update.graph)
             for number in self._fusion.never_fused:
                 self._fusion.fuse(number)
-            self._fusion.place(MOVED_AT_ONCE)
+                self._fusion.place(1)
+                self._show()
+                self._write_new_keyframes()
         else:
             self._fusion.update(update.graph)
-        self._round_is_due = True
         self._show()
         self._write_small_files()
         for requested_at in update.answered:
@@ -221,13 +223,16 @@ class Output:
     def _write_small_files(self) -> None:
         """New keyframes, the poses of all, the report, and the map file."""
         self._sample_memory()
+        self._write_new_keyframes()
         if self._folder is not None:
-            views = tuple(self._views.values())
-            for view in filter(self._folder.is_new, reversed(views)):
-                self._folder.write_keyframe(view)
-            self._folder.write_poses(views)
+            self._folder.write_poses(tuple(self._views.values()))
         self._commit()
         self._report(self._present)
+
+    def _write_new_keyframes(self) -> None:
+        if self._folder is not None:
+            for view in filter(self._folder.is_new, reversed([*self._views.values()])):
+                self._folder.write_keyframe(view)
 
     def _report(self, update: MapUpdate) -> None:
         self.report = make_report(update.recording, update.timings, update.graph,

@@ -211,6 +211,30 @@ def test_another_map_replaces_the_one_before():
     assert_same_cloud(fusion.cloud, fused(other).cloud)
 
 
+def test_small_moves_of_points_wait_until_they_add_up():
+    graph = graph_of(pose(0.1), pose(0.2))
+    fusion, edge = fused(graph), CONFIG.voxel * graph.median_depth(0)
+    before = fusion.cloud
+
+    def move(share):
+        for n in range(2):
+            T = graph.states[n].T_world_cam.clone()
+            T[0, 3] += share * edge
+            graph.states[n] = replace(graph.states[n], T_world_cam=T)
+        fusion.set_map(graph.frozen())
+        assert not fusion.fuse_again
+        while fusion.place():
+            pass
+
+    move(0.2)
+    assert fusion.cloud is before and fusion.keyframe_views()[1].T_world_cam[0, 3] > 0.2
+    move(0.2)
+    assert fusion.cloud is not before
+    move(0.1)
+    fusion.update(graph.frozen())
+    assert_same_cloud(fusion.cloud, fused(graph).cloud)
+
+
 def test_work_in_pieces_comes_to_the_same():
     graph = graph_of(*POSES)
     fusion = Fusion(CONFIG)
