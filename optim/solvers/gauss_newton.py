@@ -26,13 +26,16 @@ class Equations(Protocol):
         """The step (size,) when every diagonal entry of the system is raised by the factor
         ``damping``; None when that matrix is not positive definite."""
 
+    def predicted_fall(self, step: Tensor, damping: float) -> float:
+        """By how much that step lowers the cost where it is quadratic."""
+
 
 class Stop(Enum):
     """Why the optimisation ended."""
 
     CONVERGED = "the cost no longer falls by a relevant amount"
     ITERATIONS = "all iterations were used"
-    NO_DESCENT = "no damping gave a lower cost"
+    NO_DESCENT = "no damping gave, or promises, a relevantly lower cost"
     SINGULAR = "the system has no solution at any damping"
     INTERRUPTED = "interrupted by the caller"
 
@@ -70,12 +73,12 @@ def minimise(state: State, linearise: Callable[[State], Equations],
     """Lower the cost of ``linearise(state)`` by damped Gauss-Newton steps.
 
     A step is accepted only if the cost falls; the damping grows on refusal and on a
-    system without a Cholesky factor, and shrinks on success.  A problem without parameters
-    is solved as it is.
+    system without a Cholesky factor, and shrinks on success.  A step that promises less than the
+    tolerance is not tried.  A problem without parameters is solved as it is.
     """
     equations = linearise(state)
     first = equations.cost
-    damping, accepted = _DAMPING, 0
+    damping, accepted, refused = _DAMPING, 0, False
 
     def solution(stop: Stop) -> Solution[State]:
         return Solution(state=state, stop=stop, cost_before=first, cost=equations.cost,
@@ -87,10 +90,14 @@ def minimise(state: State, linearise: Callable[[State], Equations],
         if should_stop():
             return solution(Stop.INTERRUPTED)
         step = equations.solve_damped(damping)
+        if step is not None and equations.predicted_fall(step, damping) \
+                < config.tolerance * equations.cost:
+            return solution(Stop.NO_DESCENT if refused else Stop.CONVERGED)
         candidate = state if step is None else retract(state, step)
         trial = None if step is None else linearise(candidate)
         # written so that a NaN cost counts as no descent
         if trial is None or not trial.cost < equations.cost:
+            refused = True
             damping = max(damping, _DAMPING) * _DAMPING_INCREASE
             if damping > _DAMPING_MAX:
                 return solution(Stop.SINGULAR if trial is None else Stop.NO_DESCENT)
@@ -99,6 +106,7 @@ def minimise(state: State, linearise: Callable[[State], Equations],
         converged = fall < config.tolerance * equations.cost
         state, equations = candidate, trial
         accepted += 1
+        refused = False
         damping = damping * _DAMPING_DECREASE
         if converged:
             return solution(Stop.CONVERGED)

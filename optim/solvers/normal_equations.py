@@ -82,6 +82,11 @@ class NormalEquations:
             return step
         return torch.cat([step, -(self.e + E @ step) / D])
 
+    def predicted_fall(self, step: Tensor, damping: float) -> float:
+        """By how much the step (size,) of ``solve_damped`` lowers the linearised cost."""
+        diagonal = torch.cat([torch.diagonal(self.H), self.D])
+        return 0.5 * float(step @ (damping * diagonal * step - torch.cat([self.g, self.e])))
+
     def add(self, blocks: list[tuple[slice, Tensor]], residual: Tensor, weight: Tensor,
             cost: float) -> None:
         """Add residuals (M,), weighted (M,), with Jacobian blocks (M, k) at their columns; see

@@ -115,6 +115,11 @@ class SparseEquations:
             return None
         return -torch.from_numpy(factor.solve(self.g.numpy()))
 
+    def predicted_fall(self, step: Tensor, damping: float) -> float:
+        """As ``NormalEquations.predicted_fall``."""
+        diagonal = torch.from_numpy(self.H.diagonal())
+        return 0.5 * float(step @ (damping * diagonal * step - self.g))
+
 
 def optimise(start: Nodes, edges: Edges, config: GaussNewtonConfig) -> Solution[Nodes]:
     """The nodes that fit the edges best."""

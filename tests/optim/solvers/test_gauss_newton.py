@@ -41,6 +41,27 @@ def test_model_predicts_the_cost_change_of_a_small_step():
     assert abs(predicted - actual) < 1e-4 * abs(predicted)
 
 
+@pytest.mark.parametrize("damping", [0.0, 0.5])
+def test_predicted_fall_is_that_of_the_quadratic_model(damping):
+    equations = least_squares(rosenbrock)(torch.tensor([0.3, -0.4], dtype=torch.float64))
+    step = equations.solve_damped(damping)
+    change = float(equations.g @ step + 0.5 * step @ equations.H @ step)
+    assert equations.predicted_fall(step, damping) == pytest.approx(-change, rel=1e-6)
+
+
+def test_steps_that_promise_too_little_are_not_tried():
+    calls = []
+
+    def linearise(x):
+        calls.append(x)
+        return least_squares(rosenbrock)(x)
+
+    start = torch.tensor([-1.2, 1.0], dtype=torch.float64)
+    found = minimise(start, linearise, torch.add, GaussNewtonConfig(tolerance=2.0))
+    assert found.stop is Stop.CONVERGED and len(calls) == 1
+    torch.testing.assert_close(found.state, start)
+
+
 def test_stop_reasons():
     def run(iterations=50, tolerance=1e-8, stop=lambda: False, x=(-1.2, 1.0)):
         return minimise(torch.tensor(x, dtype=torch.float64), least_squares(rosenbrock),
@@ -48,7 +69,8 @@ def test_stop_reasons():
                                                      tolerance=tolerance), stop).stop
 
     assert run(iterations=2) is Stop.ITERATIONS
-    assert run(tolerance=0.9) is Stop.CONVERGED
+    assert run(tolerance=2.0) is Stop.CONVERGED
+    assert run(tolerance=0.9) is Stop.NO_DESCENT
     assert run(stop=lambda: True) is Stop.INTERRUPTED
     assert run(x=(1.0, 1.0)) is Stop.NO_DESCENT
 
