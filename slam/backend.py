@@ -63,7 +63,7 @@ class Backend:
         self._mapper = Mapper(config.mapping, predictor, config.tracking, config.keyframes,
                               config.device, memory=known.memory if known else None,
                               loaded=known.graph if known else None,
-                              localise=known is not None and known.localise)
+                              localise=known is not None and known.localise, timings=timings)
         #: serial number of the last request for a keyframe that was answered; mapping thread
         self._answered = 0
         self._version = 0
@@ -120,8 +120,9 @@ class Backend:
         return result is not None and result.changed_map
 
     def _publish(self) -> None:
-        self.published = publish(self._mapper.graph, self._mapper.reference, self._answered,
-                                 self._config.tracking)
+        with self._timings.part("publication"):
+            self.published = publish(self._mapper.graph, self._mapper.reference, self._answered,
+                                     self._config.tracking)
 
     def _update(self, *answered: float) -> MapUpdate:
         """The map as it is, with the times of the requests that it has the answers to."""

@@ -56,8 +56,12 @@ COMMANDS: dict[str, Command | Group] = {
                           "scenecode.slam.benchmarks.stages"),
     }),
     "bench": Group("measure speed", {
+        "kills": Command("kill runs that keep a map file, and look at the file",
+                         "scenecode.slam.benchmarks.kills"),
         "network": Command("time the network for one keyframe",
                            "scenecode.networks.evaluation.bench"),
+        "system": Command("time tracking, mapping and output, against the size of the map",
+                          "scenecode.slam.benchmarks.system_speed"),
         "soak": Command("hours of camera: memory, keyframes and lag over time",
                         "scenecode.slam.benchmarks.soak.command"),
     }),

@@ -64,7 +64,7 @@ class MappingConfig:
         0.5, "how far a new keyframe's depth is rescaled from the network's scale (0) to that of "
         "the keyframes that it is linked to (1)", unit="0-1")
     reuse_keyframes: bool = setting(
-        False, "whether known keyframes that show the place are tracked against again, and "
+        True, "whether known keyframes that show the place are tracked against again, and "
         "redundant ones culled, instead of making new ones at every visit")
     marginal_priors: bool = setting(
         True, "whether keyframes that leave the window leave a marginal prior on the others; "

@@ -38,8 +38,11 @@ from scenecode.slam.places.confirmation import PlaceMatch
 from scenecode.slam.places.known_places import KnownPlaces
 from scenecode.slam.places.unplaced_part import UnplacedPart
 from scenecode.slam.records.frame import PYRAMID_LEVELS, Frame
+from scenecode.slam.tracking.timings import Timings
 from scenecode.slam.tracking.tracker import TrackedFrame
 
+#: Resting keyframes that hold one that is optimised again.
+_ANCHORS = 4
 #: Keyframes after a closed loop without a search.
 _PAUSE = 2
 #: Difference between a pose that was measured against a known keyframe and that of the map, beyond
@@ -54,10 +57,11 @@ class Mapper:
                  tracking: TrackingConfig = TrackingConfig(),
                  keyframes: KeyframeConfig = KeyframeConfig(), device: str = "cpu",
                  memory: WorkingMemory | None = None, loaded: KeyframeGraph | None = None,
-                 localise: bool = False):
+                 localise: bool = False, timings: Timings | None = None):
         """``loaded`` is a map to continue, whose keyframes use ``memory``; to ``localise`` is to
         leave it as it is."""
         self._config = config
+        self._timings = Timings() if timings is None else timings
         self._memory = WorkingMemory(predictor, device) if memory is None else memory
         self._tracking, self._keyframes = tracking, keyframes
         self._loaded = KeyframeGraph() if loaded is None else _at_rest(loaded)
@@ -97,8 +101,9 @@ class Mapper:
                                                tracked.key_scale)
         similar: list[int] = []
         if self._config.reuse_keyframes or self._localise:
-            known = self._places.find(graph, frame, T_world_cam,
-                                      exclude={against, *graph.outside(graph.part(against))})
+            with self._timings.part("search of places"):
+                known = self._places.find(graph, frame, T_world_cam,
+                                          exclude={against, *graph.outside(graph.part(against))})
             if self._localise:
                 self.reference = against if known is None else known.keyframe
                 return KeyframeAnswer(keyframe=self.reference, is_new=False)
@@ -150,7 +155,7 @@ class Mapper:
             graph.active.remove(number)
             graph.active.append(number)
         elif not graph.is_absorbed_by_prior(number):
-            graph.activate(number, config.links)
+            graph.activate(number, _ANCHORS)
             self._rest_oldest()
             gained = True
         if number in self._recent:
@@ -171,7 +176,8 @@ class Mapper:
         rescaled towards theirs.  Keyframes that look ``similar`` are searched for loops first.
         """
         config, graph = self._config, self.graph
-        keyframe = make_keyframe(frame, T_world_cam, self._memory)
+        with self._timings.part("network and features"):
+            keyframe = make_keyframe(frame, T_world_cam, self._memory)
         self._marginalise_old()
         before = list(graph.active)
         number = graph.add(keyframe, keyframe.initial_state())
@@ -190,7 +196,8 @@ class Mapper:
                                                 config.link_overlap)
             graph.keyframes[number] = keyframe.rescaled(config.scale_share * log_scale)
         if config.landmarks.per_keyframe:
-            match_keyframe(graph, number, before, config.landmarks)
+            with self._timings.part("matching"):
+                match_keyframe(graph, number, before, config.landmarks)
         self._rest_oldest()
         if not is_first:
             self._schedule_stages()
@@ -221,9 +228,11 @@ class Mapper:
         cull those of them that are redundant."""
         while self._leaving:
             leaving = self._leaving.pop(0)
-            if self._config.leaves_priors:
-                marginalise(self.graph, leaving, self._config)
-            self._cull_if_redundant(leaving.keyframe)
+            with self._timings.part("marginalisation"):
+                if self._config.leaves_priors:
+                    marginalise(self.graph, leaving, self._config)
+            with self._timings.part("culling"):
+                self._cull_if_redundant(leaving.keyframe)
 
     def _cull_if_redundant(self, number: int) -> bool:
         """Cull a resting keyframe when others show all that it shows, one of them from so near
@@ -232,9 +241,9 @@ class Mapper:
         if not self._config.reuse_keyframes or number in {*graph.origins, self.reference} \
                 or number in graph.active:
             return False
-        like = self._places.similar_views(graph, graph.states[number].T_world_cam,
-                                          graph.keyframes[number].camera,
-                                          {number, *graph.outside(graph.part(number))})
+        keyframe, T_world_cam = graph.keyframes[number], graph.states[number].T_world_cam
+        others = {number, *graph.outside(graph.part(number))}
+        like = self._places.similar_views(graph, T_world_cam, keyframe.camera, others)
         if not like or not is_confirmed(graph, number, like):
             return False
         graph.cull(number, heir=like[0])
@@ -283,7 +292,9 @@ class Mapper:
         work = self._pending[0]
         if isinstance(work, OptimiseStage):
             self._pending.pop(0)
-            return StageOptimised(work.stage, self.optimise(work.stage, should_stop))
+            stage = work.stage
+            with self._timings.part(f"stage {stage.stage}, level {stage.level}"):
+                return StageOptimised(stage, self.optimise(stage, should_stop))
         loops = len(self.graph.loops)
         if next(work.pieces, work) is work:
             self._pending.pop(0)

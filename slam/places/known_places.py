@@ -17,6 +17,8 @@ from scenecode.slam.records.frame import Frame
 #: Share of the limits at which tracking wants a new keyframe that a known one may use up to be
 #: tracked against: tracking would soon want another otherwise.
 _HYSTERESIS = 0.6
+#: The same for the share of pixels that are no inliers: errors of depth use most of it up at once.
+_INLIER_HYSTERESIS = 0.9
 #: Candidates that are tried: those found by pose, those found by features beside them, and those
 #: found by features when no pose is known.
 _BY_POSE, _BY_FEATURES_TOO, _BY_FEATURES_ONLY = 3, 1, 4
@@ -47,7 +49,7 @@ class KnownPlaces:
         self._to_go_on = MatchLimits(
             max_translation=_HYSTERESIS * keyframes.max_translation,
             min_overlap=1 - _HYSTERESIS * (1 - keyframes.min_overlap),
-            min_inlier_ratio=1 - _HYSTERESIS * (1 - keyframes.min_inlier_ratio),
+            min_inlier_ratio=1 - _INLIER_HYSTERESIS * (1 - keyframes.min_inlier_ratio),
             min_ncc=_MIN_NCC, min_inliers=_MIN_INLIERS)
         self._anywhere = MatchLimits(
             max_translation=_MAX_TRANSLATION, min_overlap=_MIN_OVERLAP,
@@ -66,6 +68,11 @@ class KnownPlaces:
         query = ImageQuery.of_frame(frame)
         if T_world_cam is None:
             return self.search(graph, query, exclude)
+        return self.find_near(graph, query, T_world_cam, exclude)
+
+    def find_near(self, graph: KeyframeGraph, query: ImageQuery, T_world_cam: Tensor,
+                  exclude: Collection[int] = ()) -> PlaceMatch | None:
+        """As ``find`` for an image that was taken at a pose (4, 4)."""
         self._update(graph)
         for number, T_query_key in self._candidates(query, T_world_cam, exclude):
             match = confirm(graph, number, query, T_query_key, self._to_go_on, self._tracking)

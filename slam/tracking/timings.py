@@ -1,5 +1,8 @@
 """How long each part of a run took, in memory that does not grow with the run."""
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import ceil, floor, log
 
@@ -77,5 +80,18 @@ class Timings:
     lag: LatencyStatistics = field(default_factory=LatencyStatistics)        # mapping thread
     #: from the request for a keyframe until it is shown and on disk
     output_lag: LatencyStatistics = field(default_factory=LatencyStatistics)  # output thread
+    #: of the parts of mapping's work, by name                                mapping thread
+    parts: dict[str, LatencyStatistics] = field(default_factory=dict)
     #: peak of the process that tracks, 0 when there is none; tracking thread
     tracking_memory_mb: float = 0.0
+
+    def reset(self) -> None:
+        """Forget what was counted; nothing may be counting meanwhile."""
+        self.__init__()  # type: ignore[misc]  # mypy fears for subclasses, of which there are none
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Count the duration of what is done inside as that of a part of mapping's work."""
+        started = time.perf_counter()
+        yield
+        self.parts.setdefault(name, LatencyStatistics()).add(time.perf_counter() - started)
