@@ -62,7 +62,8 @@ class MappingConfig:
         0.3, "share of pixels that must be in view for such a link", unit="0-1")
     scale_share: float = setting(
         0.5, "how far a new keyframe's depth is rescaled from the network's scale (0) to that of "
-        "the keyframes that it is linked to (1)", unit="0-1")
+        "the keyframes that it is linked to (1); all of the way where one of these was mapped "
+        "long before", unit="0-1")
     reuse_keyframes: bool = setting(
         True, "whether known keyframes that show the place are tracked against again, and "
         "redundant ones culled, instead of making new ones at every visit")

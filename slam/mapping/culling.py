@@ -30,9 +30,9 @@ def is_confirmed(graph: KeyframeGraph, number: int, others: list[int]) -> bool:
 def _confirmed_by(graph: KeyframeGraph, number: int, other: int) -> Tensor:
     """(P,) bool: the coarse points of a keyframe that another one sees at the same depth."""
     x = se3.act(graph.relative(number, other), graph.geometry(number).grid)
-    camera = graph.keyframes[other].camera.resized(GRID_WIDTH, GRID_HEIGHT)
+    camera = graph.keyframes[other].camera
     pixels, _ = camera.project(x)
-    column = pixels[:, 0].round().long().clamp(0, GRID_WIDTH - 1)
-    row = pixels[:, 1].round().long().clamp(0, GRID_HEIGHT - 1)
+    column = ((pixels[:, 0] + 0.5) * GRID_WIDTH / camera.width).long().clamp(0, GRID_WIDTH - 1)
+    row = ((pixels[:, 1] + 0.5) * GRID_HEIGHT / camera.height).long().clamp(0, GRID_HEIGHT - 1)
     depth = graph.geometry(other).grid[row * GRID_WIDTH + column, 2]
     return in_view(x, pixels, camera) & ((depth - x[:, 2]).abs() < _DEPTH_TOLERANCE * x[:, 2])

@@ -194,7 +194,10 @@ class Mapper:
             graph.link(number, against)
             log_scale = log_scale_to_neighbours(graph, number, config.geometric_level,
                                                 config.link_overlap)
-            graph.keyframes[number] = keyframe.rescaled(config.scale_share * log_scale)
+            # the scale of a place that was mapped long ago is the better one
+            is_known = min(graph.neighbours(number)) < number - config.window
+            share = 1.0 if is_known and config.reuse_keyframes else config.scale_share
+            graph.keyframes[number] = keyframe.rescaled(share * log_scale)
         if config.landmarks.per_keyframe:
             with self._timings.part("matching"):
                 match_keyframe(graph, number, before, config.landmarks)

@@ -1,0 +1,128 @@
+"""A map that is continued on another day, and one that a camera only looks itself up in."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from support.exact import ExactPredictor
+from support.walks import Playback, small_config, walk
+
+from scenecode.core.errors import ResultError
+from scenecode.slam.evaluation.evaluate import evaluate_trajectory
+from scenecode.slam.mapfile.storage.reading import load
+from scenecode.slam.output.sink import NoOutput
+from scenecode.slam.system import System
+
+
+@pytest.fixture(scope="module")
+def frames():
+    return walk(7, 90, 128, 96)
+
+
+@pytest.fixture(scope="module")
+def predictor(frames):
+    return ExactPredictor(frames, depth_error=0.01)
+
+
+def renumbered(frames):
+    """As another recording, that begins at frame 0 and time 0."""
+    return [replace(frame, index=n, timestamp=n / 30) for n, frame in enumerate(frames)]
+
+
+def run(frames, predictor, path, threaded=False, **options):
+    system = System(small_config(), predictor, map_file=path, threaded=threaded, **options)
+    system.run(Playback(renumbered(frames)))
+    return system
+
+
+@pytest.fixture(scope="module")
+def first_day(frames, predictor, tmp_path_factory):
+    path = tmp_path_factory.mktemp("maps") / "room.map"
+    system = run(frames[:60], predictor, path)
+    return path, system
+
+
+@pytest.fixture
+def path(first_day, tmp_path):
+    """A copy that a test may change."""
+    copy = tmp_path / "room.map"
+    copy.write_bytes(first_day[0].read_bytes())
+    return copy
+
+
+def true_pose(frame):
+    return frame.truth.T_world_cam.numpy()
+
+
+def test_map_is_continued_in_one_world_frame(first_day, path, frames, predictor):
+    before = load(path)
+    second = run(frames[40:], predictor, path)
+    assert second.recording.relocalised_at is not None and second.recording.relocalised_at < 10
+    stored = load(path)
+    assert stored.keyframes.keys() >= before.keyframes.keys() - stored.redirects.keys()
+    assert len(stored.sessions) == 2 and len(stored.components) == 1
+    # all poses of both days against the truth, in the world frame of the first
+    origin = np.linalg.inv(true_pose(frames[0]))
+    final = second.recording.final(second.graph)
+    index = np.round(final.timestamps * 30).astype(int)
+    true = np.stack([origin @ true_pose(frames[40 + i]) for i in index])
+    assert np.linalg.norm(final.positions - true[:, :3, 3], axis=1).max() < 0.1
+
+
+def test_results_name_the_frames_of_the_present_run(first_day, path, frames, predictor, tmp_path):
+    """Earlier ones are numbered and stamped before them."""
+    second = run(frames[40:], predictor, path, out=tmp_path / "out")
+    indices = [view.frame_index for view in second.snapshot.keyframes]
+    stamps = [view.timestamp for view in second.snapshot.keyframes]
+    assert min(indices) < 0 <= max(indices) and len(set(indices)) == len(indices)
+    assert all((index < 0) == (stamp < 0) for index, stamp in zip(indices, stamps))
+    folders = {p.name for p in (tmp_path / "out" / "keyframes").iterdir()}
+    assert len(folders) == len(indices)
+
+
+def test_localising_answers_where_the_camera_is_and_changes_nothing(first_day, path, frames,
+                                                                   predictor):
+    content, keyframes = path.read_bytes(), len(load(path).keyframes)
+    found = run(frames[59:0:-1], predictor, path, localise=True)
+    assert path.read_bytes() == content and not list(path.parent.glob("room.map-*"))
+    assert len(found.graph) == keyframes
+    tracked = found.recording.tracked
+    assert (~tracked["lost"]).sum() >= 0.9 * 59
+    scores = evaluate_trajectory(found.recording.true_trajectory(),
+                                 found.recording.final(found.graph))
+    assert scores["ate_m"] < 0.03
+
+
+def test_camera_that_is_elsewhere_is_not_found(path, predictor):
+    elsewhere = walk(3, 40, 128, 96)
+    both = ExactPredictor([*predictor._frames, *elsewhere], depth_error=0.01)
+    system = System(small_config(), predictor=both, map_file=path, localise=True,
+                    output=NoOutput(both.classes))
+    system.run(Playback(renumbered(elsewhere)))
+    assert system.recording.relocalised_at is None
+    assert not len(system.recording.tracked) and len(system.recording.unusable) == 40
+
+
+def test_map_of_another_network_is_refused_and_stays(first_day, path, frames):
+    class Other(ExactPredictor):
+        pass
+
+    content = path.read_bytes()
+    with pytest.raises(ResultError, match="network"):
+        run(frames[:3], Other(frames), path)
+    with pytest.raises(ResultError, match="network"):
+        run(frames[:3], Other(frames), path, localise=True)
+    assert path.read_bytes() == content
+
+
+def test_localising_needs_a_map(frames, predictor, tmp_path):
+    with pytest.raises(ResultError, match="no such map file"):
+        run(frames[:3], predictor, tmp_path / "none.map", localise=True)
+
+
+def test_second_writer_is_refused(path, frames, predictor):
+    first = System(small_config(), predictor, map_file=path)
+    with pytest.raises(ResultError, match="another run"):
+        System(small_config(), predictor, map_file=path)
+    first.close()
+    System(small_config(), predictor, map_file=path).close()
