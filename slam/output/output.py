@@ -25,7 +25,7 @@ from scenecode.slam.records.frame import Frame
 from scenecode.slam.records.snapshot import KeyframeView, Snapshot
 from scenecode.slam.records.trajectory import Trajectory
 from scenecode.slam.runtime.mailbox import Mailbox
-from scenecode.slam.runtime.memory import resident_mb
+from scenecode.slam.runtime.memory import release_free_memory, resident_mb
 from scenecode.slam.tracking.tracker import TrackedFrame
 
 #: Seconds between two live views.
@@ -34,6 +34,8 @@ LIVE_PERIOD = 0.2
 FRAMES_PERIOD = 0.5
 #: Shares of the output's time: fusing known keyframes again, and the big files with the scores.
 FUSION_SHARE, FILE_SHARE = 0.5, 0.25
+#: Seconds between two times that freed memory is given back.
+RELEASE_PERIOD = 5.0
 #: Keyframes whose points are moved in the cloud at a time.
 MOVED_AT_ONCE = 4
 
@@ -68,6 +70,8 @@ class Output:
         #: final poses of all frames, when they were computed last
         self._trajectory = Trajectory()
         self._resident_mb = 0.0
+        #: ``time.monotonic()`` of the next time that freed memory is given back
+        self._release_at = 0.0
         #: ``time.monotonic()`` of the last commit to the map file
         self._committed_at = 0.0
         #: contents of report.json
@@ -241,6 +245,9 @@ class Output:
             self._folder.write_report(self.report)
 
     def _sample_memory(self) -> None:
+        if time.monotonic() >= self._release_at:
+            self._release_at = time.monotonic() + RELEASE_PERIOD
+            release_free_memory()
         self._resident_mb = max(self._resident_mb, resident_mb())
 
     # --- the thread that tracks ------------------------------------------------------
