@@ -187,10 +187,13 @@ class Mapper:
             self._unplaced.add(number)
             graph.part_of[number] = self._part
         is_first = not before and tracked_against is None
+        # the most similar one at the end
+        earlier = before
         if not is_first:
             against = before[-1] if tracked_against is None else tracked_against
-            for earlier in before[-config.links:]:
-                self._link_if_overlapping(number, earlier)
+            earlier = [*(n for n in before if n != against), against]
+            for predecessor in before[-config.links:]:
+                self._link_if_overlapping(number, predecessor)
             graph.link(number, against)
             log_scale = log_scale_to_neighbours(graph, number, config.geometric_level,
                                                 config.link_overlap)
@@ -200,7 +203,7 @@ class Mapper:
             graph.keyframes[number] = keyframe.rescaled(share * log_scale)
         if config.landmarks.per_keyframe:
             with self._timings.part("matching"):
-                match_keyframe(graph, number, before, config.landmarks)
+                match_keyframe(graph, number, earlier, config.landmarks)
         self._rest_oldest()
         if not is_first:
             self._schedule_stages()
@@ -271,7 +274,7 @@ class Mapper:
         config, graph = self._config, self.graph
         paused = bool(graph.loops) and number <= graph.loops[-1].newer + _PAUSE
         if not config.loops.enabled or not config.landmarks.per_keyframe or paused \
-                or len(self._recent) < config.loops.min_age:
+                or len(graph) <= config.loops.min_age:
             return
         near = {*self._recent, *graph.neighbours(number), *graph.outside(graph.part(number))}
         found = self._places.look_alikes(graph, graph.keyframes[number].features,
