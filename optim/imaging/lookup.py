@@ -68,6 +68,8 @@ def _neighbours(maps: Tensor, index: Tensor) -> list[Tensor]:
     """The values (P, N, C) at the four pixels around each, row by row."""
     C = maps.shape[-1]
     cells, corners = index.view(-1), _corners(maps)
+    if not C:
+        return [maps.new_zeros(*index.shape, 0) for _ in corners]
     if C <= _FEW_CHANNELS:  # copying single numbers is much faster than copying short rows
         flat, cells = maps.reshape(-1), cells * C
         return [torch.stack([flat[corner * C + c:].index_select(0, cells).view(index.shape)

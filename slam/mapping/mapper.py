@@ -317,8 +317,6 @@ class Mapper:
         if self._unplaced is None or self._unplaced.numbers:
             return False
         self._unplaced = None
-        self.graph.part_of = {n: part for n, part in self.graph.part_of.items()
-                              if part != self._part}
         return True
 
     def optimise(self, stage: StageConfig,

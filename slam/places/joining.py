@@ -220,3 +220,4 @@ def _move(graph: KeyframeGraph, part: set[int], similarity: Similarity) -> None:
         poses.append(torch.from_numpy(similarity.moved(T.numpy())) if moves else T)
         log_scales.append(similarity.log_scale if moves else 0.0)
     graph.correct(torch.stack(poses), torch.tensor(log_scales, dtype=torch.float64))
+    graph.part_of = {n: one for n, one in graph.part_of.items() if n not in part}
