@@ -144,7 +144,7 @@ class LabelMaps:
 
     def logits(self, codes: Tensor) -> Tensor:
         """(V, H, W, C) at semantic codes (V, Ks)."""
-        J = self.logits_J_code.view(len(codes), -1, codes.shape[1])
+        J = self.logits_J_code.view(len(codes), self.logits_zero[0].numel(), codes.shape[1])
         return self.logits_zero + by_codes(J, codes).view_as(self.logits_zero)
 
 

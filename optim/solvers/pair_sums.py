@@ -160,6 +160,7 @@ def _sum_of_rows(planes: Tensor, pixels: int) -> Tensor:
 def _sum_by_pixel(J: Tensor, factor: Tensor) -> Tensor:
     """(P, N, k): rows of J (P, N * R, k) times factors (P, N, R), summed over R."""
     P, N, R = factor.shape
+    k = J.shape[-1]
     if R == 1:
         return J * factor
-    return (factor.reshape(P * N, 1, R) @ J.reshape(P * N, R, -1)).view(P, N, -1)
+    return (factor.reshape(P * N, 1, R) @ J.reshape(P * N, R, k)).view(P, N, k)
