@@ -45,9 +45,9 @@ EXAMPLES = f"""examples:
 
 Sessions take turns through the sources: each is a System of its own that walks to and fro through
 one of them, as fast as frames are tracked, with covered cameras, images of the next source in
-random order, and jumps. What mapping cannot follow is dropped, as with a camera. DIR gets the
-result folder of each source, {SAMPLES} with memory, keyframes and lag over time, {SUMMARY} and
-{PLOT}."""
+random order, and jumps, and continues the map file that the session before left of this source.
+What mapping cannot follow is dropped, as with a camera. DIR gets the map file and the result
+folder of each source, {SAMPLES} with memory, keyframes and lag over time, {SUMMARY} and {PLOT}."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -129,6 +129,7 @@ class Soak:
         self._places, self._out, self._seed = places, out, seed
         self._started = time.monotonic()
         self._system: System | None = None
+        self._map_file: Path | None = None
         self.frames = 0
         self.sessions: list[Session] = []
         self.samples: list[Sample] = []
@@ -157,10 +158,12 @@ class Soak:
             self.frames = before + session.frames
             advance(session.place, self.frames)
 
+        stem = file_stem(session.place)
+        self._map_file = self._out / f"{stem}.map"
         with closing(source):
             system = self._system = System(
                 self._config, self._predictor, threaded=True, on_frame=on_frame,
-                out=self._out / file_stem(session.place))
+                out=self._out / stem, map_file=self._map_file, session=session.place)
             try:
                 system.run(source, realtime=False)
             finally:
@@ -175,7 +178,7 @@ class Soak:
         """Note the present moment."""
         if self._system is not None:
             self.samples.append(sample(self._started, self.frames, len(self.sessions),
-                                       self._system.report, None))
+                                       self._system.report, self._map_file))
 
     def summary(self) -> dict[str, Any]:
         """What came of it, as ``soak.json`` has it; memory in MB, shares of frames by what they
