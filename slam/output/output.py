@@ -15,6 +15,7 @@ from scenecode.slam.config.fusion import FusionConfig
 from scenecode.slam.evaluation.report import Report, make_report
 from scenecode.slam.evaluation.truth_scorer import TruthScorer
 from scenecode.slam.fusion.map_fusion import Fusion
+from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.mapping.map_update import MapUpdate
 from scenecode.slam.output.live_view import live_view
 from scenecode.slam.output.overview import overview
@@ -36,6 +37,8 @@ FRAMES_PERIOD = 0.5
 FUSION_SHARE, FILE_SHARE = 0.5, 0.25
 #: Seconds between two times that freed memory is given back.
 RELEASE_PERIOD = 5.0
+#: Seconds between two snapshots while there is more to be fused.
+SHOW_PERIOD = 1.0
 #: Keyframes whose points are moved in the cloud at a time.
 MOVED_AT_ONCE = 4
 
@@ -65,8 +68,9 @@ class Output:
         #: the round of file work in progress, and whether anything changed since it began
         self._round: Iterator[None] | None = None
         self._round_is_due = False
-        #: whether results changed since the last snapshot
+        #: whether results changed since the last snapshot, and ``time.monotonic()`` of that
         self._unshown = False
+        self._shown_at = 0.0
         #: final poses of all frames, when they were computed last
         self._trajectory = Trajectory()
         self._resident_mb = 0.0
@@ -97,15 +101,10 @@ class Output:
         self._update = update
         self._round_is_due = True
         if self._deferring:
-            self._fusion.set_map(update.graph)
-            for number in self._fusion.never_fused:
-                self._fusion.fuse(number)
-                self._fusion.place(1)
-                self._show()
-                self._write_new_keyframes()
+            self._show_new_keyframes(update.graph)
         else:
             self._fusion.update(update.graph)
-        self._show()
+            self._show()
         self._write_small_files()
         for requested_at in update.answered:
             update.timings.output_lag.add(time.monotonic() - requested_at)
@@ -133,19 +132,33 @@ class Output:
         if self._folder is not None and self._snapshot.keyframes:
             self._folder.write_overview(overview(self._snapshot))
 
+    def _show_new_keyframes(self, graph: KeyframeGraph) -> None:
+        self._fusion.set_map(graph)
+        # the resting keyframes of a map that is continued can wait
+        active = set(graph.active)
+        new = [number for number in self._fusion.never_fused if number in active]
+        for number in new:
+            self._fusion.fuse(number)
+            self._fusion.place(1)
+            self._show()
+            self._write_new_keyframes()
+        if not new:
+            self._show()
+
     def _work_on_map(self) -> float | None:
-        """Fuse one keyframe again or move the points of some; ``None`` when all is up to date."""
+        """Fuse one keyframe or move the points of some; ``None`` when all is up to date."""
         if self._update is None:
             return None
         if self._fusion_budget.wait:
             return self._fusion_budget.wait
         with self._fusion_budget.spending():
-            for number in self._fusion.fuse_again[:1]:
+            for number in [*self._fusion.fuse_again, *self._fusion.never_fused][:1]:
                 self._fusion.fuse(number)
                 self._unshown = True
-            more = self._fusion.place(MOVED_AT_ONCE) or bool(self._fusion.fuse_again)
+            more = self._fusion.place(MOVED_AT_ONCE) \
+                or bool(self._fusion.fuse_again or self._fusion.never_fused)
             changed = self._unshown or self._fusion.cloud is not self._snapshot.cloud
-            if changed and not more:
+            if changed and (not more or time.monotonic() > self._shown_at + SHOW_PERIOD):
                 self._show()
                 self._round_is_due = True
         return self._fusion_budget.wait if more else None
@@ -208,7 +221,7 @@ class Output:
     def _show(self) -> None:
         """Make a snapshot of the map as it is fused, and hand it out; the trajectory in it may be
         of a little earlier."""
-        self._unshown = False
+        self._unshown, self._shown_at = False, time.monotonic()
         if not self._file_budget.wait:
             with self._file_budget.spending():
                 self._trajectory = self._present.recording.final(self._present.graph)

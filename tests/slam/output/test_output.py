@@ -311,3 +311,16 @@ def test_views_are_not_tied_to_the_running_system(updates, small_walk):
     output.on_map(update)
     assert np.array_equal(view.depth, before)
     assert not np.array_equal(output.snapshot.keyframes[0].depth, before)
+
+
+def test_the_resting_keyframes_of_a_continued_map_wait_for_the_new_one(updates, clock):
+    update = updates[0][-1]
+    graph = update.graph.frozen()
+    graph.active[:] = [graph.newest]
+    output = make_output(deferring=True)
+    output.on_map(replace(update, graph=graph))
+    newest = graph.keyframes[graph.newest].frame_index
+    assert [view.frame_index for view in output.snapshot.keyframes] == [newest]
+    while output.work() is not None:
+        pass
+    assert len(output.snapshot.keyframes) == len(graph) > 1
