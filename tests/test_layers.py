@@ -35,7 +35,7 @@ FLOORS = (
     ("slam.map", "slam.sources.base"),
     ("slam.bundle", "slam.tracking", "slam.sources.cameras", "slam.sources.datasets"),
     ("slam.sources", "slam.loops", "slam.fusion"),
-    ("slam.places",),
+    ("slam.places", "slam.corrections"),
     ("slam.calibration", "slam.mapping", "slam.evaluation"),
     ("slam.output.formats", "slam.mapfile"),
     ("slam.output",),

@@ -27,3 +27,7 @@ class PredictionError(ScenecodeError):
 
 class ResultError(ScenecodeError):
     """A result folder, a map or a trajectory that cannot be read or written."""
+
+
+class CorrectionError(ScenecodeError):
+    """A correction of labels that cannot be made, undone or found."""
