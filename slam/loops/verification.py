@@ -51,11 +51,14 @@ def verify(graph: KeyframeGraph, older: int, newer: int,
     if T_newer_older is None or _pose_from_features(graph, newer, older) is None:
         return None
     yield
-    # where the map has hardly drifted, its own relative pose is the better prediction
+    if not {older, newer} <= graph.keyframes.keys():
+        return None
+    # where the map has hardly drifted, its own relative pose is the better prediction; both are
+    # made of one state of the map, which may change at every yield
     by_map = LoopCandidate(graph, older, newer, graph.relative(older, newer), config)
+    by_features = LoopCandidate(graph, older, newer, T_newer_older, config)
     by_map.track_landmarks()
     yield
-    by_features = LoopCandidate(graph, older, newer, T_newer_older, config)
     by_features.track_landmarks()
     yield
     if max(by_map.num_landmarks, by_features.num_landmarks) < min_landmarks:

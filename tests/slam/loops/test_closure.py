@@ -123,6 +123,27 @@ def test_measured_pose_and_scale_of_a_loop_are_right(drifted):
     assert not graph.loops and (1, last) not in graph.links
 
 
+def test_map_may_change_while_a_loop_is_verified(drifted):
+    """Between the pieces of work, mapping removes and adds observations and culls keyframes."""
+    graph, older, last = copy_of(drifted), 4, len(drifted) - 1
+    hosts = sorted(a for a, b in graph.observations if b == older and a < older)
+    work, pieces = verify(graph, older, last, CONFIG), 0
+    assert hosts
+    with pytest.raises(StopIteration) as end:
+        while True:
+            next(work)
+            pieces += 1
+            if hosts:
+                graph.cull(hosts.pop(), older)
+    assert pieces > 5
+    assert end.value.value is not None
+    # its older keyframe itself is gone
+    work = verify(graph, 5, last, CONFIG)
+    next(work)
+    graph.cull(5, 6)
+    assert exhaust(work)[1] is None
+
+
 @pytest.mark.slow
 def test_same_textures_in_another_arrangement_are_not_verified(there_and_back):
     """The image of the first keyframe, its tiles in another order."""
