@@ -7,9 +7,10 @@ from scenecode.networks.prediction import Predictor
 from scenecode.slam.config.slam_config import SlamConfig
 from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.map.working_memory import WorkingMemory
+from scenecode.slam.mapfile import recoding
 from scenecode.slam.mapfile.fingerprint import map_meta
 from scenecode.slam.mapfile.map_file import LoadedMap, MapFile, load_map, open_or_create
-from scenecode.slam.mapfile.storage.reading import require_same_network
+from scenecode.slam.mapfile.storage.reading import load, require_same_network
 
 #: Seconds between the last frame of earlier runs and time 0.
 _PAUSE = 1.0
@@ -37,13 +38,16 @@ class OpenedMap:
 
 
 def open_map(path: str | Path, config: SlamConfig, predictor: Predictor, fingerprint: str,
-             session: str, localise: bool) -> OpenedMap:
-    """Open a map file to continue it with a ``session`` of that name, or to ``localise`` in it.
+             session: str, localise: bool, recode: bool = False) -> OpenedMap:
+    """Open a map file to continue it with a ``session`` of that name, or to ``localise`` in it;
+    to ``recode`` is to compute the codes of another network's map anew.
 
-    Raises as ``open_or_create``, or ``load_map`` when localising.
+    Raises as ``open_or_create``, ``load_map`` when localising, and ``recoding.recode``.
     """
     memory = WorkingMemory(predictor, config.device)
     meta = map_meta(config, predictor, fingerprint)
+    if recode and Path(path).exists() and load(path).meta.fingerprint != fingerprint:
+        recoding.recode(path, meta, memory, config.device)
     if localise:
         loaded: LoadedMap | None = load_map(path, memory, config.device)
         assert loaded is not None

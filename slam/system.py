@@ -62,7 +62,7 @@ class System:
                  on_frame: Callable[[Frame, TrackedFrame], None] | None = None,
                  threaded: bool = False, mailbox: Mailbox[Snapshot] | None = None,
                  output: OutputSink | None = None, map_file: str | Path | None = None,
-                 localise: bool = False, session: str = "frames"):
+                 localise: bool = False, recode: bool = False, session: str = "frames"):
         """Loads the network; nothing runs yet.
 
         * ``config``: settings; ``predictor``: the network, by default the one it names.
@@ -78,7 +78,7 @@ class System:
         * ``map_file``: the map is kept in this file and, if it exists, continued: the camera is
           searched in it, and a map begun beside it, to be joined with it, where that takes long.
           ``session`` names this run in it.  To ``localise`` is to track only and leave the file as
-          it is.
+          it is; to ``recode`` is to compute the codes of another network's map anew first.
 
         Raises ``ConfigError`` when the network takes images of another size than ``config``
         states, ``ResultError`` for an ``out`` or a ``map_file`` that cannot be used.
@@ -93,7 +93,7 @@ class System:
         self.stop = threading.Event()
         self._resources = ExitStack()
         self._map = OpenedMap(known=None, writer=None) if map_file is None else \
-            self._open_map(map_file, predictor is not None, session, localise)
+            self._open_map(map_file, predictor is not None, session, localise, recode)
         self._threaded = threaded
         self.output = output if output is not None else \
             self._make_output(out, on_map, mailbox)
@@ -245,12 +245,13 @@ class System:
                       on_snapshot=on_map, deferring=self._threaded, map_writer=self._map.writer)
 
     def _open_map(self, path: str | Path, is_own: bool, session: str,
-                  localise: bool) -> OpenedMap:
+                  localise: bool, recode: bool) -> OpenedMap:
         """``is_own``: whether the predictor was given, so that it has no weights file of ours."""
         name = None if self.config.model == "default" else self.config.model
         fingerprint = predictor_fingerprint(self.predictor) if is_own \
             else weights_fingerprint(name)
-        opened = open_map(path, self.config, self.predictor, fingerprint, session, localise)
+        opened = open_map(path, self.config, self.predictor, fingerprint, session, localise,
+                          recode)
         if opened.writer is not None:
             self._resources.callback(opened.writer.close)
         return opened

@@ -34,6 +34,7 @@ RUN_EXAMPLES = """examples:
   scenecode run video.mp4 --intrinsics 525,525,320,240 --out result
   scenecode run 0 --view --map home.map                   keep the map; the next day, continue it
   scenecode run 0 --map home.map --localise               where is the camera in it?
+  scenecode run 0 --map home.map --model new.safetensors --recode   go on with another network
   scenecode run frames/ --calib camera.yaml --out result  folder of images
   scenecode run rgbd_dataset_freiburg1_desk --sequential  TUM RGB-D folder
   scenecode run rooms:7 --out result                      built-in room number 7"""
@@ -70,6 +71,9 @@ def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
                         "find the camera in it and continue it")
     parser.add_argument("--localise", action="store_true",
                         help="only track in the --map FILE and leave it as it is")
+    parser.add_argument("--recode", action="store_true",
+                        help="compute the codes of a --map FILE of another network anew; its "
+                        "poses and depths stay")
     parser.add_argument("--view", action="store_true", help="show the map live in the browser")
     parser.add_argument("--host", default="127.0.0.1",
                         help="address of the live page (default: this machine only)")
@@ -124,6 +128,9 @@ def _execute(args: argparse.Namespace, config: SlamConfig, source: Source) -> in
     """Run the system on a source with the outputs that were requested; print the report."""
     if args.localise and args.map is None:
         raise ConfigError("--localise needs the map to localise in; add --map FILE")
+    if args.recode and (args.map is None or args.localise):
+        raise ConfigError("--recode rewrites the codes of a map; give --map FILE without "
+                          "--localise")
     with ExitStack() as stack:
         stack.callback(source.close)
         page, mailbox = None, None
@@ -137,8 +144,8 @@ def _execute(args: argparse.Namespace, config: SlamConfig, source: Source) -> in
             print(f"live at {page.url}", flush=True)
         with _progress(source) as advance:
             system = System(config, out=args.out, map_file=args.map, localise=args.localise,
-                            session=source.name, mailbox=mailbox, on_frame=advance,
-                            threaded=not args.sequential)
+                            recode=args.recode, session=source.name, mailbox=mailbox,
+                            on_frame=advance, threaded=not args.sequential)
             with stopping_on_interrupt(system, source):
                 system.run(source)
         report = system.report

@@ -4,11 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from support.exact import ExactPredictor
 from support.walks import Playback, small_config, walk
 
 from scenecode.core.errors import ResultError
 from scenecode.slam.evaluation.evaluate import evaluate_trajectory
+from scenecode.slam.map.working_memory import WorkingMemory
+from scenecode.slam.mapfile.map_file import load_map
+from scenecode.slam.mapfile.recoding import recode
 from scenecode.slam.mapfile.storage.reading import load
 from scenecode.slam.output.sink import NoOutput
 from scenecode.slam.system import System
@@ -113,6 +117,40 @@ def test_map_of_another_network_is_refused_and_stays(first_day, path, frames):
     with pytest.raises(ResultError, match="network"):
         run(frames[:3], Other(frames), path, localise=True)
     assert path.read_bytes() == content
+
+
+def test_map_of_another_network_is_recoded(first_day, path, frames):
+    """Poses and depth stay, codes are those of the new network, and the map is continued."""
+    class Other(ExactPredictor):
+        pass
+
+    other, before = Other(frames, depth_error=0.01, code_size=16, seed=5), load(path)
+    second = run(frames[40:], other, path, recode=True)
+    assert second.recording.relocalised_at is not None and second.recording.relocalised_at < 10
+    stored = load(path)
+    assert stored.meta.fingerprint != before.meta.fingerprint
+    assert stored.meta.created == before.meta.created
+    assert {len(state.code_depth) for state in stored.states.values()} == {16}
+    assert len(stored.components) == 1
+
+
+def test_recoded_keyframes_keep_their_depth(first_day, path, frames, predictor):
+    other, meta = ExactPredictor(frames, depth_error=0.01, code_size=16, seed=5), load(path).meta
+    recode(path, replace(meta, model="other", fingerprint="1" * 64), WorkingMemory(other))
+    before, after = (load_map(p, WorkingMemory(used)).graph for p, used in (
+        (first_day[0], predictor), (path, other)))
+    assert before.keyframes.keys() == after.keyframes.keys() and before.links == after.links
+    assert after.prior is None and not after.absorbed_observations
+    for number in before.keyframes:
+        assert torch.equal(before.states[number].T_world_cam, after.states[number].T_world_cam)
+        assert torch.equal(before.landmarks[number].log_depth, after.landmarks[number].log_depth)
+        old, new = (graph.keyframes[number].depth(graph.states[number].code_depth)
+                    for graph in (before, after))
+        assert float((new / old).log().abs().median()) < 0.02
+        # with no code, this network's depth is further off
+        zero = after.keyframes[number].depth(torch.zeros(16))
+        assert float((new / old).log().square().mean()) < float(
+            (zero / old).log().square().mean())
 
 
 def test_localising_needs_a_map(frames, predictor, tmp_path):

@@ -201,4 +201,4 @@ def require_same_network(meta: MapMeta, path: str | Path, fingerprint: str, mode
         raise ResultError(f"{path} was made with the network '{meta.model}' "
                           f"({meta.fingerprint[:12]}), this is '{model}' ({fingerprint[:12]}), "
                           "which cannot read its codes; give --model with the weights that made "
-                          "the map")
+                          "the map, or continue it with 'scenecode run --recode'")
