@@ -4,11 +4,11 @@ import argparse
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from scenecode.cli.map_network import add_network_arguments, config_of, network_of
+from scenecode.cli.map_network import add_network_arguments
 from scenecode.core.console import escape, make_console
-from scenecode.slam.mapfile.storage.reading import load
-from scenecode.slam.output.map_export import export_map
+from scenecode.slam.output.map_export import write_result
 from scenecode.slam.output.result_folder import ResultFolder
+from scenecode.slam.output.saved_map import open_saved
 
 EXAMPLES = """examples:
   scenecode export kitchen.map --out kitchen            as if 'run --out kitchen' had written it
@@ -28,19 +28,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Run ``scenecode export``; returns the exit status."""
-    stored = load(args.file)
-    meta = stored.meta
-    predictor = network_of(meta, args.file, args)
-    config = config_of(meta, args.file, args)
-    folder = ResultFolder.create(args.out, meta.classes, meta.config)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
                TimeRemainingColumn())
+    with Progress(*columns, console=make_console(stderr=True)) as progress:
+        task = progress.add_task("keyframes", total=None)
+        saved = open_saved(args.file, model=args.model, device=args.device,
+                           progress=lambda done, total: progress.update(
+                               task, completed=done, total=total))
+    folder = ResultFolder.create(args.out, saved.classes, saved.config)
     try:
-        with Progress(*columns, console=make_console(stderr=True)) as progress:
-            task = progress.add_task("keyframes", total=len(stored.keyframes))
-            export_map(stored, predictor, config, folder, lambda: progress.advance(task))
+        write_result(saved, folder)
     finally:
         folder.close()
-    make_console().print(f"{escape(args.out)}: {len(stored.keyframes)} keyframes, "
-                         f"{stored.num_frames} frames")
+    make_console().print(f"{escape(args.out)}: {len(saved.keyframes)} keyframes, "
+                         f"{saved.report['frames']} frames")
     return 0

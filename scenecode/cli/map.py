@@ -7,12 +7,13 @@ from pathlib import Path
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from scenecode.cli.map_network import add_network_arguments, config_of, network_of
+from scenecode.cli.map_network import add_network_arguments
 from scenecode.core.console import escape, make_console
 from scenecode.core.errors import ConfigError, ResultError
 from scenecode.slam.map.working_memory import WorkingMemory
 from scenecode.slam.mapfile import editing, merging
 from scenecode.slam.mapfile.editing import Selection
+from scenecode.slam.mapfile.network import map_config, map_network
 from scenecode.slam.mapfile.storage import reading
 from scenecode.slam.mapfile.storage.database import size_on_disk
 from scenecode.slam.mapfile.storage.writing import write_map
@@ -143,8 +144,8 @@ def merge(args: argparse.Namespace) -> int:
     _require_new(args.out)
     first, second = reading.load(args.file), reading.load(args.second)
     editing.require_joinable(first, second, (args.file, args.second))
-    predictor = network_of(first.meta, args.file, args)
-    config = config_of(first.meta, args.file, args)
+    predictor = map_network(first.meta, args.file, args.model, args.device)
+    config = map_config(first.meta, args.file, args.device)
     memory = WorkingMemory(predictor, config.device)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
                TimeRemainingColumn())

@@ -176,11 +176,9 @@ class Fusion:
 
     def fuse(self, number: int) -> None:
         """Make the result of a keyframe."""
-        graph, neighbours = self._graph, self._neighbours[number]
-        keyframe, state = graph.keyframes[number], graph.states[number]
+        keyframe, state = self._graph.keyframes[number], self._graph.states[number]
         before, own = self._fused.get(number), self._own_view(number, exactly=True)
-        others = [self._own_view(n, self._exactly).label_view for n in neighbours]
-        labels = fused_labels(own.label_view, others, self._config)
+        labels = self._fused_labels(number, own)
         result = resting_result(keyframe, state, own.label_view, labels, own.corrections,
                                 self._config)
         self._class_count = len(labels.probabilities)
@@ -214,6 +212,14 @@ class Fusion:
             removed = []
         return len(chosen) < len(moved)
 
+    def probabilities(self, number: int) -> np.ndarray:
+        """(C, H, W) float32, the fused class probabilities of a keyframe, computed at every call
+        and resized bilinearly to its image."""
+        camera = self._graph.keyframes[number].camera
+        own = self._own_view(number, exactly=True)
+        probabilities = self._fused_labels(number, own).probabilities
+        return resize_maps(probabilities, camera.width, camera.height).numpy(force=True)
+
     def keyframe_views(self) -> Mapping[int, KeyframeView]:
         """By number, every keyframe that has a result, in order; an unchanged one is the same
         object as before."""
@@ -223,6 +229,10 @@ class Fusion:
     def cloud(self) -> FusedCloud:
         """The points of all keyframes, one for each occupied voxel."""
         return FusedCloud() if self._voxels is None else self._voxels.cloud
+
+    def _fused_labels(self, number: int, own: _OwnView) -> FusedLabels:
+        others = [self._own_view(n, self._exactly).label_view for n in self._neighbours[number]]
+        return fused_labels(own.label_view, others, self._config)
 
     def _inputs(self, number: int) -> FusionInputs:
         return FusionInputs.of(self._graph, number, self._neighbours[number], self._poses)

@@ -3,7 +3,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 from support.paths import a_path
 
-from scenecode.slam.records.ground import ground_axes
+from scenecode.slam.records.ground import ground_axes, ground_frame
 
 #: The way a camera is held that looks along the world's x, whose z points up.
 UPRIGHT = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
@@ -36,3 +36,41 @@ def test_a_first_camera_that_looks_straight_down_leaves_axes_too():
     assert down == pytest.approx([0, 0, 1], abs=1e-9)
     assert np.stack([right, ahead]) @ down == pytest.approx([0, 0], abs=1e-9)
     assert np.linalg.norm([right, ahead], axis=1) == pytest.approx([1, 1])
+
+
+def tilted_room(rng, tilt_deg):
+    """Poses of level cameras 1.5 m over a floor that is tilted in the world, and its points."""
+    R = Rotation.from_euler("x", tilt_deg, degrees=True).as_matrix()
+    T = poses(np.tile(np.eye(3), (5, 1, 1)))
+    T[:, :3, 3] = [[0, 0.1 * n, 0.3 * n] for n in range(5)]
+    plane = np.column_stack([rng.uniform(-2, 2, 400), np.full(400, 1.5), rng.uniform(0, 4, 400)])
+    return T, plane @ R.T
+
+
+@pytest.mark.parametrize("tilt_deg", [0, 8, 30])
+def test_the_floor_is_fitted_among_wrong_labels(tilt_deg):
+    rng = np.random.default_rng(0)
+    T, floor = tilted_room(rng, tilt_deg)
+    floor[::5, 1] -= rng.uniform(0.4, 1.0, 80)      # tables that are called floor
+    found = ground_frame(T, floor, floor + rng.normal(0, 0.01, floor.shape))
+    normal = Rotation.from_euler("x", tilt_deg, degrees=True).apply([0, -1, 0])
+    assert found[2, :3] @ normal > np.cos(np.radians(1))
+    heights = floor @ found[2, :3] + found[2, 3]
+    assert np.median(np.abs(heights)) < 0.02
+    under = found @ T[0, :, 3]
+    assert under[:2] == pytest.approx([0, 0], abs=1e-9)
+    assert under[2] == pytest.approx(1.5, abs=0.05)
+
+
+def test_without_a_floor_it_is_level_at_the_lowest_points_or_the_lowest_camera():
+    T, floor = tilted_room(np.random.default_rng(0), 0)
+    few = ground_frame(T, floor, floor[:3])
+    assert few[2] == pytest.approx([0, -1, 0, 1.5], abs=1e-6)
+    none = ground_frame(T, floor[:0], floor[:0])
+    assert none[2] == pytest.approx([0, -1, 0, 0.4], abs=1e-6)
+    assert ground_frame(T[:0], floor[:0], floor[:0])[2] == pytest.approx([0, -1, 0, 0])
+
+
+def test_a_steep_plane_is_no_floor():
+    T, floor = tilted_room(np.random.default_rng(0), 60)
+    assert ground_frame(T, floor, floor)[2, 1] < -np.cos(np.radians(45))

@@ -1,0 +1,33 @@
+"""The network and the configuration that a map was made with."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from scenecode.core.device import choose_device
+from scenecode.networks.families.network import Network
+from scenecode.networks.inference.checkpoint import load_predictor
+from scenecode.slam.config.files import parse_config
+from scenecode.slam.config.slam_config import SlamConfig
+from scenecode.slam.mapfile.fingerprint import weights_fingerprint
+from scenecode.slam.mapfile.storage.reading import require_same_network
+from scenecode.slam.mapfile.storage.records import MapMeta
+
+
+def map_network(meta: MapMeta, path: str | Path, model: str | None = None,
+                device: str = "auto") -> Network:
+    """The network that made the map in a file; ``model`` says where its weights are now, by
+    default where they were then.
+
+    Raises ``ResultError`` when these are another network's, ``CheckpointError`` when there are
+    none.
+    """
+    name = model or (None if meta.model == "default" else meta.model)
+    require_same_network(meta, path, weights_fingerprint(name), name or "default")
+    return load_predictor(name, choose_device(device))
+
+
+def map_config(meta: MapMeta, path: str | Path, device: str = "auto") -> SlamConfig:
+    """The configuration that the map in a file was made with, on a device; raises
+    ``ConfigError``."""
+    config = parse_config(meta.config, f"the configuration in {path}")
+    return replace(config, device=str(choose_device(device)))
