@@ -73,6 +73,25 @@ def test_map_is_continued_in_one_world_frame(first_day, path, frames, predictor)
     assert np.linalg.norm(final.positions - true[:, :3, 3], axis=1).max() < 0.1
 
 
+@pytest.mark.slow
+def test_camera_that_starts_elsewhere_maps_beside_the_map_until_both_are_joined(tmp_path):
+    frames = walk(7, 170, 128, 96)
+    predictor, path = ExactPredictor(frames, depth_error=0.01), tmp_path / "room.map"
+    run(frames[:40], predictor, path)
+    origin = np.linalg.inv(true_pose(frames[0]))
+    back = frames[:20:-1]
+    second = run(back, predictor, path)
+    stored = load(path)
+    assert second.recording.relocalised_at > 60
+    assert len(stored.components) == 1 and len(stored.sessions) == 2
+    # frames from before the two were joined are in the world frame of the first day, too
+    final = second.recording.final(second.graph)
+    index = np.round(final.timestamps * 30).astype(int)
+    assert index.min() < 60 and len(index) > 100
+    true = np.stack([origin @ true_pose(back[i]) for i in index])
+    assert np.linalg.norm(final.positions - true[:, :3, 3], axis=1).max() < 0.1
+
+
 def test_results_name_the_frames_of_the_present_run(first_day, path, frames, predictor, tmp_path):
     """Earlier ones are numbered and stamped before them."""
     second = run(frames[40:], predictor, path, out=tmp_path / "out")
