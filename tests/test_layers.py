@@ -40,6 +40,8 @@ FLOORS = (
     ("slam.output.formats", "slam.mapfile"),
     ("slam.output",),
     ("slam",),
+    ("viewer.inspection", "viewer.page"),
+    ("viewer.transport",),
     ("slam.benchmarks", "viewer"),
     ("slam.benchmarks.soak",),
     ("cli",),
@@ -53,7 +55,7 @@ LARGEST_PACKAGE = 12
 NOT_IN_OPTIM = {"asyncio", "concurrent", "cv2", "glob", "h5py", "http", "io", "json", "logging",
                 "multiprocessing", "os", "pathlib", "pickle", "queue", "rich", "safetensors",
                 "shutil", "socket", "subprocess", "sys", "tempfile", "threading", "urllib",
-                "viser", "yaml"}
+                "websockets", "yaml"}
 
 
 def modules():

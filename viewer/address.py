@@ -1,7 +1,11 @@
-"""Where a server may listen, checked before it starts."""
+"""Where a server may listen, checked before it starts, and opening its page."""
 
+import argparse
 import errno
+import os
 import socket
+import sys
+import webbrowser
 
 from scenecode.viewer.base import ViewerError
 
@@ -46,3 +50,25 @@ def page_url(host: str, port: int) -> str:
     """What to type into a browser on this machine."""
     name = {"0.0.0.0": "localhost", "::": "localhost"}.get(host, host)
     return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+
+
+def open_browser(url: str) -> None:
+    """Show a page in the user's browser where there is one: on a desktop, and not from a remote
+    shell."""
+    has_desktop = sys.platform in ("win32", "darwin") \
+        or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
+    if has_desktop and not os.environ.get("SSH_CONNECTION"):
+        webbrowser.open(url)
+
+
+def add_page_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of a page, also of one that shows a run."""
+    parser.add_argument("--host", default="127.0.0.1",
+                        help="address to listen at (default: 127.0.0.1, this machine only; beyond "
+                        "it the page is shown to those who have the printed link)")
+    parser.add_argument("--port", type=int, default=8080,
+                        help="port of the page, or the next free one (default: 8080)")
+    parser.add_argument("--view-only", action="store_true",
+                        help="nothing can be changed from the page")
+    parser.add_argument("--no-browser", action="store_true",
+                        help="do not open the page in a browser")

@@ -25,3 +25,26 @@ class Viewer(Protocol):
 
     def close(self) -> None:
         """Give back windows, threads and ports.  A second call does nothing."""
+
+
+class RunControls(Protocol):
+    """A run that is going on, as a viewer steers it.  Any thread may call."""
+
+    def pause(self) -> None:
+        """Take no more frames until ``resume``."""
+        ...
+
+    def resume(self) -> None: ...
+
+    def stop(self) -> None:
+        """End the run after the present frame and save everything."""
+        ...
+
+    def new_map(self) -> None:
+        """Save the map and begin another one with the next frame."""
+        ...
+
+    def status(self) -> dict[str, float | str | None]:
+        """``state`` (``running``, ``paused``, ``stopping`` or ``ended``), and what is known of
+        ``fps``, ``lag_s``, ``memory_mb`` and ``waiting``, the items that wait for mapping."""
+        ...

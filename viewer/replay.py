@@ -1,45 +1,54 @@
-"""``scenecode view DIR``: look at a result folder."""
+"""``scenecode view PATH``: look at a saved map."""
 
 import argparse
 import threading
+from contextlib import suppress
 from pathlib import Path
 
-from scenecode.slam.output.result_folder import load_result
+from scenecode.slam.output.saved_map import SavedMap, open_saved
+from scenecode.viewer.address import add_page_arguments, open_browser
+from scenecode.viewer.inspection.annotations import annotations_path
 from scenecode.viewer.web import WebViewer
 
-EXAMPLES = """example:
-  scenecode view result"""
+EXAMPLES = """examples:
+  scenecode view result                  a folder of --out
+  scenecode view kitchen.map             a file of --map; labels can be corrected
+  scenecode view kitchen.map --host 0.0.0.0 --view-only   for others, by the printed link"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``scenecode view``."""
-    parser.add_argument("result", metavar="DIR", help="folder written by --out")
-    parser.add_argument("--host", default="127.0.0.1",
-                        help="address to listen at (default: 127.0.0.1, this machine only)")
-    parser.add_argument("--port", type=int, default=8080,
-                        help="port of the page, or the next free one (default: 8080)")
+    parser.add_argument("result", metavar="PATH",
+                        help="folder written by --out, or file kept by --map")
+    parser.add_argument("--model", metavar="NAME", help="weights of the network that made a map "
+                        "file, where they have another name now")
+    add_page_arguments(parser)
 
 
-def open_result(path: str | Path, host: str, port: int) -> WebViewer:
-    """A viewer that shows the result folder at ``path``; the caller closes it.
+def open_viewer(saved: SavedMap, host: str, port: int, view_only: bool = False) -> WebViewer:
+    """A viewer that shows a saved map; the caller closes it.
 
-    Raises ``ResultError`` for a folder that is not a result, ``ViewerError`` for an
-    address that is not to be had.
+    Raises ``ViewerError`` for an address that is not to be had.
     """
-    snapshot = load_result(path)  # before the port is taken
-    viewer = WebViewer(host, port)
-    viewer.show(snapshot)
+    place = {view.frame_index: n for n, view in enumerate(saved.keyframes)}
+    viewer = WebViewer(
+        host, port, title=saved.path.name, view_only=view_only,
+        annotations=annotations_path(saved.path),
+        probabilities=lambda index: saved.probabilities(place[index]) if index in place else None)
+    viewer.show(saved.snapshot)
     return viewer
 
 
 def main(args: argparse.Namespace) -> int:
-    """Serve the folder until Ctrl-C; returns 0."""
-    viewer = open_result(args.result, args.host, args.port)
+    """Serve the map until Ctrl-C; returns 0."""
+    viewer = open_viewer(open_saved(Path(args.result), model=args.model), args.host, args.port,
+                         args.view_only)
     try:
-        print(f"{args.result} is open at {viewer.url} (Ctrl-C to end)", flush=True)
-        threading.Event().wait()
-    except KeyboardInterrupt:
-        pass
+        print(f"{args.result} is open at {viewer.link} (Ctrl-C to end)", flush=True)
+        if not args.no_browser:
+            open_browser(viewer.link)
+        with suppress(KeyboardInterrupt):
+            threading.Event().wait()
     finally:
         viewer.close()
     return 0

@@ -1,126 +1,147 @@
-"""The standard viewer: a web page, served by viser."""
+"""The standard viewer: a local web page."""
 
 import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-import viser
+from websockets.sync.server import ServerConnection
 
+from scenecode.core.colours import amount_colours
+from scenecode.slam.corrections.editor import LabelEditor
 from scenecode.slam.records.snapshot import Snapshot
-from scenecode.viewer.address import free_port, page_url
-from scenecode.viewer.panel import Panel
-from scenecode.viewer.scene import KeyframeLayer, LiveLayer, MapLayer, PathLayer
+from scenecode.viewer.access import Access
+from scenecode.viewer.address import page_url
+from scenecode.viewer.base import RunControls
+from scenecode.viewer.commands import PageCommands
+from scenecode.viewer.inspection.annotations import AnnotationBook
+from scenecode.viewer.server import PageServer
+from scenecode.viewer.session import Session
+from scenecode.viewer.shown_map import MapShower, ShownMap
+from scenecode.viewer.state import LiveImages, PageState
 
-#: Position and target of the eye relative to the camera that it follows, in metres.
-EYE_BEHIND, EYE_ABOVE, EYE_AHEAD = 1.6, 0.7, 2.0
-#: Seconds that ``close`` waits for the server at the most.
-STOP_PATIENCE = 1.0
+#: Seconds between two looks at how the run is doing.
+STATUS_PERIOD = 0.5
 
 
 class WebViewer:
-    """Shows the map, the path, the keyframes and the current frame in a browser.
+    """Shows the map, the path, the keyframes and the current frame to any number of browsers.
 
     Listens on ``host`` (by default this machine only) at ``port`` or the next free one; ``url``
-    says where.  Raises ``ViewerError`` when it cannot.
+    says where, ``link`` with the token that is needed from elsewhere.
+
+    * ``title``: of the page.
+    * ``view_only``: nothing can be changed.
+    * ``editor``: corrects labels; ``controls``: steers the run.
+    * ``annotations``: file of measures, marks and colours.
+    * ``probabilities``: (C, H, W) of a keyframe by its frame index, where they are known.
+
+    Raises ``ViewerError`` when the address is not to be had, ``ResultError`` for damaged
+    annotations.
     """
 
-    def __init__(self, host: str = "127.0.0.1", port: int = 8080):
-        self._server = viser.ViserServer(host, free_port(host, port), label="scenecode",
-                                         verbose=False)
-        # Guards all below: ``show`` runs in the viewer's thread, controls in the server's.
-        self._lock = threading.RLock()
-        self._snapshot: Snapshot | None = None
-        self._up: np.ndarray | None = None  # (3,) in the world, once a pose is known
-        self._closed = False
-        scene = self._server.scene
-        self._groups = {name: scene.add_frame(name, show_axes=False)
-                        for name in ("/map", "/path", "/keyframes")}
-        self._map, self._path = MapLayer(scene), PathLayer(scene)
-        self._keyframes, self._live = KeyframeLayer(scene), LiveLayer(scene)
-        self._panel = Panel(self._server.gui, self._on_control)
+    def __init__(self, host: str = "127.0.0.1", port: int = 8080, *, title: str = "scenecode",
+                 view_only: bool = False, editor: LabelEditor | None = None,
+                 controls: RunControls | None = None, annotations: Path | None = None,
+                 probabilities: Callable[[int], np.ndarray | None] = lambda index: None):
+        self._title, self._editor, self._controls = title, editor, controls
+        self._probabilities = probabilities
+        self._annotations = AnnotationBook(annotations)
+        self._changed = threading.Condition()
+        self._state = PageState(annotations=self._annotation_content())   # guarded by _changed
+        self._hello: dict[str, Any] = {}
+        self._shower: MapShower | None = None
+        self._commands: PageCommands | None = None
+        self._ready = threading.Event()
+        self._closed = threading.Event()
+        self.access = Access(host, view_only)
+        self._host = host
+        self._server = PageServer(host, port, self.access, self._serve)
+        self._status_thread: threading.Thread | None = None
+        if controls is not None:
+            self._status_thread = threading.Thread(target=self._watch, name="viewer-status",
+                                                   daemon=True)
+            self._status_thread.start()
 
     @property
     def url(self) -> str:
         """Address of the page."""
-        return page_url(self._server.get_host(), self._server.get_port())
+        return page_url(self._host, self._server.port)
+
+    @property
+    def link(self) -> str:
+        """What to open: the address, with the token where that is needed."""
+        return self.access.link(self.url)
 
     def show(self, snapshot: Snapshot) -> None:
-        """Draw ``snapshot``; parts that did not change are not sent again."""
-        with self._lock:
-            before, self._snapshot = self._snapshot, snapshot
-            with self._server.atomic():
-                self._place_eye(snapshot)
-                if before is None or snapshot.version != before.version:
-                    self._keyframes.show(snapshot.keyframes)
-                    self._show_map(snapshot)
-                self._path.show(snapshot.trajectory)
-                self._live.show(snapshot.live)
-                self._panel.show(snapshot, self._map.drawn)
-            self._follow(snapshot)
+        """Show ``snapshot``; parts that did not change are not sent again."""
+        if self._shower is None:
+            self._begin(snapshot)
+        assert self._shower is not None
+        shown, live = self._shower.show(snapshot), self._state.live
+        if snapshot.live is None:
+            live = None
+        elif live is None or live.view is not snapshot.live:
+            live = LiveImages(snapshot.live)
+        self._set(shown=shown, live=live)
 
     def close(self) -> None:
         """Stop the server.  A second call does nothing."""
-        with self._lock:
-            if self._closed:
-                return
-            self._closed = True
-        # The port is free at once, but viser then waits for half-open connections, which
-        # browsers keep in reserve; Ctrl-C must not wait for them.
-        stopping = threading.Thread(target=self._server.stop, name="viewer-stop", daemon=True)
-        stopping.start()
-        stopping.join(STOP_PATIENCE)
-
-    def _show_map(self, snapshot: Snapshot) -> None:
-        self._map.show(snapshot.cloud, snapshot.classes, self._panel.colour_mode,
-                       self._panel.point_size)
-
-    def _on_control(self) -> None:
-        with self._lock:
-            if self._closed:
-                return
-            self._groups["/map"].visible = self._panel.map_shown
-            self._groups["/path"].visible = self._panel.path_shown
-            self._groups["/keyframes"].visible = self._panel.keyframes_shown
-            if self._snapshot is not None:
-                self._show_map(self._snapshot)
-                self._follow(self._snapshot)
-
-    def _place_eye(self, snapshot: Snapshot) -> None:
-        """Once, when the first pose is known: up is that camera's up (its -y), and the
-        eye is behind it."""
-        poses = _camera_poses(snapshot)
-        if self._up is not None or not poses:
+        if self._closed.is_set():
             return
-        self._up = up = -poses[0][:3, 1]
-        self._server.scene.set_up_direction(up)
-        initial = self._server.initial_camera
-        initial.position, initial.look_at = _chasing_eye(poses[0], up)
-        initial.up = up
-        self._turn_eyes(poses[0], up)
+        self._closed.set()
+        self._ready.set()
+        self._server.close()
+        if self._status_thread is not None:
+            self._status_thread.join()
 
-    def _follow(self, snapshot: Snapshot) -> None:
-        poses = _camera_poses(snapshot)
-        if self._panel.follows and poses and self._up is not None:
-            self._turn_eyes(poses[-1], self._up)
+    # --- what changes ----------------------------------------------------------------
 
-    def _turn_eyes(self, T_world_cam: np.ndarray, up: np.ndarray) -> None:
-        eye, target = _chasing_eye(T_world_cam, up)
-        for client in self._server.get_clients().values():
-            with client.atomic():
-                client.camera.up_direction = up
-                client.camera.position = eye
-                client.camera.look_at = target
+    def _begin(self, snapshot: Snapshot) -> None:
+        ramp = amount_colours(np.linspace(0, 1, 256)[None])[0]
+        self._hello = {"title": self._title, "classes": snapshot.classes.to_json(),
+                       "is_live": self._controls is not None,
+                       "can_correct": self._editor is not None, "ramp": ramp}
+        self._shower = MapShower(len(snapshot.classes), self._probabilities)
+        self._commands = PageCommands(
+            self._shower, self._shown, self._annotations, on_change=self._on_change,
+            editor=self._editor, controls=self._controls)
+        self._ready.set()
 
+    def _shown(self) -> ShownMap:
+        shown = self._state.shown
+        assert shown is not None  # pages are served when there is something
+        return shown
 
-def _camera_poses(snapshot: Snapshot) -> list[np.ndarray]:
-    """The poses T_world_cam that are known, the first and the newest at the ends."""
-    poses = [*snapshot.trajectory[:1], *(view.T_world_cam for view in snapshot.keyframes)]
-    poses.extend(snapshot.trajectory[-1:])
-    if snapshot.live is not None:
-        poses.append(snapshot.live.T_world_cam)
-    return poses
+    def _on_change(self) -> None:
+        """A page changed something."""
+        if self._editor is not None:
+            snapshot = self._editor.snapshot
+            if snapshot.version != self._shown().snapshot.version and self._controls is None:
+                self.show(snapshot)
+        self._set(annotations=self._annotation_content(), status=self._status())
 
+    def _set(self, **values: Any) -> None:
+        with self._changed:
+            self._state = replace(self._state, serial=self._state.serial + 1, **values)
+            self._changed.notify_all()
 
-def _chasing_eye(T_world_cam: np.ndarray, up: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Position and target (3,) of the eye behind and above a camera."""
-    forward, centre = T_world_cam[:3, 2], T_world_cam[:3, 3]
-    return centre - EYE_BEHIND * forward + EYE_ABOVE * up, centre + EYE_AHEAD * forward
+    def _annotation_content(self) -> dict[str, Any]:
+        return asdict(self._annotations.current)
+
+    def _status(self) -> dict[str, Any]:
+        return {} if self._controls is None else self._controls.status()
+
+    def _watch(self) -> None:
+        while not self._closed.wait(STATUS_PERIOD):
+            self._set(status={**self._status(), "time": round(time.time(), 1)})
+
+    def _serve(self, connection: ServerConnection, may_change: bool) -> None:
+        self._ready.wait()
+        if self._commands is None or self._shower is None:
+            return
+        Session(connection, self._commands, self._shower, lambda: self._state, self._changed,
+                self._hello, may_change).serve()

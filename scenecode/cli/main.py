@@ -41,7 +41,7 @@ COMMANDS: dict[str, Command | Group] = {
     "run": Command("run on a camera, a video or a sequence", "scenecode.cli.run",
                    "add_run_arguments", "run", "RUN_EXAMPLES"),
     "batch": Command("run on a list of recordings, here or on a cluster", "scenecode.cli.batch"),
-    "view": Command("look at a result folder", "scenecode.viewer.replay"),
+    "view": Command("look at a saved map", "scenecode.viewer.replay"),
     "twoview": Command("depth, labels and motion of two images, from nothing",
                        "scenecode.slam.benchmarks.two_views"),
     "train": Command("train a network", "scenecode.networks.training.train"),

@@ -23,6 +23,7 @@ from scenecode.slam.sources.base.source import Source
 from scenecode.slam.sources.calibration.intrinsics import parse_intrinsics
 from scenecode.slam.system import System
 from scenecode.slam.tracking.tracker import TrackedFrame
+from scenecode.viewer.address import add_page_arguments, open_browser
 
 DEMO_EXAMPLES = """examples:
   scenecode demo                      a walk through a built-in room, with errors against truth
@@ -75,9 +76,7 @@ def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
                         help="compute the codes of a --map FILE of another network anew; its "
                         "poses and depths stay")
     parser.add_argument("--view", action="store_true", help="show the map live in the browser")
-    parser.add_argument("--host", default="127.0.0.1",
-                        help="address of the live page (default: this machine only)")
-    parser.add_argument("--port", type=int, default=8080, help="port of the live page")
+    add_page_arguments(parser)
     parser.add_argument("--sequential", action="store_true",
                         help="track and map in turn: every frame, reproducible, not live")
     parser.add_argument("--max-frames", type=int, metavar="N", help="stop after N frames")
@@ -138,10 +137,13 @@ def _execute(args: argparse.Namespace, config: SlamConfig, source: Source) -> in
             # the web server is needed for this only
             from scenecode.viewer.live import serve
             from scenecode.viewer.web import WebViewer
-            page, mailbox = WebViewer(args.host, args.port), Mailbox[Snapshot]()
+            page, mailbox = WebViewer(args.host, args.port, title=source.name,
+                                      view_only=args.view_only), Mailbox[Snapshot]()
             stack.callback(page.close)
             stack.enter_context(serve(mailbox, page))
-            print(f"live at {page.url}", flush=True)
+            print(f"live at {page.link}", flush=True)
+            if not args.no_browser:
+                open_browser(page.link)
         with _progress(source) as advance:
             system = System(config, out=args.out, map_file=args.map, localise=args.localise,
                             recode=args.recode, session=source.name, mailbox=mailbox,
@@ -153,7 +155,7 @@ def _execute(args: argparse.Namespace, config: SlamConfig, source: Source) -> in
             require_map(report)
         _print_report(report, args.out)
         if page is not None and not system.stop.is_set():
-            _linger(page.url)
+            _linger(page.link)
     return 0
 
 

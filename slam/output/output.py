@@ -226,11 +226,17 @@ class Output:
             with self._file_budget.spending():
                 self._trajectory = self._present.recording.final(self._present.graph)
         views, cloud = self._fusion.keyframe_views(), self._fusion.cloud
+        loops = tuple((views[loop.older].frame_index, views[loop.newer].frame_index)
+                      for loop in self._present.graph.loops
+                      if loop.older in views and loop.newer in views)
+        losses = tuple((first, last) for first, last in self._present.recording.lost_spans())
         with self._lock:
             self._views = views
             self._snapshot = replace(self._snapshot, version=self._snapshot.version + 1,
                                      keyframes=tuple(views.values()), cloud=cloud,
-                                     trajectory=self._trajectory.T_world_cam)
+                                     trajectory=self._trajectory.T_world_cam,
+                                     timestamps=self._trajectory.timestamps, loops=loops,
+                                     losses=losses)
             snapshot = self._snapshot
         if self._mailbox is not None:
             self._mailbox.put(snapshot)

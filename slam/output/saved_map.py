@@ -142,8 +142,13 @@ class SavedMap:
     @property
     def snapshot(self) -> Snapshot:
         """The map as viewers take it."""
-        return Snapshot(version=1, classes=self.classes, keyframes=self.keyframes,
-                        cloud=self.cloud, trajectory=self.trajectory.T_world_cam)
+        views = self.keyframes
+        return Snapshot(
+            version=1, classes=self.classes, keyframes=views, cloud=self.cloud,
+            trajectory=self.trajectory.T_world_cam, timestamps=self.trajectory.timestamps,
+            loops=tuple((views[loop.older].frame_index, views[loop.newer].frame_index)
+                        for loop in self.loops),
+            losses=self.losses)
 
 
 def open_saved(path: str | Path, predictor: Predictor | None = None, *, model: str | None = None,

@@ -193,4 +193,10 @@ class Snapshot:
     cloud: FusedCloud = field(default_factory=FusedCloud)
     #: (N, 4, 4) float64 poses T_world_cam of the tracked frames, in order
     trajectory: np.ndarray = field(default_factory=lambda: np.zeros((0, 4, 4)))
+    #: (N,) float64 seconds of the poses; empty where they are not known
+    timestamps: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    #: frame indices of the older and the newer keyframe of each closed loop
+    loops: tuple[tuple[int, int], ...] = ()
+    #: first and last frame index of each uninterrupted loss of the pose
+    losses: tuple[tuple[int, int], ...] = ()
     live: LiveView | None = None

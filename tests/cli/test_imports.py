@@ -6,7 +6,7 @@ import sys
 import pytest
 
 #: Loaded by training, evaluation and data sets only.
-HEAVY = ("matplotlib", "h5py", "viser", "selenium", "trimesh")
+HEAVY = ("matplotlib", "h5py", "websockets", "selenium", "trimesh")
 
 
 def loaded_by(code):
@@ -32,7 +32,7 @@ def test_help_loads_neither_torch_nor_numpy_nor_any_command(argv):
 
 @pytest.mark.slow
 def test_settings_are_printed_without_libraries_that_draw_or_serve():
-    assert not {"matplotlib", "h5py", "viser"} & after("config")
+    assert not {"matplotlib", "h5py", "websockets"} & after("config")
 
 
 @pytest.mark.slow

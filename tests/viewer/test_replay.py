@@ -11,12 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.box_room import room_snapshot
+from support.page_client import PageClient
 
 from scenecode.core.errors import ResultError
 from scenecode.networks.classes import NYU13
 from scenecode.slam.output.result_folder import ResultFolder
+from scenecode.slam.output.saved_map import open_saved
 from scenecode.slam.records.trajectory import Trajectory
-from scenecode.viewer.replay import add_arguments, open_result
+from scenecode.viewer.inspection.annotations import annotations_path
+from scenecode.viewer.replay import add_arguments, open_viewer
 
 ROOT = Path(__file__).parents[2]
 #: Seconds for a fresh interpreter to import and serve, on a busy machine.
@@ -39,21 +42,37 @@ def result(room, tmp_path_factory) -> Path:
 
 
 def test_a_result_folder_is_shown_whole(result, room):
-    viewer = open_result(result, "127.0.0.1", 0)
+    viewer = open_viewer(open_saved(result), "127.0.0.1", 0)
+    page = PageClient(viewer.link)
     try:
-        handles = viewer._server.scene._handle_from_node_name
-        assert np.allclose(handles["/map/points/0"].points, room.cloud.points, atol=1e-6)
-        drawn = {name for name in handles if name.startswith("/keyframes/")}
-        assert drawn == {f"/keyframes/{view.frame_index}" for view in room.keyframes}
-        segments = handles["/path/0"].points
-        assert np.allclose(segments[:, 0], room.trajectory[:-1, :3, 3], atol=1e-6)
+        received = page.until_complete(1)
+        assert sum(m["total"] for kind, m, _ in received if kind == "points") == len(room.cloud)
+        keyframes = next(m for kind, m, _ in received if kind == "keyframes")
+        assert keyframes["frame_index"] == [view.frame_index for view in room.keyframes]
+        path = next(m for kind, m, _ in received if kind == "path")["poses"].reshape(-1, 3, 4)
+        assert np.allclose(path, room.trajectory[:, :3], atol=1e-5)
     finally:
+        page.close()
         viewer.close()
+
+
+def test_measures_are_saved_in_the_folder(result):
+    viewer = open_viewer(open_saved(result), "127.0.0.1", 0)
+    page = PageClient(viewer.link)
+    page.ask("save_measure", kind="height", points=[[0, 0, 1.5]])
+    page.close()
+    viewer.close()
+    assert annotations_path(result).is_file()
+    again = open_viewer(open_saved(result), "127.0.0.1", 0)
+    page = PageClient(again.link)
+    assert page.until("annotations")["measures"][0]["value"] == 1.5
+    page.close()
+    again.close()
 
 
 def test_a_folder_that_is_no_result_is_an_error(tmp_path):
     with pytest.raises(ResultError, match=re.escape(str(tmp_path))):
-        open_result(tmp_path, "127.0.0.1", 0)
+        open_saved(tmp_path)
 
 
 def test_only_this_machine_may_look_unless_given_otherwise():
@@ -69,7 +88,7 @@ def test_prints_where_to_look_serves_and_ends_well_at_ctrl_c(result):
     code = ("import argparse, sys\nfrom scenecode.viewer import replay\n"
             "parser = argparse.ArgumentParser()\nreplay.add_arguments(parser)\n"
             "sys.exit(replay.main(parser.parse_args()))")
-    command = [sys.executable, "-c", code, str(result), "--port", "0"]
+    command = [sys.executable, "-c", code, str(result), "--port", "0", "--no-browser"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             line = next(line for line in process.stdout if str(result) in line)

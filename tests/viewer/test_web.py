@@ -1,22 +1,23 @@
-"""The web viewer without a browser: where it listens and what it sends."""
+"""The page's server without a browser: where it listens, what it sends, what it answers."""
 
+import json
 import socket
+import urllib.error
+import urllib.request
 from dataclasses import replace
 
 import numpy as np
 import pytest
-import viser
 from support.box_room import camera, keyframe, pose, room_snapshot
-from websockets.sync.client import connect
+from support.page_client import PageClient
+from websockets.exceptions import InvalidStatus
 
-from scenecode.networks.classes import NYU13, ClassSet
+from scenecode.networks.classes import NYU13
 from scenecode.slam.records.snapshot import FusedCloud, PointCloud, Snapshot
-from scenecode.viewer import scene
-from scenecode.viewer.panel import legend_html, status_html
+from scenecode.viewer import session
 from scenecode.viewer.web import WebViewer
 
-#: Seconds that a message may take on a busy machine.
-PATIENCE = 60
+TABLE = NYU13.names.index("table")
 
 
 @pytest.fixture
@@ -26,42 +27,26 @@ def viewer():
     viewer.close()
 
 
-class Page:
-    """A client that reads like a browser does, and does not draw."""
-
-    def __init__(self, viewer, ws):
-        self._scene, self._ws, self._marks = viewer._server.scene, ws, 0
-        self.bytes_received()
-        #: bytes that one call of ``bytes_received`` makes the server send
-        self.overhead = self.bytes_received()
-
-    def bytes_received(self) -> int:
-        """All that the server sent since the last call: up to a mark that is added to the scene
-        now, since messages keep their order."""
-        self._marks += 1
-        mark = np.full((1, 2, 3), 1e6 + self._marks, np.float32)
-        self._scene.add_line_segments("/mark", mark, (0, 0, 0))
-        total, data = 0, b""
-        while mark.tobytes() not in data:
-            data = self._ws.recv(timeout=PATIENCE)
-            total += len(data)
-        return total
-
-
-@pytest.fixture
-def page(viewer):
-    protocol = f"viser-v{viser.__version__}"
-    with connect(viewer.url.replace("http", "ws"), subprotocols=[protocol], max_size=None) as ws:
-        yield Page(viewer, ws)
-
-
 @pytest.fixture(scope="module")
 def room() -> Snapshot:
     return room_snapshot(keyframes=4, width=128)
 
 
+@pytest.fixture
+def page(viewer, room):
+    viewer.show(room)
+    client = PageClient(viewer.link)
+    client.until_complete(room.version)
+    yield client
+    client.close()
+
+
 def port_of(viewer: WebViewer) -> int:
     return int(viewer.url.rsplit(":", 1)[1])
+
+
+def size_of(received, *kinds) -> int:
+    return sum(size for kind, _, size in received if not kinds or kind in kinds)
 
 
 def test_listens_on_loopback_only(viewer):
@@ -79,52 +64,62 @@ def test_a_second_viewer_finds_another_port(viewer):
         other.close()
 
 
-def test_close_gives_the_port_back_and_may_be_repeated(viewer):
+def test_close_gives_the_port_back_and_may_be_repeated(viewer, room):
+    viewer.show(room)
+    client = PageClient(viewer.link)
     viewer.close()
     viewer.close()
+    client.close()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port_of(viewer)), timeout=2)
 
 
+def test_a_page_that_waits_for_a_first_snapshot_can_be_closed(viewer):
+    client = PageClient(viewer.link)
+    viewer.close()
+    client.close()
+
+
+def test_files_that_are_not_of_the_page_are_not_served(viewer):
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    for path in ("/../web.py", "/__init__.py", "/page/index.html", "/nothing.js"):
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            direct.open(viewer.url + path)
+    answer = direct.open(viewer.url + "/main.js")
+    assert "javascript" in answer.headers["Content-Type"]
+    assert "'self'" in answer.headers["Content-Security-Policy"]
+
+
 def test_an_unchanged_snapshot_costs_nothing(viewer, page, room):
     viewer.show(room)
-    assert page.bytes_received() > 100_000
-    viewer.show(room)
-    assert page.bytes_received() < 1.1 * page.overhead
+    viewer.show(replace(room, live=None))
+    page.ask("measure", kind="height", points=[[0, 0, 1]])
+    received = page.messages
+    assert size_of(received, "points", "path", "keyframes", "scene") == 0
 
 
 def test_known_keyframes_are_moved_not_sent_again(viewer, page, room):
-    viewer.show(room)
-    page.bytes_received()
-    moved = tuple(replace(view, T_world_cam=pose(0.1 + 0.2 * i),
-                          maps=replace(view.maps, image=view.image.copy()))
+    moved = tuple(replace(view, T_world_cam=pose(0.1 + 0.2 * i))
                   for i, view in enumerate(room.keyframes))
-    viewer.show(replace(room, version=room.version + 1, keyframes=moved))
-    moving = page.bytes_received() - page.overhead
+    viewer.show(replace(room, version=2, keyframes=moved))
+    received = page.until_complete(2)
+    assert 0 < size_of(received, "keyframes") < 2000
+    assert size_of(received, "points") == 0
     added, _ = keyframe(990, 0.4, camera(128))
-    viewer.show(replace(room, version=room.version + 2, keyframes=(*moved, added)))
-    adding = page.bytes_received() - page.overhead
-    assert 0 < moving < adding  # all four moved cost less than one that is new
-    assert adding < 20_000
+    viewer.show(replace(room, version=3, keyframes=(*moved, added)))
+    assert size_of(page.until_complete(3)) < 10_000
 
 
 def test_a_longer_path_sends_its_end_only(viewer, page):
-    turns = np.linspace(0, 6, 4 * scene.PATH_PIECE)
+    turns = np.linspace(0, 6, 4 * session.PATH_PIECE)
     trajectory = np.stack([pose(turn) for turn in turns])
-    viewer.show(Snapshot(version=1, classes=NYU13, trajectory=trajectory[:-1]))
-    whole = page.bytes_received() - page.overhead
-    viewer.show(Snapshot(version=1, classes=NYU13, trajectory=trajectory))
-    assert 0.1 * page.overhead < page.bytes_received() - page.overhead < 0.4 * whole
-
-
-def test_keyframes_and_path_shrink_too(viewer, page, room):
-    viewer.show(room)
-    viewer.show(replace(room, version=2, keyframes=room.keyframes[:1],
-                        trajectory=room.trajectory[:2], cloud=FusedCloud(), live=None))
-    names = set(viewer._server.scene._handle_from_node_name)
-    assert {n for n in names if n.startswith("/keyframes/")} == {"/keyframes/0"}
-    assert {n for n in names if n.startswith("/path/")} == {"/path/0"}
-    assert "/live" not in names and not {n for n in names if n.startswith("/map/points/")}
+    viewer.show(Snapshot(version=2, classes=NYU13, trajectory=trajectory[:-1]))
+    whole = size_of(page.until_complete(2), "path")
+    viewer.show(Snapshot(version=3, classes=NYU13, trajectory=trajectory))
+    assert 0 < size_of(page.until_complete(3), "path") < 0.4 * whole
+    viewer.show(Snapshot(version=4, classes=NYU13, trajectory=trajectory[:10]))
+    last = [content for kind, content, _ in page.until_complete(4) if kind == "path"][-1]
+    assert last["total"] == 10
 
 
 def chunk(count, left=0.0):
@@ -132,7 +127,7 @@ def chunk(count, left=0.0):
     points = np.zeros((count, 3), np.float32)
     points[:, 0] = left + np.linspace(0, 1, count)
     return PointCloud(points=points, colours=np.zeros((count, 3), np.uint8),
-                      labels=np.zeros(count, np.uint8), confidence=np.zeros(count, np.float32))
+                      labels=np.zeros(count, np.uint8), confidence=np.ones(count, np.float32))
 
 
 def in_chunks(version, *chunks):
@@ -141,68 +136,160 @@ def in_chunks(version, *chunks):
 
 def test_only_chunks_that_changed_are_sent(viewer, page):
     chunks = [chunk(3000, left) for left in range(10)]
-    viewer.show(in_chunks(1, *chunks))
-    whole = page.bytes_received() - page.overhead
-    viewer.show(in_chunks(2, *chunks[:4], chunk(3000, 4.5), *chunks[5:]))
-    moved = page.bytes_received() - page.overhead
-    viewer.show(in_chunks(3, *chunks[:4], chunk(2000, 4.5), *chunks[5:]))
-    shrunk = page.bytes_received() - page.overhead
-    assert 0 < shrunk < moved < 0.12 * whole
+    viewer.show(in_chunks(2, *chunks))
+    whole = size_of(page.until_complete(2), "points")
+    viewer.show(in_chunks(3, *chunks[:4], chunk(3000, 4.5), *chunks[5:]))
+    assert 0 < size_of(page.until_complete(3), "points") < 0.12 * whole
     viewer.show(in_chunks(4, *chunks[:3]))
-    assert page.bytes_received() - page.overhead < 0.02 * whole
-    names = viewer._server.scene._handle_from_node_name
-    assert {n for n in names if n.startswith("/map/points/")} == {
-        f"/map/points/{n}" for n in range(3)}
+    received = page.until_complete(4)
+    assert size_of(received, "points") == 0
+    gone = next(content for kind, content, _ in received if kind == "gone")
+    assert set(gone["keys"]) == {str(n) for n in range(3, 10)}
 
 
-def test_another_colour_mode_reaches_every_chunk(viewer, room):
-    halves = FusedCloud({5: chunk(50), 9: chunk(70, 2.0)})
-    viewer.show(replace(room, cloud=halves))
-    viewer._panel._mode.value = "class"
-    handles = viewer._server.scene._handle_from_node_name
-    expected = NYU13.colours[0]
-    for key in (5, 9):
-        assert (handles[f"/map/points/{key}"].colors == expected).all()
+def aimed_at(shown_point, eye):
+    direction = np.subtract(shown_point, eye)
+    return {"origin": [*eye], "direction": [*(direction / np.linalg.norm(direction))],
+            "tolerance": 0.01}
 
 
-def test_a_share_of_a_large_map_is_drawn_evenly_and_the_same_way_each_time():
-    cloud = chunk(30_000)
-    part = scene.subsampled(cloud, 1 / 30)
-    assert len(part) == pytest.approx(1000, abs=2)
-    assert np.histogram(part.points[:, 0], 10, (0, 1))[0].min() > 95
-    assert np.array_equal(part.points, scene.subsampled(cloud, 1 / 30).points)
-    assert scene.subsampled(cloud, 1.0) is cloud
+@pytest.fixture
+def table_ray(viewer, room, page):
+    """A ray at a point of the table, from just above it."""
+    T = viewer._shown().T_ground_world
+    index = np.flatnonzero(room.cloud.labels == TABLE)[50]
+    point = T[:3, :3] @ room.cloud.points[index] + T[:3, 3]
+    return aimed_at(point, point + [0.0, 0.0, 0.15])
 
 
-def test_the_share_that_is_drawn_changes_rarely_as_the_map_grows():
-    taken, steps = [], 0
-    for points in (*range(0, 1_000_000, 5000), *range(1_000_000, 0, -5000)):
-        steps = scene.share_steps(points, steps)
-        taken.append(steps)
-        drawn = points * scene.SHARE_STEP ** steps
-        assert drawn <= scene.MAX_POINTS and (steps == 0 or drawn > 0.7 * scene.MAX_POINTS)
-    assert taken[0] == taken[-1] == 0 and max(taken) < 8
-    assert sum(a != b for a, b in zip(taken, taken[1:])) == 2 * max(taken)
-    # to and fro about a limit
-    assert scene.share_steps(scene.MAX_POINTS + 1, 0) == 1
-    assert scene.share_steps(scene.MAX_POINTS - 1, 1) == 1
+def test_a_point_that_is_clicked_tells_all_that_is_known(page, table_ray):
+    found = page.ask("pick", **table_ray)["result"]
+    assert found["hit"] and found["class"] == "table" and 0 < found["confidence"] <= 1
+    assert found["probabilities"][0][0] == "table" and len(found["probabilities"]) == 6
+    assert 0.3 < found["height"] < 0.8 and found["depth_std"] > 0
+    assert found["observations"] and all(o["class"] == "table" for o in found["observations"])
 
 
-def test_the_status_tells_tracking_lost_and_saved_apart(room):
-    lost = replace(room, live=replace(room.live, lost=True))
-    words = [status_html(s, 10) for s in (room, lost, replace(room, live=None))]
-    assert "Tracking" in words[0] and "Lost" in words[1] and "Saved map" in words[2]
-    assert "last one known" in words[1] and "last one known" not in words[0]
-    assert "(10 drawn)" in words[0]
+def test_hidden_classes_are_not_hit(page, table_ray):
+    limits = {"hidden": [TABLE]}
+    found = page.ask("pick", **table_ray, filter=limits)["result"]
+    assert not found["hit"] or found["class"] != "table"
 
 
-def test_class_names_cannot_inject_markup():
-    legend = legend_html(ClassSet(("<script>",), ((1, 2, 3),)))
-    assert "<script>" not in legend and "&lt;script&gt;" in legend and "rgb(1,2,3)" in legend
+def test_a_keyframe_comes_with_all_its_maps(page, room):
+    view = room.keyframes[1]
+    answer = page.ask("keyframe", frame_index=view.frame_index)
+    shape = answer["height"], answer["width"]
+    assert np.array_equal(answer["labels"].reshape(shape), view.labels)
+    assert np.array_equal(answer["image"].reshape(*shape, 3), view.image)
+    depth = answer["depth"].reshape(shape) * answer["depth_step"]
+    assert np.abs(depth - view.depth).max() < 0.001
+    assert "error" in page.ask("keyframe", frame_index=12345)
+
+
+def test_search_and_boxes(page, table_ray):
+    objects = page.ask("search", text="tables")["result"]["objects"]
+    assert objects[0]["class"] == "table" and min(objects[0]["size"]) > 0
+    box = page.ask("box", **table_ray)["result"]
+    assert box["number"] == objects[0]["number"] and box["volume"] > 0
+    assert "no class" in page.ask("search", text="elephants")["error"]
+
+
+def test_measures_are_named_listed_and_removed(viewer, page):
+    values = {"kind": "distance", "points": [[0, 0, 0], [0, 0, 2]]}
+    assert page.ask("measure", **values)["result"] == {"value": 2.0, "unit": "m"}
+    made = page.ask("save_measure", **values)["result"]
+    assert made["name"] == "distance 1"
+    page.ask("rename_measure", number=1, name="door")
+    assert viewer._annotations.current.measures[0].name == "door"
+    page.ask("remove_measure", number=1)
+    assert not viewer._annotations.current.measures
+
+
+def test_what_is_not_understood_is_answered_with_an_error(page):
+    for request in ({"do": "rm"}, {"do": "pick"}, {"do": "pick", "origin": "x", "direction": 1},
+                    {"do": "keyframe", "frame_index": [1]}, {"do": "measure", "kind": 3},
+                    {"do": "set_colour", "class": "no such"}):
+        assert "error" in page.ask(request.pop("do"), **request)
+
+
+def test_a_saved_map_has_no_run_and_this_one_no_editor(page):
+    assert "saved map" in page.ask("pause")["error"]
+    answer = page.ask("correct", frame_index=0, at=[1, 1], **{"class": "bed"})
+    assert "corrected" in answer["error"]
+
+
+def test_without_the_token_nothing_can_be_changed(viewer, room, page):
+    other = PageClient(viewer.link, anonymous=True)
+    try:
+        assert other.until("hello")["may_change"] is False
+        assert "look only" in other.ask("set_colour", **{"class": "wall",
+                                                         "colour": [1, 1, 1]})["error"]
+        assert other.ask("search", text="bed")["result"]["objects"]
+    finally:
+        other.close()
+    assert page.ask("set_colour", **{"class": "wall", "colour": [1, 2, 3]})["result"] == {}
+    assert viewer._annotations.current.colours == {"wall": [1, 2, 3]}
+
+
+def test_beyond_loopback_only_the_link_opens_anything(room):
+    viewer = WebViewer("0.0.0.0", port=0)
+    try:
+        viewer.show(room)
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        for path in ("/", "/main.js", "/?token=guess"):
+            with pytest.raises(urllib.error.HTTPError, match="403"):
+                direct.open(viewer.url + path)
+        with pytest.raises(InvalidStatus):
+            PageClient(viewer.url, anonymous=True)
+        client = PageClient(viewer.link)
+        assert client.until("hello")["may_change"] is True
+        client.close()
+    finally:
+        viewer.close()
+
+
+def test_view_only_pages_may_look_only(room):
+    viewer = WebViewer(port=0, view_only=True)
+    try:
+        viewer.show(room)
+        client = PageClient(viewer.link)
+        assert client.until("hello")["may_change"] is False
+        answer = client.ask("save_measure", kind="height", points=[[0, 0, 1]])
+        assert "view-only" in answer["error"]
+        client.close()
+    finally:
+        viewer.close()
+
+
+def test_two_pages_get_the_same_and_hear_of_each_others_changes(viewer, page, room):
+    other = PageClient(viewer.link)
+    try:
+        other.until_complete(room.version)
+        page.ask("set_colour", **{"class": "bed", "colour": [9, 9, 9]})
+        assert other.until("annotations")["colours"] == {"bed": [9, 9, 9]}
+    finally:
+        other.close()
+
+
+def test_messages_that_are_no_json_are_ignored(page):
+    page._socket.send("{nonsense")
+    page._socket.send(json.dumps([1, 2]))
+    assert page.ask("search", text="bed")["result"]
+
+
+def test_attributes_come_when_they_are_asked_for(viewer, page, room):
+    page._socket.send(json.dumps({"id": 0, "do": "attributes"}))
+    known = 0
+    while known < len(room.cloud):
+        rows = page.until("attributes")["records"].reshape(-1, 4)
+        assert (rows[:, 1] > 0).mean() > 0.9
+        known += len(rows)
 
 
 def test_up_is_the_first_cameras_up(viewer, room):
     tilted = np.eye(4)
     tilted[:3, :3] = [[0, -1, 0], [1, 0, 0], [0, 0, 1]]  # a phone held upright
-    viewer.show(replace(room, trajectory=tilted[None]))
-    assert np.allclose(viewer._server.initial_camera.up, [1, 0, 0])
+    viewer.show(replace(room, version=9, keyframes=(), cloud=FusedCloud(),
+                        trajectory=tilted[None]))
+    assert np.allclose(viewer._shown().T_ground_world[2, :3], [1, 0, 0])

@@ -1,0 +1,122 @@
+"""What keyframes know about the points of a map: depth uncertainty, entropy, which one saw it
+best."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from scenecode.optim.geometry.camera import PinholeCamera
+from scenecode.slam.records.snapshot import KeyframeView
+from scenecode.viewer.inspection.keyframe_maps import KeyframeMaps
+
+#: Edge of the cells, in metres, in which points take over what pixels say.
+CELL = 0.06
+#: Every so many pixels of a keyframe, in each direction, are looked at.
+PIXEL_STEP = 2
+#: The keyframe of a point that none sees.
+NO_KEYFRAME = -1
+
+_OFFSET, _BITS = 1 << 20, 21
+
+
+@dataclass(frozen=True)
+class PointAttributes:
+    """Of N points, from the keyframe that knows the depth there best; not a number and
+    ``NO_KEYFRAME`` where none sees the point."""
+
+    #: (N,) float32 metres
+    depth_std: np.ndarray
+    #: (N,) float32 from 0 to 1
+    entropy: np.ndarray
+    #: (N,) int32, place in the list of keyframes
+    keyframe: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """(M,) rising keys of the cells where a keyframe has pixels, and the best pixel's values."""
+
+    keys: np.ndarray
+    depth_std: np.ndarray
+    entropy: np.ndarray
+
+
+class AttributeIndex:
+    """Finds the attributes of points; what a keyframe sees is computed again only when its pose
+    or its maps change."""
+
+    def __init__(self, maps: KeyframeMaps):
+        self._maps = maps
+        self._cells: dict[int, tuple[KeyframeView, _Cells]] = {}
+        self._total = _Cells(keys=np.zeros(0, np.int64), depth_std=np.zeros(0, np.float32),
+                             entropy=np.zeros(0, np.float32))
+        self._keyframe = np.zeros(0, np.int32)
+
+    def update(self, keyframes: Iterable[KeyframeView]) -> None:
+        """Take over the keyframes of another snapshot."""
+        cells = {}
+        for view in keyframes:
+            known = self._cells.get(view.frame_index)
+            if known is None or known[0].maps is not view.maps \
+                    or not np.array_equal(known[0].T_world_cam, view.T_world_cam):
+                known = view, self._seen(view)
+            cells[view.frame_index] = known
+        self._cells = cells
+        parts = [part for _, part in cells.values()]
+        keys = np.concatenate([np.zeros(0, np.int64), *(part.keys for part in parts)])
+        std = np.concatenate([np.zeros(0, np.float32), *(part.depth_std for part in parts)])
+        entropy = np.concatenate([np.zeros(0, np.float32), *(part.entropy for part in parts)])
+        keyframe = np.repeat(np.arange(len(parts), dtype=np.int32),
+                             [len(part.keys) for part in parts])
+        best = _first_of_each(keys, std)
+        self._total = _Cells(keys=keys[best], depth_std=std[best], entropy=entropy[best])
+        self._keyframe = keyframe[best]
+
+    def of(self, points: np.ndarray) -> PointAttributes:
+        """Attributes of points (N, 3) in the world frame."""
+        total, keys = self._total, _keys(points)
+        at = np.minimum(np.searchsorted(total.keys, keys), max(len(total.keys) - 1, 0))
+        found = total.keys[at] == keys if len(total.keys) else np.zeros(len(points), bool)
+        std = np.full(len(points), np.nan, np.float32)
+        entropy = np.full(len(points), np.nan, np.float32)
+        keyframe = np.full(len(points), NO_KEYFRAME, np.int32)
+        std[found], entropy[found] = total.depth_std[at[found]], total.entropy[at[found]]
+        keyframe[found] = self._keyframe[at[found]]
+        return PointAttributes(depth_std=std, entropy=entropy, keyframe=keyframe)
+
+    def _seen(self, view: KeyframeView) -> _Cells:
+        decoded = self._maps.of(view)
+        pick = (slice(None, None, PIXEL_STEP),) * 2
+        depth = decoded.maps.depth[pick]
+        known = np.isfinite(depth) & (depth > 0)
+        rays = _rays(view.camera)[pick]
+        points = rays[known] * depth[known][:, None]
+        world = points @ view.T_world_cam[:3, :3].T + view.T_world_cam[:3, 3]
+        keys = _keys(world)
+        std, entropy = decoded.maps.depth_std[pick][known], decoded.entropy[pick][known]
+        best = _first_of_each(keys, std)
+        return _Cells(keys=keys[best], depth_std=std[best].astype(np.float32),
+                      entropy=entropy[best].astype(np.float32))
+
+
+def _rays(camera: PinholeCamera) -> np.ndarray:
+    """(H, W, 3) with z = 1."""
+    u, v = np.meshgrid(np.arange(camera.width), np.arange(camera.height))
+    return np.stack([(u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy,
+                     np.ones(u.shape)], -1)
+
+
+def _keys(points: np.ndarray) -> np.ndarray:
+    """(N,) int64 of the cells of points (N, 3)."""
+    cells = np.floor(np.asarray(points, np.float64) / CELL)
+    cells = np.clip(np.nan_to_num(cells), -_OFFSET, _OFFSET - 1).astype(np.int64) + _OFFSET
+    return (cells[:, 0] << (2 * _BITS)) | (cells[:, 1] << _BITS) | cells[:, 2]
+
+
+def _first_of_each(keys: np.ndarray, order_by: np.ndarray) -> np.ndarray:
+    """Indices that give every key once, rising, where ``order_by`` is smallest."""
+    order = np.lexsort((order_by, keys))
+    first = np.ones(len(order), bool)
+    first[1:] = keys[order][1:] != keys[order][:-1]
+    return order[first]

@@ -1,0 +1,1 @@
+"""The page that a browser loads: HTML, CSS and JavaScript modules, without any library."""

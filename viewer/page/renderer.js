@@ -1,0 +1,433 @@
+// Draws the map with WebGL 2. Detail follows what a piece of the map is on the screen and how fast
+// this machine draws; when nothing moves everything is drawn once.
+import { LINES, PICTURE, POINTS, SHADING, TRIANGLES } from "./shaders.js";
+import { clamp, multiplied, ofRows } from "./maths.js";
+
+const RECORD_BYTES = 12, ATTRIBUTE_BYTES = 4, NORMAL_BYTES = 4;
+// Milliseconds of a frame above which less is drawn, and below which more is, while things move.
+const SLOW_MS = 40, FAST_MS = 24;
+const LEAST_BUDGET = 30000, MOST_BUDGET = 4e6;
+// Points of one piece nearer to each other than this on the screen, in pixels, are left out.
+const LEAST_PIXELS = 1.1;
+
+function program(gl, [vertex, fragment]) {
+  const made = gl.createProgram();
+  for (const [kind, text] of [[gl.VERTEX_SHADER, vertex], [gl.FRAGMENT_SHADER, fragment]]) {
+    const shader = gl.createShader(kind);
+    gl.shaderSource(shader, text);
+    gl.compileShader(shader);
+    if (!gl.getShaderParameter(shader, gl.COMPILE_STATUS))
+      throw new Error(gl.getShaderInfoLog(shader));
+    gl.attachShader(made, shader);
+  }
+  gl.linkProgram(made);
+  if (!gl.getProgramParameter(made, gl.LINK_STATUS)) throw new Error(gl.getProgramInfoLog(made));
+  const uniforms = {}, attributes = {};
+  for (let i = 0; i < gl.getProgramParameter(made, gl.ACTIVE_UNIFORMS); i++) {
+    const { name } = gl.getActiveUniform(made, i);
+    uniforms[name] = gl.getUniformLocation(made, name);
+  }
+  for (let i = 0; i < gl.getProgramParameter(made, gl.ACTIVE_ATTRIBUTES); i++) {
+    const { name } = gl.getActiveAttrib(made, i);
+    attributes[name] = gl.getAttribLocation(made, name);
+  }
+  return { program: made, uniforms, attributes };
+}
+
+export class Renderer {
+  constructor(canvas) {
+    this.canvas = canvas;
+    const gl = canvas.getContext("webgl2", { antialias: false, alpha: false,
+      powerPreference: "high-performance", preserveDrawingBuffer: true });
+    if (!gl) throw new Error("This browser has no WebGL 2. Use a recent Chrome, Firefox or Safari.");
+    this.gl = gl;
+    this._points = program(gl, POINTS);
+    this._triangles = program(gl, TRIANGLES);
+    this._lines = program(gl, LINES);
+    this._picture = program(gl, PICTURE);
+    this._shading = program(gl, SHADING);
+    this._pieces = new Map();
+    this._meshes = new Map();
+    this._groups = new Map();
+    this._image = null;
+    this._palette = gl.createTexture();
+    this._paletteData = new Uint8Array(2 * 256 * 4).fill(255);
+    this._corners = this._buffer(new Float32Array([0, 0, 1, 0, 0, 1, 1, 1]));
+    this._ends = this._buffer(new Float32Array([0, -1, 1, -1, 0, 1, 1, 1]));
+    this._budget = 300000;
+    this._lastFrame = 0;
+    this.drawn = 0;
+    this.fps = 0;
+    this._target = null;
+  }
+
+  get loaded() {
+    let sum = 0;
+    for (const piece of this._pieces.values()) sum += piece.count;
+    return sum;
+  }
+
+  // --- what is drawn ------------------------------------------------------------------
+
+  setPalette(colours, ramp) {
+    const { gl } = this;
+    colours.forEach(([r, g, b, shown], n) => this._paletteData.set([r, g, b, shown ? 255 : 0],
+      4 * n));
+    ramp.forEach(([r, g, b], n) => this._paletteData.set([r, g, b, 255], 4 * (256 + n)));
+    gl.bindTexture(gl.TEXTURE_2D, this._palette);
+    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, 256, 2, 0, gl.RGBA, gl.UNSIGNED_BYTE,
+      this._paletteData);
+    gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, gl.NEAREST);
+    gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MAG_FILTER, gl.NEAREST);
+  }
+
+  addPoints({ key, first, total, low, step, records }) {
+    const { gl } = this;
+    let piece = this._pieces.get(key);
+    if (first === 0) {
+      if (piece) this._free(piece);
+      piece = { total, count: 0, low, step, records: gl.createBuffer(),
+        attributes: gl.createBuffer(), low3: low, high3: low.map((v, i) => v + 65535 * step[i]) };
+      gl.bindBuffer(gl.ARRAY_BUFFER, piece.records);
+      gl.bufferData(gl.ARRAY_BUFFER, total * RECORD_BYTES, gl.STATIC_DRAW);
+      gl.bindBuffer(gl.ARRAY_BUFFER, piece.attributes);
+      gl.bufferData(gl.ARRAY_BUFFER, new Uint8Array(total * ATTRIBUTE_BYTES), gl.STATIC_DRAW);
+      this._pieces.set(key, piece);
+    }
+    if (!piece) return;
+    gl.bindBuffer(gl.ARRAY_BUFFER, piece.records);
+    gl.bufferSubData(gl.ARRAY_BUFFER, first * RECORD_BYTES, records);
+    piece.count = first + records.length / RECORD_BYTES;
+    piece.vao ??= this._appearanceArrays(this._points, piece);
+  }
+
+  setAttributes({ key, records }) {
+    const piece = this._pieces.get(key), { gl } = this;
+    if (!piece) return;
+    gl.bindBuffer(gl.ARRAY_BUFFER, piece.attributes);
+    gl.bufferSubData(gl.ARRAY_BUFFER, 0, records);
+  }
+
+  addMesh({ key, low, step, records, normals, triangles }) {
+    const { gl } = this;
+    this.removeMeshes([key]);
+    if (!triangles.length) return;
+    const mesh = { low, step, count: triangles.length, records: this._buffer(records),
+      normals: this._buffer(normals), attributes: this._buffer(
+        new Uint8Array(records.length / RECORD_BYTES * ATTRIBUTE_BYTES)),
+      indices: gl.createBuffer() };
+    mesh.vao = this._appearanceArrays(this._triangles, mesh);
+    gl.bindVertexArray(mesh.vao);
+    gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, mesh.indices);
+    gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, triangles, gl.STATIC_DRAW);
+    gl.bindVertexArray(null);
+    this._meshes.set(key, mesh);
+  }
+
+  removePoints(keys) { this._remove(this._pieces, keys); }
+
+  removeMeshes(keys) { this._remove(this._meshes, keys); }
+
+  clear() {
+    this.removePoints([...this._pieces.keys()]);
+    this.removeMeshes([...this._meshes.keys()]);
+  }
+
+  // Lines [[from, to], ...] flat: nine numbers each, with a colour of 0..1.
+  setLines(name, numbers, width = 2, onTop = false) {
+    const { gl } = this, old = this._groups.get(name);
+    if (old) { gl.deleteBuffer(old.buffer); gl.deleteVertexArray(old.vao); }
+    this._groups.delete(name);
+    if (!numbers || !numbers.length) return;
+    const group = { buffer: this._buffer(new Float32Array(numbers)), width, onTop,
+      count: numbers.length / 9, vao: gl.createVertexArray() };
+    const { attributes } = this._lines;
+    gl.bindVertexArray(group.vao);
+    gl.bindBuffer(gl.ARRAY_BUFFER, group.buffer);
+    ["a_from", "a_to", "a_line_colour"].forEach((attribute, n) => {
+      gl.enableVertexAttribArray(attributes[attribute]);
+      gl.vertexAttribPointer(attributes[attribute], 3, gl.FLOAT, false, 36, 12 * n);
+      gl.vertexAttribDivisor(attributes[attribute], 1);
+    });
+    gl.bindBuffer(gl.ARRAY_BUFFER, this._ends);
+    gl.enableVertexAttribArray(attributes.a_corner);
+    gl.vertexAttribPointer(attributes.a_corner, 2, gl.FLOAT, false, 0, 0);
+    gl.bindVertexArray(null);
+    this._groups.set(name, group);
+  }
+
+  // An image in space: its corner, and the edges from there.
+  setImage(source, corner, across, down) {
+    const { gl } = this;
+    if (this._image) { gl.deleteTexture(this._image.texture); this._image = null; }
+    if (!source) return;
+    const texture = gl.createTexture();
+    gl.bindTexture(gl.TEXTURE_2D, texture);
+    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, gl.RGBA, gl.UNSIGNED_BYTE, source);
+    for (const name of [gl.TEXTURE_WRAP_S, gl.TEXTURE_WRAP_T])
+      gl.texParameteri(gl.TEXTURE_2D, name, gl.CLAMP_TO_EDGE);
+    gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, gl.LINEAR);
+    this._image = { texture, corner, across, down };
+  }
+
+  // --- drawing ------------------------------------------------------------------------
+
+  // Draws a frame. `moving`: whether another follows at once, so that it must be fast.
+  draw(camera, look, moving) {
+    const { gl, canvas } = this, now = performance.now();
+    if (moving && now - this._lastFrame < 1000) this._adapt(now - this._lastFrame);
+    this._lastFrame = now;
+    const ratio = Math.min(window.devicePixelRatio || 1, 2);
+    const width = Math.max(1, Math.round(canvas.clientWidth * ratio)),
+      height = Math.max(1, Math.round(canvas.clientHeight * ratio));
+    if (canvas.width !== width || canvas.height !== height) {
+      canvas.width = width;
+      canvas.height = height;
+    }
+    this._prepareTarget(width, height);
+    const eye = camera.matrices(width, height);
+    gl.bindFramebuffer(gl.FRAMEBUFFER, this._target.framebuffer);
+    gl.viewport(0, 0, width, height);
+    gl.clearColor(0, 0, 0, 1);
+    gl.enable(gl.DEPTH_TEST);
+    gl.depthFunc(gl.LEQUAL);
+    gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
+    const hasMesh = look.surface && this._meshes.size > 0;
+    this.drawn = 0;
+    if (hasMesh) this._drawTriangles(eye, look);
+    if (look.points && !hasMesh) this._drawPoints(eye, look, camera, ratio, moving);
+    this._drawImage(eye);
+    this._drawLines(eye, look, width, height, ratio);
+    this._shade(eye, look, camera, width, height, moving);
+  }
+
+  get budget() { return this._budget; }
+
+  _adapt(spent) {
+    this.fps = this.fps ? 0.9 * this.fps + 100 / spent : 1000 / spent;
+    // towards what this machine can do; the first frame after a rest says nothing
+    if (spent > SLOW_MS) this._budget *= 0.85;
+    else if (spent < FAST_MS) this._budget *= 1.06;
+    this._budget = clamp(this._budget, LEAST_BUDGET, MOST_BUDGET);
+  }
+
+  _drawPoints(eye, look, camera, ratio, moving) {
+    const { gl } = this, { uniforms } = this._points;
+    this._useAppearance(this._points, eye, look);
+    gl.uniform1f(uniforms.u_pixels, look.pointSize * ratio);
+    gl.uniform1f(uniforms.u_scale, eye.pixelsPerMetre);
+    gl.uniform1i(uniforms.u_flat, camera.orthographic ? 1 : 0);
+    const seen = [];
+    let wanted = 0;
+    const toClip = multiplied(multiplied(eye.projection, eye.view), ofRows(look.T_ground_world));
+    for (const piece of this._pieces.values()) {
+      if (!piece.count || !this._isSeen(piece, toClip)) continue;
+      const far = camera.orthographic ? 1 : this._nearest(piece, eye.eye, look.T_ground_world);
+      const pixels = look.spacing * eye.pixelsPerMetre / Math.max(far, 0.3) / ratio;
+      const share = Math.min(1, (pixels / LEAST_PIXELS) ** 2);
+      seen.push([piece, share]);
+      wanted += share * piece.count;
+    }
+    const factor = Math.min(1, (moving ? this._budget : 2 * MOST_BUDGET) / Math.max(wanted, 1));
+    for (const [piece, share] of seen) {
+      const count = Math.min(piece.count, Math.max(1, Math.round(piece.count * share * factor)));
+      const grown = Math.sqrt(piece.total / count);
+      gl.uniform3fv(uniforms.u_low, piece.low);
+      gl.uniform3fv(uniforms.u_step, piece.step);
+      gl.uniform1f(uniforms.u_spacing,
+        look.fill ? 1.25 * look.spacing * Math.min(grown, 6) : 0);
+      gl.bindVertexArray(piece.vao);
+      gl.drawArrays(gl.POINTS, 0, count);
+      this.drawn += count;
+    }
+    gl.bindVertexArray(null);
+  }
+
+  _drawTriangles(eye, look) {
+    const { gl } = this, { uniforms } = this._triangles;
+    this._useAppearance(this._triangles, eye, look);
+    for (const mesh of this._meshes.values()) {
+      gl.uniform3fv(uniforms.u_low, mesh.low);
+      gl.uniform3fv(uniforms.u_step, mesh.step);
+      gl.bindVertexArray(mesh.vao);
+      gl.drawElements(gl.TRIANGLES, mesh.count, gl.UNSIGNED_INT, 0);
+      this.drawn += mesh.count / 3;
+    }
+    gl.bindVertexArray(null);
+  }
+
+  _useAppearance({ program: used, uniforms }, eye, look) {
+    const { gl } = this;
+    gl.useProgram(used);
+    gl.activeTexture(gl.TEXTURE0);
+    gl.bindTexture(gl.TEXTURE_2D, this._palette);
+    gl.uniform1i(uniforms.u_palette, 0);
+    gl.uniformMatrix4fv(uniforms.u_view, false, eye.view);
+    gl.uniformMatrix4fv(uniforms.u_projection, false, eye.projection);
+    gl.uniformMatrix4fv(uniforms.u_ground_world, false, ofRows(look.T_ground_world));
+    gl.uniform1i(uniforms.u_mode, look.mode);
+    gl.uniform1f(uniforms.u_min_confidence, look.minConfidence);
+    gl.uniform3fv(uniforms.u_clip_low, look.clipLow);
+    gl.uniform3fv(uniforms.u_clip_high, look.clipHigh);
+    gl.uniform2fv(uniforms.u_heights, look.heights);
+    gl.uniform1i(uniforms.u_highlight, look.highlight);
+  }
+
+  _drawLines(eye, look, width, height, ratio) {
+    const { gl } = this, { uniforms, program: used } = this._lines;
+    gl.useProgram(used);
+    gl.uniformMatrix4fv(uniforms.u_view_projection, false, multiplied(eye.projection, eye.view));
+    gl.uniform2f(uniforms.u_viewport, width, height);
+    for (const [name, group] of this._groups) {
+      if (look.hiddenLines.includes(name)) continue;
+      gl.depthFunc(group.onTop ? gl.ALWAYS : gl.LEQUAL);
+      gl.uniform1f(uniforms.u_width, group.width * ratio);
+      gl.bindVertexArray(group.vao);
+      gl.drawArraysInstanced(gl.TRIANGLE_STRIP, 0, 4, group.count);
+    }
+    gl.bindVertexArray(null);
+    gl.depthFunc(gl.LEQUAL);
+  }
+
+  _drawImage(eye) {
+    if (!this._image) return;
+    const { gl } = this, { uniforms, attributes, program: used } = this._picture;
+    gl.useProgram(used);
+    gl.uniformMatrix4fv(uniforms.u_view_projection, false, multiplied(eye.projection, eye.view));
+    gl.uniform3fv(uniforms.u_corner, this._image.corner);
+    gl.uniform3fv(uniforms.u_across, this._image.across);
+    gl.uniform3fv(uniforms.u_down, this._image.down);
+    gl.activeTexture(gl.TEXTURE0);
+    gl.bindTexture(gl.TEXTURE_2D, this._image.texture);
+    gl.uniform1i(uniforms.u_image, 0);
+    this._drawSquare(attributes);
+  }
+
+  _shade(eye, look, camera, width, height, moving) {
+    const { gl } = this, { uniforms, attributes, program: used } = this._shading;
+    gl.bindFramebuffer(gl.FRAMEBUFFER, null);
+    gl.viewport(0, 0, width, height);
+    gl.disable(gl.DEPTH_TEST);
+    gl.useProgram(used);
+    gl.activeTexture(gl.TEXTURE0);
+    gl.bindTexture(gl.TEXTURE_2D, this._target.colour);
+    gl.uniform1i(uniforms.u_colour, 0);
+    gl.activeTexture(gl.TEXTURE1);
+    gl.bindTexture(gl.TEXTURE_2D, this._target.depth);
+    gl.uniform1i(uniforms.u_depth, 1);
+    gl.uniform2f(uniforms.u_pixel, 1 / width, 1 / height);
+    gl.uniform2f(uniforms.u_range, eye.near, eye.far);
+    gl.uniform1i(uniforms.u_flat, camera.orthographic ? 1 : 0);
+    const slow = moving && this._budget < 2 * LEAST_BUDGET;
+    gl.uniform1f(uniforms.u_strength, look.shading && !slow ? 3.2 : 0);
+    gl.uniform3fv(uniforms.u_background_low, look.background[0]);
+    gl.uniform3fv(uniforms.u_background_high, look.background[1]);
+    this._drawSquare(attributes);
+    gl.activeTexture(gl.TEXTURE0);
+  }
+
+  _drawSquare(attributes) {
+    const { gl } = this;
+    gl.bindVertexArray(null);
+    gl.bindBuffer(gl.ARRAY_BUFFER, this._corners);
+    gl.enableVertexAttribArray(attributes.a_corner);
+    gl.vertexAttribPointer(attributes.a_corner, 2, gl.FLOAT, false, 0, 0);
+    gl.drawArrays(gl.TRIANGLE_STRIP, 0, 4);
+    gl.disableVertexAttribArray(attributes.a_corner);
+  }
+
+  // --- parts --------------------------------------------------------------------------
+
+  _isSeen(piece, toClip) {
+    let left = 0, right = 0, below = 0, above = 0, behind = 0;
+    for (let n = 0; n < 8; n++) {
+      const p = [0, 1, 2].map((i) => (n >> i & 1 ? piece.high3 : piece.low3)[i]);
+      const c = [0, 1, 2, 3].map((r) => toClip[r] * p[0] + toClip[4 + r] * p[1]
+        + toClip[8 + r] * p[2] + toClip[12 + r]);
+      left += c[0] < -c[3]; right += c[0] > c[3]; below += c[1] < -c[3];
+      above += c[1] > c[3]; behind += c[3] < 0;
+    }
+    return left < 8 && right < 8 && below < 8 && above < 8 && behind < 8;
+  }
+
+  _nearest(piece, eye, T) {
+    let sum = 0;
+    for (let j = 0; j < 3; j++) {
+      // the eye in the world frame
+      let x = 0;
+      for (let i = 0; i < 3; i++) x += T[i][j] * (eye[i] - T[i][3]);
+      sum += Math.max(piece.low3[j] - x, 0, x - piece.high3[j]) ** 2;
+    }
+    return Math.sqrt(sum);
+  }
+
+  _appearanceArrays({ attributes }, piece) {
+    const { gl } = this, vao = gl.createVertexArray();
+    const bind = (name, buffer, size, type, normalised, stride, offset) => {
+      const at = attributes[name];
+      if (at === undefined || at < 0) return;
+      gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
+      gl.enableVertexAttribArray(at);
+      gl.vertexAttribPointer(at, size, type, normalised, stride, offset);
+    };
+    gl.bindVertexArray(vao);
+    bind("a_position", piece.records, 3, gl.UNSIGNED_SHORT, false, RECORD_BYTES, 0);
+    bind("a_label", piece.records, 1, gl.UNSIGNED_BYTE, false, RECORD_BYTES, 6);
+    bind("a_confidence", piece.records, 1, gl.UNSIGNED_BYTE, true, RECORD_BYTES, 7);
+    bind("a_colour", piece.records, 3, gl.UNSIGNED_BYTE, true, RECORD_BYTES, 8);
+    bind("a_attributes", piece.attributes, 2, gl.UNSIGNED_BYTE, false, ATTRIBUTE_BYTES, 0);
+    bind("a_keyframe", piece.attributes, 1, gl.UNSIGNED_SHORT, false, ATTRIBUTE_BYTES, 2);
+    if (piece.normals) bind("a_normal", piece.normals, 3, gl.BYTE, true, NORMAL_BYTES, 0);
+    gl.bindVertexArray(null);
+    return vao;
+  }
+
+  _prepareTarget(width, height) {
+    const { gl } = this;
+    if (this._target && this._target.width === width && this._target.height === height) return;
+    if (this._target) {
+      gl.deleteTexture(this._target.colour);
+      gl.deleteTexture(this._target.depth);
+      gl.deleteFramebuffer(this._target.framebuffer);
+    }
+    const texture = (inner, format, type) => {
+      const made = gl.createTexture();
+      gl.bindTexture(gl.TEXTURE_2D, made);
+      gl.texImage2D(gl.TEXTURE_2D, 0, inner, width, height, 0, format, type, null);
+      for (const name of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER])
+        gl.texParameteri(gl.TEXTURE_2D, name, gl.NEAREST);
+      for (const name of [gl.TEXTURE_WRAP_S, gl.TEXTURE_WRAP_T])
+        gl.texParameteri(gl.TEXTURE_2D, name, gl.CLAMP_TO_EDGE);
+      return made;
+    };
+    const colour = texture(gl.RGBA8, gl.RGBA, gl.UNSIGNED_BYTE),
+      depth = texture(gl.DEPTH_COMPONENT24, gl.DEPTH_COMPONENT, gl.UNSIGNED_INT),
+      framebuffer = gl.createFramebuffer();
+    gl.bindFramebuffer(gl.FRAMEBUFFER, framebuffer);
+    gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, colour, 0);
+    gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.DEPTH_ATTACHMENT, gl.TEXTURE_2D, depth, 0);
+    this._target = { width, height, colour, depth, framebuffer };
+  }
+
+  _buffer(data) {
+    const { gl } = this, buffer = gl.createBuffer();
+    gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
+    gl.bufferData(gl.ARRAY_BUFFER, data, gl.STATIC_DRAW);
+    return buffer;
+  }
+
+  _remove(drawn, keys) {
+    for (const key of keys) {
+      const piece = drawn.get(key);
+      if (piece) this._free(piece);
+      drawn.delete(key);
+    }
+  }
+
+  _free(piece) {
+    const { gl } = this;
+    for (const name of ["records", "attributes", "normals", "indices"])
+      if (piece[name]) gl.deleteBuffer(piece[name]);
+    if (piece.vao) gl.deleteVertexArray(piece.vao);
+  }
+}

@@ -1,0 +1,100 @@
+"""The newest snapshot and what is computed from it once for all pages."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from scenecode.slam.records.snapshot import KeyframeView, PointCloud, Snapshot
+from scenecode.viewer.inspection.class_statistics import (
+    ClassStatistics,
+    class_statistics,
+    point_spacing,
+)
+from scenecode.viewer.inspection.ground import extent, ground_of
+from scenecode.viewer.inspection.keyframe_maps import KeyframeMaps
+from scenecode.viewer.inspection.objects import Found, connected_objects
+from scenecode.viewer.inspection.point_attributes import AttributeIndex
+from scenecode.viewer.transport.point_chunks import Piece, PieceStore
+
+
+@dataclass(frozen=True)
+class ShownMap:
+    """One version of the map; never changes, so that any thread may read it."""
+
+    snapshot: Snapshot
+    pieces: dict[str, Piece]
+    #: (4, 4) z up from the floor
+    T_ground_world: np.ndarray
+    #: the size of the map in the ground frame
+    low: np.ndarray
+    high: np.ndarray
+    #: metres between neighbouring points
+    spacing: float
+
+    @cached_property
+    def cloud(self) -> PointCloud:
+        """All points in one cloud."""
+        whole = self.snapshot.cloud
+        return PointCloud(points=whole.points, colours=whole.colours, labels=whole.labels,
+                          confidence=whole.confidence)
+
+    @cached_property
+    def statistics(self) -> list[ClassStatistics]:
+        return class_statistics(self.cloud, len(self.snapshot.classes))
+
+    @cached_property
+    def _objects(self) -> dict[tuple[int, float], Found]:
+        return {}
+
+    def objects(self, label: int, min_confidence: float) -> Found:
+        """The connected objects of a class."""
+        key = label, round(min_confidence, 2)
+        if key not in self._objects:
+            self._objects[key] = connected_objects(self.cloud, label, self.T_ground_world, key[1])
+        return self._objects[key]
+
+    def keyframe(self, frame_index: int) -> KeyframeView | None:
+        """The keyframe that was made from a frame."""
+        found = (view for view in self.snapshot.keyframes if view.frame_index == frame_index)
+        return next(found, None)
+
+
+class MapShower:
+    """Makes a ``ShownMap`` of every new version of a snapshot.
+
+    ``probabilities`` gives (C, H, W) of a keyframe by its frame index, None where unknown.
+    """
+
+    def __init__(self, classes: int, probabilities: Callable[[int], np.ndarray | None]):
+        self.maps = KeyframeMaps(classes, probabilities)
+        self._attributes = AttributeIndex(self.maps)
+        self._attributed: ShownMap | None = None
+        self._attributes_lock = threading.Lock()
+        self._pieces = PieceStore()
+        self._shown: ShownMap | None = None
+
+    def show(self, snapshot: Snapshot) -> ShownMap:
+        """Called by one thread."""
+        before = self._shown
+        if before is None or before.snapshot.version != snapshot.version \
+                or before.snapshot.classes is not snapshot.classes:
+            T = ground_of(snapshot)
+            low, high = extent(snapshot, T)
+            pieces = self._pieces.update(snapshot.cloud)
+            largest = max(pieces.values(), key=len, default=None)
+            spacing = point_spacing(np.zeros((0, 3)) if largest is None else largest.points)
+            self._shown = ShownMap(snapshot=snapshot, pieces=pieces, T_ground_world=T, low=low,
+                                   high=high, spacing=spacing)
+        assert self._shown is not None
+        return self._shown
+
+    def attribute_message(self, shown: ShownMap, piece: Piece, count: int) -> bytes:
+        """What keyframes know about the points of a piece; any thread may call."""
+        with self._attributes_lock:
+            if self._attributed is not shown:
+                self._attributes.update(shown.snapshot.keyframes)
+                self._attributed = shown
+            return piece.attribute_message(self._attributes.of(piece.points[:count]), count)

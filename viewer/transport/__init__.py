@@ -1,0 +1,1 @@
+"""What goes over the line: messages, and the points of a map in pieces."""

@@ -1,0 +1,116 @@
+"""The points of a map as a page gets them: in pieces of space, packed; the beginning of a piece is
+an even sample of it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from scenecode.slam.records.snapshot import FusedCloud, PointCloud
+from scenecode.viewer.inspection.point_attributes import PointAttributes
+from scenecode.viewer.transport.wire import binary_message
+
+#: A larger chunk is split into cubes of ``SPLIT_EDGE`` metres.
+LARGEST_PIECE, SPLIT_EDGE = 60_000, 1.5
+#: A page gets this many points at the most, evenly from the whole map.
+MAX_POINTS = 2_000_000
+#: Points of all pieces together that are sent first, so that the whole map is seen at once.
+FIRST_POINTS = 150_000
+#: Standard deviations of depth, in metres, at the ends of the scale that is sent.
+STD_RANGE = 0.002, 2.0
+#: Values for "not known".
+NO_VALUE, NO_KEYFRAME = 0, 65535
+
+_RECORD = np.dtype([("position", "<u2", 3), ("label", "u1"), ("confidence", "u1"),
+                    ("colour", "u1", 3), ("unused", "u1")])
+_ATTRIBUTES = np.dtype([("entropy", "u1"), ("depth_std", "u1"), ("keyframe", "<u2")])
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some points of a chunk, in the order in which they are sent."""
+
+    key: str
+    #: the chunk that they are of, and their indices in it
+    chunk: PointCloud
+    order: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    @property
+    def points(self) -> np.ndarray:
+        """(N, 3) float32 metres, in the order of sending."""
+        return self.chunk.points[self.order]
+
+    def message(self, first: int, end: int) -> bytes:
+        """The points from ``first`` to ``end``.  Positions are 16-bit steps in the piece's box."""
+        low, high = self.points.min(0), self.points.max(0)
+        step = np.maximum(high - low, 1e-6) / 65535
+        chosen = self.order[first:end]
+        records = np.zeros(len(chosen), _RECORD)
+        records["position"] = np.rint((self.chunk.points[chosen] - low) / step)
+        records["label"] = self.chunk.labels[chosen]
+        records["confidence"] = np.rint(255 * np.clip(self.chunk.confidence[chosen], 0, 1))
+        records["colour"] = self.chunk.colours[chosen]
+        header = {"type": "points", "key": self.key, "first": first, "total": len(self),
+                  "low": low, "step": step}
+        return binary_message(header, {"records": records.view(np.uint8)})
+
+    def attribute_message(self, attributes: PointAttributes, count: int) -> bytes:
+        """Attributes of the points in the order of sending, of the first ``count``."""
+        records = np.zeros(count, _ATTRIBUTES)
+        entropy, std = attributes.entropy[:count], attributes.depth_std[:count]
+        scaled = np.log(np.maximum(std, STD_RANGE[0]) / STD_RANGE[0]) \
+            / np.log(STD_RANGE[1] / STD_RANGE[0])
+        for name, values in (("entropy", entropy), ("depth_std", scaled)):
+            known = np.isfinite(values)
+            records[name][known] = 1 + np.rint(254 * np.clip(values[known], 0, 1))
+        keyframe = attributes.keyframe[:count]
+        records["keyframe"] = np.where(keyframe < 0, NO_KEYFRAME,
+                                       np.minimum(keyframe, NO_KEYFRAME - 1))
+        return binary_message({"type": "attributes", "key": self.key, "total": count},
+                              {"records": records.view(np.uint8)})
+
+
+class PieceStore:
+    """The pieces of the newest cloud; those of a chunk that did not change stay the same."""
+
+    def __init__(self) -> None:
+        self._of_chunk: dict[int, tuple[PointCloud, list[Piece]]] = {}
+
+    def update(self, cloud: FusedCloud) -> dict[str, Piece]:
+        """All pieces by key."""
+        kept = {}
+        for key, chunk in cloud.chunks.items():
+            known = self._of_chunk.get(key)
+            kept[key] = known if known is not None and known[0] is chunk \
+                else (chunk, [*_pieces(key, chunk)])
+        self._of_chunk = kept
+        return {piece.key: piece for _, pieces in kept.values() for piece in pieces}
+
+
+def sending_plan(sizes: dict[str, int]) -> tuple[dict[str, int], dict[str, int]]:
+    """How many points of each piece are sent first, and how many in the end."""
+    total = max(sum(sizes.values()), 1)
+
+    def share(limit: int) -> dict[str, int]:
+        part = min(1.0, limit / total)
+        return {key: min(size, int(np.ceil(size * part))) for key, size in sizes.items()}
+
+    return share(FIRST_POINTS), share(MAX_POINTS)
+
+
+def _pieces(key: int, chunk: PointCloud) -> Iterator[Piece]:
+    if len(chunk) <= LARGEST_PIECE:
+        yield Piece(key=str(key), chunk=chunk, order=_shuffled(np.arange(len(chunk))))
+        return
+    cells = np.floor(chunk.points / SPLIT_EDGE).astype(np.int64)
+    _, inverse, counts = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
+    order = np.argsort(inverse.ravel(), kind="stable")
+    for number, members in enumerate(np.split(order, np.cumsum(counts)[:-1])):
+        yield Piece(key=f"{key}.{number}", chunk=chunk, order=_shuffled(members))
+
+
+def _shuffled(indices: np.ndarray) -> np.ndarray:
+    return np.random.default_rng(0).permutation(indices)
