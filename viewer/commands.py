@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from scenecode.core.errors import ScenecodeError
+from scenecode.slam.corrections.correction import CorrectionKind
 from scenecode.slam.corrections.editor import LabelEditor
 from scenecode.slam.records.snapshot import KeyframeView
 from scenecode.viewer.base import RunControls, ViewerError
@@ -125,7 +126,7 @@ class PageCommands:
         point = cloud.points[index].astype(np.float64)
         seen = observations(point, shown.snapshot.keyframes, self._shower.maps, len(classes))
         mean = mean_probabilities(seen, len(classes))
-        top = np.argsort(-mean)[:BARS] if seen else []
+        top = np.argsort(-mean)[:BARS if seen else 0].tolist()
         in_ground = transformed(point[None], shown.T_ground_world)[0]
         label = int(cloud.labels[index])
         return {
@@ -133,7 +134,7 @@ class PageCommands:
             "confidence": float(cloud.confidence[index]), "world": point, "ground": in_ground,
             "height": float(in_ground[2]), "colour": cloud.colours[index],
             "depth_std": min((o.depth_std for o in seen), default=None),
-            "probabilities": [[classes.names[n], int(n), float(mean[n])] for n in top],
+            "probabilities": [[classes.names[n], n, float(mean[n])] for n in top],
             "observations": [{
                 "frame_index": o.frame_index, "timestamp": o.timestamp, "u": o.u, "v": o.v,
                 "depth": o.depth, "depth_std": o.depth_std, "label": o.label,
@@ -218,7 +219,7 @@ class PageCommands:
                               {"mask": mask.astype(np.uint8)})
 
     def _correct(self, values: Values) -> Answer:
-        kind = "override" if values.get("kind") == "override" else "code"
+        kind: CorrectionKind = "override" if values.get("kind") == "override" else "code"
         made = self._labels().correct(self._view(values).frame_index, _place(values),
                                       str(values["class"]), radius=_radius(values), kind=kind)
         return {"number": made.number, "pixels": len(made.region)}

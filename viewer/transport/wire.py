@@ -1,8 +1,8 @@
 """Messages between server and page: JSON, or a JSON header with arrays behind it.
 
 A binary message is the length of the header (little-endian 32-bit), the header as UTF-8 JSON,
-filled up with spaces so that what follows is aligned to 4 bytes, then the arrays one after the other,
-each filled up to 4 bytes.  ``header["arrays"]`` names them: [name, type, count].
+filled up with spaces so that what follows is aligned to 4 bytes, then the arrays one after the
+other, each filled up to 4 bytes.  ``header["arrays"]`` names them: [name, type, count].
 """
 
 import json
@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 #: Names of the types of arrays as the page calls them.
-_TYPES = {np.dtype(np.uint8): "u8", np.dtype(np.uint16): "u16", np.dtype(np.uint32): "u32",
+_TYPES: dict[np.dtype[Any], str] = {
+    np.dtype(np.uint8): "u8", np.dtype(np.uint16): "u16", np.dtype(np.uint32): "u32",
           np.dtype(np.float32): "f32", np.dtype(np.int8): "i8"}
 
 
@@ -39,7 +40,7 @@ def parsed(message: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Header and arrays of a binary message."""
     (length,) = struct.unpack_from("<I", message)
     header = json.loads(message[4 : 4 + length])
-    types: dict[str, np.dtype[Any]] = {name: dtype for dtype, name in _TYPES.items()}
+    types = {name: dtype for dtype, name in _TYPES.items()}
     arrays, at = {}, 4 + length
     for name, kind, count in header["arrays"]:
         arrays[name] = np.frombuffer(message, types[kind], count, at)
