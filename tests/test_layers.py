@@ -39,6 +39,7 @@ FLOORS = (
     ("slam.calibration", "slam.mapping", "slam.evaluation"),
     ("slam.output.formats", "slam.mapfile"),
     ("slam.output",),
+    ("slam.exports",),
     ("slam",),
     ("viewer.inspection", "viewer.page"),
     ("viewer.transport",),

@@ -77,7 +77,7 @@ COMMANDS: dict[str, Command | Group] = {
         "merge": Command("make one map of two", "scenecode.cli.map", "add_merge_arguments",
                          "merge", "MERGE_EXAMPLES"),
     }),
-    "export": Command("write a map file as a result folder", "scenecode.cli.export"),
+    "export": Command("write a map in the files of other programs", "scenecode.cli.export"),
     "config": Command("print the configuration, with what every key means",
                       "scenecode.cli.config"),
 }

@@ -42,8 +42,8 @@ def ground_frame(T_world_cam: np.ndarray, points: np.ndarray,
     The floor is the plane that most of its points are near to (RANSAC, then Cauchy weights) among
     those within ``MAX_TILT_DEG`` of how the cameras are held.  With fewer than
     ``MIN_FLOOR_POINTS`` it is level at the lowest points; with no points at all it is at the
-    height of the lowest camera.  With no poses the world's y points down, as in the frame of a first
-    camera that is held level.
+    height of the lowest camera.  With no poses the world's y points down, as in the frame of a
+    first camera that is held level.
     """
     if not len(T_world_cam):
         T_world_cam = np.eye(4)[None]

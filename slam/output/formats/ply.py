@@ -1,5 +1,6 @@
-"""The map as a PLY file: binary, one fixed set of vertex properties."""
+"""PLY files: the map with one fixed set of vertex properties, and tables of any properties."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,9 @@ _PROPERTIES = (
 _VERTEX = np.dtype([(name, numpy_type) for name, _, numpy_type in _PROPERTIES])
 _FIRST_LINES = ["ply", "format binary_little_endian 1.0"]
 _PROPERTY_LINES = [f"property {ply_type} {name}" for name, ply_type, _ in _PROPERTIES]
+#: PLY's names of types, by kind and size in bytes.
+_TYPES = {"f4": "float", "f8": "double", "u1": "uchar", "u2": "ushort", "u4": "uint",
+          "i1": "char", "i2": "short", "i4": "int"}
 #: A header of ours is far shorter; more means that this is no PLY file.
 _LONGEST_HEADER = 4096
 
@@ -53,6 +57,36 @@ def read_ply(path: str | Path) -> FusedCloud:
     if not np.isfinite(cloud.points).all() or not np.isfinite(cloud.confidence).all():
         raise ResultError(f"{path}: a point is not finite; the file is damaged, export it again")
     return FusedCloud.of(cloud)
+
+
+def write_tables(path: str | Path, tables: Mapping[str, np.ndarray],
+                 comments: Sequence[str] = ()) -> None:
+    """Write elements by name, atomically, binary: each a structured array, whose fields become
+    properties; a field of several numbers becomes a list of so many in each row."""
+    header, packed = [*_FIRST_LINES, *(f"comment {text}" for text in comments)], []
+    for element, table in tables.items():
+        header.append(f"element {element} {len(table)}")
+        assert table.dtype.names is not None
+        columns: list[tuple] = []
+        for name in table.dtype.names:
+            field = table.dtype[name]
+            kind = field.base.str[1:]
+            if not field.shape:
+                header.append(f"property {_TYPES[kind]} {name}")
+            else:
+                header.append(f"property list uchar {_TYPES[kind]} {name}")
+                columns.append((f"count of {name}", "u1"))
+            columns.append((name, f"<{kind}", field.shape))
+        rows = np.empty(len(table), np.dtype(columns))
+        for name in table.dtype.names:
+            rows[name] = table[name]
+            if table.dtype[name].shape:
+                rows[f"count of {name}"] = table.dtype[name].shape[0]
+        packed.append(rows)
+    with replacing(Path(path)) as temporary, open(temporary, "wb") as file:
+        file.write(("\n".join([*header, "end_header"]) + "\n").encode("ascii", "replace"))
+        for rows in packed:
+            rows.tofile(file)
 
 
 def _vertices(cloud: PointCloud) -> np.ndarray:
