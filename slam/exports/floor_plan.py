@@ -33,7 +33,8 @@ MIN_POINTS = 3
 #: Share of the points, at either end of each coordinate, that do not set the plan's size, and the
 #: margin around the others, metres.
 _OUTLIERS, _MARGIN = 0.005, 0.3
-_LARGEST = 8192
+#: Cells along one side of a plan, at most.
+LARGEST = 8192
 #: Rays of a keyframe that clear cells: a grid of so many columns and rows.
 _RAYS = (48, 36)
 _BACKGROUND, _PATH_COLOUR = 255, (60, 60, 60)
@@ -97,10 +98,10 @@ def _grid(points: np.ndarray, path: np.ndarray, resolution: float) -> _Grid:
     # so that the same place is in the same cell of plans of later times
     low = np.floor(low / resolution) * resolution
     columns, rows = (np.ceil(size / resolution) + 1).astype(int).tolist()
-    if max(columns, rows) > _LARGEST:
+    if max(columns, rows) > LARGEST:
         raise ConfigError(f"a floor plan of {size[0]:.0f} x {size[1]:.0f} m with cells of "
-                          f"{resolution:g} m has more than {_LARGEST} cells along one side; give "
-                          f"--resolution {size.max() / _LARGEST * 1.1:.2g} or more")
+                          f"{resolution:g} m has more than {LARGEST} cells along one side; give "
+                          f"--resolution {size.max() / LARGEST * 1.1:.2g} or more")
     return _Grid(x=float(low[0]), y=float(low[1]), resolution=resolution, columns=columns,
                  rows=rows)
 
