@@ -18,7 +18,7 @@ const CURRENT_COLOUR = [1, 0.75, 0.2], LIVE_COLOUR = [0.24, 0.86, 0.43], LOST_CO
 const LOOP_COLOUR = [0.9, 0.35, 0.85];
 const FRUSTUM = 0.09, LARGE_FRUSTUM = 0.35;
 // Frustums of more keyframes hide the map: others are drawn as their place on the path.
-const MOST_FRUSTUMS = 400;
+const MOST_FRUSTUMS = 250;
 const BACKGROUNDS = { dark: [[0.045, 0.06, 0.085], [0.1, 0.13, 0.18]],
   light: [[0.93, 0.945, 0.96], [0.8, 0.84, 0.89]], black: [[0, 0, 0], [0, 0, 0]],
   white: [[1, 1, 1], [1, 1, 1]] };
@@ -220,7 +220,7 @@ class App {
     if (!this.scene) return;
     const T = this.scene.T_ground_world, lines = [];
     const at = (n) => moved(T, [3, 7, 11].map((k) => this.path[12 * n + k]));
-    const total = this.path.length / 12, step = Math.max(1, Math.floor(total / 6000));
+    const total = this.path.length / 12, step = Math.max(1, Math.floor(total / 3000));
     let before = total ? at(0) : null;
     for (let n = step; n < total; n += step) {
       const here = at(n);
@@ -407,6 +407,8 @@ class App {
     if (moving || now < this.restless) this.dirty = true;
     if (!this.dirty) return;
     const isMoving = moving || now < this.restless;
+    // points that have come are put together a few times a second
+    if (this.renderer.gather(now) && !isMoving) return;
     // whatever was drawn in haste is drawn once more in full
     this.dirty = isMoving;
     this.renderer.draw(this.camera, this.lookNow(), isMoving);

@@ -6,9 +6,17 @@ import { clamp, multiplied, ofRows } from "./maths.js";
 const RECORD_BYTES = 12, ATTRIBUTE_BYTES = 4, NORMAL_BYTES = 4;
 // Milliseconds of a frame above which less is drawn, and below which more is, while things move.
 const SLOW_MS = 40, FAST_MS = 24;
-const LEAST_BUDGET = 30000, MOST_BUDGET = 4e6;
-// Points of one piece nearer to each other than this on the screen, in pixels, are left out.
+const LEAST_BUDGET = 20000, MOST_BUDGET = 4e6;
+// Points nearer to each other than this on the screen, in pixels, are left out.
 const LEAST_PIXELS = 1.1;
+// Pieces in a cube of this edge (metres) are drawn together: thousands of calls a frame are slow.
+const GROUP_EDGE = 5;
+// A group holds ever larger samples of its points, each ROOT times the one before.
+const LEVELS = 15, ROOT = Math.SQRT2;
+// Milliseconds between two times that groups that changed are put together again.
+const GATHER_MS = 350;
+// Share of the resolution, in both directions, while a slow machine moves.
+const COARSE = 0.6;
 
 function program(gl, [vertex, fragment]) {
   const made = gl.createProgram();
@@ -47,17 +55,20 @@ export class Renderer {
     this._picture = program(gl, PICTURE);
     this._shading = program(gl, SHADING);
     this._pieces = new Map();
+    this._clusters = new Map();
+    this._gatheredAt = 0;
     this._meshes = new Map();
     this._groups = new Map();
     this._image = null;
     this._palette = gl.createTexture();
     this._paletteData = new Uint8Array(2 * 256 * 4).fill(255);
     this._corners = this._buffer(new Float32Array([0, 0, 1, 0, 0, 1, 1, 1]));
-    this._ends = this._buffer(new Float32Array([0, -1, 1, -1, 0, 1, 1, 1]));
     this._budget = 300000;
     this._lastFrame = 0;
     this.drawn = 0;
     this.fps = 0;
+    // whether this machine is so slow that it draws fewer pixels while things move
+    this.coarse = false;
     this._target = null;
   }
 
@@ -82,30 +93,86 @@ export class Renderer {
   }
 
   addPoints({ key, first, total, low, step, records }) {
-    const { gl } = this;
     let piece = this._pieces.get(key);
     if (first === 0) {
-      if (piece) this._free(piece);
-      piece = { total, count: 0, low, step, records: gl.createBuffer(),
-        attributes: gl.createBuffer(), low3: low, high3: low.map((v, i) => v + 65535 * step[i]) };
-      gl.bindBuffer(gl.ARRAY_BUFFER, piece.records);
-      gl.bufferData(gl.ARRAY_BUFFER, total * RECORD_BYTES, gl.STATIC_DRAW);
-      gl.bindBuffer(gl.ARRAY_BUFFER, piece.attributes);
-      gl.bufferData(gl.ARRAY_BUFFER, new Uint8Array(total * ATTRIBUTE_BYTES), gl.STATIC_DRAW);
+      this.removePoints([key]);
+      const cell = low.map((v, i) => Math.floor((v + 32767 * step[i]) / GROUP_EDGE)).join();
+      piece = { total, count: 0, low, step, cell, records: new Uint8Array(total * RECORD_BYTES),
+        attributes: null };
       this._pieces.set(key, piece);
+      if (!this._clusters.has(cell)) this._clusters.set(cell, { pieces: new Set() });
+      this._clusters.get(cell).pieces.add(piece);
     }
     if (!piece) return;
-    gl.bindBuffer(gl.ARRAY_BUFFER, piece.records);
-    gl.bufferSubData(gl.ARRAY_BUFFER, first * RECORD_BYTES, records);
+    piece.records.set(records, first * RECORD_BYTES);
     piece.count = first + records.length / RECORD_BYTES;
-    piece.vao ??= this._appearanceArrays(this._points, piece);
+    this._clusters.get(piece.cell).changed = true;
   }
 
   setAttributes({ key, records }) {
-    const piece = this._pieces.get(key), { gl } = this;
+    const piece = this._pieces.get(key);
     if (!piece) return;
-    gl.bindBuffer(gl.ARRAY_BUFFER, piece.attributes);
-    gl.bufferSubData(gl.ARRAY_BUFFER, 0, records);
+    piece.attributes = records.slice();
+    this._clusters.get(piece.cell).changed = true;
+  }
+
+  removePoints(keys) {
+    for (const key of keys) {
+      const piece = this._pieces.get(key);
+      if (!piece) continue;
+      this._pieces.delete(key);
+      const cluster = this._clusters.get(piece.cell);
+      cluster.pieces.delete(piece);
+      cluster.changed = true;
+    }
+  }
+
+  // Puts groups that changed together again; whether some are left for later.
+  gather(now, atOnce = false) {
+    const changed = [...this._clusters].filter(([, cluster]) => cluster.changed);
+    if (!changed.length) return false;
+    if (!atOnce && now - this._gatheredAt < GATHER_MS) return true;
+    this._gatheredAt = now;
+    for (const [cell, cluster] of changed) {
+      this._free(cluster);
+      if (cluster.pieces.size) this._fill(cluster);
+      else this._clusters.delete(cell);
+    }
+    return false;
+  }
+
+  // One buffer of the points of all pieces of a group, in steps of their common box. `ends`: how
+  // many points each sample has, the smallest sample first.
+  _fill(cluster) {
+    const pieces = [...cluster.pieces].filter((piece) => piece.count);
+    const low = [0, 1, 2].map((i) => Math.min(...pieces.map((p) => p.low[i])));
+    const high = [0, 1, 2].map((i) => Math.max(...pieces.map((p) => p.low[i] + 65535 * p.step[i])));
+    const step = low.map((v, i) => Math.max(high[i] - v, 1e-6) / 65535);
+    const count = pieces.reduce((sum, piece) => sum + piece.count, 0);
+    const records = new Uint16Array(count * 6), attributes = new Uint32Array(count);
+    const sources = pieces.map((p) => [new Uint16Array(p.records.buffer), p.attributes
+      && new Uint32Array(p.attributes.buffer, p.attributes.byteOffset, p.attributes.length >> 2)]);
+    const taken = pieces.map(() => 0), ends = [];
+    let to = 0;
+    for (let level = LEVELS - 1; level >= 0; level--) {
+      pieces.forEach((piece, n) => {
+        const [source, extra] = sources[n], end = Math.ceil(piece.count / ROOT ** level);
+        const offset = [0, 1, 2].map((i) => (piece.low[i] - low[i]) / step[i] + 0.5),
+          factor = [0, 1, 2].map((i) => piece.step[i] / step[i]);
+        for (let at = taken[n]; at < end; at++, to++) {
+          for (let i = 0; i < 3; i++)
+            records[6 * to + i] = source[6 * at + i] * factor[i] + offset[i];
+          for (let i = 3; i < 6; i++) records[6 * to + i] = source[6 * at + i];
+          if (extra && at < extra.length) attributes[to] = extra[at];
+        }
+        taken[n] = Math.max(taken[n], end);
+      });
+      ends.push(to);
+    }
+    Object.assign(cluster, { changed: false, low, step, ends, count, low3: low, high3: high,
+      total: pieces.reduce((sum, piece) => sum + piece.total, 0),
+      records: this._buffer(records), attributes: this._buffer(attributes) });
+    cluster.vao = this._appearanceArrays(this._points, cluster);
   }
 
   addMesh({ key, low, step, records, normals, triangles }) {
@@ -124,8 +191,6 @@ export class Renderer {
     this._meshes.set(key, mesh);
   }
 
-  removePoints(keys) { this._remove(this._pieces, keys); }
-
   removeMeshes(keys) { this._remove(this._meshes, keys); }
 
   clear() {
@@ -139,19 +204,24 @@ export class Renderer {
     if (old) { gl.deleteBuffer(old.buffer); gl.deleteVertexArray(old.vao); }
     this._groups.delete(name);
     if (!numbers || !numbers.length) return;
-    const group = { buffer: this._buffer(new Float32Array(numbers)), width, onTop,
-      count: numbers.length / 9, vao: gl.createVertexArray() };
+    // two triangles each: instances are slow where they are drawn in software
+    const count = numbers.length / 9, all = new Float32Array(count * 6 * 11);
+    for (let n = 0, to = 0; n < count; n++)
+      for (const [end, side] of [[0, -1], [1, -1], [0, 1], [0, 1], [1, -1], [1, 1]]) {
+        for (let i = 0; i < 9; i++) all[to++] = numbers[9 * n + i];
+        all[to++] = end;
+        all[to++] = side;
+      }
+    const group = { buffer: this._buffer(all), width, onTop, count: 6 * count,
+      vao: gl.createVertexArray() };
     const { attributes } = this._lines;
     gl.bindVertexArray(group.vao);
     gl.bindBuffer(gl.ARRAY_BUFFER, group.buffer);
-    ["a_from", "a_to", "a_line_colour"].forEach((attribute, n) => {
-      gl.enableVertexAttribArray(attributes[attribute]);
-      gl.vertexAttribPointer(attributes[attribute], 3, gl.FLOAT, false, 36, 12 * n);
-      gl.vertexAttribDivisor(attributes[attribute], 1);
-    });
-    gl.bindBuffer(gl.ARRAY_BUFFER, this._ends);
-    gl.enableVertexAttribArray(attributes.a_corner);
-    gl.vertexAttribPointer(attributes.a_corner, 2, gl.FLOAT, false, 0, 0);
+    [["a_from", 3, 0], ["a_to", 3, 12], ["a_line_colour", 3, 24], ["a_corner", 2, 36]].forEach(
+      ([attribute, size, offset]) => {
+        gl.enableVertexAttribArray(attributes[attribute]);
+        gl.vertexAttribPointer(attributes[attribute], size, gl.FLOAT, false, 44, offset);
+      });
     gl.bindVertexArray(null);
     this._groups.set(name, group);
   }
@@ -177,6 +247,7 @@ export class Renderer {
     const { gl, canvas } = this, now = performance.now();
     if (moving && now - this._lastFrame < 1000) this._adapt(now - this._lastFrame);
     this._lastFrame = now;
+    this.gather(now);
     const ratio = Math.min(window.devicePixelRatio || 1, 2);
     const width = Math.max(1, Math.round(canvas.clientWidth * ratio)),
       height = Math.max(1, Math.round(canvas.clientHeight * ratio));
@@ -184,10 +255,12 @@ export class Renderer {
       canvas.width = width;
       canvas.height = height;
     }
-    this._prepareTarget(width, height);
-    const eye = camera.matrices(width, height);
+    const part = moving && this.coarse ? COARSE : 1;
+    const across = Math.round(part * width), down = Math.round(part * height);
+    this._prepareTarget(across, down);
+    const eye = camera.matrices(across, down);
     gl.bindFramebuffer(gl.FRAMEBUFFER, this._target.framebuffer);
-    gl.viewport(0, 0, width, height);
+    gl.viewport(0, 0, across, down);
     gl.clearColor(0, 0, 0, 1);
     gl.enable(gl.DEPTH_TEST);
     gl.depthFunc(gl.LEQUAL);
@@ -195,10 +268,10 @@ export class Renderer {
     const hasMesh = look.surface && this._meshes.size > 0;
     this.drawn = 0;
     if (hasMesh) this._drawTriangles(eye, look);
-    if (look.points && !hasMesh) this._drawPoints(eye, look, camera, ratio, moving);
+    if (look.points && !hasMesh) this._drawPoints(eye, look, camera, ratio * part, moving);
     this._drawImage(eye);
-    this._drawLines(eye, look, width, height, ratio);
-    this._shade(eye, look, camera, width, height, moving);
+    this._drawLines(eye, look, across, down, ratio * part);
+    this._shade(eye, look, camera, width, height);
   }
 
   get budget() { return this._budget; }
@@ -209,6 +282,8 @@ export class Renderer {
     if (spent > SLOW_MS) this._budget *= 0.85;
     else if (spent < FAST_MS) this._budget *= 1.06;
     this._budget = clamp(this._budget, LEAST_BUDGET, MOST_BUDGET);
+    if (this._budget < 1.5 * LEAST_BUDGET) this.coarse = true;
+    else if (this._budget > 10 * LEAST_BUDGET) this.coarse = false;
   }
 
   _drawPoints(eye, look, camera, ratio, moving) {
@@ -220,8 +295,8 @@ export class Renderer {
     const seen = [];
     let wanted = 0;
     const toClip = multiplied(multiplied(eye.projection, eye.view), ofRows(look.T_ground_world));
-    for (const piece of this._pieces.values()) {
-      if (!piece.count || !this._isSeen(piece, toClip)) continue;
+    for (const piece of this._clusters.values()) {
+      if (!piece.vao || !this._isSeen(piece, toClip)) continue;
       const far = camera.orthographic ? 1 : this._nearest(piece, eye.eye, look.T_ground_world);
       const pixels = look.spacing * eye.pixelsPerMetre / Math.max(far, 0.3) / ratio;
       const share = Math.min(1, (pixels / LEAST_PIXELS) ** 2);
@@ -230,7 +305,8 @@ export class Renderer {
     }
     const factor = Math.min(1, (moving ? this._budget : 2 * MOST_BUDGET) / Math.max(wanted, 1));
     for (const [piece, share] of seen) {
-      const count = Math.min(piece.count, Math.max(1, Math.round(piece.count * share * factor)));
+      const goal = piece.count * share * factor;
+      const count = piece.ends.find((end) => end >= goal) ?? piece.count;
       const grown = Math.sqrt(piece.total / count);
       gl.uniform3fv(uniforms.u_low, piece.low);
       gl.uniform3fv(uniforms.u_step, piece.step);
@@ -283,7 +359,7 @@ export class Renderer {
       gl.depthFunc(group.onTop ? gl.ALWAYS : gl.LEQUAL);
       gl.uniform1f(uniforms.u_width, group.width * ratio);
       gl.bindVertexArray(group.vao);
-      gl.drawArraysInstanced(gl.TRIANGLE_STRIP, 0, 4, group.count);
+      gl.drawArrays(gl.TRIANGLES, 0, group.count);
     }
     gl.bindVertexArray(null);
     gl.depthFunc(gl.LEQUAL);
@@ -303,7 +379,7 @@ export class Renderer {
     this._drawSquare(attributes);
   }
 
-  _shade(eye, look, camera, width, height, moving) {
+  _shade(eye, look, camera, width, height) {
     const { gl } = this, { uniforms, attributes, program: used } = this._shading;
     gl.bindFramebuffer(gl.FRAMEBUFFER, null);
     gl.viewport(0, 0, width, height);
@@ -315,11 +391,10 @@ export class Renderer {
     gl.activeTexture(gl.TEXTURE1);
     gl.bindTexture(gl.TEXTURE_2D, this._target.depth);
     gl.uniform1i(uniforms.u_depth, 1);
-    gl.uniform2f(uniforms.u_pixel, 1 / width, 1 / height);
+    gl.uniform2f(uniforms.u_pixel, 1 / this._target.width, 1 / this._target.height);
     gl.uniform2f(uniforms.u_range, eye.near, eye.far);
     gl.uniform1i(uniforms.u_flat, camera.orthographic ? 1 : 0);
-    const slow = moving && this._budget < 2 * LEAST_BUDGET;
-    gl.uniform1f(uniforms.u_strength, look.shading && !slow ? 3.2 : 0);
+    gl.uniform1f(uniforms.u_strength, look.shading ? 3.2 : 0);
     gl.uniform3fv(uniforms.u_background_low, look.background[0]);
     gl.uniform3fv(uniforms.u_background_high, look.background[1]);
     this._drawSquare(attributes);
@@ -429,5 +504,6 @@ export class Renderer {
     for (const name of ["records", "attributes", "normals", "indices"])
       if (piece[name]) gl.deleteBuffer(piece[name]);
     if (piece.vao) gl.deleteVertexArray(piece.vao);
+    piece.vao = null;
   }
 }

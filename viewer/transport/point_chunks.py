@@ -3,6 +3,7 @@ an even sample of it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -45,17 +46,23 @@ class Piece:
 
     def message(self, first: int, end: int) -> bytes:
         """The points from ``first`` to ``end``.  Positions are 16-bit steps in the piece's box."""
-        low, high = self.points.min(0), self.points.max(0)
-        step = np.maximum(high - low, 1e-6) / 65535
-        chosen = self.order[first:end]
-        records = np.zeros(len(chosen), _RECORD)
-        records["position"] = np.rint((self.chunk.points[chosen] - low) / step)
-        records["label"] = self.chunk.labels[chosen]
-        records["confidence"] = np.rint(255 * np.clip(self.chunk.confidence[chosen], 0, 1))
-        records["colour"] = self.chunk.colours[chosen]
+        low, step, records = self._packed
         header = {"type": "points", "key": self.key, "first": first, "total": len(self),
                   "low": low, "step": step}
-        return binary_message(header, {"records": records.view(np.uint8)})
+        return binary_message(header, {"records": records[first:end].view(np.uint8)})
+
+    @cached_property
+    def _packed(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Lowest corner, step and records: the same for all pages."""
+        points = self.points
+        low, high = points.min(0), points.max(0)
+        step = np.maximum(high - low, 1e-6) / 65535
+        records = np.zeros(len(self), _RECORD)
+        records["position"] = np.rint((points - low) / step)
+        records["label"] = self.chunk.labels[self.order]
+        records["confidence"] = np.rint(255 * np.clip(self.chunk.confidence[self.order], 0, 1))
+        records["colour"] = self.chunk.colours[self.order]
+        return low, step, records
 
     def attribute_message(self, attributes: PointAttributes, count: int) -> bytes:
         """Attributes of the points in the order of sending, of the first ``count``."""
