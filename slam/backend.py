@@ -75,6 +75,12 @@ class Backend:
         """The live graph; to be read when nothing runs."""
         return self._mapper.graph
 
+    @property
+    def waiting(self) -> int:
+        """How many of these wait: a request, mapping's next piece of work, an update of the
+        output."""
+        return int(self._mapper.has_work)
+
     def request(self, frame: Frame, tracked: TrackedFrame, published: PublishedMap | None) -> None:
         """Give tracking, which worked with a ``published`` map, another keyframe; then optimise
         the map to the end."""
@@ -152,6 +158,10 @@ class ThreadedBackend(Backend):
         self._on_failure = on_failure
         self._workers = [Worker("mapping", MAPPING_NICENESS, self._fail, self._map_loop),
                          Worker("output", OUTPUT_NICENESS, self._fail, self._output_loop)]
+
+    @property
+    def waiting(self) -> int:
+        return super().waiting + int(self._inbox.has_item) + int(self._updates.has_item)
 
     def request(self, frame: Frame, tracked: TrackedFrame, published: PublishedMap | None) -> None:
         """Ask for a keyframe; waits only for the first keyframe of a map.

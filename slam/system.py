@@ -38,7 +38,9 @@ from scenecode.slam.output.sink import OutputSink
 from scenecode.slam.records.frame import Frame
 from scenecode.slam.records.snapshot import Snapshot
 from scenecode.slam.runtime.mailbox import Mailbox
+from scenecode.slam.runtime.memory import resident_mb
 from scenecode.slam.runtime.playback import paced
+from scenecode.slam.runtime.run_control import RunControl, Status
 from scenecode.slam.runtime.worker import single_threaded_operations
 from scenecode.slam.sources.base.rectifier import Rectifier
 from scenecode.slam.sources.base.source import Source
@@ -62,7 +64,8 @@ class System:
                  on_frame: Callable[[Frame, TrackedFrame], None] | None = None,
                  threaded: bool = False, mailbox: Mailbox[Snapshot] | None = None,
                  output: OutputSink | None = None, map_file: str | Path | None = None,
-                 localise: bool = False, recode: bool = False, session: str = "frames"):
+                 localise: bool = False, recode: bool = False, session: str = "frames",
+                 control: RunControl | None = None):
         """Loads the network; nothing runs yet.
 
         * ``config``: settings; ``predictor``: the network, by default the one it names.
@@ -80,6 +83,8 @@ class System:
           ``session`` names this run in it.  To ``localise`` is to track only and leave the file as
           it is; to ``recode`` is to compute the codes of another network's map anew first.
 
+        * ``control``: steers a ``run`` from other threads.
+
         Raises ``ConfigError`` when the network takes images of another size than ``config``
         states, ``ResultError`` for an ``out`` or a ``map_file`` that cannot be used.
         """
@@ -91,6 +96,8 @@ class System:
         self.timings = Timings()
         #: set it to end a run after the present frame
         self.stop = threading.Event()
+        self.control = RunControl() if control is None else control
+        self.control.attach(self.stop, self._status)
         self._resources = ExitStack()
         self._map = OpenedMap(known=None, writer=None) if map_file is None else \
             self._open_map(map_file, predictor is not None, session, localise, recode)
@@ -116,9 +123,9 @@ class System:
         ``realtime`` plays a recording at its own speed, as a camera would deliver it; by default
         when ``threaded``.  An exception in any thread ends the run and is raised here.
         """
-        frames = iter(source)
+        frames = self.control.held(source)
         if (self._threaded if realtime is None else realtime) and not source.is_live:
-            frames = paced(frames, self.stop)
+            frames = paced(frames, self.stop, lambda: self.control.held_s)
         with self:
             for frame in frames:
                 if self.stop.is_set():
@@ -126,6 +133,7 @@ class System:
                 # before a report that this frame may cause
                 self.recording.unreadable = source.unreadable
                 self.process(frame)
+                self.control.note_frame()
             self.recording.unreadable = source.unreadable
 
     def process(self, frame: Frame) -> TrackedFrame | None:
@@ -195,6 +203,11 @@ class System:
     def graph(self) -> KeyframeGraph:
         """The keyframe graph, which mapping changes; to be read when nothing runs."""
         return KeyframeGraph() if self._backend is None else self._backend.graph
+
+    def _status(self) -> Status:
+        """How the run does, for ``control``; any thread may call."""
+        return {"lag_s": self.timings.lag.median, "memory_mb": resident_mb(),
+                "waiting": None if self._backend is None else self._backend.waiting}
 
     # --- parts -----------------------------------------------------------------------
 

@@ -44,10 +44,10 @@ def main(args: argparse.Namespace) -> int:
     viewer = open_viewer(open_saved(Path(args.result), model=args.model), args.host, args.port,
                          args.view_only)
     try:
-        print(f"{args.result} is open at {viewer.link} (Ctrl-C to end)", flush=True)
-        if not args.no_browser:
-            open_browser(viewer.link)
         with suppress(KeyboardInterrupt):
+            print(f"{args.result} is open at {viewer.link} (Ctrl-C to end)", flush=True)
+            if not args.no_browser:
+                open_browser(viewer.link)
             threading.Event().wait()
     finally:
         viewer.close()

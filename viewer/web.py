@@ -36,7 +36,8 @@ class WebViewer:
     * ``title``: of the page.
     * ``view_only``: nothing can be changed.
     * ``editor``: corrects labels; ``controls``: steers the run.
-    * ``annotations``: file of measures, marks and colours.
+    * ``annotations``: file of measures, marks and colours; with ``new_annotations`` what is in it
+      is replaced.
     * ``probabilities``: (C, H, W) of a keyframe by its frame index, where they are known.
 
     Raises ``ViewerError`` when the address is not to be had, ``ResultError`` for damaged
@@ -46,10 +47,11 @@ class WebViewer:
     def __init__(self, host: str = "127.0.0.1", port: int = 8080, *, title: str = "scenecode",
                  view_only: bool = False, editor: LabelEditor | None = None,
                  controls: RunControls | None = None, annotations: Path | None = None,
+                 new_annotations: bool = False,
                  probabilities: Callable[[int], np.ndarray | None] = lambda index: None):
         self._title, self._editor, self._controls = title, editor, controls
         self._probabilities = probabilities
-        self._annotations = AnnotationBook(annotations)
+        self._annotations = AnnotationBook(annotations, new_annotations)
         self._changed = threading.Condition()
         self._state = PageState(annotations=self._annotation_content())   # guarded by _changed
         self._hello: dict[str, Any] = {}

@@ -5,6 +5,8 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from itertools import count
+from pathlib import Path
 from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -18,8 +20,9 @@ from scenecode.slam.config.slam_config import SlamConfig
 from scenecode.slam.records.frame import Frame
 from scenecode.slam.records.snapshot import Snapshot
 from scenecode.slam.runtime.mailbox import Mailbox
+from scenecode.slam.runtime.run_control import RunControl
 from scenecode.slam.sources import FORMS, SourceOptions, open_source
-from scenecode.slam.sources.base.source import Source
+from scenecode.slam.sources.base.source import ContinuedSource, Source
 from scenecode.slam.sources.calibration.intrinsics import parse_intrinsics
 from scenecode.slam.system import System
 from scenecode.slam.tracking.tracker import TrackedFrame
@@ -132,31 +135,57 @@ def _execute(args: argparse.Namespace, config: SlamConfig, source: Source) -> in
                           "--localise")
     with ExitStack() as stack:
         stack.callback(source.close)
-        page, mailbox = None, None
+        page, mailbox, control = None, None, RunControl()
         if args.view:
             # the web server is needed for this only
             from scenecode.viewer.live import serve
             from scenecode.viewer.web import WebViewer
-            page, mailbox = WebViewer(args.host, args.port, title=source.name,
-                                      view_only=args.view_only), Mailbox[Snapshot]()
+            page = WebViewer(args.host, args.port, title=source.name, view_only=args.view_only,
+                             controls=control, annotations=_annotations(args),
+                             new_annotations=args.map is None)
+            mailbox = Mailbox[Snapshot]()
             stack.callback(page.close)
             stack.enter_context(serve(mailbox, page))
             print(f"live at {page.link}", flush=True)
             if not args.no_browser:
                 open_browser(page.link)
-        with _progress(source) as advance:
-            system = System(config, out=args.out, map_file=args.map, localise=args.localise,
-                            recode=args.recode, session=source.name, mailbox=mailbox,
-                            on_frame=advance, threaded=not args.sequential)
-            with stopping_on_interrupt(system, source):
-                system.run(source)
-        report = system.report
-        if not system.stop.is_set():
-            require_map(report)
-        _print_report(report, args.out)
-        if page is not None and not system.stop.is_set():
+        frames = source if page is None else ContinuedSource(source)
+        interrupted = False
+        for number in count(1):
+            out, map_file = _numbered(args.out, number), _numbered(args.map, number)
+            with _progress(source) as advance:
+                system = System(config, out=out, map_file=map_file, localise=args.localise,
+                                recode=args.recode, session=source.name, mailbox=mailbox,
+                                on_frame=advance, threaded=not args.sequential, control=control)
+                with stopping_on_interrupt(system, source) as is_interrupted:
+                    system.run(frames)
+            interrupted = is_interrupted()
+            report = system.report
+            if not system.stop.is_set() and number == 1:
+                require_map(report)
+            _print_report(report, out)
+            if interrupted or not control.wants_new_map:
+                break
+        control.end()
+        if page is not None and not interrupted:
             _linger(page.link)
     return 0
+
+
+def _annotations(args: argparse.Namespace) -> Path | None:
+    """Where measures and marks of a run are kept; None where nothing is."""
+    from scenecode.viewer.inspection.annotations import FOLDER_FILE, annotations_path
+    if args.map is not None:
+        return annotations_path(Path(args.map))
+    return None if args.out is None else Path(args.out) / FOLDER_FILE
+
+
+def _numbered(path: str | None, number: int) -> str | None:
+    """The path for the maps of one command: ``home.map``, then ``home-2.map``."""
+    if path is None or number == 1:
+        return path
+    first = Path(path)
+    return str(first.with_name(f"{first.stem}-{number}{first.suffix}"))
 
 
 @contextmanager
@@ -175,19 +204,23 @@ def _progress(source: Source) -> Iterator[Callable[[Frame, TrackedFrame], None]]
 
 
 @contextmanager
-def stopping_on_interrupt(system: System, source: Source) -> Iterator[None]:
+def stopping_on_interrupt(system: System, source: Source) -> Iterator[Callable[[], bool]]:
     """Ctrl-C ends the run after the present frame, so that everything is saved; a second one
-    gives up at once."""
+    gives up at once.  Gives a function that tells whether it was pressed."""
+    pressed = False
+
     def stop(number: int, frame: object) -> None:
-        if system.stop.is_set():
+        nonlocal pressed
+        if pressed:
             raise KeyboardInterrupt
+        pressed = True
         system.stop.set()
         if source.is_live:
             source.close()      # the next frame of a lost camera may be long in coming
 
     before = signal.signal(signal.SIGINT, stop)
     try:
-        yield
+        yield lambda: pressed
     finally:
         signal.signal(signal.SIGINT, before)
 

@@ -12,6 +12,7 @@ at once; the other files, and the images of older keyframes, may be of an earlie
     config.yaml           the resolved configuration
     report.json           what was measured
     overview.png          the map and some keyframes at a glance, at the end of a run
+    annotations.json      what a user measured and marked in the viewer
     .lock                 locked while a run writes here
 
 ``depth.png`` and ``uncertainty.png`` are 16-bit millimetres (0 unknown), ``labels.png``
@@ -48,10 +49,12 @@ CLASSES = "classes.json"
 CONFIG = "config.yaml"
 REPORT = "report.json"
 OVERVIEW = "overview.png"
+ANNOTATIONS = "annotations.json"
 
 #: In the order of clearing.  A class list marks a folder as ours: it is written first and
 #: removed last, so that an interrupted clearing can be resumed.
-_FILES = (TRAJECTORY, TRAJECTORY_LIVE, KEYFRAMES, MAP, REPORT, OVERVIEW, CONFIG, CLASSES)
+_FILES = (TRAJECTORY, TRAJECTORY_LIVE, KEYFRAMES, MAP, REPORT, OVERVIEW, ANNOTATIONS, CONFIG,
+          CLASSES)
 #: Stamps are written with 6 decimals.
 _STAMP_TOLERANCE = 1e-6
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from scenecode.core.atomic_write import write_text
 from scenecode.core.errors import ResultError
+from scenecode.slam.output.result_folder import ANNOTATIONS
 
 #: Of a result folder, and what is added to the name of a map file.
-FOLDER_FILE, MAP_FILE_ENDING = "annotations.json", ".annotations.json"
+FOLDER_FILE, MAP_FILE_ENDING = ANNOTATIONS, ".annotations.json"
 
 
 @dataclass(frozen=True)
@@ -54,13 +55,14 @@ def annotations_path(path: Path) -> Path:
 
 class AnnotationBook:
     """Annotations that are written whenever they change; without a path they are lost with the
-    program.  Any thread may call.  Raises ``ResultError`` for a file that is damaged or cannot be
-    written."""
+    program, with ``is_new`` what a file holds is replaced.  Any thread may call.  Raises
+    ``ResultError`` for a file that is damaged or cannot be written."""
 
-    def __init__(self, path: Path | None = None):
+    def __init__(self, path: Path | None = None, is_new: bool = False):
         self._path = path
         self._lock = threading.Lock()
-        self._current = Annotations() if path is None or not path.is_file() else _read(path)
+        self._current = Annotations() if path is None or is_new or not path.is_file() \
+            else _read(path)
 
     @property
     def current(self) -> Annotations:

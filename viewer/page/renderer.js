@@ -311,7 +311,7 @@ export class Renderer {
       gl.uniform3fv(uniforms.u_low, piece.low);
       gl.uniform3fv(uniforms.u_step, piece.step);
       gl.uniform1f(uniforms.u_spacing,
-        look.fill ? 1.25 * look.spacing * Math.min(grown, 6) : 0);
+        look.fill ? 1.7 * look.spacing * Math.min(grown, 6) : 0);
       gl.bindVertexArray(piece.vao);
       gl.drawArrays(gl.POINTS, 0, count);
       this.drawn += count;

@@ -2,7 +2,7 @@
 import { button, element, heading } from "./elements.js";
 import { figure, paint, pixelAt, reading, tip } from "./pictures.js";
 
-const KEPT = 240;
+const KEPT = 120;
 const PLOTS = [["fps", "Frames a second", (v) => v.toFixed(1)],
   ["lag_s", "Lag of mapping", (v) => `${v.toFixed(2)} s`],
   ["memory_mb", "Memory", (v) => `${Math.round(v)} MB`],

@@ -53,6 +53,46 @@ class Source(Protocol):
         ...
 
 
+class ContinuedSource:
+    """A source of which every iteration goes on where the one before ended."""
+
+    def __init__(self, source: Source):
+        self._source = source
+        self._frames: Iterator[Frame] | None = None
+
+    @property
+    def name(self) -> str:
+        return self._source.name
+
+    @property
+    def fps(self) -> float:
+        return self._source.fps
+
+    @property
+    def length(self) -> int | None:
+        return self._source.length
+
+    @property
+    def is_live(self) -> bool:
+        return self._source.is_live
+
+    @property
+    def unreadable(self) -> int:
+        return self._source.unreadable
+
+    @property
+    def original(self) -> PinholeCamera | None:
+        return self._source.original
+
+    def __iter__(self) -> Iterator[Frame]:
+        if self._frames is None:
+            self._frames = iter(self._source)
+        return self._frames
+
+    def close(self) -> None:
+        self._source.close()
+
+
 @runtime_checkable
 class IndexedSource(Source, Protocol):
     """A source whose frames can be had again one by one, in any order."""

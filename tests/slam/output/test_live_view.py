@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from support.box_room import camera, keyframe
 from support.single_view import single_view
 from support.wall_and_box import BOX, CAMERA, graph_of, pose, surface
 
 from scenecode.networks.classes import VOID
 from scenecode.slam.output.live_view import reproject
+from scenecode.slam.records.snapshot import KeyframeView, StoredMaps
 
 
 def test_a_keyframe_is_seen_from_elsewhere():
@@ -32,3 +34,27 @@ def test_reprojection_lets_the_nearer_point_win_and_ignores_what_is_behind():
     behind = pose(yaw=np.pi).numpy()
     depth, labels = reproject(view, behind, CAMERA)
     assert not depth.any() and (labels == VOID).all()
+
+
+def test_a_camera_that_comes_nearer_sees_a_surface_without_dotted_holes():
+    cam = camera(128)
+    view, _ = keyframe(0, 0.0, cam)
+    nearer = np.eye(4)
+    nearer[2, 3] = -0.5      # half a metre ahead
+    depth, labels = reproject(view, nearer, cam)
+    inner = np.s_[12:-12, 16:-16]
+    assert (depth[inner] > 0).mean() > 0.98
+    assert (labels[inner] != VOID).mean() > 0.98
+
+
+def test_what_an_object_hid_stays_unknown():
+    cam = camera(128)
+    flat = np.full((cam.height, cam.width), 3.0, np.float32)
+    flat[:, 40:80] = 1.0
+    maps = StoredMaps(image=np.zeros((*flat.shape, 3), np.uint8), depth=flat, depth_std=flat,
+                      labels=np.zeros(flat.shape, np.uint8), confidence=flat)
+    view = KeyframeView(frame_index=0, timestamp=0, T_world_cam=np.eye(4), camera=cam, maps=maps)
+    aside = np.eye(4)
+    aside[0, 3] = -0.3
+    depth, _ = reproject(view, aside, cam)
+    assert (depth == 0).mean() > 0.1

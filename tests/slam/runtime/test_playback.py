@@ -70,3 +70,18 @@ def test_stopping_ends_the_waiting(monkeypatch):
     stop.set()
     monkeypatch.undo()
     assert [frame.index for frame in paced(stamps(0.0, 1.0), stop)] == [0]
+
+
+def test_time_for_which_frames_were_held_back_does_not_count(clock):
+    held = [0.0]
+
+    def holding(frames):
+        for frame in frames:
+            if frame.index == 1:
+                clock.now += 5.0
+                held[0] += 5.0
+            yield frame
+
+    played = paced(holding(stamps(0.0, 0.1, 0.2)), clock, lambda: held[0])
+    assert len(list(played)) == 3
+    assert clock.waits == [pytest.approx(0.1), pytest.approx(0.1)]
