@@ -89,6 +89,8 @@ class Backend:
                                      requested_at=requested_at))
         while self._mapper.has_work:
             self._optimise()
+        while self._mapper.has_spare_work:
+            self._mapper.adjust()
         self._publish()
         self._timings.lag.add(time.monotonic() - requested_at)
         self._output.on_map(self._update(requested_at))
@@ -102,7 +104,8 @@ class Backend:
         """Raise what a thread raised, if one did."""
 
     def close(self) -> None:
-        """Hand out the final map, with the frames after the last keyframe."""
+        """Adjust the whole map, and hand it out with the frames after the last keyframe."""
+        self._mapper.finish()
         self._output.on_map(self._update())
 
     def _answer(self, request: KeyframeRequest) -> None:
@@ -212,8 +215,9 @@ class ThreadedBackend(Backend):
         changed = False
         try:
             while True:
-                news = self._inbox.get(0 if self._mapper.has_work else None)
-                if news is None and not self._mapper.has_work:
+                is_busy = self._mapper.has_work or self._mapper.has_spare_work
+                news = self._inbox.get(0 if is_busy else None)
+                if news is None and not is_busy:
                     break  # closed, and all is done
                 if news is not None and news.request is not None:
                     requested_at, changed = news.request.requested_at, True
@@ -223,12 +227,17 @@ class ThreadedBackend(Backend):
                 elif news is not None and news.lost is not None \
                         and self._mapper.relocalise(news.lost):
                     self._publish()
-                if self._mapper.has_work and self._optimise(lambda: self._inbox.has_item):
+                if self._mapper.has_work:
+                    if self._optimise(lambda: self._inbox.has_item):
+                        self._publish()
+                elif self._mapper.has_spare_work and self._mapper.adjust().changed_map:
+                    changed = True
                     self._publish()
                 # a new request must not keep the keyframe before it from the output
                 if changed and (not self._mapper.has_work or self._inbox.has_item):
                     self._hand_out(requested_at)
                     requested_at, changed = None, self._mapper.has_work
+            self._mapper.finish()
             # with the frames that came after the last keyframe
             self._hand_out(None)
         finally:

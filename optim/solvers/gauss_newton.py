@@ -1,7 +1,7 @@
 """Damped Gauss-Newton (Levenberg-Marquardt) over any manifold: linearise, solve, retract, keep
 only what lowers the cost."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Generic, Protocol, TypeVar
@@ -76,6 +76,21 @@ def minimise(state: State, linearise: Callable[[State], Equations],
     system without a Cholesky factor, and shrinks on success.  A step that promises less than the
     tolerance is not tried.  A problem without parameters is solved as it is.
     """
+    pieces = minimise_in_pieces(state, linearise, retract, config)
+    while True:
+        try:
+            step = next(pieces)
+        except StopIteration as end:
+            return end.value
+        if should_stop():
+            return step
+
+
+def minimise_in_pieces(state: State, linearise: Callable[[State], Equations],
+                       retract: Callable[[State, Tensor], State], config: GaussNewtonConfig
+                       ) -> Generator[Solution[State], None, Solution[State]]:
+    """As ``minimise``; yields before every step that is tried, with what was reached until
+    then."""
     equations = linearise(state)
     first = equations.cost
     damping, accepted, refused = _DAMPING, 0, False
@@ -87,8 +102,7 @@ def minimise(state: State, linearise: Callable[[State], Equations],
     if not equations.size:
         return solution(Stop.CONVERGED)
     while accepted < config.iterations:
-        if should_stop():
-            return solution(Stop.INTERRUPTED)
+        yield solution(Stop.INTERRUPTED)
         step = equations.solve_damped(damping)
         if step is not None and equations.predicted_fall(step, damping) \
                 < config.tolerance * equations.cost:

@@ -2,7 +2,7 @@
 optimised in stages."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from math import radians
 
 from torch import Tensor
@@ -10,6 +10,7 @@ from torch import Tensor
 from scenecode.networks.prediction import Predictor
 from scenecode.optim.geometry import se3
 from scenecode.optim.solvers.gauss_newton import GaussNewtonConfig, Solution, minimise
+from scenecode.slam.adjustment.global_adjustment import GlobalAdjustment
 from scenecode.slam.bundle.layout import Leaving
 from scenecode.slam.bundle.marginalisation import marginalise
 from scenecode.slam.bundle.window import Window
@@ -26,6 +27,7 @@ from scenecode.slam.mapping.scale import log_scale_to_neighbours
 from scenecode.slam.mapping.work import (
     KeyframeAnswer,
     LoopsSearched,
+    MapAdjusted,
     OptimiseStage,
     PlacePart,
     PlaceSearched,
@@ -45,6 +47,9 @@ from scenecode.slam.tracking.tracker import TrackedFrame
 _ANCHORS = 4
 #: Keyframes after a closed loop without a search.
 _PAUSE = 2
+#: Keyframes that are added until the whole map is adjusted again, at least, and as a share of the
+#: map: so that all adjustments together take a time that is proportional to the map's size.
+_ADJUST_AFTER, _ADJUST_AFTER_SHARE = 5, 0.1
 #: Difference between a pose that was measured against a known keyframe and that of the map, beyond
 #: which the map has drifted and a loop has to be closed first: over median depth, and in radians.
 _MAX_SHIFT, _MAX_TURN = 0.06, radians(2.5)
@@ -82,6 +87,10 @@ class Mapper:
         self._recent: deque[int] = deque(maxlen=self._config.loops.min_age)
         self._leaving: list[Leaving] = []
         self._pending: list[Work] = []
+        self._adjustment = GlobalAdjustment(self._config.residuals)
+        #: the adjustment that is under way, and keyframes that were added since the last one began
+        self._adjusting: Generator[None, None, bool] | None = None
+        self._unadjusted = 0
 
     # --- requests ----------------------------------------------------------------------
 
@@ -182,6 +191,7 @@ class Mapper:
         before = list(graph.active)
         number = graph.add(keyframe, keyframe.initial_state())
         self.reference = number
+        self._unadjusted += 1
         self._recent.append(number)
         if self._unplaced is not None and self._unplaced.accepts(tracked_against):
             self._unplaced.add(number)
@@ -309,6 +319,7 @@ class Mapper:
             return PlaceSearched(work.keyframe, placed or len(self.graph.loops) > loops)
         closed = len(self.graph.loops) - loops
         if closed:
+            self._unadjusted = max(self._unadjusted, self._adjust_after)
             self._cull_redundant()
         return LoopsSearched(work.keyframe, closed)
 
@@ -318,6 +329,46 @@ class Mapper:
             return False
         self._unplaced = None
         return True
+
+    # --- the whole map -------------------------------------------------------------------
+
+    @property
+    def _adjusts(self) -> bool:
+        return self._config.global_adjustment and self._config.landmarks.per_keyframe > 0 \
+            and not self._localise
+
+    @property
+    def _adjust_after(self) -> int:
+        return max(_ADJUST_AFTER, round(_ADJUST_AFTER_SHARE * len(self.graph)))
+
+    @property
+    def has_spare_work(self) -> bool:
+        """Whether ``adjust`` has anything to do that is worth while already."""
+        return self._adjusting is not None \
+            or (self._adjusts and self._unadjusted >= self._adjust_after)
+
+    def adjust(self) -> MapAdjusted:
+        """Do the next piece of an adjustment of the whole map."""
+        if self._adjusting is None:
+            self._adjusting, self._unadjusted = self._adjustment.pieces(self.graph), 0
+        with self._timings.part("global adjustment"):
+            try:
+                next(self._adjusting)
+            except StopIteration as end:
+                self._adjusting = None
+                return MapAdjusted(changed_map=end.value)
+        return MapAdjusted(changed_map=False)
+
+    def finish(self) -> None:
+        """Adjust the whole map to what was mapped last."""
+        while self._adjusting is not None:
+            self.adjust()
+        if self._adjusts and self._unadjusted:
+            self.adjust()
+            while self._adjusting is not None:
+                self.adjust()
+
+    # --- one stage -----------------------------------------------------------------------
 
     def optimise(self, stage: StageConfig,
                  should_stop: Callable[[], bool] = lambda: False) -> Solution:

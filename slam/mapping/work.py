@@ -70,6 +70,14 @@ class PlaceSearched:
     changed_map: bool
 
 
+@dataclass(frozen=True)
+class MapAdjusted:
+    """A piece of a global adjustment was done."""
+
+    #: whether poses and scales have moved
+    changed_map: bool
+
+
 StepResult = StageOptimised | LoopsSearched | PlaceSearched
 
 

@@ -1,0 +1,192 @@
+"""Global bundle adjustment: poses and scales of all keyframes from all that they see in common.
+
+The window knows the chain of a keyframe's predecessors; what the keyframes of a place have in
+common with each other over many steps, nobody uses there.  Chains drift, most of all in scale.
+Corners of every keyframe are tracked into all others that look at the same place, over the widest
+baselines at which they are still found, and all poses, the depths of all corners and a scale of
+every keyframe are estimated at once (sparse Schur complement).  Codes stay as they are.
+
+Owned by the mapping thread, which does the work in small pieces.
+"""
+
+import logging
+from collections.abc import Collection, Generator
+from dataclasses import dataclass, replace
+from math import log, radians
+
+import torch
+from torch import Tensor
+
+from scenecode.optim.geometry import se3
+from scenecode.optim.solvers.gauss_newton import (
+    GaussNewtonConfig,
+    Solution,
+    minimise_in_pieces,
+)
+from scenecode.optim.solvers.pose_graph import Edges
+from scenecode.slam.adjustment.corners import CornerMatches
+from scenecode.slam.adjustment.problem import AdjustmentProblem, MapState, ObservedLandmarks
+from scenecode.slam.config.residuals import ResidualConfig
+from scenecode.slam.map.graph import KeyframeGraph
+
+_log = logging.getLogger(__name__)
+
+#: Standard deviation of the network's scale of an image, in ln.
+_SCALE_SIGMA = 0.2
+#: Smallest standard deviation of ln depth that is assumed of a network.
+_MIN_LOG_STD = 0.02
+#: Standard deviations of the links between keyframes: of translation over median depth, of rotation
+#: in radians, and of ln scale.  They matter where landmarks are missing.
+_LINK_SIGMA = 0.05, radians(3.0), 0.1
+#: Keyframes that make an adjustment worth while.
+_MIN_KEYFRAMES = 3
+#: When the optimisation ends.
+_SOLVER = GaussNewtonConfig(iterations=40, tolerance=1e-4)
+#: Reprojection error in pixels below which an observation fits.
+_FITTING_PIXELS = 1.0
+
+
+@dataclass(frozen=True)
+class _Start:
+    """The map when an adjustment began."""
+
+    numbers: list[int]
+    #: (K, 4, 4) T_world_cam float64, and (K,) ln scales
+    poses: Tensor
+    log_scales: Tensor
+
+
+class GlobalAdjustment:
+    """Adjusts the keyframes of the map that are in its world frame."""
+
+    def __init__(self, config: ResidualConfig):
+        self._config = config
+        self._matches = CornerMatches()
+
+    def pieces(self, graph: KeyframeGraph) -> Generator[None, None, bool]:
+        """Adjust a map, which may change between the pieces: what was optimised or added since
+        keeps its pose relative to what was adjusted.  Returns whether the map was changed."""
+        if len(_placed(graph)) < _MIN_KEYFRAMES:
+            return False
+        yield from self._matches.update(graph, _placed(graph))
+        numbers = [n for n in _placed(graph) if self._matches.knows(graph, n)]
+        landmarks = self._landmarks(graph, numbers)
+        start = _Start(
+            numbers=numbers,
+            poses=torch.stack([graph.states[n].T_world_cam.double().cpu() for n in numbers]),
+            log_scales=torch.tensor([log(graph.keyframes[n].scale) for n in numbers],
+                                    dtype=torch.float64))
+        problem = AdjustmentProblem(landmarks, _links(graph, start), unit=start.log_scales,
+                                    sigma_pixels=self._config.reprojection_sigma,
+                                    sigma_log_scale=_SCALE_SIGMA)
+        state = MapState(poses=start.poses, log_scales=start.log_scales,
+                         log_depths=landmarks.network_log_depth
+                         + start.log_scales[landmarks.host])
+        solution = yield from _each_without_value(
+            minimise_in_pieces(state, problem.linearise, problem.retract, _SOLVER))
+        before, after = (_fitting(problem, s) for s in (state, solution.state))
+        moved = float((solution.state.poses - state.poses)[:, :3, 3].norm(dim=1).max())
+        if after < before:
+            _log.info("global adjustment of %d keyframes not used: %.0f %% of the observations "
+                      "fit instead of %.0f %%", len(numbers), 100 * after, 100 * before)
+            return False
+        _correct(graph, start, solution.state)
+        _log.info("global adjustment of %d keyframes: %d observations, of which %.0f %% fit "
+                  "instead of %.0f %%; the map moved by up to %.3f m", len(numbers),
+                  len(landmarks.landmark), 100 * after, 100 * before, moved)
+        return True
+
+    def _landmarks(self, graph: KeyframeGraph, numbers: list[int]) -> ObservedLandmarks:
+        """The corners of keyframes that others of them observe."""
+        row = {n: i for i, n in enumerate(numbers)}
+        corners = [self._matches.corners(graph, n) for n in numbers]
+        first = torch.tensor([0, *(len(c.rays) for c in corners)]).cumsum(0)
+        observations = self._matches.observations(graph, numbers)
+        none = torch.zeros(0, dtype=torch.long)
+        corner = torch.cat([none, *(first[row[a]] + o.index for (a, _), o in observations.items())])
+        # those that nobody observes are left out
+        seen, landmark = torch.unique(corner, return_inverse=True)
+        cameras = [graph.keyframes[n].camera for n in numbers]
+        return ObservedLandmarks(
+            host=torch.repeat_interleave(torch.arange(len(numbers)), first.diff())[seen],
+            rays=torch.cat([c.rays for c in corners]).double()[seen],
+            network_log_depth=torch.cat([c.log_depth for c in corners]).double()[seen],
+            log_std=self._config.landmark_depth_sigma
+            * torch.cat([c.log_std for c in corners]).double().clamp(min=_MIN_LOG_STD)[seen],
+            landmark=landmark,
+            observer=torch.cat([none, *(torch.full_like(o.index, row[b])
+                                        for (_, b), o in observations.items())]),
+            pixels=torch.cat([torch.zeros(0, 2), *(o.pixels for o in observations.values())]
+                             ).double(),
+            cameras=torch.tensor([[c.fx, c.fy, c.cx, c.cy] for c in cameras],
+                                 dtype=torch.float64))
+
+
+def _each_without_value(solver: Generator[Solution[MapState], None, Solution[MapState]]
+                        ) -> Generator[None, None, Solution[MapState]]:
+    """The pieces of a solver's work, and its outcome."""
+    while True:
+        try:
+            next(solver)
+        except StopIteration as end:
+            return end.value
+        yield
+
+
+def _fitting(problem: AdjustmentProblem, state: MapState) -> float:
+    """Share of the observations that fit."""
+    fits = problem.errors(state) < _FITTING_PIXELS
+    return float(fits.double().mean()) if len(fits) else 0.0
+
+
+def _placed(graph: KeyframeGraph) -> list[int]:
+    """The keyframes in the world frame of the map."""
+    outside = graph.outside(0)
+    return [n for n in graph.keyframes if n not in outside]
+
+
+def _links(graph: KeyframeGraph, start: _Start) -> Edges:
+    """The links of the map at its relative poses."""
+    row = {n: i for i, n in enumerate(start.numbers)}
+    links = sorted((row[a], row[b]) for a, b in graph.links if a < b and {a, b} <= row.keys())
+    pairs = torch.tensor(links, dtype=torch.long).reshape(-1, 2)
+    depths = torch.tensor([graph.median_depth(n) for n in start.numbers], dtype=torch.float64)
+    shift, turn, scale = _LINK_SIGMA
+    sigma = torch.tensor([shift, shift, shift, turn, turn, turn, scale], dtype=torch.float64)
+    sigma = sigma.repeat(len(pairs), 1)
+    sigma[:, :3] *= depths[pairs[:, 0], None]
+    T_ab = se3.inverse(start.poses[pairs[:, 0]]) @ start.poses[pairs[:, 1]]
+    none = torch.zeros(len(pairs), dtype=torch.float64)
+    return Edges(a=pairs[:, 0], b=pairs[:, 1], T_ab=T_ab, log_scale=none, sigma=sigma,
+                 cauchy=torch.full_like(none, torch.inf))
+
+
+def _correct(graph: KeyframeGraph, start: _Start, state: MapState) -> None:
+    """Move the map as it is now by what the adjustment moved the one at its start."""
+    row = {n: i for i, n in enumerate(start.numbers)}
+    change = state.log_scales - start.log_scales
+    poses, log_scales = [], []
+    for number, current in graph.states.items():
+        T = current.T_world_cam.double().cpu()
+        if number in graph.outside(0):
+            poses.append(T)
+            log_scales.append(0.0)
+            continue
+        anchor = row[_anchor(graph, number, row.keys())]
+        T_anchor = se3.inverse(start.poses[anchor]) @ T
+        T_anchor[:3, 3] *= change[anchor].exp()
+        poses.append(state.poses[anchor] @ T_anchor)
+        log_scales.append(float(change[anchor]))
+    graph.correct(torch.stack(poses), torch.tensor(log_scales, dtype=torch.float64))
+    # a loop that the adjustment knows is where it put it
+    graph.loops = [
+        replace(loop, T_older_newer=graph.relative(loop.newer, loop.older), log_scale=0.0)
+        if {loop.older, loop.newer} <= row.keys() else loop for loop in graph.loops]
+
+
+def _anchor(graph: KeyframeGraph, number: int, adjusted: Collection[int]) -> int:
+    """The keyframe itself, or an adjusted one that is linked with it, or the last one of all."""
+    if number in adjusted:
+        return number
+    linked = [n for n in graph.neighbours(number) if n in adjusted]
+    return max(linked or [n for n in adjusted if n in graph.keyframes])
