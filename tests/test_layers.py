@@ -36,6 +36,7 @@ FLOORS = (
     ("slam.bundle", "slam.tracking", "slam.sources.cameras", "slam.sources.datasets"),
     ("slam.sources", "slam.loops", "slam.fusion"),
     ("slam.places", "slam.corrections"),
+    ("slam.adjustment",),
     ("slam.calibration", "slam.mapping", "slam.evaluation"),
     ("slam.output.formats", "slam.mapfile"),
     ("slam.output",),

@@ -35,8 +35,8 @@ _log = logging.getLogger(__name__)
 _SCALE_SIGMA = 0.2
 #: Smallest standard deviation of ln depth that is assumed of a network.
 _MIN_LOG_STD = 0.02
-#: Standard deviations of the links between keyframes: of translation over median depth, of rotation
-#: in radians, and of ln scale.  They matter where landmarks are missing.
+#: Standard deviations of the links between keyframes: of translation over median depth, of
+#: rotation in radians, and of ln scale.  They matter where landmarks are missing.
 _LINK_SIGMA = 0.05, radians(3.0), 0.1
 #: Keyframes that make an adjustment worth while.
 _MIN_KEYFRAMES = 3
@@ -103,7 +103,8 @@ class GlobalAdjustment:
         first = torch.tensor([0, *(len(c.rays) for c in corners)]).cumsum(0)
         observations = self._matches.observations(graph, numbers)
         none = torch.zeros(0, dtype=torch.long)
-        corner = torch.cat([none, *(first[row[a]] + o.index for (a, _), o in observations.items())])
+        corner = torch.cat([none, *(first[row[a]] + o.index
+                                    for (a, _), o in observations.items())])
         # those that nobody observes are left out
         seen, landmark = torch.unique(corner, return_inverse=True)
         cameras = [graph.keyframes[n].camera for n in numbers]
@@ -165,17 +166,20 @@ def _correct(graph: KeyframeGraph, start: _Start, state: MapState) -> None:
     """Move the map as it is now by what the adjustment moved the one at its start."""
     row = {n: i for i, n in enumerate(start.numbers)}
     change = state.log_scales - start.log_scales
+    unplaced = graph.outside(0)
     poses, log_scales = [], []
     for number, current in graph.states.items():
         T = current.T_world_cam.double().cpu()
-        if number in graph.outside(0):
+        if number in unplaced:
             poses.append(T)
             log_scales.append(0.0)
             continue
         anchor = row[_anchor(graph, number, row.keys())]
-        T_anchor = se3.inverse(start.poses[anchor]) @ T
-        T_anchor[:3, 3] *= change[anchor].exp()
-        poses.append(state.poses[anchor] @ T_anchor)
+        T_anchor_key = se3.inverse(start.poses[anchor]) @ T
+        T_anchor_key[:3, 3] *= change[anchor].exp()
+        # without the round-off of a product where nothing was optimised meanwhile
+        is_same = torch.equal(T, start.poses[anchor])
+        poses.append(state.poses[anchor] if is_same else state.poses[anchor] @ T_anchor_key)
         log_scales.append(float(change[anchor]))
     graph.correct(torch.stack(poses), torch.tensor(log_scales, dtype=torch.float64))
     # a loop that the adjustment knows is where it put it

@@ -72,7 +72,7 @@ class MappingConfig:
         "otherwise, and where the schedule has no joint stage, their images are compared further")
     global_adjustment: bool = setting(
         True, "whether poses and scales of all keyframes are adjusted to all that they see in "
-        "common: in spare time, and at the end", basic=True)
+        "common: in spare time, and at the end")
     geometric_level: int = setting(3, "pyramid level of the geometric term")
     semantic_level: int = setting(3, "pyramid level of the semantic term")
     tolerance: float = setting(

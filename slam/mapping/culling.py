@@ -17,6 +17,8 @@ from scenecode.slam.map.keyframe_geometry import GRID_HEIGHT, GRID_WIDTH
 _MIN_CONFIRMED = 0.9
 #: Relative difference of depth below which another keyframe confirms a point.
 _DEPTH_TOLERANCE = 0.15
+#: Landmarks that two keyframes must have in common to hold each other.
+_MIN_COMMON = 20
 
 
 def is_confirmed(graph: KeyframeGraph, number: int, others: list[int]) -> bool:
@@ -25,6 +27,24 @@ def is_confirmed(graph: KeyframeGraph, number: int, others: list[int]) -> bool:
     for other in others:
         confirmed |= _confirmed_by(graph, number, other).cpu()
     return float(confirmed.float().mean()) >= _MIN_CONFIRMED
+
+
+def holds_together(graph: KeyframeGraph, number: int) -> bool:
+    """Whether keyframes that are linked to one would have too few landmarks in common without
+    it: that others show the same surfaces from elsewhere does not measure their relative poses."""
+    neighbours = set(graph.neighbours(number))
+    common: dict[tuple[int, int], int] = {}
+    for (a, b), observation in graph.observations.items():
+        if a in neighbours and b in neighbours:
+            pair = min(a, b), max(a, b)
+            common[pair] = common.get(pair, 0) + len(observation.index)
+    strong = [pair for pair, count in common.items() if count >= _MIN_COMMON]
+    reached = {min(neighbours, default=number)}
+    while True:
+        found = {n for pair in strong for n in pair if not reached.isdisjoint(pair)} - reached
+        if not found:
+            return not neighbours <= reached
+        reached |= found
 
 
 def _confirmed_by(graph: KeyframeGraph, number: int, other: int) -> Tensor:

@@ -21,7 +21,7 @@ from scenecode.slam.loops import closure
 from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.map.keyframe import make_keyframe
 from scenecode.slam.map.working_memory import WorkingMemory
-from scenecode.slam.mapping.culling import is_confirmed
+from scenecode.slam.mapping.culling import holds_together, is_confirmed
 from scenecode.slam.mapping.matching import match_keyframe, match_pair
 from scenecode.slam.mapping.scale import log_scale_to_neighbours
 from scenecode.slam.mapping.work import (
@@ -91,6 +91,8 @@ class Mapper:
         #: the adjustment that is under way, and keyframes that were added since the last one began
         self._adjusting: Generator[None, None, bool] | None = None
         self._unadjusted = 0
+        #: whether the map was optimised since then
+        self._changed = False
 
     # --- requests ----------------------------------------------------------------------
 
@@ -260,7 +262,7 @@ class Mapper:
         keyframe, T_world_cam = graph.keyframes[number], graph.states[number].T_world_cam
         others = {number, *graph.outside(graph.part(number))}
         like = self._places.similar_views(graph, T_world_cam, keyframe.camera, others)
-        if not like or not is_confirmed(graph, number, like):
+        if not like or holds_together(graph, number) or not is_confirmed(graph, number, like):
             return False
         graph.cull(number, heir=like[0])
         return True
@@ -350,7 +352,8 @@ class Mapper:
     def adjust(self) -> MapAdjusted:
         """Do the next piece of an adjustment of the whole map."""
         if self._adjusting is None:
-            self._adjusting, self._unadjusted = self._adjustment.pieces(self.graph), 0
+            self._adjusting = self._adjustment.pieces(self.graph)
+            self._unadjusted, self._changed = 0, False
         with self._timings.part("global adjustment"):
             try:
                 next(self._adjusting)
@@ -363,7 +366,7 @@ class Mapper:
         """Adjust the whole map to what was mapped last."""
         while self._adjusting is not None:
             self.adjust()
-        if self._adjusts and self._unadjusted:
+        if self._adjusts and self._changed:
             self.adjust()
             while self._adjusting is not None:
                 self.adjust()
@@ -378,6 +381,7 @@ class Mapper:
                                    tolerance=self._config.tolerance)
         solution = minimise(window.start(), window.linearise, window.retract, config, should_stop)
         window.keep(solution.state)
+        self._changed = True
         return solution
 
 

@@ -1,0 +1,129 @@
+"""Global adjustment of a map with drift, also while it changes."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from support.exact import ExactPredictor
+from support.walks import small_config
+
+from scenecode.optim.geometry import se3
+from scenecode.slam.adjustment.global_adjustment import GlobalAdjustment
+from scenecode.slam.config.residuals import ResidualConfig
+from scenecode.slam.evaluation.alignment import align
+from scenecode.slam.mapping.mapper import Mapper
+
+CONFIG = replace(small_config().mapping, reuse_keyframes=False)
+
+
+@pytest.fixture(scope="module")
+def drifted(small_walk):
+    """Twelve keyframes whose every step is turned, shifted and rescaled the same way."""
+    frames = small_walk[::5]
+    mapper = Mapper(CONFIG, ExactPredictor(frames))
+    for frame in frames:
+        mapper.insert(frame, frame.truth.T_world_cam.float())
+    graph = mapper.graph
+    poses = [graph.states[0].T_world_cam]
+    log_scales = 0.03 * torch.arange(len(graph))
+    slip = torch.tensor([0.02, 0.0, 0.02, 0.0, 0.02, 0.01])
+    for n in range(1, len(graph)):
+        step = se3.retract(graph.relative(n, n - 1), slip)
+        step[:3, 3] *= log_scales[n - 1].exp()
+        poses.append(poses[-1] @ step)
+    graph.correct(torch.stack(poses), log_scales)
+    return graph
+
+
+def adjust(graph, adjustment=None):
+    """Run to the end; the number of pieces, and whether the map was changed."""
+    work, pieces = (adjustment or GlobalAdjustment(ResidualConfig())).pieces(graph), 0
+    while True:
+        try:
+            next(work)
+            pieces += 1
+        except StopIteration as end:
+            return pieces, end.value
+
+
+def position_error(graph):
+    """Root mean square after the best similarity."""
+    true, ours = (np.stack([np.asarray(T, float)[:3, 3] for T in poses]) for poses in (
+        [k.truth.T_world_cam for k in graph.keyframes.values()],
+        [graph.states[n].T_world_cam for n in graph.keyframes]))
+    return float(np.sqrt(np.square(align(true, ours).apply(ours) - true).sum(1).mean()))
+
+
+def scale_drift(graph):
+    """Spread of ln depth over truth."""
+    ratios = [(k.depth(s.code_depth) / k.truth.depth).log().median()
+              for k, s in zip(graph.keyframes.values(), graph.states.values())]
+    return float(torch.stack(ratios).std())
+
+
+def test_drift_of_poses_and_scale_is_removed(drifted):
+    graph = drifted.frozen()
+    pieces, changed = adjust(graph)
+    assert changed and pieces > 20
+    assert position_error(graph) < 0.4 * position_error(drifted)
+    assert scale_drift(graph) < 0.5 * scale_drift(drifted)
+    assert torch.equal(graph.states[0].T_world_cam, drifted.states[0].T_world_cam)
+
+
+def test_what_was_matched_is_not_matched_again(drifted):
+    graph, adjustment = drifted.frozen(), GlobalAdjustment(ResidualConfig())
+    first, _ = adjust(graph, adjustment)
+    second, _ = adjust(graph, adjustment)
+    assert second < 0.5 * first
+
+
+def test_keyframes_that_were_optimised_or_added_meanwhile_move_with_the_map(drifted):
+    graph = drifted.frozen()
+    newest = graph.newest
+    late = graph.keyframes.pop(newest), graph.states.pop(newest)
+    work = GlobalAdjustment(ResidualConfig()).pieces(graph)
+    for _ in range(8):
+        next(work)
+    graph.keyframes[newest], graph.states[newest] = late
+    before = graph.relative(newest, newest - 1), graph.keyframes[newest - 1].scale
+    for _ in work:
+        pass
+    expected = before[0].clone()
+    expected[:3, 3] *= graph.keyframes[newest - 1].scale / before[1]
+    torch.testing.assert_close(graph.relative(newest, newest - 1), expected, atol=1e-4, rtol=0)
+
+
+def test_keyframes_may_be_culled_meanwhile(drifted):
+    graph = drifted.frozen()
+    work = GlobalAdjustment(ResidualConfig()).pieces(graph)
+    for _ in range(8):
+        next(work)
+    graph.cull(graph.resting[2], heir=graph.resting[3])
+    for _ in work:
+        pass
+    assert position_error(graph) < 0.4 * position_error(drifted)
+
+
+def test_a_part_that_is_not_placed_stays(drifted):
+    graph = drifted.frozen()
+    graph.part_of = dict.fromkeys(list(graph.keyframes)[-4:], 1)
+    adjust(graph)
+    for n in graph.part_of:
+        assert torch.equal(graph.states[n].T_world_cam, drifted.states[n].T_world_cam)
+
+
+def test_the_map_is_adjusted_in_spare_time_and_at_the_end(drifted, small_walk):
+    frames = small_walk[::10]
+    mapper = Mapper(CONFIG, ExactPredictor(frames))
+    for frame in frames[:4]:
+        mapper.insert(frame, frame.truth.T_world_cam.float())
+    assert not mapper.has_spare_work
+    for frame in frames[4:]:
+        mapper.insert(frame, frame.truth.T_world_cam.float())
+    assert mapper.has_spare_work
+    while mapper.has_spare_work:
+        mapper.adjust()
+    poses = {n: s.T_world_cam for n, s in mapper.graph.states.items()}
+    mapper.finish()  # nothing has changed since
+    assert all(mapper.graph.states[n].T_world_cam is T for n, T in poses.items())

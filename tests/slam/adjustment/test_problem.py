@@ -1,0 +1,132 @@
+"""The adjustment's derivatives, and what it makes of a drifted map with wrong matches."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from support.difference import assert_jacobian
+
+from scenecode.optim.geometry import se3
+from scenecode.optim.solvers.gauss_newton import GaussNewtonConfig, minimise
+from scenecode.optim.solvers.pose_graph import Edges
+from scenecode.slam.adjustment.problem import (
+    AdjustmentProblem,
+    MapState,
+    ObservedLandmarks,
+    reprojections,
+)
+
+CAMERA = torch.tensor([100.0, 105.0, 64.0, 48.0]).double()
+KEYFRAMES, POINTS = 8, 60
+
+
+def uniform(*shape, seed=1):
+    return 2 * torch.rand(*shape, generator=torch.Generator().manual_seed(seed)).double() - 1
+
+
+def true_map():
+    """A camera that moves sideways and turns, before points at 2 to 4 metres; its landmarks, seen
+    without an error, and the true state."""
+    turns = torch.stack([0.2 * torch.arange(KEYFRAMES), *torch.zeros(2, KEYFRAMES),
+                         *torch.zeros(1, KEYFRAMES), -0.05 * torch.arange(KEYFRAMES),
+                         *torch.zeros(1, KEYFRAMES)], 1).double()
+    poses = se3.exp(turns)
+    host = torch.arange(POINTS) % KEYFRAMES
+    rays = torch.cat([0.5 * uniform(POINTS, 2), torch.ones(POINTS, 1)], 1).double()
+    depth = 3 + uniform(POINTS, seed=2)
+    landmark = torch.arange(POINTS).repeat_interleave(KEYFRAMES - 1)
+    steps = torch.arange(1, KEYFRAMES).repeat(POINTS)
+    observer = (host[landmark] + steps) % KEYFRAMES
+    near = (observer - host[landmark]).abs() <= 3
+    landmark, observer = landmark[near], observer[near]
+    T = se3.inverse(poses[observer]) @ poses[host[landmark]]
+    points = (rays * depth[:, None])[landmark]
+    cameras = CAMERA.expand(len(T), 4)
+    pixels = reprojections(points, torch.zeros(len(T), 2).double(), T, cameras).value
+    landmarks = ObservedLandmarks(
+        host=host, rays=rays, network_log_depth=depth.log() + 0.05 * uniform(POINTS, seed=3),
+        log_std=torch.full((POINTS,), 0.1).double(), landmark=landmark, observer=observer,
+        pixels=pixels, cameras=CAMERA.expand(KEYFRAMES, 4))
+    return landmarks, MapState(poses=poses, log_scales=torch.zeros(KEYFRAMES).double(),
+                               log_depths=depth.log())
+
+
+def problem_of(landmarks, state, link_sigma=10.0):
+    a = torch.arange(KEYFRAMES - 1)
+    T_ab = se3.inverse(state.poses[a]) @ state.poses[a + 1]
+    links = Edges(a=a, b=a + 1, T_ab=T_ab, log_scale=torch.zeros(len(a)).double(),
+                  sigma=torch.full((len(a), 7), link_sigma).double(),
+                  cauchy=torch.full((len(a),), torch.inf).double())
+    return AdjustmentProblem(landmarks, links, unit=state.log_scales, sigma_pixels=0.3,
+                             sigma_log_scale=0.2)
+
+
+def drifted(state):
+    """Every step is longer than the one before it, and a little turned."""
+    poses = [state.poses[0]]
+    scales = 0.05 * torch.arange(KEYFRAMES).double()
+    for n in range(1, KEYFRAMES):
+        step = se3.inverse(state.poses[n - 1]) @ state.poses[n]
+        step = se3.retract(step, torch.tensor([0, 0, 0.01, 0, 0.01, 0]).double())
+        step[:3, 3] *= scales[n].exp()
+        poses.append(poses[-1] @ step)
+    return replace(state, poses=torch.stack(poses), log_scales=scales)
+
+
+def test_reprojections_have_the_derivatives_that_they_state():
+    points = torch.cat([uniform(5, 2), 2 + uniform(5, 1)], 1)
+    T = se3.exp(0.2 * uniform(5, 6, seed=7))
+    cameras, observed = CAMERA.expand(5, 4), torch.zeros(5, 2).double()
+    found = reprojections(points, observed, T, cameras)
+    assert_jacobian(lambda x: reprojections(points, observed, se3.exp(x) @ T, cameras).value,
+                    found.by_motion)
+    assert_jacobian(lambda x: reprojections(points * x.exp()[:, None], observed, T, cameras).value,
+                    torch.einsum("nr,nm->nrm", found.by_depth, torch.eye(5).double()))
+
+
+def test_the_gradient_is_that_of_the_cost():
+    landmarks, state = true_map()
+    problem = problem_of(landmarks, state, link_sigma=0.1)
+    start = replace(drifted(state), log_depths=state.log_depths + 0.1 * uniform(POINTS, seed=5))
+    equations = problem.linearise(start)
+    gradient = torch.cat([equations.g, equations.e])
+    assert_jacobian(lambda x: torch.tensor(problem.linearise(problem.retract(start, x)).cost,
+                                           dtype=torch.float64), gradient, relative=1e-5)
+
+
+@pytest.mark.parametrize("wrong", (0.0, 0.1))
+def test_a_drifted_map_is_put_right_also_with_wrong_matches(wrong):
+    landmarks, state = true_map()
+    is_wrong = torch.rand(len(landmarks.pixels),
+                          generator=torch.Generator().manual_seed(6)) < wrong
+    pixels = landmarks.pixels + 15 * is_wrong[:, None] * uniform(len(is_wrong), 2, seed=8)
+    start = drifted(state)
+    problem = problem_of(replace(landmarks, pixels=pixels), start)
+    found = minimise(start, problem.linearise, problem.retract,
+                     GaussNewtonConfig(iterations=60, tolerance=1e-9)).state
+
+    # whatever the map's scale, which the network's depths give
+    def steps(state):
+        lengths = (state.poses[1:] - state.poses[:-1])[:, :3, 3].norm(dim=1)
+        return lengths / lengths.mean()
+
+    assert float((steps(start) - steps(state)).abs().max()) > 0.1
+    assert float((steps(found) - steps(state)).abs().max()) < 0.01
+    turn = se3.rotation_angle(se3.inverse(found.poses) @ state.poses)
+    assert float(turn.max()) < 0.005
+    assert float(found.log_scales.std()) < 0.03
+    assert torch.equal(found.poses[0], start.poses[0])
+
+
+def test_a_keyframe_without_observations_is_held_by_its_links():
+    landmarks, state = true_map()
+    lost = KEYFRAMES - 1
+    seen = (landmarks.observer != lost) & (landmarks.host[landmarks.landmark] != lost)
+    landmarks = replace(landmarks, landmark=landmarks.landmark[seen],
+                        pixels=landmarks.pixels[seen], observer=landmarks.observer[seen])
+    start = drifted(state)
+    problem = problem_of(landmarks, start, link_sigma=0.05)
+    found = minimise(start, problem.linearise, problem.retract,
+                     GaussNewtonConfig(iterations=60, tolerance=1e-9)).state
+    before, after = (se3.inverse(s.poses[lost - 1]) @ s.poses[lost] for s in (start, found))
+    torch.testing.assert_close(after[:3, :3], before[:3, :3], atol=1e-3, rtol=0)
