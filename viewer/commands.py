@@ -47,7 +47,9 @@ class PageCommands:
                  annotations: AnnotationBook, *, on_change: Callable[[], None],
                  editor: LabelEditor | None = None, controls: RunControls | None = None):
         self._shower, self._shown, self._on_change = shower, shown, on_change
-        self._annotations, self._editor, self._controls = annotations, editor, controls
+        self._annotations, self._controls = annotations, controls
+        #: replaced when another map is begun
+        self.editor = editor
         self._commands = {
             "pick": Command(self._pick), "keyframe": Command(self._keyframe),
             "search": Command(self._search), "box": Command(self._box),
@@ -93,13 +95,13 @@ class PageCommands:
 
     def corrections(self) -> list[dict[str, Any]]:
         """The corrections of the map as a page lists them."""
-        if self._editor is None:
+        if self.editor is None:
             return []
         names = self._shown().snapshot.classes.names
         return [{"number": entry.number, "class": names[entry.label], "kind": entry.kind,
-                 "frame_index": self._editor.frame_index_of(entry), "active": entry.active,
+                 "frame_index": self.editor.frame_index_of(entry), "active": entry.active,
                  "pixels": len(entry.region), "weight": entry.weight}
-                for entry in self._editor.corrections]
+                for entry in self.editor.corrections]
 
     # --- asking ----------------------------------------------------------------------
 
@@ -233,10 +235,10 @@ class PageCommands:
         return {"number": self._labels().remove(int(values["number"])).number}
 
     def _labels(self) -> LabelEditor:
-        if self._editor is None:
+        if self.editor is None:
             raise ViewerError("labels of this map cannot be corrected here; open the map file "
                               "that a run keeps with --map")
-        return self._editor
+        return self.editor
 
     # --- the run ---------------------------------------------------------------------
 

@@ -35,7 +35,7 @@ class WebViewer:
 
     * ``title``: of the page.
     * ``view_only``: nothing can be changed.
-    * ``editor``: corrects labels; ``controls``: steers the run.
+    * ``controls``: steers the run.
     * ``annotations``: file of measures, marks and colours; with ``new_annotations`` what is in it
       is replaced.
     * ``probabilities``: (C, H, W) of a keyframe by its frame index, where they are known.
@@ -45,11 +45,12 @@ class WebViewer:
     """
 
     def __init__(self, host: str = "127.0.0.1", port: int = 8080, *, title: str = "scenecode",
-                 view_only: bool = False, editor: LabelEditor | None = None,
+                 view_only: bool = False,
                  controls: RunControls | None = None, annotations: Path | None = None,
                  new_annotations: bool = False,
                  probabilities: Callable[[int], np.ndarray | None] = lambda index: None):
-        self._title, self._editor, self._controls = title, editor, controls
+        self._title, self._controls = title, controls
+        self._editor: LabelEditor | None = None
         self._probabilities = probabilities
         self._annotations = AnnotationBook(annotations, new_annotations)
         self._changed = threading.Condition()
@@ -77,6 +78,12 @@ class WebViewer:
     def link(self) -> str:
         """What to open: the address, with the token where that is needed."""
         return self.access.link(self.url)
+
+    def set_editor(self, editor: LabelEditor | None) -> None:
+        """Let pages correct labels, of the map that is shown next."""
+        self._editor = editor
+        if self._commands is not None:
+            self._commands.editor = editor
 
     def show(self, snapshot: Snapshot) -> None:
         """Show ``snapshot``; parts that did not change are not sent again."""

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from support.box_room import room_snapshot
 from support.page_client import PATIENCE
+from support.repainting_editor import RepaintingEditor
 
 from scenecode.networks.classes import NYU13
 from scenecode.viewer.web import WebViewer
@@ -279,6 +280,37 @@ def test_measures_are_listed_named_and_kept_over_a_reload(page, viewer):
     assert page.find_element(By.CSS_SELECTOR, "#measures input").get_attribute("value") == "shelf"
     page.find_element(By.CSS_SELECTOR, "#measures button[title='Remove it']").click()
     wait(page, lambda: not page.find_elements(By.CSS_SELECTOR, "#measures input"))
+
+
+def test_a_label_that_is_corrected_changes_another_keyframe_too(browser, room):
+    saved = replace(room, live=None)
+    viewer = WebViewer(port=0)
+    viewer.set_editor(RepaintingEditor(saved))
+    viewer.show(saved)
+    try:
+        load(browser, viewer)
+        colour_by(browser, "class")
+        assert wall_share(browser) > WALLS_SHARE
+        click(browser, "[data-tab=correct]")
+        browser.find_element(By.XPATH, "//select[@aria-label='Class']/option[.='tv']").click()
+        browser.find_element(By.XPATH, "//button[.='Correct' and @title]"
+                             "[not(@role='tab')]").click()
+        click_point_of(browser, viewer, WALL)
+        wait(browser, lambda: "tv" in text(browser, "#corrections"))
+        wait(browser, lambda: wall_share(browser) < 0.002)
+        assert share(browser, [NYU13.colours[NYU13.names.index("tv")]]) > WALLS_SHARE
+        # every keyframe, also those that were not clicked
+        for view in room.keyframes:
+            browser.execute_script(f"scenecode.drawer.open({view.frame_index})")
+            until(browser, f"scenecode.drawer.current?.index === {view.frame_index}")
+            assert not browser.execute_script(
+                f"return [...scenecode.drawer.maps.labels].includes({WALL})")
+        browser.find_element(By.XPATH, "//button[.='Undo']").click()
+        until(browser, f"[...scenecode.drawer.maps.labels].includes({WALL})")
+        browser.execute_script("scenecode.drawer.close()")
+        wait(browser, lambda: wall_share(browser) > WALLS_SHARE)
+    finally:
+        viewer.close()
 
 
 def test_the_sheet_of_keys_opens_and_closes(page):

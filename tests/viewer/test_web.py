@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from support.box_room import camera, keyframe, pose, room_snapshot
 from support.page_client import PageClient
+from support.repainting_editor import RepaintingEditor
 from websockets.exceptions import InvalidStatus
 
 from scenecode.networks.classes import NYU13
@@ -293,3 +294,41 @@ def test_up_is_the_first_cameras_up(viewer, room):
     viewer.show(replace(room, version=9, keyframes=(), cloud=FusedCloud(),
                         trajectory=tilted[None]))
     assert np.allclose(viewer._shown().T_ground_world[2, :3], [1, 0, 0])
+
+
+@pytest.fixture
+def corrected(room):
+    viewer = WebViewer(port=0)
+    viewer.set_editor(RepaintingEditor(replace(room, live=None)))
+    viewer.show(replace(room, live=None))
+    client = PageClient(viewer.link)
+    client.until_complete(room.version)
+    yield client
+    client.close()
+    viewer.close()
+
+
+def listed_after(received):
+    return [m for kind, m, _ in received if kind == "corrections"][-1]["corrections"]
+
+
+def test_a_correction_is_listed_changes_other_keyframes_and_is_undone(corrected, room):
+    view, other = room.keyframes[0], room.keyframes[1]
+    wall = NYU13.names.index("wall")
+    v, u = (int(n) for n in np.argwhere(view.labels == wall)[0])
+    place = {"frame_index": view.frame_index, "at": [u, v]}
+    mask = corrected.ask("region", **place)["mask"].reshape(view.labels.shape)
+    assert mask[v, u] and mask.sum() < mask.size
+    made = corrected.ask("correct", **place, **{"class": "window"})["result"]
+    assert made["pixels"] == mask.sum()
+    (listed,) = listed_after(corrected.until_complete(2))
+    assert listed["class"] == "window" and listed["frame_index"] == view.frame_index
+    labels = corrected.ask("keyframe", frame_index=other.frame_index)["labels"]
+    assert not (labels == wall).any() and (other.labels == wall).any()
+    corrected.ask("undo")
+    assert not listed_after(corrected.until_complete(3))[0]["active"]
+    labels = corrected.ask("keyframe", frame_index=other.frame_index)["labels"]
+    assert np.array_equal(labels, other.labels.ravel())
+    corrected.ask("redo")
+    corrected.ask("remove_correction", number=1)
+    assert "no correction" in corrected.ask("undo")["error"]
