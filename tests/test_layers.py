@@ -43,7 +43,7 @@ FLOORS = (
     ("slam.exports",),
     ("slam",),
     ("viewer.inspection", "viewer.page"),
-    ("viewer.transport",),
+    ("viewer.transport", "viewer.offscreen"),
     ("slam.benchmarks", "viewer"),
     ("slam.benchmarks.soak",),
     ("cli",),

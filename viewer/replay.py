@@ -5,14 +5,26 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
+from scenecode.core.console import make_console
 from scenecode.slam.output.saved_map import SavedMap, open_saved
+from scenecode.slam.records.snapshot import Snapshot
 from scenecode.viewer.address import add_page_arguments, open_browser
 from scenecode.viewer.inspection.annotations import annotations_path
+from scenecode.viewer.offscreen.eye import VIEWS
+from scenecode.viewer.offscreen.pictures import (
+    BACKGROUNDS,
+    COLOURS,
+    MapPictures,
+    write_screenshot,
+    write_video,
+)
 from scenecode.viewer.web import WebViewer
 
 EXAMPLES = """examples:
   scenecode view result                  a folder of --out
   scenecode view kitchen.map             a file of --map; labels can be corrected
+  scenecode view kitchen.map --screenshot kitchen.png --colour class
+  scenecode view kitchen.map --video kitchen.mp4          a turn around it
   scenecode view kitchen.map --host 0.0.0.0 --view-only   for others, by the printed link"""
 
 
@@ -23,6 +35,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="NAME", help="weights of the network that made a map "
                         "file, where they have another name now")
     add_page_arguments(parser)
+    parser.add_argument("--window", action="store_true",
+                        help="a window of polyscope instead of the page, where it is installed")
+    pictures = parser.add_argument_group("pictures", "made without a browser; no page is served")
+    pictures.add_argument("--screenshot", metavar="FILE", help="write a PNG or JPEG of the map")
+    pictures.add_argument("--video", metavar="FILE", help="write an MP4 of a turn around the map")
+    pictures.add_argument("--colour", choices=COLOURS, default="image",
+                          help="what colours mean (default %(default)s)")
+    pictures.add_argument("--from", choices=tuple(VIEWS), default="fit", dest="view",
+                          help="where the map is looked at from (default %(default)s)")
+    pictures.add_argument("--size", type=_size, default=(1280, 720), metavar="WxH",
+                          help="of the pictures in pixels (default 1280x720)")
+    pictures.add_argument("--background", choices=tuple(BACKGROUNDS), default="dark",
+                          help="behind the map (default %(default)s)")
+    pictures.add_argument("--ceiling", type=float, metavar="M",
+                          help="leave out what is higher over the floor, metres")
+    pictures.add_argument("--seconds", type=float, default=8.0,
+                          help="length of the video (default %(default)s)")
 
 
 def open_viewer(saved: SavedMap, host: str, port: int, view_only: bool = False) -> WebViewer:
@@ -40,9 +69,18 @@ def open_viewer(saved: SavedMap, host: str, port: int, view_only: bool = False) 
 
 
 def main(args: argparse.Namespace) -> int:
-    """Serve the map until Ctrl-C; returns 0."""
-    viewer = open_viewer(open_saved(Path(args.result), model=args.model), args.host, args.port,
-                         args.view_only)
+    """Serve the map until Ctrl-C, or write the pictures that are wanted; returns 0."""
+    saved = open_saved(Path(args.result), model=args.model)
+    if args.window:
+        # polyscope need not be installed
+        from scenecode.viewer.polyscope_viewer import PolyscopeViewer
+        window = PolyscopeViewer()
+        window.show(saved.snapshot)
+        window.wait()
+        return 0
+    if args.screenshot or args.video:
+        return _write_pictures(args, saved.snapshot)
+    viewer = open_viewer(saved, args.host, args.port, args.view_only)
     try:
         with suppress(KeyboardInterrupt):
             print(f"{args.result} is open at {viewer.link} (Ctrl-C to end)", flush=True)
@@ -52,3 +90,26 @@ def main(args: argparse.Namespace) -> int:
     finally:
         viewer.close()
     return 0
+
+
+def _write_pictures(args: argparse.Namespace, snapshot: Snapshot) -> int:
+    pictures = MapPictures(snapshot, args.colour, args.background, args.ceiling)
+    width, height = args.size
+    if args.screenshot:
+        write_screenshot(Path(args.screenshot), pictures, args.view, width, height)
+        print(f"written {args.screenshot}")
+    if args.video:
+        with make_console(stderr=True).status("drawing the video"):
+            write_video(Path(args.video), pictures, args.view, width, height, args.seconds)
+        print(f"written {args.video}")
+    return 0
+
+
+def _size(text: str) -> tuple[int, int]:
+    try:
+        width, height = (int(part) for part in text.lower().split("x"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; give WIDTHxHEIGHT") from None
+    if not (16 <= width <= 8192 and 16 <= height <= 8192):
+        raise argparse.ArgumentTypeError("a picture has 16 to 8192 pixels in each direction")
+    return width - width % 2, height - height % 2   # as videos need it

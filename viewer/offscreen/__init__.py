@@ -1,0 +1,1 @@
+"""Pictures and videos of a map without a browser and without a graphics card."""
