@@ -32,8 +32,8 @@ formats:
 Units are metres and seconds.  The world frame is that of the first camera, as the page of 'view'
 shows it: x to the right, y down, z ahead; poses are T_world_cam, cameras look along +z with +y
 down.  Exceptions, which the formats demand: colmap has T_cam_world; nerfstudio's cameras look
-along -z with +y up; floorplan has x to the right, y ahead, z up from the floor.  docs/export.md
-has the details.
+along -z with +y up; floorplan has x to the right, y ahead, z up from the floor.
+docs/export.md has the details.
 
 Of a map file, depth, labels and points are computed again by the network that made it.  Several
 sessions follow each other in time."""
@@ -65,21 +65,21 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _export(args: argparse.Namespace) -> None:
-    require_exportable(args.format, args.out)
+    chosen = require_exportable(args.format, args.out)
     options = _options(args)
     with _progress() as progress:
-        saved = open_saved(args.path, model=args.model, device=args.device,
+        saved = open_saved(args.path, model=args.model, device=args.device, dense=chosen.is_dense,
                            progress=_reporter(progress, "keyframes computed"))
         export(saved, args.format, args.out, options,
                _reporter(progress, "keyframes exported"))
     make_console().print(f"{escape(args.out)}: {args.format} of {len(saved.keyframes)} keyframes, "
-                         f"{len(saved.trajectory)} frames, {len(saved.cloud)} points")
+                         f"{len(saved.trajectory)} frames")
 
 
 def _export_result(args: argparse.Namespace) -> None:
     if Path(args.path).is_dir():
-        raise ResultError(f"{args.path} is a folder, and without --format an export makes a result "
-                          "folder of a map file; give a map file, or a --format, one of "
+        raise ResultError(f"{args.path} is a folder, and without --format an export makes a "
+                          "result folder of a map file; give a map file, or a --format, one of "
                           f"{', '.join(FORMATS)}")
     stored = load(args.path)
     predictor = map_network(stored.meta, args.path, args.model, args.device)

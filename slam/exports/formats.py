@@ -33,6 +33,8 @@ class Format:
     write: Writer
     #: whether it is a folder
     is_folder: bool = False
+    #: whether it shows more of a map than poses and times
+    is_dense: bool = True
     #: files beside the one that is named
     companions: Callable[[Path], tuple[Path, ...]] = lambda out: ()
     #: module that it needs, and the optional dependency that installs it
@@ -50,14 +52,17 @@ FORMATS: dict[str, Format] = {
         lambda saved, out, options, progress: write_nerfstudio(saved, out, progress),
         is_folder=True),
     "tum": Format("path: timestamp tx ty tz qx qy qz qw",
-                  lambda saved, out, options, progress: write_tum_path(saved, out)),
+                  lambda saved, out, options, progress: write_tum_path(saved, out),
+                  is_dense=False),
     "kitti": Format("path: 3x4 matrices, times in NAME_times.txt",
                     lambda saved, out, options, progress: write_kitti_path(saved, out),
-                    companions=lambda out: (times_file(out),)),
+                    is_dense=False, companions=lambda out: (times_file(out),)),
     "euroc": Format("path: nanoseconds, position, quaternion with w first",
-                    lambda saved, out, options, progress: write_euroc_path(saved, out)),
+                    lambda saved, out, options, progress: write_euroc_path(saved, out),
+                    is_dense=False),
     "csv": Format("path: table with header, marks keyframes",
-                  lambda saved, out, options, progress: write_csv_path(saved, out)),
+                  lambda saved, out, options, progress: write_csv_path(saved, out),
+                  is_dense=False),
     "npz": Format(
         "folder: depth, labels, probabilities, image and camera of each keyframe",
         lambda saved, out, options, progress: write_keyframe_arrays(saved, out, progress),

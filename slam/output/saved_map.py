@@ -26,6 +26,7 @@ from scenecode.slam.config.slam_config import SlamConfig
 from scenecode.slam.evaluation.report import make_report
 from scenecode.slam.fusion.map_fusion import Fusion
 from scenecode.slam.map.graph import KeyframeGraph
+from scenecode.slam.map.landmarks import Observation
 from scenecode.slam.map.working_memory import WorkingMemory
 from scenecode.slam.mapfile.map_file import live_map
 from scenecode.slam.mapfile.network import map_config, map_network
@@ -39,7 +40,7 @@ from scenecode.slam.output.result_folder import (
     load_result,
 )
 from scenecode.slam.records.ground import ground_frame
-from scenecode.slam.records.snapshot import FusedCloud, KeyframeView, Snapshot
+from scenecode.slam.records.snapshot import DenseMaps, FusedCloud, KeyframeView, Snapshot
 from scenecode.slam.records.trajectory import Trajectory, read_tum
 from scenecode.slam.tracking.frame_rows import FRAME_ROW
 from scenecode.slam.tracking.recording import Recording
@@ -152,14 +153,16 @@ class SavedMap:
 
 
 def open_saved(path: str | Path, predictor: Predictor | None = None, *, model: str | None = None,
-               device: str = "auto", progress: Progress = lambda done, total: None) -> SavedMap:
+               device: str = "auto", progress: Progress = lambda done, total: None,
+               dense: bool = True) -> SavedMap:
     """The map in a map file or in a result folder.
 
     What is dense in a map file is computed again by the network that made it: a ``predictor`` at
     hand, or by default the one whose weights have the name or path ``model``, by default the name
     that they had then; ``progress`` is called after every keyframe.  Sessions follow each other in
-    time.  Raises ``ResultError`` for what is neither, damaged, or of another network, and
-    ``CheckpointError`` when there are no such weights.
+    time.  Without ``dense``, for those who need poses, the network runs only for keyframes whose
+    maps are used, and the cloud of a map file is empty.  Raises ``ResultError`` for what is
+    neither, damaged, or of another network, and ``CheckpointError`` when there are no such weights.
     """
     path = Path(path)
     if path.is_dir():
@@ -170,7 +173,8 @@ def open_saved(path: str | Path, predictor: Predictor | None = None, *, model: s
     stored = load(path)
     if predictor is None:
         predictor = map_network(stored.meta, path, model, device)
-    return saved_map(stored, path, predictor, map_config(stored.meta, path, device), progress)
+    return saved_map(stored, path, predictor, map_config(stored.meta, path, device), progress,
+                     dense)
 
 
 def saved_folder(path: Path) -> SavedMap:
@@ -191,14 +195,18 @@ def saved_folder(path: Path) -> SavedMap:
 
 
 def saved_map(stored: StoredMap, path: Path, predictor: Predictor, config: SlamConfig,
-              progress: Progress = lambda done, total: None) -> SavedMap:
-    """The map in a file that was read already, with the network that made it."""
+              progress: Progress = lambda done, total: None, dense: bool = True) -> SavedMap:
+    """The map in a file that was read already, with the network that made it; ``progress`` and
+    ``dense`` as for ``open_saved``."""
     loaded = live_map(stored, WorkingMemory(predictor, config.device), config.device)
     graph, fusion = loaded.graph, Fusion(config.fusion)
-    _fuse_all(fusion, graph, progress)
+    fusion.set_map(graph)
+    if dense:
+        _fuse_all(fusion, len(graph), progress)
     rows = [loaded.frames[session] for session in sorted(loaded.frames)]
     recording = Recording.of(np.concatenate([np.zeros(0, FRAME_ROW), *rows]))
-    views = fusion.keyframe_views()
+    views = fusion.keyframe_views() if dense else {
+        number: _lazy_view(graph, fusion, number) for number in graph.keyframes}
     numbers = tuple(sorted(views, key=lambda n: views[n].timestamp))
     place = {number: index for index, number in enumerate(numbers)}
     return SavedMap(
@@ -214,13 +222,53 @@ def saved_map(stored: StoredMap, path: Path, predictor: Predictor, config: SlamC
         _probabilities=lambda index: fusion.probabilities(numbers[index]))
 
 
-def _fuse_all(fusion: Fusion, graph: KeyframeGraph, progress: Progress) -> None:
-    fusion.set_map(graph)
+def _fuse_all(fusion: Fusion, total: int, progress: Progress) -> None:
     for done, number in enumerate(fusion.never_fused, 1):
         fusion.fuse(number)
-        progress(done, len(graph))
+        progress(done, total)
     while fusion.place():
         pass
+
+
+def _lazy_view(graph: KeyframeGraph, fusion: Fusion, number: int) -> KeyframeView:
+    keyframe = graph.keyframes[number]
+    return KeyframeView(frame_index=keyframe.frame_index, timestamp=keyframe.timestamp,
+                        T_world_cam=graph.states[number].T_world_cam.double().numpy(force=True),
+                        camera=keyframe.camera, maps=_LazyMaps(fusion, number))
+
+
+@dataclass(frozen=True)
+class _LazyMaps:
+    """The ``DenseMaps`` of a keyframe, fused at the first access."""
+
+    fusion: Fusion
+    number: int
+
+    @property
+    def image(self) -> np.ndarray:
+        return self._fused.image
+
+    @property
+    def depth(self) -> np.ndarray:
+        return self._fused.depth
+
+    @property
+    def depth_std(self) -> np.ndarray:
+        return self._fused.depth_std
+
+    @property
+    def labels(self) -> np.ndarray:
+        return self._fused.labels
+
+    @property
+    def confidence(self) -> np.ndarray:
+        return self._fused.confidence
+
+    @property
+    def _fused(self) -> DenseMaps:
+        if self.number in self.fusion.never_fused:
+            self.fusion.fuse(self.number)
+        return self.fusion.keyframe_views()[self.number].maps
 
 
 def _landmarks(graph: KeyframeGraph, numbers: tuple[int, ...]) -> SavedLandmarks:
@@ -229,18 +277,19 @@ def _landmarks(graph: KeyframeGraph, numbers: tuple[int, ...]) -> SavedLandmarks
     empty, first = SavedLandmarks.empty(), 0
     points, log_std = [empty.points], [empty.log_std]
     observations = [(empty.landmark, empty.keyframe, empty.pixels)]
+    observers: dict[int, list[tuple[int, Observation]]] = {n: [] for n in graph.landmarks}
+    for (introducer, observer), observation in graph.observations.items():
+        observers[introducer].append((observer, observation))
     for number, landmarks in graph.landmarks.items():
         seen = landmarks.rays.double() * landmarks.log_depth.double().exp()[:, None]
         world = se3.act(graph.states[number].T_world_cam.double(), seen)
         points.append(world.numpy(force=True))
         log_std.append(landmarks.log_std.double().numpy(force=True))
-        observers = [(number, torch.arange(len(seen)), landmarks.pixels),
-                     *((b, found.index, found.pixels)
-                       for (a, b), found in graph.observations.items() if a == number)]
-        for observer, index, pixels in observers:
-            observations.append((first + index.numpy(force=True).astype(np.int64),
-                                 np.full(len(index), place[observer]),
-                                 pixels.double().numpy(force=True)))
+        own = Observation(index=torch.arange(len(seen)), pixels=landmarks.pixels)
+        for observer, found in [(number, own), *observers[number]]:
+            observations.append((first + found.index.numpy(force=True).astype(np.int64),
+                                 np.full(len(found.index), place[observer]),
+                                 found.pixels.double().numpy(force=True)))
         first += len(seen)
     landmark, keyframe, at = (np.concatenate(columns) for columns in zip(*observations))
     order = np.argsort(landmark, kind="stable")

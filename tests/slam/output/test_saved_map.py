@@ -121,6 +121,21 @@ def test_it_is_written_as_the_run_itself_wrote_it(run, tmp_path):
     assert report["frames"] == report["tracked"] == 60
 
 
+@pytest.mark.slow
+def test_poses_cost_no_network_and_maps_are_made_when_they_are_used(run, monkeypatch):
+    predicted = []
+    monkeypatch.setattr(run.predictor, "predict", lambda image, camera: predicted.append(1)
+                        or ExactPredictor.predict(run.predictor, image, camera))
+    light = open_saved(run.file, run.predictor, device="cpu", dense=False)
+    assert [view.frame_index for view in light.keyframes] \
+        == [view.frame_index for view in run.from_file.keyframes]
+    assert np.array_equal(light.trajectory.T_world_cam, run.from_file.trajectory.T_world_cam)
+    assert not len(light.cloud) and not predicted
+    assert np.array_equal(light.keyframes[1].labels, run.from_file.keyframes[1].labels)
+    assert np.array_equal(light.keyframes[1].depth, run.from_file.keyframes[1].depth)
+    assert predicted
+
+
 def test_what_is_no_map_is_refused(tmp_path):
     (tmp_path / "text").write_text("hello")
     for path, reason in ((tmp_path, "not a result folder"), (tmp_path / "text", "is no map file"),
