@@ -25,7 +25,12 @@ from scenecode.optim.solvers.gauss_newton import (
 )
 from scenecode.optim.solvers.pose_graph import Edges
 from scenecode.slam.adjustment.corners import CornerMatches
-from scenecode.slam.adjustment.problem import AdjustmentProblem, MapState, ObservedLandmarks
+from scenecode.slam.adjustment.problem import (
+    LENS,
+    AdjustmentProblem,
+    MapState,
+    ObservedLandmarks,
+)
 from scenecode.slam.config.residuals import ResidualConfig
 from scenecode.slam.map.graph import KeyframeGraph
 
@@ -81,7 +86,8 @@ class GlobalAdjustment:
                                     sigma_log_scale=_SCALE_SIGMA)
         state = MapState(poses=start.poses, log_scales=start.log_scales,
                          log_depths=landmarks.network_log_depth
-                         + start.log_scales[landmarks.host])
+                         + start.log_scales[landmarks.host],
+                         lenses=torch.zeros(len(landmarks.cameras), LENS, dtype=torch.float64))
         solution = yield from _each_without_value(
             minimise_in_pieces(state, problem.linearise, problem.retract, _SOLVER))
         before, after = (_fitting(problem, s) for s in (state, solution.state))
@@ -107,7 +113,10 @@ class GlobalAdjustment:
                                     for (a, _), o in observations.items())])
         # those that nobody observes are left out
         seen, landmark = torch.unique(corner, return_inverse=True)
-        cameras = [graph.keyframes[n].camera for n in numbers]
+        cameras, camera_of = torch.unique(
+            torch.tensor([[c.fx, c.fy, c.cx, c.cy] for c in (graph.keyframes[n].camera
+                                                             for n in numbers)],
+                         dtype=torch.float64), dim=0, return_inverse=True)
         return ObservedLandmarks(
             host=torch.repeat_interleave(torch.arange(len(numbers)), first.diff())[seen],
             rays=torch.cat([c.rays for c in corners]).double()[seen],
@@ -119,8 +128,7 @@ class GlobalAdjustment:
                                         for (_, b), o in observations.items())]),
             pixels=torch.cat([torch.zeros(0, 2), *(o.pixels for o in observations.values())]
                              ).double(),
-            cameras=torch.tensor([[c.fx, c.fy, c.cx, c.cy] for c in cameras],
-                                 dtype=torch.float64))
+            cameras=cameras, camera_of=camera_of)
 
 
 def _each_without_value(solver: Generator[Solution[MapState], None, Solution[MapState]]

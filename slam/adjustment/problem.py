@@ -3,8 +3,12 @@
 Every landmark has one depth, on the ray of the keyframe that introduced it, and is observed in any
 number of others.  Its depth is held, weakly, to what the network says of its keyframe, up to a
 scale of each keyframe: scale is what a network knows least of an image, and what nothing but the
-network knows of a path without parallax.  Where keyframes have too little in common, they are held
-together, weakly, by their links at the relative poses that the map has.
+network knows of a path without parallax.  Where keyframes have too little in common, they are
+held together, weakly, by their links at the relative poses that the map has.
+
+What remains of a lens that is known badly would turn rotation into translation, and bend paths: two
+focal lengths and radial distortion are estimated with the rest (self-calibration), close to those
+that the images were taken for.
 """
 
 from dataclasses import dataclass
@@ -21,15 +25,17 @@ from scenecode.optim.solvers.sparse_points import SparsePointEquations, SparseSu
 
 #: Scales of Cauchy's loss in standard deviations: of reprojections, and of depths.
 REPROJECTION_CAUCHY, DEPTH_CAUCHY = 3.0, 2.0
-#: Parameters of a pose.
-_POSE = 6
+#: Parameters of a pose, and of a lens: ln factors of both focal lengths, and radial distortion.
+_POSE, LENS = 6, 4
+#: Standard deviations of the latter.
+_LENS_SIGMA = torch.tensor([0.02, 0.02, 0.05, 0.05], dtype=torch.float64)
 #: Largest change of a landmark's ln depth in one step: its reprojection is far from linear in it.
 _MAX_DEPTH_STEP = 1.0
 
 
 @dataclass(frozen=True)
 class MapState:
-    """K keyframes and M landmarks, float64."""
+    """K keyframes, M landmarks and L lenses, float64."""
 
     #: (K, 4, 4) T_world_cam
     poses: Tensor
@@ -37,6 +43,8 @@ class MapState:
     log_scales: Tensor
     #: (M,) ln depth
     log_depths: Tensor
+    #: (L, 4) by which a lens differs from what it was taken for
+    lenses: Tensor
 
 
 @dataclass(frozen=True)
@@ -53,8 +61,9 @@ class ObservedLandmarks:
     landmark: Tensor
     observer: Tensor
     pixels: Tensor
-    #: (K, 4) fx, fy, cx, cy
+    #: (L, 4) fx, fy, cx, cy of the different cameras, and which of them a keyframe has (K,)
     cameras: Tensor
+    camera_of: Tensor
 
 
 @dataclass(frozen=True)
@@ -67,27 +76,79 @@ class Reprojections:
 
     #: (N, 2) projected less observed
     value: Tensor
-    #: (N, 2, 6) by that motion, and (N, 2) by the landmark's ln depth
+    #: (N, 2, 6) by that motion, (N, 2) by the landmark's ln depth, and (N, 2, 4) by the lenses of
+    #: host and observer
     by_motion: Tensor
     by_depth: Tensor
+    by_host_lens: Tensor
+    by_observer_lens: Tensor
 
 
-def reprojections(points: Tensor, observed: Tensor, T: Tensor, cameras: Tensor) -> Reprojections:
-    """Of points (N, 3) in their hosts' frames, observed at pixels (N, 2) of cameras (N, 4) at
-    ``T_observer_host`` (N, 4, 4)."""
-    rotated = (T[:, :3, :3] @ points[..., None])[..., 0]
-    x, y, z = (rotated + T[:, :3, 3]).unbind(1)
+@dataclass(frozen=True)
+class Sightings:
+    """N landmarks as they are seen by an observer."""
+
+    #: (N, 3) points at depth 1 in the host, for the lens that it was taken for, and (N,) ln depth
+    rays: Tensor
+    log_depth: Tensor
+    #: (N, 2) in the observer
+    pixels: Tensor
+    #: (N, 4, 4) T_observer_host
+    T: Tensor
+    #: (N, 4) fx, fy, cx, cy of the observer
+    cameras: Tensor
+    #: (N, 4) lenses of both
+    host_lenses: Tensor
+    observer_lenses: Tensor
+
+
+def reprojections(seen: Sightings) -> Reprojections:
+    """Residuals and derivatives.
+
+    To first order in the distortion, which is small, that of the host is undone by its negative.
+    """
+    points, points_J_lens = _on_corrected_rays(seen)
+    rotation = seen.T[:, :3, :3]
+    rotated = (rotation @ points[..., None])[..., 0]
+    x_b = rotated + seen.T[:, :3, 3]
     # what is behind the camera has a large residual and no derivative
-    inverse = 1 / z.clamp(min=MIN_DEPTH)
-    fx, fy, cx, cy = cameras.unbind(1)
-    value = torch.stack([fx * x * inverse + cx, fy * y * inverse + cy], 1) - observed
-    u, v = fx * inverse * (z > MIN_DEPTH), fy * inverse * (z > MIN_DEPTH)
-    zero = torch.zeros_like(u)
-    by_point = torch.stack([torch.stack([u, zero, -u * x * inverse], 1),
-                            torch.stack([zero, v, -v * y * inverse], 1)], 1)
-    turn = -by_point @ se3.hat(torch.stack([x, y, z], 1))
-    return Reprojections(value=value, by_motion=torch.cat([by_point, turn], 2),
-                         by_depth=(by_point @ rotated[..., None])[..., 0])
+    inverse = 1 / x_b[:, 2].clamp(min=MIN_DEPTH)
+    in_front = (x_b[:, 2] > MIN_DEPTH).to(inverse)
+    ideal = x_b[:, :2] * inverse[:, None]
+    focal = seen.cameras[:, :2] * seen.observer_lenses[:, :2].exp()
+    k1, k2 = seen.observer_lenses[:, 2:].unbind(1)
+    square = ideal.square().sum(1)
+    stretch = 1 + k1 * square + k2 * square ** 2
+    centred = focal * ideal * stretch[:, None]
+    eye = torch.eye(2, dtype=ideal.dtype)
+    outer = ideal[:, :, None] * ideal[:, None]
+    by_ideal = focal[:, :, None] * (stretch[:, None, None] * eye
+                                    + (2 * k1 + 4 * k2 * square)[:, None, None] * outer)
+    by_point = by_ideal @ torch.cat([eye.expand(len(ideal), 2, 2), -ideal[:, :, None]], 2) \
+        * (inverse * in_front)[:, None, None]
+    turn = -by_point @ se3.hat(x_b)
+    radial = focal * ideal * square[:, None]
+    return Reprojections(
+        value=centred + seen.cameras[:, 2:] - seen.pixels,
+        by_motion=torch.cat([by_point, turn], 2),
+        by_depth=(by_point @ rotated[..., None])[..., 0],
+        by_host_lens=by_point @ rotation @ points_J_lens,
+        by_observer_lens=torch.cat([torch.diag_embed(centred), radial[..., None],
+                                    (radial * square[:, None])[..., None]], 2))
+
+
+def _on_corrected_rays(seen: Sightings) -> tuple[Tensor, Tensor]:
+    """Points (N, 3) in the host's frame, and their derivative (N, 3, 4) by its lens."""
+    k1, k2 = seen.host_lenses[:, 2:].unbind(1)
+    square = seen.rays[:, :2].square().sum(1)
+    shrink = 1 - k1 * square - k2 * square ** 2
+    depth = seen.log_depth.exp()[:, None]
+    across = depth * seen.rays[:, :2] * (-seen.host_lenses[:, :2]).exp()
+    by_lens = torch.zeros(len(across), 3, LENS, dtype=across.dtype)
+    by_lens[:, :2, :2] = -torch.diag_embed(across * shrink[:, None])
+    by_lens[:, :2, 2] = -across * square[:, None]
+    by_lens[:, :2, 3] = -across * square[:, None] ** 2
+    return torch.cat([across * shrink[:, None], depth], 1), by_lens
 
 
 class AdjustmentProblem:
@@ -104,11 +165,14 @@ class AdjustmentProblem:
         self._sigma, self._sigma_scale = sigma_pixels, sigma_log_scale
         count = len(unit)
         moving = count - 1
-        self._size = _POSE * moving + count
+        self._size = _POSE * moving + count + LENS * len(landmarks.cameras)
         #: (K, 6) and (K, 1) columns, -1 where fixed
         self._pose_columns = _POSE * torch.arange(-1, moving)[:, None] + torch.arange(_POSE)
         self._pose_columns[0] = -1
         self._scale_columns = _POSE * moving + torch.arange(count)[:, None]
+        #: (L, 4)
+        self._lens_columns = _POSE * moving + count + torch.arange(
+            LENS * len(landmarks.cameras)).view(-1, LENS)
         #: pairs of host and observer (P, 2) and which of them each observation is of (N,)
         hosts = landmarks.host[landmarks.landmark]
         pairs, self._pair = torch.unique(hosts * count + landmarks.observer, return_inverse=True)
@@ -124,29 +188,47 @@ class AdjustmentProblem:
         cost += self._add_depths(state, H, E, g, D, e)
         cost += self._add_scales(state, H, g)
         cost += self._add_links(state, H, g)
+        cost += self._add_lenses(state, H, g)
         return SparsePointEquations(H=H.matrix(), E=E.matrix(), g=g[:-1], D=D, e=e, cost=cost)
+
+    def _sightings(self, state: MapState) -> tuple[Sightings, Tensor]:
+        """At a state; and ``T_observer_host`` of the pairs of keyframes (P, 4, 4)."""
+        m, pair, camera_of = self._landmarks, self._pair, self._landmarks.camera_of
+        T_ba = se3.inverse(state.poses[self._b]) @ state.poses[self._a]
+        of_a, of_b = camera_of[self._a][pair], camera_of[self._b][pair]
+        return Sightings(
+            rays=m.rays[m.landmark], log_depth=state.log_depths[m.landmark], pixels=m.pixels,
+            T=T_ba[pair], cameras=m.cameras[of_b], host_lenses=state.lenses[of_a],
+            observer_lenses=state.lenses[of_b]), T_ba
 
     def _add_reprojections(self, state: MapState, H: SparseSums, E: SparseSums, g: Tensor,
                            D: Tensor, e: Tensor) -> float:
         m, pair, landmark = self._landmarks, self._pair, self._landmarks.landmark
-        T_ba = se3.inverse(state.poses[self._b]) @ state.poses[self._a]
-        points = (m.rays * state.log_depths.exp()[:, None])[landmark]
-        found = reprojections(points, m.pixels, T_ba[pair], m.cameras[m.observer])
+        sightings, T_ba = self._sightings(state)
+        found = reprojections(sightings)
         error = found.value.norm(dim=1) / self._sigma
         root = cauchy_weight(error, REPROJECTION_CAUCHY).sqrt() / self._sigma
         value, by_depth = root[:, None] * found.value, root[:, None] * found.by_depth
-        J = root[:, None, None] * found.by_motion
+        # a pair's residuals depend on the motion of its points and on two lenses
+        J = root[:, None, None] * torch.cat(
+            [found.by_motion, found.by_host_lens, found.by_observer_lens], 2)
+        size = J.shape[2]
+        sums = torch.zeros(len(T_ba), size, size, dtype=torch.float64)
+        sums.index_add_(0, pair, J.mT @ J)
+        gradient = torch.zeros(len(T_ba), size, dtype=torch.float64)
+        gradient.index_add_(0, pair, (J.mT @ value[..., None])[..., 0])
         # to first order x_b = exp(adjoint(T_ba) xi_a - xi_b) T_ba x_a
-        J_a, J_b = se3.adjoint(T_ba), -torch.eye(_POSE, dtype=torch.float64)
-        motion_H = torch.zeros(len(T_ba), _POSE, _POSE, dtype=torch.float64)
-        motion_H.index_add_(0, pair, J.mT @ J)
-        motion_g = torch.zeros(len(T_ba), _POSE, dtype=torch.float64)
-        motion_g.index_add_(0, pair, (J.mT @ value[..., None])[..., 0])
-        both = torch.cat([J_a, J_b.expand_as(J_a)], 2)
-        columns = torch.cat([self._pose_columns[self._a], self._pose_columns[self._b]], 1)
-        H.add(columns, columns, both.mT @ motion_H @ both)
-        _add(g, columns, (both.mT @ motion_g[..., None])[..., 0])
-        E.add(landmark[:, None], columns[pair], by_depth[:, None] @ J @ both[pair])
+        chain = torch.zeros(len(T_ba), size, _POSE + size, dtype=torch.float64)
+        chain[:, :_POSE, :_POSE] = se3.adjoint(T_ba)
+        chain[:, :_POSE, _POSE:2 * _POSE] = -torch.eye(_POSE, dtype=torch.float64)
+        chain[:, _POSE:, 2 * _POSE:] = torch.eye(2 * LENS, dtype=torch.float64)
+        a, b, camera_of = self._a, self._b, m.camera_of
+        columns = torch.cat([self._pose_columns[a], self._pose_columns[b],
+                             self._lens_columns[camera_of[a]],
+                             self._lens_columns[camera_of[b]]], 1)
+        H.add(columns, columns, chain.mT @ sums @ chain)
+        _add(g, columns, (chain.mT @ gradient[..., None])[..., 0])
+        E.add(landmark[:, None], columns[pair], by_depth[:, None] @ J @ chain[pair])
         D.index_add_(0, landmark, by_depth.square().sum(1))
         e.index_add_(0, landmark, (by_depth * value).sum(1))
         return float(cauchy_cost(error, REPROJECTION_CAUCHY).sum())
@@ -176,6 +258,13 @@ class AdjustmentProblem:
         _add(g, columns[:, 0], value / self._sigma_scale)
         return 0.5 * float(value.square().sum())
 
+    def _add_lenses(self, state: MapState, H: SparseSums, g: Tensor) -> float:
+        """Lenses against those that the images were taken for."""
+        value, columns = state.lenses / _LENS_SIGMA, self._lens_columns
+        H.add(columns, columns, torch.diag(_LENS_SIGMA ** -2).expand(len(columns), -1, -1))
+        _add(g, columns, value / _LENS_SIGMA)
+        return 0.5 * float(value.square().sum())
+
     def _add_links(self, state: MapState, H: SparseSums, g: Tensor) -> float:
         """Relative poses and scales of linked keyframes against those that the map has."""
         links = self._links
@@ -198,15 +287,12 @@ class AdjustmentProblem:
         by_points = step[self._size:].clamp(-_MAX_DEPTH_STEP, _MAX_DEPTH_STEP)
         return MapState(poses=torch.where(moving, poses, state.poses),
                         log_scales=state.log_scales + moves[self._scale_columns[:, 0]],
-                        log_depths=state.log_depths + by_points)
+                        log_depths=state.log_depths + by_points,
+                        lenses=state.lenses + moves[self._lens_columns])
 
     def errors(self, state: MapState) -> Tensor:
         """(N,) reprojection errors in pixels."""
-        m = self._landmarks
-        T_ba = se3.inverse(state.poses[self._b]) @ state.poses[self._a]
-        points = (m.rays * state.log_depths.exp()[:, None])[m.landmark]
-        return reprojections(points, m.pixels, T_ba[self._pair],
-                             m.cameras[m.observer]).value.norm(dim=1)
+        return reprojections(self._sightings(state)[0]).value.norm(dim=1)
 
 
 def _add(total: Tensor, at: Tensor, values: Tensor) -> None:

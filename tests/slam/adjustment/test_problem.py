@@ -10,9 +10,11 @@ from scenecode.optim.geometry import se3
 from scenecode.optim.solvers.gauss_newton import GaussNewtonConfig, minimise
 from scenecode.optim.solvers.pose_graph import Edges
 from scenecode.slam.adjustment.problem import (
+    LENS,
     AdjustmentProblem,
     MapState,
     ObservedLandmarks,
+    Sightings,
     reprojections,
 )
 
@@ -22,6 +24,13 @@ KEYFRAMES, POINTS = 8, 60
 
 def uniform(*shape, seed=1):
     return 2 * torch.rand(*shape, generator=torch.Generator().manual_seed(seed)).double() - 1
+
+
+def sightings(rays, log_depth, T):
+    """By ideal lenses, at pixel 0."""
+    none = torch.zeros(len(T), LENS).double()
+    return Sightings(rays=rays, log_depth=log_depth, T=T, cameras=CAMERA.expand(len(T), 4),
+                     pixels=none[:, :2], host_lenses=none, observer_lenses=none)
 
 
 def true_map():
@@ -39,16 +48,16 @@ def true_map():
     observer = (host[landmark] + steps) % KEYFRAMES
     near = (observer - host[landmark]).abs() <= 3
     landmark, observer = landmark[near], observer[near]
-    T = se3.inverse(poses[observer]) @ poses[host[landmark]]
-    points = (rays * depth[:, None])[landmark]
-    cameras = CAMERA.expand(len(T), 4)
-    pixels = reprojections(points, torch.zeros(len(T), 2).double(), T, cameras).value
+    pixels = reprojections(sightings(
+        rays=rays[landmark], log_depth=depth.log()[landmark],
+        T=se3.inverse(poses[observer]) @ poses[host[landmark]])).value
     landmarks = ObservedLandmarks(
         host=host, rays=rays, network_log_depth=depth.log() + 0.05 * uniform(POINTS, seed=3),
         log_std=torch.full((POINTS,), 0.1).double(), landmark=landmark, observer=observer,
-        pixels=pixels, cameras=CAMERA.expand(KEYFRAMES, 4))
+        pixels=pixels, cameras=CAMERA[None],
+        camera_of=torch.zeros(KEYFRAMES, dtype=torch.long))
     return landmarks, MapState(poses=poses, log_scales=torch.zeros(KEYFRAMES).double(),
-                               log_depths=depth.log())
+                               log_depths=depth.log(), lenses=torch.zeros(1, LENS).double())
 
 
 def problem_of(landmarks, state, link_sigma=10.0):
@@ -74,20 +83,27 @@ def drifted(state):
 
 
 def test_reprojections_have_the_derivatives_that_they_state():
-    points = torch.cat([uniform(5, 2), 2 + uniform(5, 1)], 1)
-    T = se3.exp(0.2 * uniform(5, 6, seed=7))
-    cameras, observed = CAMERA.expand(5, 4), torch.zeros(5, 2).double()
-    found = reprojections(points, observed, T, cameras)
-    assert_jacobian(lambda x: reprojections(points, observed, se3.exp(x) @ T, cameras).value,
+    seen = replace(
+        sightings(torch.cat([uniform(5, 2), torch.ones(5, 1)], 1).double(), uniform(5, seed=4),
+                  se3.exp(0.2 * uniform(5, 6, seed=7))),
+        host_lenses=0.05 * uniform(5, LENS, seed=9),
+        observer_lenses=0.05 * uniform(5, LENS, seed=10))
+    found = reprojections(seen)
+    assert_jacobian(lambda x: reprojections(replace(seen, T=se3.exp(x) @ seen.T)).value,
                     found.by_motion)
-    assert_jacobian(lambda x: reprojections(points * x.exp()[:, None], observed, T, cameras).value,
+    assert_jacobian(lambda x: reprojections(replace(seen, log_depth=seen.log_depth + x)).value,
                     torch.einsum("nr,nm->nrm", found.by_depth, torch.eye(5).double()))
+    assert_jacobian(lambda x: reprojections(replace(
+        seen, host_lenses=seen.host_lenses + x)).value, found.by_host_lens)
+    assert_jacobian(lambda x: reprojections(replace(
+        seen, observer_lenses=seen.observer_lenses + x)).value, found.by_observer_lens)
 
 
 def test_the_gradient_is_that_of_the_cost():
     landmarks, state = true_map()
     problem = problem_of(landmarks, state, link_sigma=0.1)
-    start = replace(drifted(state), log_depths=state.log_depths + 0.1 * uniform(POINTS, seed=5))
+    start = replace(drifted(state), log_depths=state.log_depths + 0.1 * uniform(POINTS, seed=5),
+                    lenses=0.03 * uniform(1, LENS, seed=11))
     equations = problem.linearise(start)
     gradient = torch.cat([equations.g, equations.e])
     assert_jacobian(lambda x: torch.tensor(problem.linearise(problem.retract(start, x)).cost,
