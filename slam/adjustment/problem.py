@@ -6,9 +6,9 @@ scale of each keyframe: scale is what a network knows least of an image, and wha
 network knows of a path without parallax.  Where keyframes have too little in common, they are
 held together, weakly, by their links at the relative poses that the map has.
 
-What remains of a lens that is known badly would turn rotation into translation, and bend paths: two
-focal lengths and radial distortion are estimated with the rest (self-calibration), close to those
-that the images were taken for.
+What remains of a lens that is known badly would turn rotation into translation, and bend paths:
+two focal lengths and radial distortion are estimated with the rest (self-calibration), close to
+those that the images were taken for.
 """
 
 from dataclasses import dataclass
