@@ -1,7 +1,7 @@
 """The residuals of the map, each with its Jacobian from the same function.
 
 Photometric (equation 6), geometric (equation 7), semantic (equation 8), the zero-code prior
-(section 4), and those of points with their own depth.  Each is batched over P pairs of
+(section 4), known labels, and those of points with their own depth.  Each is batched over P pairs of
 views (A, B); a derivative is by a ``Block``: one view's parameters of one group.
 """
 
@@ -17,6 +17,10 @@ from scenecode.optim.geometry.camera import MIN_DEPTH
 from scenecode.optim.geometry.proximity import depth_with_jacobian
 from scenecode.optim.imaging.lookup import sample_views, sample_views_with_gradient
 from scenecode.optim.warp import CodedPixels, Warp, by_codes
+
+
+#: Twice the cross-entropy at least: there the residual has no derivative at 0.
+_MIN_CROSS_ENTROPY = 1e-9
 
 
 class Group(Enum):
@@ -240,6 +244,21 @@ def point_depth(log_depth: Tensor, pixels: CodedPixels, codes: Tensor) -> PairRe
 
     return PairResidual(value=(log_depth - depth.log())[..., None], jacobian=jacobian,
                     width=codes.shape[1])
+
+
+def label_cross_entropy(logits: Tensor, logits_J_code: Tensor,
+                        label: int) -> tuple[Tensor, Tensor]:
+    """``sqrt(-2 ln softmax(S[u])[label])`` (N,) of pixels whose class is known, and its derivative
+    by the semantic code (N, K), given logits (N, C) and theirs (N, C, K).
+
+    Half its square is the cross-entropy, so that a known label is a residual of least squares as
+    the others are.
+    """
+    log_prob = torch.log_softmax(logits, -1)
+    value = (-2 * log_prob[:, label]).clamp(min=_MIN_CROSS_ENTROPY).sqrt()
+    by_logits = log_prob.exp()
+    by_logits[:, label] -= 1
+    return value, (by_logits[:, None] @ logits_J_code)[:, 0] / value[:, None]
 
 
 def softmax(logits: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from scenecode.networks.prediction import resize_maps
 from scenecode.optim.imaging.lookup import sample_view
-from scenecode.optim.residuals import code_prior, softmax_chain
+from scenecode.optim.residuals import code_prior, label_cross_entropy, softmax_chain
 from scenecode.optim.robust import huber_cost, huber_weight
 from scenecode.optim.solvers.gauss_newton import GaussNewtonConfig, Solution, minimise
 from scenecode.optim.solvers.normal_equations import NormalEquations
@@ -42,7 +42,7 @@ class CodeFusionConfig:
 
 
 @dataclass(frozen=True)
-class _CodedLogits:
+class CodedLogits:
     """Logits of one view, linear in its code, at the N pixels that a comparison is made at."""
 
     view: int
@@ -57,25 +57,37 @@ class _CodedLogits:
 
 
 @dataclass(frozen=True)
-class _Comparison:
+class Comparison:
     """One view's probabilities compared with another's, or with given ones (N, C)."""
 
-    a: _CodedLogits
-    b: _CodedLogits | Tensor
+    a: CodedLogits
+    b: CodedLogits | Tensor
     #: share of the pixels of ``a`` that ``b`` sees, too
     overlap: float
 
 
+@dataclass(frozen=True)
+class LabelFactor:
+    """The class of the N pixels of ``logits``, which is known."""
+
+    logits: CodedLogits
+    label: int
+    #: independent measurements that all of these pixels count as
+    weight: float
+
+
 class SemanticAgreement:
-    """The least-squares problem: semantic residuals (equation 8) and the zero-code prior.
+    """The least-squares problem: semantic residuals (equation 8), the zero-code prior, and
+    ``labels`` that are known.
 
     Depth and poses are fixed, so pixels keep their partners and only the codes move; the
     residual is that of ``scenecode.optim.residuals.semantic``.
     """
 
-    def __init__(self, comparisons: Sequence[_Comparison], views: int, size: int,
-                 config: CodeFusionConfig):
+    def __init__(self, comparisons: Sequence[Comparison], views: int, size: int,
+                 config: CodeFusionConfig, labels: Sequence[LabelFactor] = ()):
         self._comparisons = [c for c in comparisons if c.overlap >= config.min_overlap]
+        self._labels = [factor for factor in labels if len(factor.logits.logits_zero)]
         self._views, self._size, self._config = views, size, config
 
     @staticmethod
@@ -83,10 +95,10 @@ class SemanticAgreement:
                  tolerance: float) -> "SemanticAgreement":
         """The first view with every other, both ways; ``tolerance`` as in
         ``scenecode.slam.fusion.label_views.project_visible``."""
-        small = [_downsized(view, config.step) for view in views]
-        maps = [_maps(view) for view in small]
+        small = [downsized(view, config.step) for view in views]
+        maps = [coded_maps(view) for view in small]
         ordered = [pair for n in range(1, len(views)) for pair in ((0, n), (n, 0))]
-        comparisons = [_compare(small, maps, a, b, tolerance) for a, b in ordered]
+        comparisons = [compare(small, maps, a, b, tolerance) for a, b in ordered]
         return SemanticAgreement(comparisons, len(views),
                                  views[0].prediction.semantic_code_size, config)
 
@@ -94,16 +106,16 @@ class SemanticAgreement:
     def with_consensus(views: Sequence[LabelView], consensus: Tensor, config: CodeFusionConfig,
                        tolerance: float) -> "SemanticAgreement":
         """Every view with ``consensus`` (C, H, W) on the first view's pixels."""
-        small = [_downsized(view, config.step) for view in views]
+        small = [downsized(view, config.step) for view in views]
         first = small[0].camera
         target = resize_maps(consensus, first.width, first.height).flatten(1).T
         comparisons = []
         for n, view in enumerate(small):
             projection = project_view(small[0], view, tolerance)
             visible = projection.visible if n else torch.ones_like(projection.visible)
-            logits = _coded_logits(n, sample_view(_maps(view), projection.pixels[visible]) if n
-                                   else _maps(view).flatten(0, 1), len(consensus))
-            comparisons.append(_Comparison(a=logits, b=target[visible],
+            logits = coded_logits(n, sample_view(coded_maps(view), projection.pixels[visible]) if n
+                                   else coded_maps(view).flatten(0, 1), len(consensus))
+            comparisons.append(Comparison(a=logits, b=target[visible],
                                            overlap=float(visible.float().mean())))
         return SemanticAgreement(comparisons, len(views),
                                  views[0].prediction.semantic_code_size, config)
@@ -117,6 +129,8 @@ class SemanticAgreement:
         equations = NormalEquations(self._views * self._size, codes.device)
         for comparison in self._comparisons:
             self._add(equations, comparison, codes)
+        for factor in self._labels:
+            self._add_label(equations, factor, codes)
         if self._config.prior_sigma:
             value, jacobian = code_prior(codes, self._config.prior_sigma)
             columns = torch.arange(codes.numel(), device=codes.device).view(codes.shape)
@@ -124,11 +138,11 @@ class SemanticAgreement:
                                  0.5 * float(value.square().sum()))
         return equations
 
-    def _add(self, equations: NormalEquations, comparison: _Comparison, codes: Tensor) -> None:
+    def _add(self, equations: NormalEquations, comparison: Comparison, codes: Tensor) -> None:
         c, a, b = self._config, comparison.a, comparison.b
         prob, J = a.probabilities(codes[a.view])
         blocks = [(_columns(a.view, self._size), J.flatten(0, 1))]
-        if isinstance(b, _CodedLogits):
+        if isinstance(b, CodedLogits):
             other, J = b.probabilities(codes[b.view])
             blocks.append((_columns(b.view, self._size), -J.flatten(0, 1)))
         else:
@@ -139,6 +153,16 @@ class SemanticAgreement:
         weight = scale * huber_weight(error, c.huber) / (c.sigma * c.sigma)
         equations.add(blocks, value.flatten(), weight.repeat_interleave(value.shape[1]),
                       scale * float(huber_cost(error, c.huber).sum()))
+
+
+    def _add_label(self, equations: NormalEquations, factor: LabelFactor,
+                   codes: Tensor) -> None:
+        at = factor.logits
+        value, jacobian = label_cross_entropy(
+            at.logits_zero + at.logits_J_code @ codes[at.view], at.logits_J_code, factor.label)
+        weight = torch.full_like(value, factor.weight / len(value))
+        equations.add([(_columns(at.view, self._size), jacobian)], value, weight,
+                      0.5 * float((weight * value.square()).sum()))
 
 
 def optimise_codes(views: Sequence[LabelView], config: CodeFusionConfig, tolerance: float,
@@ -155,11 +179,12 @@ def _columns(view: int, size: int) -> slice:
     return slice(view * size, (view + 1) * size)
 
 
-def _downsized(view: LabelView, step: int) -> LabelView:
+def downsized(view: LabelView, step: int) -> LabelView:
+    """A view at every ``step``-th pixel of each row and column."""
     return view.resized(view.camera.width // step, view.camera.height // step)
 
 
-def _maps(view: LabelView) -> Tensor:
+def coded_maps(view: LabelView) -> Tensor:
     """(H, W, C * (1 + K)): logits at zero code, then their derivatives, at the view's size."""
     prediction = view.prediction
     stacked = torch.cat([prediction.logits_zero[:, None], prediction.logits_J_code], 1)
@@ -167,18 +192,20 @@ def _maps(view: LabelView) -> Tensor:
     return resized.permute(1, 2, 0).contiguous()
 
 
-def _compare(views: Sequence[LabelView], maps: Sequence[Tensor], a: int, b: int,
-             tolerance: float) -> _Comparison:
+def compare(views: Sequence[LabelView], maps: Sequence[Tensor], a: int, b: int,
+            tolerance: float) -> Comparison:
+    """The pixels of view ``a`` with where they are seen in view ``b``; ``maps`` as
+    ``coded_maps`` gives them of each view."""
     projection = project_view(views[a], views[b], tolerance)
     at_a = maps[a].flatten(0, 1)[projection.visible]
     at_b = sample_view(maps[b], projection.pixels[projection.visible])
     classes = len(views[a].prediction.classes)
-    return _Comparison(a=_coded_logits(a, at_a, classes), b=_coded_logits(b, at_b, classes),
+    return Comparison(a=coded_logits(a, at_a, classes), b=coded_logits(b, at_b, classes),
                        overlap=float(projection.visible.float().mean()))
 
 
-def _coded_logits(view: int, values: Tensor, classes: int) -> _CodedLogits:
-    """From the values (N, C * (1 + K)) of ``_maps``."""
+def coded_logits(view: int, values: Tensor, classes: int) -> CodedLogits:
+    """Of a view, from the values (N, C * (1 + K)) of its ``coded_maps``."""
     columns = values.unflatten(1, (classes, -1))
-    return _CodedLogits(view=view, logits_zero=columns[..., 0].contiguous(),
+    return CodedLogits(view=view, logits_zero=columns[..., 0].contiguous(),
                         logits_J_code=columns[..., 1:].contiguous())

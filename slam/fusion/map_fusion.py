@@ -7,7 +7,7 @@ again is what changed: a result when its inputs did, points when their keyframe 
 
 from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,14 @@ class FusedLabels:
     probabilities: Tensor
     #: (H * W,) whether enough views see the pixel's surface
     confirmed: Tensor
+
+    def stated(self, labels: np.ndarray) -> "FusedLabels":
+        """With the labels (H, W) that are stated, which are certain; negative where none is."""
+        stated = torch.from_numpy(labels.astype(np.int64))
+        known = stated >= 0
+        certain = torch.zeros_like(self.probabilities)
+        certain.scatter_(0, stated.clamp(min=0)[None], 1.0)
+        return replace(self, probabilities=torch.where(known, certain, self.probabilities))
 
 
 @dataclass(frozen=True)
@@ -116,6 +124,8 @@ class Fusion:
         #: by number: all that it is linked to
         self._linked: dict[int, frozenset[int]] = {}
         self._changes = _Changes()
+        #: by number, see ``set_map``
+        self._stated: dict[int, np.ndarray] = {}
         #: by number
         self._fused: dict[int, _Fused] = {}
         #: by number, least recently used first
@@ -125,22 +135,31 @@ class Fusion:
         self._voxels: VoxelMap | None = None
         self._class_count = 0
 
-    def update(self, graph: KeyframeGraph) -> None:
+    def update(self, graph: KeyframeGraph, stated: Mapping[int, np.ndarray] | None = None,
+               restated: Collection[int] = ()) -> None:
         """Bring all results and the cloud up to date with a map, exactly: only resting keyframes
-        may differ by the tolerances of ``fusion_inputs``."""
-        self.set_map(graph, exactly=True)
+        may differ by the tolerances of ``fusion_inputs``.  ``stated`` and ``restated`` as for
+        ``set_map``."""
+        self.set_map(graph, exactly=True, stated=stated, restated=restated)
         for number in (*self.never_fused, *self.fuse_again):
             self.fuse(number)
         while self.place():
             pass
 
-    def set_map(self, graph: KeyframeGraph, exactly: bool = False) -> None:
+    def set_map(self, graph: KeyframeGraph, exactly: bool = False,
+                stated: Mapping[int, np.ndarray] | None = None,
+                restated: Collection[int] = ()) -> None:
         """Take over a map, which must not change any more.
 
         Small changes of active keyframes, too, wait until they add up, and so do small moves of
         points, unless it is to be followed ``exactly``.
+
+        ``stated``: by number, (h, w) labels at the level of fusion that pixels have whatever the
+        codes say, negative where none is stated.  However little the codes of ``restated``
+        keyframes changed, they and those fused with them are fused again.
         """
         self._graph = graph
+        changed = self._take_stated(stated or {}) | set(restated)
         self._exactly = exactly
         self._poses = {number: _pose(state) for number, state in graph.states.items()}
         self._median_depth = float(np.median(
@@ -160,7 +179,9 @@ class Fusion:
         self._changes = _Changes(
             never_fused=[n for n in newest_first if n not in self._fused],
             fuse_again=[n for n in newest_first if n in self._fused
-                        and self._must_be_fused_again(n, exactly and n in active)])
+                        and (n in changed or self._must_be_fused_again(
+                            n, (exactly and n in active)
+                            or not changed.isdisjoint(self._neighbours[n])))])
         for number, known in self._fused.items():
             self._follow(number, known)
 
@@ -232,7 +253,15 @@ class Fusion:
 
     def _fused_labels(self, number: int, own: _OwnView) -> FusedLabels:
         others = [self._own_view(n, self._exactly).label_view for n in self._neighbours[number]]
-        return fused_labels(own.label_view, others, self._config)
+        labels = fused_labels(own.label_view, others, self._config)
+        return labels if number not in self._stated else labels.stated(self._stated[number])
+
+    def _take_stated(self, stated: Mapping[int, np.ndarray]) -> set[int]:
+        """Take over stated labels; the numbers of keyframes for which they changed."""
+        before, self._stated = self._stated, dict(stated)
+        changed = before.keys() ^ stated.keys()
+        return changed | {n for n in before.keys() & stated.keys()
+                          if not np.array_equal(before[n], stated[n])}
 
     def _inputs(self, number: int) -> FusionInputs:
         return FusionInputs.of(self._graph, number, self._neighbours[number], self._poses)

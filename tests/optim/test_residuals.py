@@ -22,6 +22,7 @@ from scenecode.optim.residuals import (
     View,
     code_prior,
     geometric,
+    label_cross_entropy,
     photometric,
     point_depth,
     reprojection,
@@ -160,3 +161,19 @@ def test_prior_derivative():
     _, jacobian = code_prior(codes, 0.5)
     for view in range(3):
         assert_jacobian(lambda s, view=view: code_prior(codes + s, 0.5)[0][view], jacobian[view])
+
+
+@pytest.mark.parametrize("label", range(3))
+def test_a_known_label_is_its_cross_entropy_with_its_derivative(label):
+    generator = torch.Generator().manual_seed(3)
+    zero, J = (torch.randn(20, 3, *shape, generator=generator, dtype=torch.float64)
+               for shape in ((), (5,)))
+    value, jacobian = label_cross_entropy(3 * zero, J, label)
+    torch.testing.assert_close(0.5 * value.square(), torch.nn.functional.cross_entropy(
+        3 * zero, torch.full((20,), label), reduction="none"))
+    assert_jacobian(lambda step: label_cross_entropy(3 * zero + J @ step, J, label)[0], jacobian)
+
+
+def test_a_label_that_is_certain_pulls_no_more():
+    value, jacobian = label_cross_entropy(torch.tensor([[90.0, 0, 0]]), torch.ones(1, 3, 2), 0)
+    assert value.isfinite().all() and value < 1e-3 and jacobian.abs().max() < 1e-9
