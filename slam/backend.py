@@ -108,6 +108,12 @@ class Backend:
         self._mapper.finish()
         self._output.on_map(self._update())
 
+    def corrections_changed(self, keyframes: frozenset[int]) -> None:
+        """Let the output apply new corrections of labels; those ``keyframes``, which they are of,
+        are not culled."""
+        self._mapper.kept = keyframes
+        self._output.work()
+
     def _answer(self, request: KeyframeRequest) -> None:
         started = time.perf_counter()
         answer = self._mapper.answer(request.frame, request.tracked)
@@ -193,6 +199,10 @@ class ThreadedBackend(Backend):
         for worker in self._workers:
             worker.join()
         self.raise_failure()
+
+    def corrections_changed(self, keyframes: frozenset[int]) -> None:
+        self._mapper.kept = keyframes
+        self._updates.wake()
 
     def raise_failure(self) -> None:
         for worker in self._workers:

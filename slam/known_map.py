@@ -5,6 +5,7 @@ from pathlib import Path
 
 from scenecode.networks.prediction import Predictor
 from scenecode.slam.config.slam_config import SlamConfig
+from scenecode.slam.corrections.correction import CorrectionList
 from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.map.working_memory import WorkingMemory
 from scenecode.slam.mapfile import recoding
@@ -25,6 +26,8 @@ class KnownMap:
     memory: WorkingMemory
     #: whether to leave it as it is
     localise: bool
+    #: what users stated about its labels
+    corrections: CorrectionList = CorrectionList()
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,8 @@ def open_map(path: str | Path, config: SlamConfig, predictor: Predictor, fingerp
     if loaded is None or not len(loaded.graph):
         return OpenedMap(known=None, writer=writer)
     _put_before(loaded)
-    return OpenedMap(known=KnownMap(graph=loaded.graph, memory=memory, localise=localise),
+    return OpenedMap(known=KnownMap(graph=loaded.graph, memory=memory, localise=localise,
+                                     corrections=loaded.corrections),
                      writer=writer)
 
 

@@ -20,13 +20,16 @@ from types import TracebackType
 import numpy as np
 
 from scenecode.core.device import choose_device
-from scenecode.core.errors import ConfigError, ScenecodeError, SourceError
+from scenecode.core.errors import ConfigError, CorrectionError, ScenecodeError, SourceError
 from scenecode.networks.inference.checkpoint import load_predictor
 from scenecode.networks.prediction import Predictor
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.slam.backend import Backend, ThreadedBackend
 from scenecode.slam.config.files import config_text
 from scenecode.slam.config.slam_config import SlamConfig
+from scenecode.slam.corrections.correction import Correction, CorrectionKind, CorrectionList
+from scenecode.slam.corrections.editor import Place
+from scenecode.slam.corrections.label_editing import LabelEditing
 from scenecode.slam.evaluation.report import Report
 from scenecode.slam.frontend import Frontend
 from scenecode.slam.known_map import OpenedMap, open_map
@@ -104,6 +107,9 @@ class System:
         self._threaded = threaded
         self.output = output if output is not None else \
             self._make_output(out, on_map, mailbox)
+        self._editing = LabelEditing(
+            lambda: self.output.snapshot, self._keyframe_number, self._corrections_changed,
+            self._known_corrections)
         self._on_frame = on_frame
         self._camera = camera
         self._rectifier: Rectifier | None = None
@@ -187,6 +193,62 @@ class System:
                 self._backend.close()
                 self.output.finish()
 
+    # --- corrections of labels (scenecode.slam.corrections.editor.LabelEditor) ---------
+
+    @property
+    def corrections(self) -> tuple[Correction, ...]:
+        """What users stated about labels, oldest first, with what was undone."""
+        return self._editing.corrections
+
+    def frame_index_of(self, correction: Correction) -> int:
+        """Frame index of the keyframe that a correction is of."""
+        return self._editing.frame_index_of(correction)
+
+    def region(self, frame_index: int, place: Place, radius: float | None = None) -> np.ndarray:
+        """(H, W) bool: the pixels that ``correct`` would mean."""
+        return self._editing.region(frame_index, place, radius)
+
+    def correct(self, frame_index: int, place: Place, class_name: str, *,
+                radius: float | None = None, kind: CorrectionKind = "code") -> Correction:
+        """State the class of a region of a keyframe of ``snapshot``: around a pixel (u, v), in a
+        disc of a ``radius`` around it, or in a polygon.  When ``threaded``, from any thread, and a
+        later snapshot shows what it changed.  Raises ``CorrectionError``."""
+        return self._editing.correct(frame_index, place, class_name, radius=radius, kind=kind)
+
+    def undo(self) -> Correction:
+        """Undo the last correction that counts.  Raises ``CorrectionError``."""
+        return self._editing.undo()
+
+    def redo(self) -> Correction:
+        """Make the last correction that was undone count again.  Raises ``CorrectionError``."""
+        return self._editing.redo()
+
+    def remove(self, number: int) -> Correction:
+        """Remove the correction of a number.  Raises ``CorrectionError``."""
+        return self._editing.remove(number)
+
+    def _keyframe_number(self, frame_index: int) -> int:
+        return self._own_output().number_of(frame_index)
+
+    def _corrections_changed(self, corrections: CorrectionList) -> None:
+        if self._closed:
+            raise CorrectionError("this System is closed; correct the map that it saved with "
+                                  "'scenecode label'")
+        self._own_output().correct(corrections)
+        if self._backend is not None:
+            self._backend.corrections_changed(_keyframes_of(corrections))
+
+    def _own_output(self) -> Output:
+        if not isinstance(self.output, Output):
+            raise CorrectionError("labels can be corrected where the output is the System's own; "
+                                  "make it without output=")
+        return self.output
+
+    @property
+    def _known_corrections(self) -> CorrectionList:
+        """Those of the map file when it was opened."""
+        return CorrectionList() if self._map.known is None else self._map.known.corrections
+
     # --- results ---------------------------------------------------------------------
 
     @property
@@ -243,6 +305,8 @@ class System:
                      self._map.known)
             self._backend = ThreadedBackend(*parts, on_failure=self.stop.set) \
                 if self._threaded else Backend(*parts)
+            if len(self._known_corrections):
+                self._backend.corrections_changed(_keyframes_of(self._known_corrections))
         return self._frontend, self._backend
 
     def _make_output(self, out: str | Path | None,
@@ -255,7 +319,8 @@ class System:
             folder = ResultFolder.create(out, classes, text)
             self._resources.callback(folder.close)
         return Output(self.config.fusion, classes, folder=folder, mailbox=mailbox,
-                      on_snapshot=on_map, deferring=self._threaded, map_writer=self._map.writer)
+                      on_snapshot=on_map, deferring=self._threaded, map_writer=self._map.writer,
+                      corrections=self._known_corrections)
 
     def _open_map(self, path: str | Path, is_own: bool, session: str,
                   localise: bool, recode: bool) -> OpenedMap:
@@ -307,6 +372,10 @@ class System:
         self._last_timestamp = timestamp
         self._images += 1
         return self._rectifier.frame(self._images - 1, timestamp, rgb)
+
+
+def _keyframes_of(corrections: CorrectionList) -> frozenset[int]:
+    return frozenset(correction.keyframe for correction in corrections.entries)
 
 
 def _loaded(config: SlamConfig) -> Predictor:

@@ -63,7 +63,7 @@ class SpreadConfig:
     #: relative difference of depth up to which two keyframes see the same surface
     tolerance: float = 0.05
     agreement: CodeFusionConfig = field(default_factory=lambda: CodeFusionConfig(
-        step=4, gauss_newton=GaussNewtonConfig(iterations=8, tolerance=1e-3)))
+        step=8, gauss_newton=GaussNewtonConfig(iterations=8, tolerance=1e-3)))
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,8 @@ class CorrectedMap:
     stated: Mapping[int, np.ndarray] = field(default_factory=dict)
     #: by number of a correction: the share of its region that codes alone label as stated
     expressed: Mapping[int, float] = field(default_factory=dict)
+    #: numbers of the keyframes that corrections take part in
+    involved: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -119,9 +121,12 @@ class Corrector:
         coded = [place for place in places if place.correction.kind == "code"]
         if not coded or not self._spread.codes \
                 or not graph.keyframes[coded[0].keyframe].prediction.semantic_code_size:
-            return CorrectedMap(graph, stated)
+            return CorrectedMap(graph, stated, involved=frozenset(stated))
         corrected = self._optimised(graph, coded)
-        return CorrectedMap(corrected, stated, self._expressed(corrected, coded))
+        changed = (n for n, state in corrected.states.items() if state is not graph.states[n])
+        return CorrectedMap(graph=corrected, stated=stated,
+                            expressed=self._expressed(corrected, coded),
+                            involved=frozenset({*stated, *changed}))
 
     def _places(self, graph: KeyframeGraph, corrections: Sequence[Correction]) -> list[_Place]:
         """Where the regions are seen, in the order of the corrections."""

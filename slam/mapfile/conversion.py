@@ -8,6 +8,8 @@ from torch import Tensor
 
 from scenecode.optim.solvers.marginal import LinearResidual
 from scenecode.optim.warp import ViewState
+from scenecode.slam.corrections.correction import KINDS, Correction, CorrectionList
+from scenecode.slam.corrections.regions import Region
 from scenecode.slam.features.orb import Features
 from scenecode.slam.map.graph import KeyframeGraph, Loop, Redirect
 from scenecode.slam.map.keyframe import Keyframe
@@ -19,6 +21,7 @@ from scenecode.slam.map.working_memory import WorkingMemory
 from scenecode.slam.mapfile.storage.records import (
     MapMeta,
     Pair,
+    StoredCorrection,
     StoredFrames,
     StoredGeometry,
     StoredKeyframe,
@@ -91,6 +94,13 @@ def stored_prior(prior: MarginalPrior) -> StoredPrior:
         value=_array(prior.residual.value), jacobian=_array(prior.residual.jacobian))
 
 
+def stored_correction(correction: Correction) -> StoredCorrection:
+    return StoredCorrection(
+        number=correction.number, keyframe=correction.keyframe, label=correction.label,
+        kind=correction.kind, weight=correction.weight, active=correction.active,
+        timestamp=correction.timestamp, runs=np.array(correction.region.runs, np.int64))
+
+
 def stored_frames(rows: np.ndarray) -> StoredFrames:
     """Of frames (N,) ``FRAME_ROW``."""
     return StoredFrames(
@@ -101,7 +111,8 @@ def stored_frames(rows: np.ndarray) -> StoredFrames:
 
 
 def from_graph(graph: KeyframeGraph, meta: MapMeta, sessions: dict[int, StoredSession],
-               session_of: Callable[[int], int], frames: dict[int, np.ndarray]) -> StoredMap:
+               session_of: Callable[[int], int], frames: dict[int, np.ndarray],
+               corrections: CorrectionList = CorrectionList()) -> StoredMap:
     """A live map and the frames of each session, (N,) ``FRAME_ROW``, as records;
     ``session_of(number)`` says in which session a keyframe was made."""
     keyframes = graph.keyframes
@@ -120,6 +131,8 @@ def from_graph(graph: KeyframeGraph, meta: MapMeta, sessions: dict[int, StoredSe
         links={pair: pair in graph.absorbed_links for pair in graph.links},
         loops=tuple(stored_loop(n, loop) for n, loop in enumerate(graph.loops)),
         redirects={n: stored_redirect(n, entry) for n, entry in graph.redirects.items()},
+        corrections=tuple(stored_correction(entry) for entry in corrections.entries
+                          if entry.keyframe in keyframes),
         frames={n: stored_frames(rows) for n, rows in frames.items() if len(rows)},
         prior=None if graph.prior is None else stored_prior(graph.prior))
 
@@ -181,6 +194,16 @@ def to_graph(stored: StoredMap, memory: WorkingMemory,
             residual=LinearResidual(value=tensor(prior.value).double(),
                                     jacobian=tensor(prior.jacobian).double()))
     return graph
+
+
+def correction_list(stored: StoredMap) -> CorrectionList:
+    """The corrections of a map."""
+    width, height = stored.meta.width, stored.meta.height
+    return CorrectionList(tuple(Correction(
+        number=entry.number, keyframe=entry.keyframe, label=entry.label, weight=entry.weight,
+        region=Region(width=width, height=height, runs=tuple(entry.runs.tolist())),
+        kind=next(kind for kind in KINDS if kind == entry.kind), active=entry.active,
+        timestamp=entry.timestamp) for entry in stored.corrections))
 
 
 def frame_rows(frames: StoredFrames) -> np.ndarray:

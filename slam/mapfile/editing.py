@@ -72,6 +72,7 @@ def cut(stored: StoredMap, kept: Iterable[int]) -> StoredMap:
                       for pair, entry in stored.observations.items() if kept.issuperset(pair)},
         links={pair: absorbed and prior is not None for pair, absorbed in stored.links.items()
                if kept.issuperset(pair)},
+        corrections=tuple(entry for entry in stored.corrections if entry.keyframe in kept),
         loops=_numbered(loop for loop in stored.loops if {loop.older, loop.newer} <= kept),
         active=tuple(n for n in stored.active if n in kept) or tuple(sorted(kept)[-1:]))
 
@@ -95,6 +96,7 @@ def united(first: StoredMap, second: StoredMap) -> StoredMap:
     """
     keyframe = _shift(first.next_number)
     session = _shift(1 + max(first.sessions, default=-1))
+    correction = _shift(max((entry.number for entry in first.corrections), default=0))
     component = _shift(1 + max(first.components, default=-1))
     return replace(
         first,
@@ -118,6 +120,9 @@ def united(first: StoredMap, second: StoredMap) -> StoredMap:
         loops=_numbered((*first.loops, *(
             replace(entry, older=keyframe(entry.older), newer=keyframe(entry.newer))
             for entry in second.loops))),
+        corrections=first.corrections + tuple(
+            replace(entry, number=correction(entry.number), keyframe=keyframe(entry.keyframe))
+            for entry in second.corrections),
         redirects=first.redirects | {
             keyframe(n): replace(entry, keyframe=keyframe(n), heir=keyframe(entry.heir))
             for n, entry in second.redirects.items()},

@@ -10,6 +10,7 @@ import numpy as np
 
 from scenecode.core.errors import ResultError
 from scenecode.core.version import __version__
+from scenecode.slam.corrections.correction import CorrectionList
 from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.map.working_memory import WorkingMemory
 from scenecode.slam.mapfile import conversion
@@ -21,6 +22,7 @@ from scenecode.slam.mapfile.storage.rows import (
     BLOCK,
     ImageSize,
     Row,
+    correction_row,
     geometry_row,
     keyframe_row,
     landmarks_row,
@@ -34,6 +36,7 @@ from scenecode.slam.mapfile.storage.rows import (
     window_rows,
 )
 from scenecode.slam.mapfile.storage.schema import (
+    CORRECTIONS,
     FRAMES,
     GEOMETRIES,
     KEYFRAMES,
@@ -65,6 +68,7 @@ class LoadedMap:
     sessions: dict[int, StoredSession]
     #: by session: (N,) ``scenecode.slam.tracking.frame_rows.FRAME_ROW``
     frames: dict[int, np.ndarray]
+    corrections: CorrectionList = CorrectionList()
 
 
 def load_map(path: str | Path, memory: WorkingMemory, device: str = "cpu") -> LoadedMap:
@@ -94,7 +98,8 @@ def live_map(stored: StoredMap, memory: WorkingMemory, device: str = "cpu") -> L
     return LoadedMap(
         meta=stored.meta, graph=conversion.to_graph(stored, memory, device),
         sessions=stored.sessions,
-        frames={n: conversion.frame_rows(frames) for n, frames in stored.frames.items()})
+        frames={n: conversion.frame_rows(frames) for n, frames in stored.frames.items()},
+        corrections=conversion.correction_list(stored))
 
 
 class MapFile:
@@ -112,6 +117,7 @@ class MapFile:
         self._written: Sources = {}
         #: the graph of the last commit
         self._graph: KeyframeGraph | None = None
+        self._corrections = CorrectionList()
         #: by keyframe of an earlier run: the session it was made in
         self._inherited: dict[int, int] = {}
         #: frames of this session in the file, and the index of the last one
@@ -160,7 +166,7 @@ class MapFile:
             raise
         file = MapFile(database, stored.meta, number)
         file._inherited = {n: entry.session for n, entry in stored.keyframes.items()}
-        file._written = _sources(loaded.graph)
+        file._written = _sources(loaded.graph, loaded.corrections)
         return file, loaded
 
     def commit(self, update: MapUpdate) -> None:
@@ -176,10 +182,11 @@ class MapFile:
             raise ResultError(f"{self.path}: keyframe {min(lost)} of an earlier run is not in the "
                               "map any more; nothing was written, so that the file keeps it")
         # while only frames are added, the same graph comes again
-        is_known = graph is self._graph
-        current = self._written if is_known else _sources(graph)
+        is_known = graph is self._graph and update.corrections is self._corrections
+        current = self._written if is_known else _sources(graph, update.corrections)
         changes = Changes() if is_known else \
-            _difference(self._written, current, self._row_makers(graph))
+            _difference(self._written, current,
+                                                 self._row_makers(graph, update.corrections))
         tracked = update.recording.tracked
         self._add_frames(changes, tracked, graph)
         if changes:
@@ -187,7 +194,7 @@ class MapFile:
             changes.rows += [(META, row) for row in meta_rows(self._meta)
                              if row[0] in ("version", "updated")]
             self._database.commit(changes)
-        self._graph, self._written = graph, current
+        self._graph, self._written, self._corrections = graph, current, update.corrections
         ahead = tracked["keyframe"] >= graph.next_number
         self._num_final = int(ahead.argmax()) if ahead.any() else len(tracked)
         self._last_index = int(tracked["frame_index"][-1]) if len(tracked) else -1
@@ -197,8 +204,10 @@ class MapFile:
         """Leave one file that holds everything, and let others write it."""
         self._database.close()
 
-    def _row_makers(self, graph: KeyframeGraph) -> dict[SqlTable, Callable[..., Row]]:
+    def _row_makers(self, graph: KeyframeGraph, corrections: CorrectionList
+                    ) -> dict[SqlTable, Callable[..., Row]]:
         """Functions of the columns of a key that give its row."""
+        stated = {entry.number: entry for entry in corrections.entries}
         size = ImageSize(self._meta.width, self._meta.height)
         facts: dict[str, str] = dict(window_rows(graph.active, graph.next_number))
         keyframes, observations = graph.keyframes, graph.observations
@@ -233,7 +242,8 @@ class MapFile:
             LINKS: lambda a, b: (a, b, (a, b) in graph.absorbed_links),
             LOOPS: lambda n: loop_row(conversion.stored_loop(n, graph.loops[n])),
             REDIRECTS: lambda n: redirect_row(conversion.stored_redirect(n, graph.redirects[n])),
-            PRIORS: prior}
+            PRIORS: prior,
+            CORRECTIONS: lambda n: correction_row(conversion.stored_correction(stated[n]))}
 
     def _add_frames(self, changes: Changes, tracked: np.ndarray, graph: KeyframeGraph) -> None:
         """Add those of this session's frames that the file does not hold, or not at their own
@@ -249,9 +259,10 @@ class MapFile:
             add_frames(changes, self.session, block, conversion.stored_frames(frames))
 
 
-def _sources(graph: KeyframeGraph) -> Sources:
+def _sources(graph: KeyframeGraph, corrections: CorrectionList) -> Sources:
     """Of every row that a live map has in its file, without its frames."""
-    geometries = {n: graph.known_geometry(n) for n in graph.keyframes}
+    keyframes = graph.keyframes
+    geometries = {n: graph.known_geometry(n) for n in keyframes}
     return {
         META: {row[:1]: row[1:] for row in window_rows(graph.active, graph.next_number)},
         KEYFRAMES: {(n,): (keyframe.image,) for n, keyframe in graph.keyframes.items()},
@@ -264,7 +275,9 @@ def _sources(graph: KeyframeGraph) -> Sources:
         LINKS: {pair: (pair in graph.absorbed_links,) for pair in graph.links},
         LOOPS: {(n,): (loop,) for n, loop in enumerate(graph.loops)},
         REDIRECTS: {(n,): (entry,) for n, entry in graph.redirects.items()},
-        PRIORS: {} if graph.prior is None else {(0,): (graph.prior,)}}
+        PRIORS: {} if graph.prior is None else {(0,): (graph.prior,)},
+        CORRECTIONS: {(entry.number,): (entry,) for entry in corrections.entries
+                      if entry.keyframe in keyframes}}
 
 
 def _difference(written: Sources, current: Sources,

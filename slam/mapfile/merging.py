@@ -39,4 +39,5 @@ def merge(first: StoredMap, second: StoredMap, names: tuple[str, str], memory: W
     except JoiningError as error:
         raise ResultError(f"{names[0]} and {names[1]} cannot be merged: {error}") from error
     return from_graph(graph, stored.meta, stored.sessions,
-                      lambda number: stored.keyframes[number].session, loaded.frames)
+                      lambda number: stored.keyframes[number].session, loaded.frames,
+                      loaded.corrections)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from scenecode.slam.corrections.correction import CorrectionList
 from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.tracking.recording import Recording
 from scenecode.slam.tracking.timings import Timings
@@ -18,3 +19,5 @@ class MapUpdate:
     timings: Timings
     #: ``time.monotonic()`` of the requests for keyframes that no earlier update has the answer to
     answered: tuple[float, ...] = ()
+    #: what users stated about labels; the graph does not include them
+    corrections: CorrectionList = CorrectionList()

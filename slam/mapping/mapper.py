@@ -71,6 +71,8 @@ class Mapper:
         self._tracking, self._keyframes = tracking, keyframes
         self._loaded = KeyframeGraph() if loaded is None else _at_rest(loaded)
         self._localise = localise
+        #: keyframes that are not culled: users stated labels of theirs; replaced by any thread
+        self.kept: frozenset[int] = frozenset()
         self.reset()
 
     def reset(self) -> None:
@@ -256,7 +258,8 @@ class Mapper:
         """Cull a resting keyframe when others show all that it shows, one of them from so near
         that tracking could go on against that one."""
         graph = self.graph
-        if not self._config.reuse_keyframes or number in {*graph.origins, self.reference} \
+        if not self._config.reuse_keyframes \
+                or number in {*graph.origins, self.reference, *self.kept} \
                 or number in graph.active:
             return False
         keyframe, T_world_cam = graph.keyframes[number], graph.states[number].T_world_cam

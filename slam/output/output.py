@@ -12,6 +12,8 @@ from dataclasses import replace
 
 from scenecode.networks.classes import ClassSet
 from scenecode.slam.config.fusion import FusionConfig
+from scenecode.slam.corrections.corrected_map import CorrectedMap, Corrector
+from scenecode.slam.corrections.correction import CorrectionList
 from scenecode.slam.evaluation.report import Report, make_report
 from scenecode.slam.evaluation.truth_scorer import TruthScorer
 from scenecode.slam.fusion.map_fusion import Fusion
@@ -55,9 +57,14 @@ class Output:
     def __init__(self, config: FusionConfig, classes: ClassSet,
                  folder: ResultFolder | None = None, mailbox: Mailbox[Snapshot] | None = None,
                  on_snapshot: Callable[[Snapshot], None] | None = None,
-                 map_writer: MapWriter | None = None, deferring: bool = False):
+                 map_writer: MapWriter | None = None, deferring: bool = False,
+                 corrections: CorrectionList = CorrectionList()):
         # of the output thread, or of anyone after the run
         self._fusion = Fusion(config)
+        self._corrector = Corrector(config)
+        #: the map with the corrections that were applied last
+        self._corrected = CorrectedMap(KeyframeGraph())
+        self._applied: CorrectionList | None = None
         self._scorer = TruthScorer(len(classes))
         self._folder = folder
         self._map_writer = map_writer
@@ -87,12 +94,31 @@ class Output:
         #: the newest snapshot and its keyframes by number, replaced whole; guarded by _lock
         self._snapshot = Snapshot(version=0, classes=classes)
         self._views: Mapping[int, KeyframeView] = {}
+        #: replaced whole by any thread
+        self._corrections = corrections
 
     @property
     def snapshot(self) -> Snapshot:
         """The newest snapshot."""
         with self._lock:
             return self._snapshot
+
+    # --- any thread ------------------------------------------------------------------
+
+    def correct(self, corrections: CorrectionList) -> None:
+        """Replace the corrections of labels; ``work`` applies them."""
+        self._corrections = corrections
+
+    def number_of(self, frame_index: int) -> int:
+        """The number of a keyframe of the newest snapshot."""
+        with self._lock:
+            views = self._views
+        return next(n for n, view in views.items() if view.frame_index == frame_index)
+
+    @property
+    def expressed(self) -> Mapping[int, float]:
+        """By number of a correction: the share of its region that codes alone label as stated."""
+        return self._corrected.expressed
 
     # --- the output thread -----------------------------------------------------------
 
@@ -103,7 +129,7 @@ class Output:
         if self._deferring:
             self._show_new_keyframes(update.graph)
         else:
-            self._fusion.update(update.graph)
+            self._fuse_all()
             self._show()
         self._write_small_files()
         for requested_at in update.answered:
@@ -115,6 +141,7 @@ class Output:
     def work(self) -> float | None:
         """Do a piece of what can wait, if its time has come; returns the seconds until the next
         one, or None when nothing is left to be done."""
+        self._apply_new_corrections()
         waits = [self._work_on_map(), self._keep_frames(), self._work_on_files(),
                  self._keep_frames()]
         self._sample_memory()
@@ -124,7 +151,7 @@ class Output:
         """Bring everything up to date, and draw the picture of the whole result."""
         if self._update is None:
             return
-        self._fusion.update(self._update.graph)
+        self._fuse_all()
         for _ in self._file_work(scale_tolerance=0.0):
             pass
         self._show()
@@ -132,8 +159,40 @@ class Output:
         if self._folder is not None and self._snapshot.keyframes:
             self._folder.write_overview(overview(self._snapshot))
 
+    def _apply_new_corrections(self) -> None:
+        """Where the list of corrections changed, fuse what they change at once, the newest
+        keyframes first, and commit them."""
+        if self._update is None or self._corrections is self._applied:
+            return
+        if self._applied is None and not len(self._corrections):
+            return
+        corrected, restated = self._correct_map(self._update.graph)
+        self._fusion.set_map(corrected.graph, stated=corrected.stated, restated=restated)
+        for number in self._fusion.fuse_again:
+            self._fusion.fuse(number)
+        while self._fusion.place():
+            pass
+        self._round_is_due = True
+        self._show()
+        self._write_small_files()
+
+    def _correct_map(self, graph: KeyframeGraph) -> tuple[CorrectedMap, frozenset[int]]:
+        """The map with the present corrections, and the keyframes that must follow exactly: those
+        of corrections that are new, or count no more."""
+        corrections, before = self._corrections, self._corrected
+        corrected = self._corrector.apply(graph, corrections)
+        restated = frozenset[int]() if corrections is self._applied \
+            else (before.involved | corrected.involved) & graph.keyframes.keys()
+        self._corrected, self._applied = corrected, corrections
+        return corrected, restated
+
+    def _fuse_all(self) -> None:
+        corrected, restated = self._correct_map(self._present.graph)
+        self._fusion.update(corrected.graph, corrected.stated, restated)
+
     def _show_new_keyframes(self, graph: KeyframeGraph) -> None:
-        self._fusion.set_map(graph)
+        corrected, restated = self._correct_map(graph)
+        self._fusion.set_map(corrected.graph, stated=corrected.stated, restated=restated)
         # the resting keyframes of a map that is continued can wait
         active = set(graph.active)
         new = [number for number in self._fusion.never_fused if number in active]
@@ -191,7 +250,7 @@ class Output:
 
     def _commit(self) -> None:
         if self._map_writer is not None:
-            self._map_writer.commit(self._present)
+            self._map_writer.commit(replace(self._present, corrections=self._corrections))
             self._committed_at = time.monotonic()
 
     def _file_work(self, **scoring: float) -> Iterator[None]:

@@ -14,6 +14,7 @@ class Mailbox(Generic[T]):
         self._condition = threading.Condition()
         self._item: T | None = None     # guarded by _condition
         self._closed = False            # guarded by _condition
+        self._woken = False             # guarded by _condition
 
     def put(self, item: T) -> None:
         """Replace whatever was not fetched yet."""
@@ -27,6 +28,12 @@ class Mailbox(Generic[T]):
             self._item = change(self._item)
             self._condition.notify_all()
 
+    def wake(self) -> None:
+        """Let a reader go on without an item: the one that waits, or the next one."""
+        with self._condition:
+            self._woken = True
+            self._condition.notify_all()
+
     def close(self) -> None:
         """Wake readers; an item that was not fetched yet can still be."""
         with self._condition:
@@ -34,10 +41,12 @@ class Mailbox(Generic[T]):
             self._condition.notify_all()
 
     def get(self, timeout: float | None = None) -> T | None:
-        """The newest item, waiting for one; None after ``timeout`` seconds or when closed."""
+        """The newest item, waiting for one; None after ``timeout`` seconds, when closed or
+        woken."""
         with self._condition:
-            self._condition.wait_for(lambda: self._item is not None or self._closed, timeout)
-            item, self._item = self._item, None
+            self._condition.wait_for(
+                lambda: self._item is not None or self._closed or self._woken, timeout)
+            item, self._item, self._woken = self._item, None, False
             return item
 
     @property

@@ -10,6 +10,7 @@ from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.slam.mapfile.storage.database import Changes
 from scenecode.slam.mapfile.storage.records import (
     MapMeta,
+    StoredCorrection,
     StoredFrames,
     StoredGeometry,
     StoredKeyframe,
@@ -96,6 +97,9 @@ def stored_map(keyframes: int = 5, frame_count: int = 40, features: int = 20,
             codes_semantic=rng.normal(size=(2, CODE)).astype(np.float32),
             value=rng.normal(size=7).astype(np.float32),
             jacobian=rng.normal(size=(7, 2 * (6 + 2 * CODE))).astype(np.float32)),
+        corrections=(StoredCorrection(
+            number=3, keyframe=numbers[-1], label=2, kind="code", weight=50.0, active=False,
+            timestamp=1e9, runs=np.array([5, 7, WIDTH * HEIGHT - 12])),),
         active=tuple(numbers[-3:]), next_number=keyframes + 1)
 
 

@@ -14,6 +14,7 @@ from scenecode.slam.mapfile.storage.rows import (
     BLOCK,
     ImageSize,
     Row,
+    correction_from_row,
     frames_from_row,
     geometry_from_row,
     keyframe_from_row,
@@ -30,6 +31,7 @@ from scenecode.slam.mapfile.storage.rows import (
     window_from_rows,
 )
 from scenecode.slam.mapfile.storage.schema import (
+    CORRECTIONS,
     FRAMES,
     GEOMETRIES,
     KEYFRAMES,
@@ -107,6 +109,7 @@ def _read(connection: sqlite3.Connection, path: Path) -> StoredMap:
         loops=tuple(rows(LOOPS, loop_from_row)),
         redirects={entry.keyframe: entry for entry in rows(REDIRECTS, redirect_from_row)},
         prior=next(iter(list(rows(PRIORS, prior_from_row))), None),
+        corrections=tuple(rows(CORRECTIONS, lambda row: correction_from_row(row, size))),
         frames=_joined_blocks(blocks, path))
 
 
@@ -159,6 +162,9 @@ def _require_consistent(stored: StoredMap) -> None:
         _require(set(stored.prior.numbers) <= known
                  and len(set(stored.prior.numbers)) == len(stored.prior.numbers),
                  "the prior constrains a keyframe that is missing")
+    for correction in stored.corrections:
+        _require(correction.keyframe in known and correction.label < len(stored.meta.classes),
+                 f"correction {correction.number} is of a keyframe or a class that is missing")
     _require_redirects(stored)
     for session, frames in stored.frames.items():
         _require_frames(session, frames, stored)

@@ -158,6 +158,23 @@ class StoredPrior:
 
 
 @dataclass(frozen=True, eq=False)
+class StoredCorrection:
+    """Labels that a user stated; fields as of
+    ``scenecode.slam.corrections.correction.Correction``."""
+
+    number: int
+    keyframe: int
+    label: int
+    kind: str
+    weight: float
+    active: bool
+    #: seconds since 1970
+    timestamp: float
+    #: (R,) int64 lengths of the runs of pixels outside and inside the region in turn, row by row
+    runs: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class StoredFrames:
     """The N frames of a session in time order, as columns."""
 
@@ -218,6 +235,8 @@ class StoredMap:
     #: by session
     frames: dict[int, StoredFrames] = field(default_factory=dict)
     prior: StoredPrior | None = None
+    #: oldest first
+    corrections: tuple[StoredCorrection, ...] = ()
     #: keyframes of the window that is optimised, in the order of activation
     active: tuple[int, ...] = ()
     #: number of the next keyframe: those of removed ones are never used again

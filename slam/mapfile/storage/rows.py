@@ -31,6 +31,7 @@ from scenecode.slam.mapfile.storage.packing import (
 )
 from scenecode.slam.mapfile.storage.records import (
     MapMeta,
+    StoredCorrection,
     StoredFrames,
     StoredGeometry,
     StoredKeyframe,
@@ -55,6 +56,8 @@ MAX_NUMBER = 1 << 31
 _MAX_SIZE = 1 << 14
 #: |ln metres| of a landmark at most.
 _MAX_LOG_DEPTH = 20.0
+#: Kinds of corrections, and their weight at most.
+_CORRECTION_KINDS, _MAX_WEIGHT = ("code", "override"), 1e6
 #: Seconds since 1970 that are a date: to the year 9999.
 _MAX_TIME = 253402300799.0
 
@@ -303,6 +306,25 @@ def prior_from_row(row: Row) -> StoredPrior:
     return StoredPrior(
         numbers=keyframes, T_world_cam=poses, codes_depth=codes[0], codes_semantic=codes[1],
         value=residuals, jacobian=unpack_array(jacobian, "<f4", len(residuals), columns))
+
+
+def correction_row(correction: StoredCorrection) -> Row:
+    return (correction.number, correction.keyframe, correction.label, correction.kind,
+            correction.weight, correction.active, correction.timestamp,
+            pack_array(correction.runs, "<u4"))
+
+
+def correction_from_row(row: Row, size: ImageSize) -> StoredCorrection:
+    number, keyframe, label, kind, weight, active, timestamp, data = row
+    runs = unpack_array(data, "<u4", -1).astype(np.int64)
+    if int(runs.sum()) != size.width * size.height:
+        raise ValueError(f"its region does not fill {size.width}x{size.height} pixels")
+    if kind not in _CORRECTION_KINDS or not 0 < weight < _MAX_WEIGHT:
+        raise ValueError(f"a correction of kind '{kind[:20]}' and weight {weight}")
+    if not 0 <= timestamp < _MAX_TIME:
+        raise ValueError(f"{timestamp} is no time")
+    return StoredCorrection(number=number, keyframe=keyframe, label=label, kind=kind,
+                            weight=weight, active=_flag(active), timestamp=timestamp, runs=runs)
 
 
 # --- frames ------------------------------------------------------------------------------

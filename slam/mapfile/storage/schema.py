@@ -52,9 +52,12 @@ FRAMES = SqlTable("frames", {"session": int, "block": int, "frames": bytes}, key
 PRIORS = SqlTable("priors", {
     "number": int, "keyframes": bytes, "T_world_cam": bytes, "codes_depth": bytes,
     "codes_semantic": bytes, "value": bytes, "jacobian": bytes})
+CORRECTIONS = SqlTable("corrections", {
+    "number": int, "keyframe": int, "label": int, "kind": str, "weight": float, "active": int,
+    "timestamp": float, "runs": bytes})
 
 TABLES = (META, SESSIONS, KEYFRAMES, STATES, GEOMETRIES, LANDMARKS, OBSERVATIONS, LINKS, LOOPS,
-          REDIRECTS, FRAMES, PRIORS)
+          REDIRECTS, FRAMES, PRIORS, CORRECTIONS)
 
 _VERSION_1 = (
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT, checksum INTEGER)",
@@ -91,8 +94,14 @@ def _make_tables(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
+def _add_corrections(connection: sqlite3.Connection) -> None:
+    connection.execute(
+        "CREATE TABLE corrections (number INTEGER PRIMARY KEY, keyframe INTEGER, label INTEGER,"
+        " kind TEXT, weight REAL, active INTEGER, timestamp REAL, runs BLOB, checksum INTEGER)")
+
+
 #: Entry n turns a file of version n into one of version n + 1; version 0 is an empty database.
-MIGRATIONS: list[Migration] = [_make_tables]
+MIGRATIONS: list[Migration] = [_make_tables, _add_corrections]
 
 
 def newest_version() -> int:

@@ -7,6 +7,7 @@ from scenecode.slam.mapfile.storage.records import StoredFrames, StoredMap
 from scenecode.slam.mapfile.storage.rows import (
     BLOCK,
     ImageSize,
+    correction_row,
     frames_row,
     geometry_row,
     keyframe_row,
@@ -21,6 +22,7 @@ from scenecode.slam.mapfile.storage.rows import (
     window_rows,
 )
 from scenecode.slam.mapfile.storage.schema import (
+    CORRECTIONS,
     FRAMES,
     GEOMETRIES,
     KEYFRAMES,
@@ -59,6 +61,7 @@ def all_rows(stored: StoredMap) -> Changes:
     rows += [(LINKS, (*pair, absorbed)) for pair, absorbed in stored.links.items()]
     rows += [(LOOPS, loop_row(entry)) for entry in stored.loops]
     rows += [(REDIRECTS, redirect_row(entry)) for entry in stored.redirects.values()]
+    rows += [(CORRECTIONS, correction_row(entry)) for entry in stored.corrections]
     if stored.prior is not None:
         rows.append((PRIORS, prior_row(stored.prior)))
     changes = Changes(rows)

@@ -67,7 +67,7 @@ def test_damaged_bytes(damage, original, tmp_path):
         refused += is_refused(path)
         assert path.read_bytes() == bytes(data), seed
         assert [entry.name for entry in tmp_path.iterdir()] == ["map.scn"]
-    assert refused > FILES / 3
+    assert refused > FILES / 4
 
 
 def garbage(rng, value):

@@ -111,7 +111,7 @@ def test_a_file_of_a_newer_version_is_refused(path):
 
 
 def test_a_file_of_an_older_version_is_migrated_by_who_writes_it(path, monkeypatch):
-    """A made-up version 2 with one more table."""
+    """A made-up version with one more table."""
     monkeypatch.setattr(schema, "MIGRATIONS", [
         *schema.MIGRATIONS, lambda connection: connection.execute("CREATE TABLE birds (a TEXT)")])
     before = path.read_bytes()
@@ -119,9 +119,24 @@ def test_a_file_of_an_older_version_is_migrated_by_who_writes_it(path, monkeypat
     assert path.read_bytes() == before
     open_for_writing(path).close()
     with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (schema.newest_version(),)
         assert connection.execute("SELECT count(*) FROM birds").fetchone() == (0,)
     assert difference(stored_map(), load(path)) < 1e-3
+
+
+def test_a_file_of_version_1_has_no_corrections(tmp_path, monkeypatch):
+    """It is made without their table."""
+    path = tmp_path / "old.map"
+    with monkeypatch.context() as older:
+        older.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
+        write_map(path, replace(stored_map(), corrections=()))
+    before = path.read_bytes()
+    assert load(path).corrections == ()
+    assert path.read_bytes() == before
+    open_for_writing(path).close()
+    assert difference(load(path), replace(stored_map(), corrections=())) < 1e-3
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
 
 
 def test_a_trigger_in_a_file_is_refused(path):
