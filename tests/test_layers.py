@@ -34,7 +34,7 @@ FLOORS = (
     ("slam.features", "slam.mapfile.storage", "slam.sources.calibration"),
     ("slam.map", "slam.sources.base"),
     ("slam.bundle", "slam.tracking", "slam.sources.cameras", "slam.sources.datasets"),
-    ("slam.sources", "slam.loops", "slam.fusion"),
+    ("slam.sources", "slam.loops", "slam.fusion", "slam.surface"),
     ("slam.places", "slam.corrections"),
     ("slam.adjustment",),
     ("slam.calibration", "slam.mapping", "slam.evaluation"),
