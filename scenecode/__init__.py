@@ -29,14 +29,17 @@ _HOME = {
     "Predictor": "scenecode.networks.prediction",
     "ScenecodeError": "scenecode.core.errors",
     "SlamConfig": "scenecode.slam.config.slam_config",
+    "SavedMap": "scenecode.slam.output.saved_map",
     "Snapshot": "scenecode.slam.records.snapshot",
     "SourceOptions": "scenecode.slam.sources",
     "System": "scenecode.slam.system",
     "TrackedFrame": "scenecode.slam.tracking.tracker",
+    "export": "scenecode.slam.exports.export",
     "fuse_labels": "scenecode.api",
     "load_predictor": "scenecode.networks.inference.checkpoint",
     "load_result": "scenecode.slam.output.result_folder",
     "make_label_view": "scenecode.api",
+    "open_saved": "scenecode.slam.output.saved_map",
     "open_source": "scenecode.slam.sources",
     "predict": "scenecode.api",
 }
@@ -51,7 +54,9 @@ if TYPE_CHECKING:
     from scenecode.optim.geometry.distortion import BrownConrady, FieldOfView, KannalaBrandt
     from scenecode.slam.config.slam_config import SlamConfig
     from scenecode.slam.fusion.label_views import LabelView
+    from scenecode.slam.exports.export import export
     from scenecode.slam.output.result_folder import load_result
+    from scenecode.slam.output.saved_map import SavedMap, open_saved
     from scenecode.slam.records.frame import Frame
     from scenecode.slam.records.snapshot import Snapshot
     from scenecode.slam.sources import SourceOptions, open_source
@@ -60,9 +65,9 @@ if TYPE_CHECKING:
 
 __all__ = ["BrownConrady", "ClassSet", "FieldOfView", "Frame", "ImagePrediction",
            "KannalaBrandt", "LabelView", "PinholeCamera", "Prediction",
-           "Predictor", "ScenecodeError", "SlamConfig", "Snapshot", "SourceOptions", "System",
-           "TrackedFrame", "__version__", "fuse_labels", "load_predictor", "load_result",
-           "make_label_view", "open_source", "predict"]
+           "Predictor", "SavedMap", "ScenecodeError", "SlamConfig", "Snapshot", "SourceOptions",
+           "System", "TrackedFrame", "__version__", "export", "fuse_labels", "load_predictor",
+           "load_result", "make_label_view", "open_saved", "open_source", "predict"]
 
 
 def __getattr__(name: str) -> Any:

@@ -161,8 +161,10 @@ def open_saved(path: str | Path, predictor: Predictor | None = None, *, model: s
     hand, or by default the one whose weights have the name or path ``model``, by default the name
     that they had then; ``progress`` is called after every keyframe.  Sessions follow each other in
     time.  Without ``dense``, for those who need poses, the network runs only for keyframes whose
-    maps are used, and the cloud of a map file is empty.  Raises ``ResultError`` for what is
-    neither, damaged, or of another network, and ``CheckpointError`` when there are no such weights.
+    maps are used, and the cloud of a map file is empty.
+
+    Raises ``ResultError`` for what is neither, damaged, or of another network, and
+    ``CheckpointError`` when there are no such weights.
     """
     path = Path(path)
     if path.is_dir():
