@@ -9,8 +9,8 @@ from scenecode.core.errors import ConfigError
 #: Vertical field of view and how steeply each named view looks down, degrees.
 FOV_DEG = 50.0
 VIEWS = {"fit": 32.0, "bird": 57.0, "top": 90.0}
-#: Room around the map.
-_MARGIN = 0.9
+#: Share of the picture, in both directions, that the map's box may fill.
+_FILLED = 0.93
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,9 @@ def eye_at(view: str, low: np.ndarray, high: np.ndarray, turn: float, aspect: fl
     ahead = np.cos(pitch) * flat - np.sin(pitch) * np.array([0, 0, 1.0])
     right = np.array([np.sin(turn), -np.cos(turn), 0])
     rotation = np.stack([right, np.cross(ahead, right), ahead])
-    narrow = min(np.radians(FOV_DEG), 2 * np.arctan(np.tan(np.radians(FOV_DEG) / 2) * aspect))
-    distance = _MARGIN * np.linalg.norm(high - low) / 2 / np.sin(narrow / 2)
+    tangent = _FILLED * np.tan(np.radians(FOV_DEG) / 2)
+    corners = (np.stack(np.meshgrid(*[(-0.5, 0.5)] * 3), -1).reshape(-1, 3) * (high - low)) \
+        @ rotation.T
+    wanted = np.abs(corners[:, :2]) / (tangent * aspect, tangent) - corners[:, 2:]
+    distance = max(float(wanted.max()), 0.3)
     return Eye(rotation=rotation, position=(low + high) / 2 - distance * ahead)

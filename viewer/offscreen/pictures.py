@@ -55,7 +55,8 @@ class MapPictures:
             else _spacing(points)
         path = _dense(transformed(snapshot.trajectory[:, :3, 3], T))
         self._points = np.concatenate([points, path])
-        self._colours = np.concatenate([colours, np.tile(np.array(PATH_COLOUR, np.uint8), (len(path), 1))])
+        blue = np.broadcast_to(np.array(PATH_COLOUR, np.uint8), (len(path), 3))
+        self._colours = np.concatenate([colours, blue])
         self._background = BACKGROUNDS[background]
         ahead = T[:3, :3] @ snapshot.keyframes[0].T_world_cam[:3, 2] if snapshot.keyframes \
             else np.array([1.0, 0, 0])

@@ -1,5 +1,5 @@
 // The eye. Coordinates are of the ground frame: z up from the floor, metres.
-import { add, clamp, cross, dot, mixed, norm, scaled, subtract, unit } from "./maths.js";
+import { add, clamp, cross, dot, mixed, scaled, subtract, unit } from "./maths.js";
 
 const DEFAULT_FOV = 50 * Math.PI / 180;
 const FLIGHT_MS = 550;
@@ -104,11 +104,19 @@ export class Camera {
     return true;
   }
 
-  // The distance from which a box of a size is seen whole.
-  fitDistance(size, aspect) {
-    const radius = norm(size) / 2, narrow = Math.min(this.fov,
-      2 * Math.atan(Math.tan(this.fov / 2) * aspect));
-    return Math.max(0.3, 0.86 * radius / Math.sin(narrow / 2));
+  // The distance from which a box of a size, at the target, is seen whole in a direction.
+  fitDistance(size, aspect, yaw, pitch) {
+    const ahead = [Math.cos(pitch) * Math.cos(yaw), Math.cos(pitch) * Math.sin(yaw),
+      Math.sin(pitch)], right = [Math.sin(yaw), -Math.cos(yaw), 0], up = cross(right, ahead);
+    const high = 0.93 * Math.tan(this.fov / 2), wide = high * aspect;
+    let distance = 0.3;
+    for (let n = 0; n < 8; n++) {
+      const corner = size.map((edge, i) => (n >> i & 1 ? 0.5 : -0.5) * edge);
+      const nearest = this.orthographic ? 0 : dot(corner, ahead);
+      distance = Math.max(distance, Math.abs(dot(corner, right)) / wide - nearest,
+        Math.abs(dot(corner, up)) / high - nearest);
+    }
+    return distance;
   }
 
   matrices(width, height) {

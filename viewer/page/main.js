@@ -289,18 +289,17 @@ class App {
   setView(name, fly = true) {
     const { camera } = this, { centre, size, low, high } = this.box;
     const aspect = this.canvas.clientWidth / Math.max(this.canvas.clientHeight, 1);
-    const fit = camera.fitDistance(size, aspect);
-    const goals = {
-      fit: { target: centre, distance: fit, yaw: this.startYaw(), pitch: -0.55 },
-      bird: { target: centre, distance: 1.05 * fit, yaw: this.startYaw(), pitch: -1.0 },
-      top: { target: centre, yaw: Math.PI / 2, pitch: -1.5707, distance: 1.08 * Math.max(size[1],
-        size[0] / aspect, 0.5) / 2 / Math.tan(camera.fov / 2) } };
+    camera.orthographic = name === "top";
+    const goals = {};
+    for (const [view, yaw, pitch] of [["fit", this.startYaw(), -0.55],
+      ["bird", this.startYaw(), -1.0], ["top", Math.PI / 2, -1.5707]])
+      goals[view] = { target: centre, yaw, pitch,
+        distance: camera.fitDistance(size, aspect, yaw, pitch) };
     if (this.view === "top" && name !== "top" && this.planCut) {
       this.planCut = false;
       this.look.setCeiling(null);
     }
     this.view = name;
-    camera.orthographic = name === "top";
     camera.firstPerson = name === "first";
     if (name === "top" && this.settings.ceiling === null) {
       this.planCut = true;
@@ -346,8 +345,8 @@ class App {
 
   flyToBox(centre, size) {
     this.setView("free");
-    this.camera.flyTo({ target: centre, distance: 1.4 * this.camera.fitDistance(size, 1) + 0.4,
-      pitch: -0.5 });
+    this.camera.flyTo({ target: centre, pitch: -0.5,
+      distance: 1.6 * this.camera.fitDistance(size, 1, this.camera.state.yaw, -0.5) + 0.5 });
   }
 
   togglePlay() {
