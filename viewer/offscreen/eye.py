@@ -9,8 +9,8 @@ from scenecode.core.errors import ConfigError
 #: Vertical field of view and how steeply each named view looks down, degrees.
 FOV_DEG = 50.0
 VIEWS = {"fit": 32.0, "bird": 57.0, "top": 90.0}
-#: Share of the picture, in both directions, that the map's box may fill.
-_FILLED = 0.93
+#: Share of the picture, in both directions, that the map's box may fill; its corners are empty.
+_FILLED = 1.12
 
 
 @dataclass(frozen=True)

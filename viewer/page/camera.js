@@ -3,6 +3,8 @@ import { add, clamp, cross, dot, mixed, scaled, subtract, unit } from "./maths.j
 
 const DEFAULT_FOV = 50 * Math.PI / 180;
 const FLIGHT_MS = 550;
+// Share of the picture that what is fitted may fill, and of its points that may be outside.
+const FILLED = 0.9, OUTLIERS = 0.01;
 
 export class Camera {
   constructor() {
@@ -104,19 +106,24 @@ export class Camera {
     return true;
   }
 
-  // The distance from which a box of a size, at the target, is seen whole in a direction.
-  fitDistance(size, aspect, yaw, pitch) {
+  // The state from which points are seen whole in a direction, but for a few outliers.
+  fitted(points, aspect, yaw, pitch) {
     const ahead = [Math.cos(pitch) * Math.cos(yaw), Math.cos(pitch) * Math.sin(yaw),
       Math.sin(pitch)], right = [Math.sin(yaw), -Math.cos(yaw), 0], up = cross(right, ahead);
-    const high = 0.93 * Math.tan(this.fov / 2), wide = high * aspect;
-    let distance = 0.3;
-    for (let n = 0; n < 8; n++) {
-      const corner = size.map((edge, i) => (n >> i & 1 ? 0.5 : -0.5) * edge);
-      const nearest = this.orthographic ? 0 : dot(corner, ahead);
-      distance = Math.max(distance, Math.abs(dot(corner, right)) / wide - nearest,
-        Math.abs(dot(corner, up)) / high - nearest);
-    }
-    return distance;
+    const sorted = (values) => [...values].sort((a, b) => a - b);
+    const at = (values, share) => values[Math.round(share * (values.length - 1))];
+    const middle = (axis) => {
+      const values = sorted(points.map((p) => dot(p, axis)));
+      return (at(values, OUTLIERS) + at(values, 1 - OUTLIERS)) / 2;
+    };
+    const target = add(add(scaled(right, middle(right)), scaled(up, middle(up))),
+      scaled(ahead, middle(ahead)));
+    const high = FILLED * Math.tan(this.fov / 2), wide = high * aspect;
+    const wanted = sorted(points.map((p) => {
+      const d = subtract(p, target), nearer = this.orthographic ? 0 : dot(d, ahead);
+      return Math.max(Math.abs(dot(d, right)) / wide, Math.abs(dot(d, up)) / high) - nearer;
+    }));
+    return { target, yaw, pitch, distance: Math.max(0.3, at(wanted, 1 - OUTLIERS)) };
   }
 
   matrices(width, height) {

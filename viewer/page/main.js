@@ -3,7 +3,7 @@
 import { Camera } from "./camera.js";
 import { Connection } from "./connection.js";
 import { button, element, toast } from "./elements.js";
-import { add, clamp, composed, mixed, moved, rowsOf, scaled, subtract } from "./maths.js";
+import { add, clamp, composed, mixed, moved, norm, rowsOf, scaled, subtract } from "./maths.js";
 import { Renderer } from "./renderer.js";
 import { LookPanel } from "./look.js";
 import { PointPanel } from "./point.js";
@@ -106,7 +106,7 @@ class App {
       mesh: (m) => { this.renderer.addMesh(m); this.emit("mesh"); },
       mesh_gone: (m) => this.renderer.removeMeshes(m.keys),
       attributes_complete: () => { this.attributesComplete = true; },
-      complete: (m) => { this.settledVersion = m.version; } }[message.type];
+      complete: this.hear_complete }[message.type];
     handler?.call(this, message);
     this.redraw();
   }
@@ -127,12 +127,16 @@ class App {
     this.scene = message;
     document.getElementById("counts").textContent =
       `${message.points.toLocaleString("en")} points · ${this.keyframes.length} keyframes`;
-    if (!this.fitted && message.points) {
-      this.fitted = true;
-      this.setView("fit", false);
-    } else if (this.hello.is_live && this.view === "fit") this.setView("fit");
+    if (!this.fitted && message.points) this.setView("fit", false);
     this.drawWalk();
     this.emit("scene", message);
+  }
+
+  hear_complete(message) {
+    this.settledVersion = message.version;
+    if (this.renderer.loaded && (!this.fitted || (this.hello.is_live && this.view === "fit")))
+      this.setView("fit", this.fitted);
+    this.fitted ||= this.renderer.loaded > 0;
   }
 
   hear_keyframes(message) {
@@ -293,8 +297,7 @@ class App {
     const goals = {};
     for (const [view, yaw, pitch] of [["fit", this.startYaw(), -0.55],
       ["bird", this.startYaw(), -1.0], ["top", Math.PI / 2, -1.5707]])
-      goals[view] = { target: centre, yaw, pitch,
-        distance: camera.fitDistance(size, aspect, yaw, pitch) };
+      goals[view] = camera.fitted(this.landmarks(centre, size), aspect, yaw, pitch);
     if (this.view === "top" && name !== "top" && this.planCut) {
       this.planCut = false;
       this.look.setCeiling(null);
@@ -323,6 +326,14 @@ class App {
     this.redraw();
   }
 
+  // Points that a view of the whole map is to show.
+  landmarks(centre, size) {
+    const points = this.scene ? this.renderer.sample(this.scene.T_ground_world) : [];
+    if (points.length > 30) return points;
+    return [...Array(8).keys()].map((n) => centre.map((c, i) => c + (n >> i & 1 ? 0.5 : -0.5)
+      * size[i]));
+  }
+
   // A direction in which the eye looks into the room from behind the first camera.
   startYaw() {
     const first = this.keyframes[0];
@@ -345,8 +356,7 @@ class App {
 
   flyToBox(centre, size) {
     this.setView("free");
-    this.camera.flyTo({ target: centre, pitch: -0.5,
-      distance: 1.6 * this.camera.fitDistance(size, 1, this.camera.state.yaw, -0.5) + 0.5 });
+    this.camera.flyTo({ target: centre, pitch: -0.5, distance: 1.5 * norm(size) + 0.5 });
   }
 
   togglePlay() {

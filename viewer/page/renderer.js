@@ -78,6 +78,21 @@ export class Renderer {
     return sum;
   }
 
+  // Some points of the map, spread over it, in the ground frame.
+  sample(T) {
+    const found = [];
+    for (const { records, count, low, step } of this._pieces.values()) {
+      const numbers = new Uint16Array(records.buffer), every = Math.max(1, Math.floor(count
+        / (1 + 1500 / this._pieces.size)));
+      for (let n = 0; n < count; n += every) {
+        const p = [0, 1, 2].map((i) => low[i] + numbers[6 * n + i] * step[i]);
+        found.push([0, 1, 2].map((i) => T[i][0] * p[0] + T[i][1] * p[1] + T[i][2] * p[2]
+          + T[i][3]));
+      }
+    }
+    return found;
+  }
+
   // --- what is drawn ------------------------------------------------------------------
 
   setPalette(colours, ramp) {
