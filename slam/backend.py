@@ -69,6 +69,8 @@ class Backend:
         self._version = 0
         #: what tracking works with; written by mapping only, replaced whole
         self.published: PublishedMap | None = None
+        #: frames that were searched in the whole map so far
+        self.searches = 0
 
     @property
     def graph(self) -> KeyframeGraph:
@@ -97,8 +99,7 @@ class Backend:
 
     def report_lost(self, frame: Frame) -> None:
         """Search a frame, whose pose tracking did not find, in the whole map."""
-        if self._mapper.relocalise(frame):
-            self._publish()
+        self._relocalise(frame)
 
     def raise_failure(self) -> None:
         """Raise what a thread raised, if one did."""
@@ -113,6 +114,11 @@ class Backend:
         are not culled."""
         self._mapper.kept = keyframes
         self._output.work()
+
+    def _relocalise(self, frame: Frame) -> None:
+        if self._mapper.relocalise(frame):
+            self._publish()
+        self.searches += 1
 
     def _answer(self, request: KeyframeRequest) -> None:
         started = time.perf_counter()
@@ -234,9 +240,8 @@ class ThreadedBackend(Backend):
                     self._answer(news.request)
                     # tracking against unoptimised depth is better than against an older keyframe
                     self._publish()
-                elif news is not None and news.lost is not None \
-                        and self._mapper.relocalise(news.lost):
-                    self._publish()
+                elif news is not None and news.lost is not None:
+                    self._relocalise(news.lost)
                 if self._mapper.has_work:
                     if self._optimise(lambda: self._inbox.has_item):
                         self._publish()

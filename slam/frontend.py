@@ -14,8 +14,9 @@ from scenecode.slam.tracking.recording import Recording
 from scenecode.slam.tracking.timings import Timings
 from scenecode.slam.tracking.tracker import TrackedFrame, Tracker
 
-#: Frames for which a camera is searched in a loaded map before a map is begun beside it.
-_PATIENCE = 30
+#: Frames for which a camera is searched in a loaded map before a map is begun beside it, and
+#: searches that must have ended: the first one takes longest.
+_PATIENCE, _MIN_SEARCHES = 30, 3
 
 _log = logging.getLogger(__name__)
 
@@ -34,8 +35,8 @@ class Frontend:
         #: what the tracker was given last
         self._current: PublishedMap | None = None
         self._known = known
-        #: frames that were searched in the loaded map
-        self._searched = 0
+        #: frames since the search in the loaded map began
+        self._waited = 0
         #: whether any frame was tracked, or began a map
         self._has_begun = False
         #: first frames of maps that were given up
@@ -50,14 +51,15 @@ class Frontend:
             self._recording.unusable.append(frame.index)
         return usable
 
-    def track(self, frame: Frame, published: PublishedMap | None) -> TrackedFrame | None:
+    def track(self, frame: Frame, published: PublishedMap | None,
+              searches: int = 0) -> TrackedFrame | None:
         """Track a frame against the map as published, or start a map from it; None for a frame
         with too little contrast to start one, and while the camera is searched in a map that was
-        loaded."""
+        loaded.  ``searches``: those that ended so far."""
         if published is not None and not self._is_given_up(published):
             tracked = self._follow(frame, published)
-        elif self._is_searching:
-            self._searched += 1
+        elif self._is_searching(searches):
+            self._waited += 1
             self._recording.unusable.append(frame.index)
             return None
         elif float(frame.pyramid[0].std()) >= self._config.min_contrast:
@@ -70,11 +72,10 @@ class Frontend:
         self._note_relocalised(tracked, published)
         return tracked
 
-    @property
-    def _is_searching(self) -> bool:
+    def _is_searching(self, searches: int) -> bool:
         """Whether the camera's place in a loaded map is waited for."""
         return self._known is not None and not self._has_begun \
-            and (self._known.localise or self._searched < _PATIENCE)
+            and (self._known.localise or self._waited < _PATIENCE or searches < _MIN_SEARCHES)
 
     def _note_relocalised(self, tracked: TrackedFrame, published: PublishedMap | None) -> None:
         """Keep the index of the first frame whose pose in the loaded map is known."""

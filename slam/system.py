@@ -151,7 +151,7 @@ class System:
             return None
         frame = replace(frame, image=frame.image.to(self.config.device))
         published = backend.published
-        tracked = frontend.track(frame, published)
+        tracked = frontend.track(frame, published, backend.searches)
         if tracked is not None:
             self.output.on_frame(frame, tracked)
             if self._on_frame is not None:

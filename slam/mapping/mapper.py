@@ -38,7 +38,7 @@ from scenecode.slam.mapping.work import (
 )
 from scenecode.slam.places.confirmation import PlaceMatch
 from scenecode.slam.places.known_places import KnownPlaces
-from scenecode.slam.places.unplaced_part import UnplacedPart
+from scenecode.slam.places.unplaced_parts import UnplacedParts
 from scenecode.slam.records.frame import PYRAMID_LEVELS, Frame
 from scenecode.slam.tracking.timings import Timings
 from scenecode.slam.tracking.tracker import TrackedFrame
@@ -80,11 +80,13 @@ class Mapper:
         self.graph = self._loaded.frozen()
         #: number of the keyframe that frames are to be tracked against
         self.reference = self.graph.next_number
-        #: what is mapped before it is known where in the loaded map the camera is
-        self._unplaced: UnplacedPart | None = None
-        #: its number in the graph
-        self._part = 0
         self._places = KnownPlaces(self._tracking, self._keyframes, self._config.loops.min_votes)
+        self._parts = UnplacedParts(self._places, self._config)
+        #: part of a first keyframe: beside a loaded map, one of its own
+        self._first_part = 0
+        #: keyframes of parts that earlier runs left unplaced
+        self._unplaced = [] if self._localise else [n for n in self.graph.keyframes
+                                                    if self.graph.part(n)]
         #: keyframes that became active last
         self._recent: deque[int] = deque(maxlen=self._config.loops.min_age)
         self._leaving: list[Leaving] = []
@@ -132,8 +134,7 @@ class Mapper:
         self.reset()
         graph = self.graph
         if len(graph):
-            self._unplaced = UnplacedPart(self._places, self._config)
-            self._part = 1 + max(graph.part_of.values(), default=0)
+            self._first_part = 1 + max(graph.part_of.values(), default=0)
         return self.insert(frame, tracked.T_world_cam.to(frame.image.device))
 
     def relocalise(self, frame: Frame) -> bool:
@@ -141,7 +142,11 @@ class Mapper:
         against the keyframe that shows its place."""
         if not len(self.graph):
             return False
-        found = self._places.find(self.graph, frame, None)
+        # rather where the world frame is the map's
+        unplaced = self.graph.outside(0)
+        found = self._places.find(self.graph, frame, None, exclude=unplaced)
+        if found is None and unplaced and not self._localise:
+            found = self._places.find(self.graph, frame, None)
         if found is not None:
             self.reference = found.keyframe
         return found is not None
@@ -197,9 +202,9 @@ class Mapper:
         self.reference = number
         self._unadjusted += 1
         self._recent.append(number)
-        if self._unplaced is not None and self._unplaced.accepts(tracked_against):
-            self._unplaced.add(number)
-            graph.part_of[number] = self._part
+        part = self._first_part if tracked_against is None else graph.part(tracked_against)
+        if part:
+            graph.part_of[number] = part
         is_first = not before and tracked_against is None
         # the most similar one at the end
         earlier = before
@@ -222,8 +227,8 @@ class Mapper:
         if not is_first:
             self._schedule_stages()
         self._schedule_search(number, similar or [])
-        if number in graph.part_of and self._unplaced is not None:
-            self._pending.append(PlacePart(number, self._unplaced.search(graph, number)))
+        if part:
+            self._pending.append(PlacePart(number, self._parts.search(graph, number)))
         return number
 
     def _link_if_overlapping(self, number: int, other: int) -> bool:
@@ -302,11 +307,14 @@ class Mapper:
     @property
     def has_work(self) -> bool:
         """Whether ``step`` has anything left to do."""
-        return bool(self._pending)
+        return bool(self._pending or self._unplaced)
 
     def step(self, should_stop: Callable[[], bool] = lambda: False) -> StepResult | None:
         """Do the next step of the pending work: a stage of the schedule, which ends early when
         ``should_stop``, or a piece of a search for loops.  None when nothing is pending."""
+        if not self._pending and self._unplaced:
+            number = self._unplaced.pop(0)
+            self._pending.append(PlacePart(number, self._parts.search(self.graph, number)))
         if not self._pending:
             return None
         self._marginalise_old()
@@ -316,24 +324,17 @@ class Mapper:
             stage = work.stage
             with self._timings.part(f"stage {stage.stage}, level {stage.level}"):
                 return StageOptimised(stage, self.optimise(stage, should_stop))
-        loops = len(self.graph.loops)
+        loops, parts = len(self.graph.loops), self.graph.part_of
         if next(work.pieces, work) is work:
             self._pending.pop(0)
         if isinstance(work, PlacePart):
-            placed = self._note_placed()
-            return PlaceSearched(work.keyframe, placed or len(self.graph.loops) > loops)
+            return PlaceSearched(work.keyframe, self.graph.part_of is not parts
+                                 or len(self.graph.loops) > loops)
         closed = len(self.graph.loops) - loops
         if closed:
             self._unadjusted = max(self._unadjusted, self._adjust_after)
             self._cull_redundant()
         return LoopsSearched(work.keyframe, closed)
-
-    def _note_placed(self) -> bool:
-        """Whether the unplaced part has just been joined with the map."""
-        if self._unplaced is None or self._unplaced.numbers:
-            return False
-        self._unplaced = None
-        return True
 
     # --- the whole map -------------------------------------------------------------------
 

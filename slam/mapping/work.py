@@ -24,7 +24,7 @@ class SearchLoops:
 
 @dataclass(frozen=True)
 class PlacePart:
-    """To find the place of a keyframe of the unplaced part in the map; a step for each of its
+    """To find the place of a keyframe of an unplaced part in the map; a step for each of its
     ``pieces``."""
 
     keyframe: int
@@ -63,10 +63,10 @@ class LoopsSearched:
 
 @dataclass(frozen=True)
 class PlaceSearched:
-    """A piece of the search for the place of the unplaced part was done."""
+    """A piece of the search for the place of an unplaced part was done."""
 
     keyframe: int
-    #: whether the part was joined with the map, or loops between both closed
+    #: whether the part was joined with another, or loops between both closed
     changed_map: bool
 
 

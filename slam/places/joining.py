@@ -175,7 +175,7 @@ def join(graph: KeyframeGraph, part: Collection[int], matches: Sequence[PartMatc
     # some may have been culled since they were matched
     remaining = [match for match in matches if _is_in(graph, match)]
     similarity, found = agreeing(graph, remaining, min_agreeing)
-    _move(graph, set(part), similarity)
+    _move(graph, set(part), similarity, graph.part(found[0].place.keyframe))
     yield
     found.sort(key=lambda match: match.place.num_inliers, reverse=True)
     closed = 0
@@ -212,7 +212,9 @@ def _spread(matches: list[PartMatch]) -> list[PartMatch]:
     return chosen
 
 
-def _move(graph: KeyframeGraph, part: set[int], similarity: Similarity) -> None:
+def _move(graph: KeyframeGraph, part: set[int], similarity: Similarity, target: int) -> None:
+    """Move the keyframes of a part into the world frame of a ``target``, whose part they are then.
+    """
     poses, log_scales = [], []
     for number, state in graph.states.items():
         T = state.T_world_cam.double().cpu()
@@ -220,4 +222,5 @@ def _move(graph: KeyframeGraph, part: set[int], similarity: Similarity) -> None:
         poses.append(torch.from_numpy(similarity.moved(T.numpy())) if moves else T)
         log_scales.append(similarity.log_scale if moves else 0.0)
     graph.correct(torch.stack(poses), torch.tensor(log_scales, dtype=torch.float64))
-    graph.part_of = {n: one for n, one in graph.part_of.items() if n not in part}
+    staying = {n: one for n, one in graph.part_of.items() if n not in part}
+    graph.part_of = staying | (dict.fromkeys(part, target) if target else {})

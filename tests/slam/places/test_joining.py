@@ -13,7 +13,7 @@ from scenecode.slam.mapping.mapper import Mapper
 from scenecode.slam.places import joining
 from scenecode.slam.places.joining import JoiningError, Similarity, agreeing, join, recognise
 from scenecode.slam.places.known_places import KnownPlaces
-from scenecode.slam.places.unplaced_part import UnplacedPart
+from scenecode.slam.places.unplaced_parts import UnplacedParts
 
 CONFIG = small_config()
 #: Where the second part thinks it is, and ln of its unit in metres.
@@ -109,19 +109,33 @@ def test_parts_whose_loops_cannot_be_verified_are_connected_nevertheless(halves,
 
 
 def test_a_continued_map_takes_the_new_part_in_when_two_of_its_keyframes_are_recognised(halves):
-    graph = halves[0].frozen()
-    part, numbers = UnplacedPart(places(), CONFIG.mapping), sorted(halves[1])
-    for number in numbers:
-        part.add(number)
-    searched = []
-    while part.numbers:
+    graph, numbers = halves[0].frozen(), sorted(halves[1])
+    graph.part_of = dict.fromkeys(numbers, 1)
+    parts, searched = UnplacedParts(places(), CONFIG.mapping), []
+    while graph.part_of:
         searched.append(numbers[len(searched)])
-        for _ in part.search(graph, searched[-1]):
+        for _ in parts.search(graph, searched[-1]):
             pass
     assert 2 <= len(searched) < len(numbers)
     assert position_errors(graph).max() < 0.1
     # it is a part of the map now
-    assert list(part.search(graph, numbers[-1])) == []
+    assert list(parts.search(graph, numbers[-1])) == []
+
+
+def test_a_part_is_joined_with_an_earlier_one_that_is_itself_unplaced(halves):
+    """Both are moved together when the place of either is found."""
+    graph, numbers = halves[0].frozen(), sorted(halves[1])
+    earlier = sorted(set(graph.keyframes) - halves[1])[1:]
+    graph.part_of = dict.fromkeys(earlier, 1) | dict.fromkeys(numbers, 2)
+    graph.links = {pair for pair in graph.links if 0 not in pair}
+    graph.observations = {pair: o for pair, o in graph.observations.items() if 0 not in pair}
+    parts, held = UnplacedParts(places(), CONFIG.mapping), []
+    for number in numbers:
+        for _ in parts.search(graph, number):
+            pass
+        held.append(dict(graph.part_of))
+    assert dict.fromkeys([*earlier, *numbers], 1) in held
+    assert held[-1] == {} and position_errors(graph).max() < 0.1
 
 
 def test_parts_of_different_rooms_are_refused_and_stay(small_walk):
