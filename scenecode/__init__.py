@@ -53,8 +53,8 @@ if TYPE_CHECKING:
     from scenecode.optim.geometry.camera import PinholeCamera
     from scenecode.optim.geometry.distortion import BrownConrady, FieldOfView, KannalaBrandt
     from scenecode.slam.config.slam_config import SlamConfig
-    from scenecode.slam.fusion.label_views import LabelView
     from scenecode.slam.exports.export import export
+    from scenecode.slam.fusion.label_views import LabelView
     from scenecode.slam.output.result_folder import load_result
     from scenecode.slam.output.saved_map import SavedMap, open_saved
     from scenecode.slam.records.frame import Frame
