@@ -11,7 +11,7 @@ from scenecode.core.console import escape, make_console
 from scenecode.core.errors import ConfigError, ResultError
 from scenecode.slam.exports.export import export, require_exportable
 from scenecode.slam.exports.formats import FORMATS
-from scenecode.slam.exports.options import ExportOptions
+from scenecode.slam.exports.options import COLOURS, ExportOptions
 from scenecode.slam.mapfile.network import map_config, map_network
 from scenecode.slam.mapfile.storage.reading import load
 from scenecode.slam.output.map_export import write_result
@@ -32,7 +32,7 @@ formats:
 Units are metres and seconds.  The world frame is that of the first camera, as the page of 'view'
 shows it: x to the right, y down, z ahead; poses are T_world_cam, cameras look along +z with +y
 down.  Exceptions, which the formats demand: colmap has T_cam_world; nerfstudio's cameras look
-along -z with +y up; floorplan has x to the right, y ahead, z up from the floor.
+along -z with +y up; floorplan has x to the right, y ahead, z up from the floor; glb has y up.
 docs/export.md has the details.
 
 Of a map file, depth, labels and points are computed again by the network that made it.  Several
@@ -49,6 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="one of those below (default: a result folder)")
     parser.add_argument("--probabilities", action="store_true",
                         help="ply of a map file: the probability of every class at every point")
+    parser.add_argument("--colours", choices=COLOURS, default=ExportOptions.colours,
+                        help="glb and obj: of classes, or as in the images (default %(default)s)")
     parser.add_argument("--resolution", metavar="METRES", type=float,
                         default=ExportOptions.resolution,
                         help="floorplan: edge of a cell (default %(default)s)")
@@ -103,7 +105,8 @@ def _options(args: argparse.Namespace) -> ExportOptions:
                           + ("has them anyway" if args.format == "npz" else "cannot hold them"))
     if not 0.001 <= args.resolution <= 10:
         raise ConfigError(f"--resolution {args.resolution:g} must be between 0.001 and 10 metres")
-    return ExportOptions(probabilities=args.probabilities, resolution=args.resolution)
+    return ExportOptions(probabilities=args.probabilities, colours=args.colours,
+                         resolution=args.resolution)
 
 
 def _progress() -> Progress:

@@ -7,6 +7,13 @@ from pathlib import Path
 from scenecode.slam.exports.colmap import write_colmap
 from scenecode.slam.exports.floor_plan import write_floor_plan
 from scenecode.slam.exports.keyframe_arrays import write_keyframe_arrays
+from scenecode.slam.exports.mesh_files import (
+    material_file,
+    require_surface,
+    write_glb,
+    write_mesh_ply,
+    write_obj,
+)
 from scenecode.slam.exports.nerfstudio import write_nerfstudio
 from scenecode.slam.exports.options import ExportOptions
 from scenecode.slam.exports.point_cloud import write_point_cloud
@@ -19,6 +26,8 @@ from scenecode.slam.exports.trajectories import (
     write_tum_path,
 )
 from scenecode.slam.output.saved_map import SavedMap
+from scenecode.slam.records.triangle_mesh import TriangleMesh
+from scenecode.slam.surface.saved_surface import surface_of
 
 Progress = Callable[[int, int], None]
 Writer = Callable[[SavedMap, Path, ExportOptions, Progress], None]
@@ -41,8 +50,25 @@ class Format:
     extra: tuple[str, str] | None = None
 
 
+def _surface(saved: SavedMap) -> TriangleMesh:
+    mesh = surface_of(saved)
+    require_surface(saved, mesh)
+    return mesh
+
+
 FORMATS: dict[str, Format] = {
     "ply": Format("fused points with colour, label and confidence", write_point_cloud),
+    "mesh-ply": Format(
+        "triangle mesh with colour, label, confidence and normals",
+        lambda saved, out, options, progress: write_mesh_ply(saved, _surface(saved), out)),
+    "glb": Format(
+        "triangle mesh, binary glTF, y up: node and material for each class",
+        lambda saved, out, options, progress: write_glb(saved, _surface(saved), out, options),
+        extra=("trimesh", "meshes")),
+    "obj": Format(
+        "triangle mesh, Wavefront: object and material (NAME.mtl) for each class",
+        lambda saved, out, options, progress: write_obj(saved, _surface(saved), out, options),
+        companions=lambda out: (material_file(out),), extra=("trimesh", "meshes")),
     "colmap": Format(
         "folder: COLMAP text model with undistorted images and landmarks",
         lambda saved, out, options, progress: write_colmap(saved, out, progress),

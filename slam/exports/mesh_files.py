@@ -6,8 +6,9 @@ turns them.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -19,26 +20,14 @@ from scenecode.slam.exports.options import ExportOptions
 from scenecode.slam.exports.point_cloud import class_comments
 from scenecode.slam.output.formats.ply import write_tables
 from scenecode.slam.output.saved_map import SavedMap
+from scenecode.slam.records.triangle_mesh import TriangleMesh
 
 #: x right, y ahead, z up to x right, y up, z back.
 _GLTF_FROM_GROUND = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
 _ROOT = "world"
 
 
-class LabelledMesh(Protocol):
-    """A triangle mesh in the world frame."""
-
-    #: (N, 3) metres, and (M, 3) indices of vertices
-    vertices: np.ndarray
-    triangles: np.ndarray
-    #: (N, 3) uint8, (N,) uint8 class ids, (N,) float32 in [0, 1], (N, 3) unit vectors
-    colours: np.ndarray
-    labels: np.ndarray
-    confidence: np.ndarray
-    normals: np.ndarray
-
-
-def write_mesh_ply(saved: SavedMap, mesh: LabelledMesh, out: Path) -> None:
+def write_mesh_ply(saved: SavedMap, mesh: TriangleMesh, out: Path) -> None:
     """Vertices with normal, colour, ``label`` and ``confidence``, and triangles."""
     names = ("x", "y", "z", "nx", "ny", "nz", "red", "green", "blue", "label", "confidence")
     columns = np.concatenate([mesh.vertices, mesh.normals], axis=1)
@@ -53,20 +42,21 @@ def write_mesh_ply(saved: SavedMap, mesh: LabelledMesh, out: Path) -> None:
                  ["units metres", *class_comments(saved.classes)])
 
 
-def write_glb(saved: SavedMap, mesh: LabelledMesh, out: Path, options: ExportOptions) -> None:
+def write_glb(saved: SavedMap, mesh: TriangleMesh, out: Path, options: ExportOptions) -> None:
     """Binary glTF: a node, a mesh and a material of its name for every class that occurs."""
     trimesh = import_extra("trimesh", "meshes", "glb")
     T = _GLTF_FROM_GROUND @ saved.T_ground_world
     scene = trimesh.Scene(base_frame="scene")
     scene.graph.update(frame_to=_ROOT, frame_from="scene", matrix=T)
+    mesh = replace(mesh, colours=np.rint(255 * _linear(mesh.colours)).astype(np.uint8))
     for name, part in _class_meshes(trimesh, mesh, saved.classes, options):
         scene.add_geometry(part, node_name=name, geom_name=name, parent_node_name=_ROOT)
-    data = scene.export(file_type="glb", include_normals=True,
-                        tree_postprocessor=_with_materials)
+    data = scene.export(file_type="glb", include_normals=True, tree_postprocessor=lambda tree:
+                        _set_materials(tree, saved.classes, options))
     write_bytes(out, data)
 
 
-def write_obj(saved: SavedMap, mesh: LabelledMesh, out: Path, options: ExportOptions) -> None:
+def write_obj(saved: SavedMap, mesh: TriangleMesh, out: Path, options: ExportOptions) -> None:
     """Wavefront OBJ: an object of its name for every class that occurs; with colours of classes
     ``NAME.mtl`` beside it holds a material of each."""
     trimesh = import_extra("trimesh", "meshes", "obj")
@@ -86,14 +76,14 @@ def material_file(out: Path) -> Path:
     return out.with_suffix(".mtl")
 
 
-def require_surface(saved: SavedMap, mesh: LabelledMesh) -> None:
+def require_surface(saved: SavedMap, mesh: TriangleMesh) -> None:
     """Raises ``ResultError`` for a mesh without triangles."""
     if not len(mesh.triangles):
         raise ResultError(f"{saved.path} has no surface; map until two keyframes see one "
                           "surface, or export --format npz, which needs none")
 
 
-def triangle_labels(mesh: LabelledMesh) -> np.ndarray:
+def triangle_labels(mesh: TriangleMesh) -> np.ndarray:
     """(M,) class id of each triangle: that of two of its corners, or else of the most certain
     one."""
     corners = mesh.labels[mesh.triangles]
@@ -103,7 +93,7 @@ def triangle_labels(mesh: LabelledMesh) -> np.ndarray:
     return np.where((a == b) | (a == c), a, np.where(b == c, b, most_certain))
 
 
-def _class_meshes(trimesh: Any, mesh: LabelledMesh, classes: ClassSet,
+def _class_meshes(trimesh: Any, mesh: TriangleMesh, classes: ClassSet,
                   options: ExportOptions) -> Iterator[tuple[str, Any]]:
     """Name and ``trimesh.Trimesh`` of every class that has triangles."""
     labels = triangle_labels(mesh)
@@ -115,22 +105,30 @@ def _class_meshes(trimesh: Any, mesh: LabelledMesh, classes: ClassSet,
                                vertex_normals=mesh.normals[used])
         if options.colours == "class":
             material = trimesh.visual.material.PBRMaterial(
-                name=name, baseColorFactor=[*classes.colours[label], 255], metallicFactor=0.0,
-                roughnessFactor=1.0, doubleSided=True)
+                name=name, baseColorFactor=[*classes.colours[label], 255])
             part.visual = trimesh.visual.TextureVisuals(material=material)
         else:
             part.visual = trimesh.visual.ColorVisuals(part, vertex_colors=mesh.colours[used])
         yield name, part
 
 
-def _with_materials(tree: dict[str, Any]) -> None:
-    """Give every mesh of a glTF tree that has colours of its own, not of a material, a white
-    material of its name."""
+def _set_materials(tree: dict[str, Any], classes: ClassSet, options: ExportOptions) -> None:
+    """Give every mesh of a glTF tree the material of its name: the colour of its class, or white,
+    which leaves vertices their own colours."""
+    tree["materials"] = []
     for mesh in tree["meshes"]:
+        colour = _linear(np.array(classes.colours[classes.names.index(mesh["name"])])) \
+            if options.colours == "class" else np.ones(3)
         for primitive in mesh["primitives"]:
-            if "material" not in primitive:
-                materials = tree.setdefault("materials", [])
-                primitive["material"] = len(materials)
-                materials.append({"name": mesh["name"], "doubleSided": True,
-                                  "pbrMetallicRoughness": {"metallicFactor": 0.0,
-                                                           "roughnessFactor": 1.0}})
+            primitive["material"] = len(tree["materials"])
+        tree["materials"].append({
+            "name": mesh["name"], "doubleSided": True, "pbrMetallicRoughness": {
+                "baseColorFactor": [*colour.tolist(), 1.0], "metallicFactor": 0.0,
+                "roughnessFactor": 1.0}})
+
+
+def _linear(colours: np.ndarray) -> np.ndarray:
+    """Intensities in [0, 1] of sRGB values in 0..255, as glTF has colours of materials and
+    vertices."""
+    share = np.asarray(colours, np.float64) / 255
+    return np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)

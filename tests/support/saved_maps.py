@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 from support.box_room import room_snapshot
 
+from scenecode.networks.classes import NYU13
 from scenecode.slam.output.saved_map import SavedLandmarks, SavedLoop, SavedMap
 from scenecode.slam.records.snapshot import FusedCloud, KeyframeView
 from scenecode.slam.records.trajectory import Trajectory
+from scenecode.slam.records.triangle_mesh import TriangleMesh
 
 
 def room_map(keyframes: int = 12, width: int = 64, probabilities: bool = True) -> SavedMap:
@@ -73,3 +75,21 @@ def landmarks(views: tuple[KeyframeView, ...]) -> SavedLandmarks:
         landmark=np.array([n for n, _, _ in observed]),
         keyframe=np.array([k for _, k, _ in observed]),
         pixels=np.array([p for _, _, p in observed], np.float64))
+
+
+def box_mesh(cells: int = 6) -> TriangleMesh:
+    """A floor of ``cells`` by ``cells`` squares 1.2 m under the first camera, whose last column is
+    a bed."""
+    x, z = np.meshgrid(np.linspace(-1, 1, cells + 1), np.linspace(0, 2, cells + 1))
+    vertices = np.stack([x.ravel(), np.full(x.size, 1.2), z.ravel()], 1).astype(np.float32)
+    number = np.arange(x.size).reshape(x.shape)
+    a, b, c, d = number[:-1, :-1], number[:-1, 1:], number[1:, :-1], number[1:, 1:]
+    triangles = np.concatenate([np.stack(corners, -1).reshape(-1, 3)
+                                for corners in ((a, b, c), (b, d, c))])
+    shades = np.linspace(0, 255, len(vertices)).astype(np.uint8)
+    labels = np.where(x.ravel() > 0.9, NYU13.names.index("bed"), NYU13.names.index("floor"))
+    return TriangleMesh(
+        vertices=vertices, triangles=triangles.astype(np.int32),
+        colours=np.stack([shades, shades[::-1], shades], 1), labels=labels.astype(np.uint8),
+        confidence=np.linspace(0.5, 1, len(vertices)).astype(np.float32),
+        normals=np.tile(np.float32([0, -1, 0]), (len(vertices), 1)))

@@ -3,16 +3,19 @@
 import sys
 
 import pytest
-from support.saved_maps import empty_map, room_map
+from support.saved_maps import box_mesh, empty_map, room_map
 
 from scenecode.core.errors import ConfigError, ResultError
-from scenecode.slam.exports import keyframe_arrays
+from scenecode.slam.exports import formats, keyframe_arrays
 from scenecode.slam.exports.export import export
 from scenecode.slam.exports.formats import FORMATS
+from scenecode.slam.records.triangle_mesh import TriangleMesh
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_a_map_of_one_keyframe_can_be_exported(tmp_path, name):
+def test_a_map_of_one_keyframe_can_be_exported(tmp_path, monkeypatch, name):
+    # its surface is for slam.surface to say
+    monkeypatch.setattr(formats, "surface_of", lambda saved: box_mesh())
     out = tmp_path / "out.file"
     export(room_map(keyframes=1, width=32), name, out)
     assert out.is_dir() == FORMATS[name].is_folder
@@ -70,4 +73,12 @@ def test_an_export_that_fails_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(keyframe_arrays.np, "savez_compressed", full)
     with pytest.raises(ResultError, match="No space left on device; check the free space"):
         export(room_map(1, 32), "npz", tmp_path / "out")
+    assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("name", ["mesh-ply", "glb", "obj"])
+def test_a_map_without_a_surface_is_refused(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(formats, "surface_of", lambda saved: TriangleMesh.empty())
+    with pytest.raises(ResultError, match="has no surface"):
+        export(room_map(1, 32), name, tmp_path / "out")
     assert not [*tmp_path.iterdir()]
