@@ -2,12 +2,13 @@
 a browser."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from scenecode.core.errors import ScenecodeError
+from scenecode.core.errors import CorrectionError, ScenecodeError
 from scenecode.slam.corrections.correction import CorrectionKind
 from scenecode.slam.corrections.editor import LabelEditor
 from scenecode.slam.records.snapshot import KeyframeView
@@ -98,10 +99,14 @@ class PageCommands:
         if self.editor is None:
             return []
         names = self._shown().snapshot.classes.names
-        return [{"number": entry.number, "class": names[entry.label], "kind": entry.kind,
-                 "frame_index": self.editor.frame_index_of(entry), "active": entry.active,
-                 "pixels": len(entry.region), "weight": entry.weight}
-                for entry in self.editor.corrections]
+        listed = []
+        for entry in self.editor.corrections:
+            with suppress(CorrectionError):     # its keyframe is not shown yet, or was culled
+                listed.append({
+                    "number": entry.number, "class": names[entry.label], "kind": entry.kind,
+                    "frame_index": self.editor.frame_index_of(entry), "active": entry.active,
+                    "pixels": len(entry.region), "weight": entry.weight})
+        return listed
 
     # --- asking ----------------------------------------------------------------------
 

@@ -10,10 +10,12 @@ import numpy as np
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection
 
+from scenecode.slam.records.triangle_mesh import TriangleMesh
 from scenecode.viewer.commands import PageCommands
 from scenecode.viewer.shown_map import MapShower, ShownMap
 from scenecode.viewer.state import LiveImages, PageState
 from scenecode.viewer.transport.point_chunks import Piece, sending_plan
+from scenecode.viewer.transport.surface_pieces import surface_message
 from scenecode.viewer.transport.wire import binary_message, text_message
 
 #: Poses of the path in one message; those of a piece that did not change are not sent again.
@@ -38,10 +40,11 @@ class Session:
         self._state, self._changed = state, changed
         self._hello, self._may_change = hello, may_change
         self._ended = threading.Event()
-        self._wants_attributes = threading.Event()
+        self._wants_attributes, self._wants_surface = threading.Event(), threading.Event()
         # of the sending thread
-        #: serial of the state that was sent last, and whether attributes were
-        self._sent = -1, False
+        #: serial of the state that was sent last, and whether attributes and surface were
+        self._sent = -1, False, False
+        self._surface: dict[str, TriangleMesh] = {}
         self._pieces: dict[str, tuple[Piece, int]] = {}
         self._attributes: dict[str, tuple[ShownMap, int]] = {}
         self._path: list[np.ndarray] = []
@@ -71,8 +74,9 @@ class Session:
                 raise ValueError("not an object")
         except ValueError:
             return
-        if request.get("do") == "attributes":
-            self._wants_attributes.set()
+        wanted = {"attributes": self._wants_attributes, "surface": self._wants_surface}
+        if request.get("do") in wanted:
+            wanted[request["do"]].set()
             with self._changed:
                 self._changed.notify_all()
             return
@@ -85,8 +89,8 @@ class Session:
             while not self._ended.is_set():
                 with self._changed:
                     self._changed.wait_for(self._has_news)
+                self._sent = self._wanted
                 state = self._state()
-                self._sent = state.serial, self._wants_attributes.is_set()
                 if not self._ended.is_set():
                     self._send_state(state)
         except ConnectionClosed:
@@ -96,8 +100,12 @@ class Session:
             self._connection.close()
 
     def _has_news(self) -> bool:
-        return self._ended.is_set() \
-            or self._sent != (self._state().serial, self._wants_attributes.is_set())
+        return self._ended.is_set() or self._sent != self._wanted
+
+    @property
+    def _wanted(self) -> tuple[int, bool, bool]:
+        return (self._state().serial, self._wants_attributes.is_set(),
+                self._wants_surface.is_set())
 
     def _send_state(self, state: PageState) -> None:
         self._say("status", state.status)
@@ -115,6 +123,8 @@ class Session:
             [s.points, s.share, s.area] for s in state.shown.statistics]})
         if self._wants_attributes.is_set():
             self._send_attributes(state.shown)
+        if self._wants_surface.is_set() and self._state().shown is state.shown:
+            self._send_surface(state.shown)
 
     def _say(self, kind: str, content: dict[str, Any]) -> None:
         """Send a message unless the page has it."""
@@ -177,8 +187,7 @@ class Session:
                     self._attributes.pop(key, None)
                 if self._state().shown is not state.shown:
                     return      # something newer is to be sent instead
-        self._connection.send(text_message({"type": "complete",
-                                            "version": state.shown.snapshot.version}))
+        self._say("complete", {"version": state.shown.snapshot.version})
 
     def _send_attributes(self, shown: ShownMap) -> None:
         for key, (piece, count) in [*self._pieces.items()]:
@@ -187,7 +196,20 @@ class Session:
                 self._attributes[key] = shown, count
             if self._state().shown is not shown or self._ended.is_set():
                 return
-        self._connection.send(text_message({"type": "attributes_complete"}))
+        self._say("attributes_complete", {"version": shown.snapshot.version})
+
+    def _send_surface(self, shown: ShownMap) -> None:
+        pieces = self._shower.surface(shown)
+        gone = [key for key in self._surface if key not in pieces]
+        if gone:
+            self._connection.send(text_message({"type": "mesh_gone", "keys": gone}))
+        for key, mesh in pieces.items():
+            if self._surface.get(key) is not mesh:
+                self._connection.send(surface_message(key, mesh))
+        self._surface = dict(pieces)
+        self._say("surface_complete", {
+            "version": shown.snapshot.version,
+            "triangles": sum(len(mesh.triangles) for mesh in pieces.values())})
 
 
 def _rows(poses: np.ndarray) -> np.ndarray:

@@ -8,6 +8,8 @@ from functools import cached_property
 import numpy as np
 
 from scenecode.slam.records.snapshot import KeyframeView, PointCloud, Snapshot
+from scenecode.slam.records.triangle_mesh import TriangleMesh
+from scenecode.slam.surface.saved_surface import surface_of
 from scenecode.viewer.inspection.class_statistics import (
     ClassStatistics,
     class_statistics,
@@ -18,6 +20,7 @@ from scenecode.viewer.inspection.keyframe_maps import KeyframeMaps
 from scenecode.viewer.inspection.objects import Found, connected_objects
 from scenecode.viewer.inspection.point_attributes import AttributeIndex
 from scenecode.viewer.transport.point_chunks import Piece, PieceStore
+from scenecode.viewer.transport.surface_pieces import surface_pieces
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,9 @@ class MapShower:
         self._attributes = AttributeIndex(self.maps)
         self._attributed: ShownMap | None = None
         self._attributes_lock = threading.Lock()
+        self._surfaced: ShownMap | None = None
+        self._surface: dict[str, TriangleMesh] = {}
+        self._surface_lock = threading.Lock()
         self._pieces = PieceStore()
         self._shown: ShownMap | None = None
 
@@ -90,6 +96,14 @@ class MapShower:
                                    high=high, spacing=spacing)
         assert self._shown is not None
         return self._shown
+
+    def surface(self, shown: ShownMap) -> dict[str, TriangleMesh]:
+        """The pieces of the surface; computed once for a version, by whoever asks first."""
+        with self._surface_lock:
+            if self._surfaced is not shown:
+                self._surface = dict(surface_pieces(surface_of(shown.snapshot)))
+                self._surfaced = shown
+            return self._surface
 
     def attribute_message(self, shown: ShownMap, piece: Piece, count: int) -> bytes:
         """What keyframes know about the points of a piece; any thread may call."""

@@ -157,6 +157,8 @@ def _execute(args: argparse.Namespace, config: SlamConfig, source: Source) -> in
                 system = System(config, out=out, map_file=map_file, localise=args.localise,
                                 recode=args.recode, session=source.name, mailbox=mailbox,
                                 on_frame=advance, threaded=not args.sequential, control=control)
+                if page is not None:
+                    page.set_editor(system)
                 with stopping_on_interrupt(system, source) as is_interrupted:
                     system.run(frames)
             interrupted = is_interrupted()

@@ -14,6 +14,8 @@ from support.page_client import PATIENCE
 from support.repainting_editor import RepaintingEditor
 
 from scenecode.networks.classes import NYU13
+from scenecode.slam.records.triangle_mesh import TriangleMesh
+from scenecode.viewer import shown_map
 from scenecode.viewer.web import WebViewer
 
 webdriver = pytest.importorskip("selenium.webdriver",
@@ -402,6 +404,39 @@ def test_beyond_loopback_the_link_opens_the_page_and_the_address_alone_does_not(
         assert browser.execute_script("return scenecode.hello.may_change")
     finally:
         viewer.close()
+
+
+def test_the_surface_is_drawn_in_place_of_points(browser, room, monkeypatch):
+    z = 0.3
+    vertices = np.array([[-2, -1.2, z], [2, -1.2, z], [2, 1.1, z], [-2, 1.1, z]], np.float32)
+    sheet = TriangleMesh(
+        vertices=vertices, triangles=np.array([[0, 1, 2], [0, 2, 3]], np.int32),
+        colours=np.full((4, 3), 90, np.uint8), labels=np.full(4, TABLE, np.uint8),
+        confidence=np.ones(4, np.float32),
+        normals=np.tile(np.array([0, 0, -1], np.float32), (4, 1)))
+    monkeypatch.setattr(shown_map, "surface_of", lambda snapshot: sheet)
+    viewer = WebViewer(port=0)
+    viewer.show(replace(room, live=None))
+    try:
+        load(browser, viewer)
+        colour_by(browser, "class")
+        before = tinted_share(browser, NYU13.colours[TABLE])
+        browser.find_element(By.XPATH, "//label[normalize-space()='Surface']").click()
+        until(browser, "scenecode.surfaceTriangles === 2")
+        assert tinted_share(browser, NYU13.colours[TABLE]) > max(0.1, 2 * before)
+        assert wall_share(browser) < 0.001
+        click(browser, "[data-class=table] .name")
+        assert tinted_share(browser, NYU13.colours[TABLE]) < 0.01
+    finally:
+        viewer.close()
+
+
+def tinted_share(browser, colour) -> float:
+    """Share of the scene that has a colour in any light."""
+    view = scene(browser) + 1e-3
+    wanted = np.asarray(colour) / np.linalg.norm(colour)
+    cosine = view @ wanted / np.linalg.norm(view, axis=-1)
+    return float(((cosine > 0.995) & (view.max(-1) > 70)).mean())
 
 
 def test_the_sheet_of_keys_opens_and_closes(page):

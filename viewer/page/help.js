@@ -5,7 +5,7 @@ const KEYS = [["F", "fit the whole map"], ["B", "bird's view"], ["T", "floor pla
   ["C", "follow the camera"], ["V", "first person; W A S D Q E to move"], ["O", "orbit freely"],
   ["Space", "replay the walk"], [", .", "keyframe before, next"], ["/", "search objects"],
   ["M", "next colouring"], ["H", "show all classes"], ["[ ]", "smaller, larger points"],
-  ["K", "keyframes on or off"], ["L", "path on or off"], ["X", "shading on or off"],
+  ["U", "surface or points"], ["K", "keyframes on or off"], ["L", "path on or off"], ["X", "shading on or off"],
   ["D", "dark or light"], ["Z Y", "undo, redo a correction"], ["I", "save the image"],
   ["P", "show or hide the panel"], ["1 – 5", "tabs of the panel"], ["Esc", "let everything go"],
   ["?", "this sheet"]];

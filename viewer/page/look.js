@@ -53,6 +53,7 @@ export class LookPanel {
       heading("Show"), this.confidence, this.size,
       element("div", { className: "checks" },
         check("points", "Map", "The fused points"),
+        check("surface", "Surface", "Triangles in place of points (U)"),
         check("fill", "Closed", "Points grow until they meet: no gaps nearby"),
         check("shading", "Shading", "Darken depth edges (X)"),
         check("path", "Path", "Where the camera went (L)"),

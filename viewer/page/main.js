@@ -92,6 +92,8 @@ class App {
     this.attributesAsked = this.attributesComplete = false;
     this.emit("reset");
     if (this.settings.mode >= 3) this.wantAttributes();
+    this.surfaceAsked = false;
+    if (this.settings.surface) this.wantSurface();
   }
 
   receive(message) {
@@ -105,6 +107,8 @@ class App {
       attributes: (m) => this.renderer.setAttributes(m),
       mesh: (m) => { this.renderer.addMesh(m); this.emit("mesh"); },
       mesh_gone: (m) => this.renderer.removeMeshes(m.keys),
+      surface_complete: (m) => { this.surfaceTriangles = m.triangles;
+        if (!m.triangles) toast("This map has no surface yet that several keyframes agree on."); },
       attributes_complete: () => { this.attributesComplete = true; },
       complete: this.hear_complete }[message.type];
     handler?.call(this, message);
@@ -192,6 +196,13 @@ class App {
     if (this.attributesAsked) return;
     this.attributesAsked = true;
     this.connection.ask("attributes").catch(() => { this.attributesAsked = false; });
+  }
+
+  wantSurface() {
+    if (this.surfaceAsked) return;
+    this.surfaceAsked = true;
+    toast("Computing the surface …");
+    this.connection.ask("surface").catch(() => { this.surfaceAsked = false; });
   }
 
   async ask(name, values) {
@@ -393,6 +404,7 @@ class App {
   setSetting(name, value) {
     this.settings[name] = value;
     if (name === "mode" && value >= 3) this.wantAttributes();
+    if (name === "surface" && value) this.wantSurface();
     localStorage.setItem("scenecode", JSON.stringify(this.settings));
     this.emit("setting", name, value);
     this.redraw();
@@ -574,7 +586,7 @@ class App {
     const jobs = { f: () => this.setView("fit"), b: () => this.setView("bird"),
       t: () => this.setView("top"), c: () => this.setView("follow"), v: () => this.setView("first"),
       o: () => this.setView("free"), " ": () => this.togglePlay(), p: () => this.togglePanel(),
-      "?": showHelp, k: () => this.setToggle("keyframes"), l: () => this.setToggle("path"),
+      "?": showHelp, u: () => this.setToggle("surface"), k: () => this.setToggle("keyframes"), l: () => this.setToggle("path"),
       x: () => this.setToggle("shading"), m: () => this.look.nextMode(),
       "[": () => this.look.changeSize(-0.5), "]": () => this.look.changeSize(0.5),
       h: () => this.look.showAll(), ".": () => this.drawer.step(1), ",": () => this.drawer.step(-1),

@@ -22,7 +22,8 @@ STD_RANGE = 0.002, 2.0
 #: Values for "not known".
 NO_VALUE, NO_KEYFRAME = 0, 65535
 
-_RECORD = np.dtype([("position", "<u2", 3), ("label", "u1"), ("confidence", "u1"),
+#: What is sent of a point, and of a vertex of the surface.
+RECORD = np.dtype([("position", "<u2", 3), ("label", "u1"), ("confidence", "u1"),
                     ("colour", "u1", 3), ("unused", "u1")])
 _ATTRIBUTES = np.dtype([("entropy", "u1"), ("depth_std", "u1"), ("keyframe", "<u2")])
 
@@ -57,7 +58,7 @@ class Piece:
         points = self.points
         low, high = points.min(0), points.max(0)
         step = np.maximum(high - low, 1e-6) / 65535
-        records = np.zeros(len(self), _RECORD)
+        records = np.zeros(len(self), RECORD)
         records["position"] = np.rint((points - low) / step)
         records["label"] = self.chunk.labels[self.order]
         records["confidence"] = np.rint(255 * np.clip(self.chunk.confidence[self.order], 0, 1))
