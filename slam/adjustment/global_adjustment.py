@@ -45,6 +45,9 @@ _MIN_LOG_STD = 0.02
 _LINK_SIGMA = 0.05, radians(3.0), 0.1
 #: Keyframes that make an adjustment worth while.
 _MIN_KEYFRAMES = 3
+#: Keyframes that are adjusted together in spare time, at most: a map that is larger is adjusted
+#: there around a keyframe, and whole at the end.
+LARGEST_PART = 120
 #: When the optimisation ends.
 _SOLVER = GaussNewtonConfig(iterations=40, tolerance=1e-4)
 #: Reprojection error in pixels below which an observation fits.
@@ -56,6 +59,8 @@ class _Start:
     """The map when an adjustment began."""
 
     numbers: list[int]
+    #: keyframes that the map had beside them, which stay
+    others: frozenset[int]
     #: (K, 4, 4) T_world_cam float64, and (K,) ln scales
     poses: Tensor
     log_scales: Tensor
@@ -68,20 +73,25 @@ class GlobalAdjustment:
         self._config = config
         self._matches = CornerMatches()
 
-    def pieces(self, graph: KeyframeGraph) -> Generator[None, None, bool]:
-        """Adjust a map, which may change between the pieces: what was optimised or added since
-        keeps its pose relative to what was adjusted.  Returns whether the map was changed."""
-        if len(_placed(graph)) < _MIN_KEYFRAMES:
+    def pieces(self, graph: KeyframeGraph,
+               around: int | None = None) -> Generator[None, None, bool]:
+        """Adjust a map, or ``LARGEST_PART`` keyframes of it ``around`` one.  It may change between
+        the pieces: what was optimised or added since keeps its pose relative to what was
+        adjusted.  Returns whether the map was changed."""
+        numbers = _placed(graph) if around is None else _neighbourhood(graph, around)
+        if len(numbers) < _MIN_KEYFRAMES:
             return False
-        yield from self._matches.update(graph, _placed(graph))
-        numbers = [n for n in _placed(graph) if self._matches.knows(graph, n)]
+        others = frozenset(graph.keyframes.keys() - set(numbers))
+        yield from self._matches.update(graph, numbers)
+        numbers = [n for n in numbers if n in graph.keyframes and self._matches.knows(graph, n)]
         landmarks = self._landmarks(graph, numbers)
         start = _Start(
-            numbers=numbers,
+            numbers=numbers, others=others,
             poses=torch.stack([graph.states[n].T_world_cam.double().cpu() for n in numbers]),
             log_scales=torch.tensor([log(graph.keyframes[n].scale) for n in numbers],
                                     dtype=torch.float64))
         problem = AdjustmentProblem(landmarks, _links(graph, start), unit=start.log_scales,
+                                    is_fixed=_is_fixed(graph, numbers),
                                     sigma_pixels=self._config.reprojection_sigma,
                                     sigma_log_scale=_SCALE_SIGMA)
         state = MapState(poses=start.poses, log_scales=start.log_scales,
@@ -154,6 +164,28 @@ def _placed(graph: KeyframeGraph) -> list[int]:
     return [n for n in graph.keyframes if n not in outside]
 
 
+def _neighbourhood(graph: KeyframeGraph, around: int) -> list[int]:
+    """The keyframes in the fewest steps along links from one, in order."""
+    placed, reached, front = set(_placed(graph)), [around], [around]
+    if around not in placed:
+        return []
+    while front and len(reached) < LARGEST_PART:
+        near = {b for a in front for b in graph.neighbours(a) if b in placed}
+        front = sorted(near.difference(reached))
+        reached += front
+    return sorted(reached[:LARGEST_PART])
+
+
+def _is_fixed(graph: KeyframeGraph, numbers: list[int]) -> Tensor:
+    """(K,) bool: the first keyframe of the map, and those that are linked to others."""
+    others = set(_placed(graph)).difference(numbers)
+    fixed = torch.tensor([n in graph.origins or not others.isdisjoint(graph.neighbours(n))
+                          for n in numbers])
+    if not bool(fixed.any()):
+        fixed[0] = True
+    return fixed
+
+
 def _links(graph: KeyframeGraph, start: _Start) -> Edges:
     """The links of the map at its relative poses."""
     row = {n: i for i, n in enumerate(start.numbers)}
@@ -174,11 +206,11 @@ def _correct(graph: KeyframeGraph, start: _Start, state: MapState) -> None:
     """Move the map as it is now by what the adjustment moved the one at its start."""
     row = {n: i for i, n in enumerate(start.numbers)}
     change = state.log_scales - start.log_scales
-    unplaced = graph.outside(0)
+    others = start.others | graph.outside(0)
     poses, log_scales = [], []
     for number, current in graph.states.items():
         T = current.T_world_cam.double().cpu()
-        if number in unplaced:
+        if number in others:
             poses.append(T)
             log_scales.append(0.0)
             continue

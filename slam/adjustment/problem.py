@@ -29,6 +29,10 @@ REPROJECTION_CAUCHY, DEPTH_CAUCHY = 3.0, 2.0
 _POSE, LENS = 6, 4
 #: Standard deviations of the latter.
 _LENS_SIGMA = torch.tensor([0.02, 0.02, 0.05, 0.05], dtype=torch.float64)
+#: Parameters that the residuals of a pair depend on: a motion and two lenses.
+_PAIR = _POSE + 2 * LENS
+#: Observations whose Jacobians are in memory at a time.
+_CHUNK = 1 << 15
 #: Largest change of a landmark's ln depth in one step: its reprojection is far from linear in it.
 _MAX_DEPTH_STEP = 1.0
 
@@ -155,20 +159,18 @@ class AdjustmentProblem:
     """Cost and normal equations of a ``MapState``."""
 
     def __init__(self, landmarks: ObservedLandmarks, links: Edges, unit: Tensor,
-                 sigma_pixels: float, sigma_log_scale: float):
-        """``links`` are in units of keyframes whose ln scales are ``unit`` (K,); standard
-        deviations are of an observation, and of the network's scale of an image.
-
-        The pose of the first keyframe is fixed.
-        """
+                 is_fixed: Tensor, sigma_pixels: float, sigma_log_scale: float):
+        """``links`` are in units of keyframes whose ln scales are ``unit`` (K,); the poses of
+        those that are ``is_fixed`` (K,) stay; standard deviations are of an observation, and of
+        the network's scale of an image."""
         self._landmarks, self._links, self._unit = landmarks, links, unit
         self._sigma, self._sigma_scale = sigma_pixels, sigma_log_scale
-        count = len(unit)
-        moving = count - 1
+        count, moving = len(unit), int((~is_fixed).sum())
         self._size = _POSE * moving + count + LENS * len(landmarks.cameras)
         #: (K, 6) and (K, 1) columns, -1 where fixed
-        self._pose_columns = _POSE * torch.arange(-1, moving)[:, None] + torch.arange(_POSE)
-        self._pose_columns[0] = -1
+        first = _POSE * (torch.cumsum(~is_fixed, 0) - 1)
+        self._pose_columns = first[:, None] + torch.arange(_POSE)
+        self._pose_columns[is_fixed] = -1
         self._scale_columns = _POSE * moving + torch.arange(count)[:, None]
         #: (L, 4)
         self._lens_columns = _POSE * moving + count + torch.arange(
@@ -191,47 +193,51 @@ class AdjustmentProblem:
         cost += self._add_lenses(state, H, g)
         return SparsePointEquations(H=H.matrix(), E=E.matrix(), g=g[:-1], D=D, e=e, cost=cost)
 
-    def _sightings(self, state: MapState) -> tuple[Sightings, Tensor]:
-        """At a state; and ``T_observer_host`` of the pairs of keyframes (P, 4, 4)."""
-        m, pair, camera_of = self._landmarks, self._pair, self._landmarks.camera_of
-        T_ba = se3.inverse(state.poses[self._b]) @ state.poses[self._a]
-        of_a, of_b = camera_of[self._a][pair], camera_of[self._b][pair]
+    def _sightings(self, state: MapState, T_ba: Tensor, some: Tensor) -> Sightings:
+        """Some of the observations at a state, with the pairs' ``T_observer_host`` (P, 4, 4)."""
+        m, pair, landmark = self._landmarks, self._pair[some], self._landmarks.landmark[some]
+        of_a, of_b = m.camera_of[self._a][pair], m.camera_of[self._b][pair]
         return Sightings(
-            rays=m.rays[m.landmark], log_depth=state.log_depths[m.landmark], pixels=m.pixels,
+            rays=m.rays[landmark], log_depth=state.log_depths[landmark], pixels=m.pixels[some],
             T=T_ba[pair], cameras=m.cameras[of_b], host_lenses=state.lenses[of_a],
-            observer_lenses=state.lenses[of_b]), T_ba
+            observer_lenses=state.lenses[of_b])
+
+    def _relative_poses(self, state: MapState) -> Tensor:
+        """``T_observer_host`` of the pairs (P, 4, 4)."""
+        return se3.inverse(state.poses[self._b]) @ state.poses[self._a]
 
     def _add_reprojections(self, state: MapState, H: SparseSums, E: SparseSums, g: Tensor,
                            D: Tensor, e: Tensor) -> float:
-        m, pair, landmark = self._landmarks, self._pair, self._landmarks.landmark
-        sightings, T_ba = self._sightings(state)
-        found = reprojections(sightings)
-        error = found.value.norm(dim=1) / self._sigma
-        root = cauchy_weight(error, REPROJECTION_CAUCHY).sqrt() / self._sigma
-        value, by_depth = root[:, None] * found.value, root[:, None] * found.by_depth
-        # a pair's residuals depend on the motion of its points and on two lenses
-        J = root[:, None, None] * torch.cat(
-            [found.by_motion, found.by_host_lens, found.by_observer_lens], 2)
-        size = J.shape[2]
-        sums = torch.zeros(len(T_ba), size, size, dtype=torch.float64)
-        sums.index_add_(0, pair, J.mT @ J)
-        gradient = torch.zeros(len(T_ba), size, dtype=torch.float64)
-        gradient.index_add_(0, pair, (J.mT @ value[..., None])[..., 0])
+        T_ba = self._relative_poses(state)
         # to first order x_b = exp(adjoint(T_ba) xi_a - xi_b) T_ba x_a
-        chain = torch.zeros(len(T_ba), size, _POSE + size, dtype=torch.float64)
+        chain = torch.zeros(len(T_ba), _PAIR, _POSE + _PAIR, dtype=torch.float64)
         chain[:, :_POSE, :_POSE] = se3.adjoint(T_ba)
         chain[:, :_POSE, _POSE:2 * _POSE] = -torch.eye(_POSE, dtype=torch.float64)
         chain[:, _POSE:, 2 * _POSE:] = torch.eye(2 * LENS, dtype=torch.float64)
-        a, b, camera_of = self._a, self._b, m.camera_of
-        columns = torch.cat([self._pose_columns[a], self._pose_columns[b],
-                             self._lens_columns[camera_of[a]],
-                             self._lens_columns[camera_of[b]]], 1)
+        lens_columns = self._lens_columns[self._landmarks.camera_of]
+        columns = torch.cat([self._pose_columns[self._a], self._pose_columns[self._b],
+                             lens_columns[self._a], lens_columns[self._b]], 1)
+        sums = torch.zeros(len(T_ba), _PAIR, _PAIR, dtype=torch.float64)
+        gradient = torch.zeros(len(T_ba), _PAIR, dtype=torch.float64)
+        cost = 0.0
+        for some in torch.arange(len(self._pair)).split(_CHUNK):
+            pair, landmark = self._pair[some], self._landmarks.landmark[some]
+            found = reprojections(self._sightings(state, T_ba, some))
+            error = found.value.norm(dim=1) / self._sigma
+            root = cauchy_weight(error, REPROJECTION_CAUCHY).sqrt() / self._sigma
+            value, by_depth = root[:, None] * found.value, root[:, None] * found.by_depth
+            # a pair's residuals depend on the motion of its points and on two lenses
+            J = root[:, None, None] * torch.cat(
+                [found.by_motion, found.by_host_lens, found.by_observer_lens], 2)
+            sums.index_add_(0, pair, J.mT @ J)
+            gradient.index_add_(0, pair, (J.mT @ value[..., None])[..., 0])
+            E.add(landmark[:, None], columns[pair], by_depth[:, None] @ J @ chain[pair])
+            D.index_add_(0, landmark, by_depth.square().sum(1))
+            e.index_add_(0, landmark, (by_depth * value).sum(1))
+            cost += float(cauchy_cost(error, REPROJECTION_CAUCHY).sum())
         H.add(columns, columns, chain.mT @ sums @ chain)
         _add(g, columns, (chain.mT @ gradient[..., None])[..., 0])
-        E.add(landmark[:, None], columns[pair], by_depth[:, None] @ J @ chain[pair])
-        D.index_add_(0, landmark, by_depth.square().sum(1))
-        e.index_add_(0, landmark, (by_depth * value).sum(1))
-        return float(cauchy_cost(error, REPROJECTION_CAUCHY).sum())
+        return cost
 
     def _add_depths(self, state: MapState, H: SparseSums, E: SparseSums, g: Tensor, D: Tensor,
                     e: Tensor) -> float:
@@ -292,7 +298,10 @@ class AdjustmentProblem:
 
     def errors(self, state: MapState) -> Tensor:
         """(N,) reprojection errors in pixels."""
-        return reprojections(self._sightings(state)[0]).value.norm(dim=1)
+        T_ba, every = self._relative_poses(state), torch.arange(len(self._pair))
+        return torch.cat([torch.zeros(0, dtype=torch.float64), *(
+            reprojections(self._sightings(state, T_ba, some)).value.norm(dim=1)
+            for some in every.split(_CHUNK))])
 
 
 def _add(total: Tensor, at: Tensor, values: Tensor) -> None:

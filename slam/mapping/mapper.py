@@ -10,7 +10,7 @@ from torch import Tensor
 from scenecode.networks.prediction import Predictor
 from scenecode.optim.geometry import se3
 from scenecode.optim.solvers.gauss_newton import GaussNewtonConfig, Solution, minimise
-from scenecode.slam.adjustment.global_adjustment import GlobalAdjustment
+from scenecode.slam.adjustment.global_adjustment import LARGEST_PART, GlobalAdjustment
 from scenecode.slam.bundle.layout import Leaving
 from scenecode.slam.bundle.marginalisation import marginalise
 from scenecode.slam.bundle.window import Window
@@ -353,10 +353,13 @@ class Mapper:
         return self._adjusting is not None \
             or (self._adjusts and self._unadjusted >= self._adjust_after)
 
-    def adjust(self) -> MapAdjusted:
-        """Do the next piece of an adjustment of the whole map."""
+    def adjust(self, whole: bool = False) -> MapAdjusted:
+        """Do the next piece of an adjustment: of the ``whole`` map, or where that is large, of
+        the keyframes around the present one."""
         if self._adjusting is None:
-            self._adjusting = self._adjustment.pieces(self.graph)
+            is_large = len(self.graph) > LARGEST_PART
+            self._adjusting = self._adjustment.pieces(
+                self.graph, self.reference if is_large and not whole else None)
             self._unadjusted, self._changed = 0, False
         with self._timings.part("global adjustment"):
             try:
@@ -371,7 +374,7 @@ class Mapper:
         while self._adjusting is not None:
             self.adjust()
         if self._adjusts and self._changed:
-            self.adjust()
+            self.adjust(whole=True)
             while self._adjusting is not None:
                 self.adjust()
 

@@ -9,6 +9,7 @@ from support.exact import ExactPredictor
 from support.walks import small_config
 
 from scenecode.optim.geometry import se3
+from scenecode.slam.adjustment import global_adjustment
 from scenecode.slam.adjustment.global_adjustment import GlobalAdjustment
 from scenecode.slam.config.residuals import ResidualConfig
 from scenecode.slam.evaluation.alignment import align
@@ -111,6 +112,16 @@ def test_a_part_that_is_not_placed_stays(drifted):
     adjust(graph)
     for n in graph.part_of:
         assert torch.equal(graph.states[n].T_world_cam, drifted.states[n].T_world_cam)
+
+
+def test_a_part_of_a_large_map_is_adjusted_and_the_rest_stays(drifted, monkeypatch):
+    monkeypatch.setattr(global_adjustment, "LARGEST_PART", 7)
+    graph = drifted.frozen()
+    for _ in GlobalAdjustment(ResidualConfig()).pieces(graph, around=graph.newest):
+        pass
+    moved = [n for n, s in graph.states.items()
+             if not torch.equal(s.T_world_cam, drifted.states[n].T_world_cam)]
+    assert 2 <= len(moved) < 7 and graph.newest in moved
 
 
 def test_the_map_is_adjusted_in_spare_time_and_at_the_end(drifted, small_walk):

@@ -66,7 +66,8 @@ def problem_of(landmarks, state, link_sigma=10.0):
     links = Edges(a=a, b=a + 1, T_ab=T_ab, log_scale=torch.zeros(len(a)).double(),
                   sigma=torch.full((len(a), 7), link_sigma).double(),
                   cauchy=torch.full((len(a),), torch.inf).double())
-    return AdjustmentProblem(landmarks, links, unit=state.log_scales, sigma_pixels=0.3,
+    return AdjustmentProblem(landmarks, links, unit=state.log_scales,
+                             is_fixed=torch.arange(KEYFRAMES) == 0, sigma_pixels=0.3,
                              sigma_log_scale=0.2)
 
 
