@@ -48,6 +48,8 @@ _MIN_KEYFRAMES = 3
 #: Keyframes that are adjusted together in spare time, at most: a map that is larger is adjusted
 #: there around a keyframe, and whole at the end.
 LARGEST_PART = 120
+#: Keyframes up to which it is adjusted whole at the end, in a minute or less.
+LARGEST_MAP = 300
 #: When the optimisation ends.
 _SOLVER = GaussNewtonConfig(iterations=40, tolerance=1e-4)
 #: Reprojection error in pixels below which an observation fits.

@@ -10,7 +10,11 @@ from torch import Tensor
 from scenecode.networks.prediction import Predictor
 from scenecode.optim.geometry import se3
 from scenecode.optim.solvers.gauss_newton import GaussNewtonConfig, Solution, minimise
-from scenecode.slam.adjustment.global_adjustment import LARGEST_PART, GlobalAdjustment
+from scenecode.slam.adjustment.global_adjustment import (
+    LARGEST_MAP,
+    LARGEST_PART,
+    GlobalAdjustment,
+)
 from scenecode.slam.bundle.layout import Leaving
 from scenecode.slam.bundle.marginalisation import marginalise
 from scenecode.slam.bundle.window import Window
@@ -370,11 +374,11 @@ class Mapper:
         return MapAdjusted(changed_map=False)
 
     def finish(self) -> None:
-        """Adjust the whole map to what was mapped last."""
+        """Adjust the map to what was mapped last: the whole map if it is not very large."""
         while self._adjusting is not None:
             self.adjust()
         if self._adjusts and self._changed:
-            self.adjust(whole=True)
+            self.adjust(whole=len(self.graph) <= LARGEST_MAP)
             while self._adjusting is not None:
                 self.adjust()
 
