@@ -18,12 +18,12 @@ from scenecode.slam.sources.rooms import RoomsSource
 from scenecode.slam.system import System
 
 
-@pytest.fixture
-def path(tiny_weights, tmp_path):
+@pytest.fixture(scope="module")
+def path(tiny_weights, tmp_path_factory):
     """The map of a walk of six frames."""
     config = SlamConfig(width=64, height=64, model=str(tiny_weights), device="cpu")
     predictor = load_predictor(tiny_weights)
-    path = tmp_path / "room.map"
+    path = tmp_path_factory.mktemp("map") / "room.map"
     file = MapFile.create(path, map_meta(config, predictor, weights_fingerprint(tiny_weights)),
                           "rooms:1:6")
     output = Output(config.fusion, predictor.classes, map_writer=file)
