@@ -50,6 +50,8 @@ COMMANDS: dict[str, Command | Group] = {
         "model": Command("a network's depth and labels", "scenecode.networks.evaluation.evaluate"),
         "fusion": Command("labels that several views agree on",
                           "scenecode.slam.benchmarks.fusion_evaluation"),
+        "corrections": Command("labels that a user corrects, by clicks",
+                               "scenecode.slam.benchmarks.corrections.evaluation"),
         "sequence": Command("whole sequences, and other systems on them",
                             "scenecode.slam.benchmarks.suite"),
         "stages": Command("what each mapping stage and each residual adds",
@@ -78,6 +80,7 @@ COMMANDS: dict[str, Command | Group] = {
                          "merge", "MERGE_EXAMPLES"),
     }),
     "export": Command("write a map in the files of other programs", "scenecode.cli.export"),
+    "label": Command("correct the labels of a saved map", "scenecode.cli.label"),
     "config": Command("print the configuration, with what every key means",
                       "scenecode.cli.config"),
 }

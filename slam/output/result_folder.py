@@ -34,6 +34,11 @@ from scenecode.core.atomic_write import PART_SUFFIX, write_text
 from scenecode.core.errors import DataError, ResultError, ScenecodeError
 from scenecode.core.images import write_rgb
 from scenecode.networks.classes import ClassSet
+from scenecode.slam.output.folder_corrections import (
+    CORRECTIONS,
+    corrected,
+    read_corrections,
+)
 from scenecode.slam.output.folder_lock import LOCK, lock_folder
 from scenecode.slam.output.formats.ply import read_ply, write_ply
 from scenecode.slam.output.keyframe_files import WrittenKeyframe, read_keyframe, write_keyframe
@@ -54,7 +59,7 @@ ANNOTATIONS = "annotations.json"
 #: In the order of clearing.  A class list marks a folder as ours: it is written first and
 #: removed last, so that an interrupted clearing can be resumed.
 _FILES = (TRAJECTORY, TRAJECTORY_LIVE, KEYFRAMES, MAP, REPORT, OVERVIEW, ANNOTATIONS, CONFIG,
-          CLASSES)
+          CORRECTIONS, CLASSES)
 #: Stamps are written with 6 decimals.
 _STAMP_TOLERANCE = 1e-6
 
@@ -174,7 +179,17 @@ class ResultFolder:
 
 
 def load_result(path: str | Path) -> Snapshot:
-    """A result folder as a snapshot; a damaged keyframe is skipped with a warning.
+    """A result folder as a snapshot, with the corrections that users made; a damaged keyframe is
+    skipped with a warning.
+
+    Raises ``ResultError`` when the folder, its classes, corrections, trajectory or map are missing
+    or damaged.
+    """
+    return corrected(load_written(path), read_corrections(Path(path)))
+
+
+def load_written(path: str | Path) -> Snapshot:
+    """As ``load_result``, as the run wrote it.
 
     Raises ``ResultError`` when the folder, its classes, trajectory or map are missing or
     damaged.

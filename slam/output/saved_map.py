@@ -24,6 +24,7 @@ from scenecode.networks.prediction import Predictor
 from scenecode.optim.geometry import se3
 from scenecode.slam.config.slam_config import SlamConfig
 from scenecode.slam.evaluation.report import make_report
+from scenecode.slam.corrections.corrected_map import Corrector
 from scenecode.slam.fusion.map_fusion import Fusion
 from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.map.landmarks import Observation
@@ -202,7 +203,8 @@ def saved_map(stored: StoredMap, path: Path, predictor: Predictor, config: SlamC
     ``dense`` as for ``open_saved``."""
     loaded = live_map(stored, WorkingMemory(predictor, config.device), config.device)
     graph, fusion = loaded.graph, Fusion(config.fusion)
-    fusion.set_map(graph)
+    corrected = Corrector(config.fusion).apply(graph, loaded.corrections)
+    fusion.set_map(corrected.graph, stated=corrected.stated)
     if dense:
         _fuse_all(fusion, len(graph), progress)
     rows = [loaded.frames[session] for session in sorted(loaded.frames)]

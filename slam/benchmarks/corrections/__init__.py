@@ -1,0 +1,1 @@
+"""Evaluation of corrections of labels with a simulated user."""
