@@ -40,6 +40,8 @@ COMMANDS: dict[str, Command | Group] = {
                     "add_demo_arguments", "demo", "DEMO_EXAMPLES"),
     "run": Command("run on a camera, a video or a sequence", "scenecode.cli.run",
                    "add_run_arguments", "run", "RUN_EXAMPLES"),
+    "calibrate": Command("measure a camera, by a board or by its motion",
+                         "scenecode.cli.calibrate"),
     "batch": Command("run on a list of recordings, here or on a cluster", "scenecode.cli.batch"),
     "view": Command("look at a saved map", "scenecode.viewer.replay"),
     "twoview": Command("depth, labels and motion of two images, from nothing",

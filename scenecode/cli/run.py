@@ -15,7 +15,7 @@ from rich.table import Table
 from scenecode.cli.config import add_setting_arguments, resolved_config
 from scenecode.core.console import escape, make_console
 from scenecode.core.errors import ConfigError, ScenecodeError, SourceError
-from scenecode.slam.calibration.lens_distortion import open_undistorted
+from scenecode.slam.calibration.opening import open_calibrated
 from scenecode.slam.config.slam_config import SlamConfig
 from scenecode.slam.records.frame import Frame
 from scenecode.slam.records.snapshot import Snapshot
@@ -62,8 +62,9 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
                         help="of the original images, in pixels")
     parser.add_argument("--calib", metavar="FILE", help="calibration file")
     parser.add_argument("--lens", choices=("measure", "as-given"), default="measure",
-                        help="whether a recording's distortion is measured first where only "
-                        "fx,fy,cx,cy are known (default %(default)s)")
+                        help="whether a recording's focal length and distortion are measured "
+                        "from its motion first, where they are not given; as-given guesses a "
+                        "field of view instead (default %(default)s)")
     parser.add_argument("--fps", type=float, help="frames per second of images without stamps")
     parser.add_argument("--stride", type=int, default=1, metavar="N", help="take every N-th image")
     _add_common_arguments(parser)
@@ -105,7 +106,7 @@ def demo(args: argparse.Namespace) -> int:
 def run(args: argparse.Namespace) -> int:
     """Run ``scenecode run``; returns the exit status."""
     config = resolved_config(args)
-    with make_console(stderr=True).status("opening the source, measuring its lens if unknown"):
+    with make_console(stderr=True).status("opening the source, measuring its camera if unknown"):
         source = open_requested(args, config)
     return _execute(args, config, source)
 
@@ -116,7 +117,7 @@ def open_requested(args: argparse.Namespace, config: SlamConfig) -> Source:
         intrinsics=args.intrinsics, calib=args.calib, fps=args.fps, width=config.width,
         height=config.height, max_frames=args.max_frames, stride=args.stride,
         measure_lens=args.lens == "measure")
-    return open_undistorted(args.source, options)
+    return open_calibrated(args.source, options)
 
 
 def require_map(report: Mapping[str, Any]) -> None:

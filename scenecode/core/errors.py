@@ -17,6 +17,10 @@ class SourceError(ScenecodeError):
     """A camera, video or sequence that cannot be opened."""
 
 
+class CalibrationError(ScenecodeError):
+    """A camera that cannot be calibrated from the images at hand."""
+
+
 class CheckpointError(ScenecodeError):
     """Weights that are missing, truncated or made for another model."""
 

@@ -15,7 +15,7 @@ from scenecode.core.strict_config import from_mapping, load_yaml
 from scenecode.networks.data.datasets import data_path
 from scenecode.networks.inference.checkpoint import load_predictor
 from scenecode.networks.prediction import Predictor
-from scenecode.slam.calibration.lens_distortion import open_undistorted
+from scenecode.slam.calibration.opening import open_calibrated
 from scenecode.slam.config.files import changed
 from scenecode.slam.config.slam_config import SlamConfig
 from scenecode.slam.evaluation.scores import trajectory_errors
@@ -54,12 +54,12 @@ class SequenceConfig:
         return self.name or (Path(self.source).name or self.source)
 
     def open(self, width: int, height: int) -> Source:
-        """Raises ``SourceError`` as ``open_undistorted`` does."""
+        """Raises ``SourceError`` as ``open_calibrated`` does."""
         calib = None if self.calib is None else data_path(self.calib)
         options = SourceOptions(intrinsics=self.intrinsics, calib=calib, fps=self.fps, width=width,
                                 height=height, max_frames=self.max_frames, stride=self.stride)
         path = data_path(self.source)
-        return open_undistorted(str(path) if path.exists() else self.source, options)
+        return open_calibrated(str(path) if path.exists() else self.source, options)
 
     def others(self) -> dict[str, Trajectory]:
         """By name, what other systems made of it."""

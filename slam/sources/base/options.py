@@ -39,7 +39,7 @@ class SourceOptions:
     max_frames: int | None = None
     #: every how many-th image is taken
     stride: int = 1
-    #: whether ``scenecode.slam.calibration`` may measure a distortion that nobody states
+    #: whether ``scenecode.slam.calibration`` may measure a camera that nobody states
     measure_lens: bool = True
 
     def __post_init__(self):

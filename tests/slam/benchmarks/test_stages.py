@@ -1,18 +1,20 @@
 """What a stage or a residual adds: the variants, their tables, and how sequences are run."""
 
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
+from support.calibrations import measured_camera
 from support.walks import Playback
 
 from scenecode.cli.main import main
+from scenecode.optim.geometry.distortion import BrownConrady
 from scenecode.slam.benchmarks import sequences
 from scenecode.slam.benchmarks.ablation import residual_variants, stage_variants
 from scenecode.slam.benchmarks.sequences import SequenceConfig
 from scenecode.slam.benchmarks.stages import markdown, mean_scores
-from scenecode.slam.calibration.radial_distortion import MeasuredDistortion
 from scenecode.slam.config.slam_config import SlamConfig
 from scenecode.slam.sources.rooms import RoomsSource
 
@@ -128,11 +130,12 @@ def test_a_recording_is_opened_and_its_lens_measured_once(evaluate, tmp_path, mo
         np.savetxt(tmp_path / f"{name}.pose.txt", frame.truth.T_world_cam.numpy())
     measured = []
 
-    def measure(recording):
+    def measure(recording, is_focal_known):
         measured.append(recording.name)
-        return MeasuredDistortion(k1=0.01, k2=0.0, shift=1.0, sigma=0.1, pairs=10)
+        lens = BrownConrady(k1=0.05, k2=0.0)
+        return measured_camera(replace(recording.original, distortion=lens))
 
-    monkeypatch.setattr("scenecode.slam.calibration.lens_distortion.measure_distortion", measure)
+    monkeypatch.setattr("scenecode.slam.calibration.opening.measure_camera", measure)
     status, found, err = evaluate(tmp_path, "--intrinsics", "59,59,32,32")
     assert status == 0 and len(measured) == 1 and "undoing that" in err
     rows = found["sequences"][tmp_path.name]

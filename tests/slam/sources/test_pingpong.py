@@ -1,18 +1,19 @@
 """``pingpong:SOURCE:N``: what is shown when, and what is refused."""
 
 import itertools
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from support.calibrations import measured_camera
 from support.pictures import greys, picture, small, write_picture, write_pictures
 
 from scenecode.core.errors import SourceError
 from scenecode.optim.geometry.distortion import BrownConrady
-from scenecode.slam.calibration import lens_distortion
-from scenecode.slam.calibration.lens_distortion import open_undistorted
-from scenecode.slam.calibration.radial_distortion import MeasuredDistortion
+from scenecode.slam.calibration import opening
+from scenecode.slam.calibration.opening import open_calibrated
 from scenecode.slam.sources import SourceOptions, open_source
 
 
@@ -60,7 +61,7 @@ def test_truth_stays_with_its_image():
         assert torch.equal(frame.image, same.image)
         assert torch.equal(frame.truth.T_world_cam, same.truth.T_world_cam)
         assert torch.equal(frame.truth.depth, same.truth.depth)
-    assert open_undistorted("pingpong:rooms:3:4:2", small(intrinsics=None)).length == 7
+    assert open_calibrated("pingpong:rooms:3:4:2", small(intrinsics=None)).length == 7
 
 
 def test_a_video_goes_back_image_by_image(tmp_path):
@@ -108,13 +109,14 @@ def test_closing_ends_it_within_the_frames_that_are_decoded(folder):
 def test_the_lens_is_measured_on_one_pass(folder, monkeypatch):
     lengths = []
 
-    def measured(frames):
-        lengths.append(len(list(frames)))
-        return MeasuredDistortion(k1=-0.1, k2=0.0, shift=3.0, sigma=0.1, pairs=20)
+    def measured(recording, is_focal_known):
+        lengths.append(len(list(recording)))
+        lens = BrownConrady(k1=-0.1, k2=0.0)
+        return measured_camera(replace(recording.original, distortion=lens))
 
-    monkeypatch.setattr(lens_distortion, "measure_distortion", measured)
-    source = open_undistorted(f"pingpong:{folder}:50", SourceOptions(width=32, height=24))
-    assert lengths == [2]  # every third of four images
+    monkeypatch.setattr(opening, "measure_camera", measured)
+    source = open_calibrated(f"pingpong:{folder}:50", SourceOptions(width=32, height=24))
+    assert lengths == [2]  # every second of four images
     assert source.original.distortion == BrownConrady(k1=-0.1, k2=0.0)
     assert source.length == 4 + 49 * 3
 
