@@ -36,6 +36,8 @@ class AugmentConfig:
     brightness: float = 0.15
     #: relative change of the distance to the mean intensity
     contrast: float = 0.25
+    #: relative change of the distance to grey, of resident images alone
+    saturation: float = 0.0
     #: relative change of each colour channel, as a wrong white balance does
     colour: float = 0.12
     #: exponent is within exp(-gamma) .. exp(gamma)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
+from scenecode.core.errors import ConfigError
 from scenecode.networks.classes import ClassSet
 from scenecode.networks.data.mixed import Batch
 from scenecode.networks.distributed import Processes
@@ -18,6 +19,11 @@ LossT = TypeVar("LossT")
 
 class Objective(nn.Module, ABC):
     """The training loss of a family; its own parameters, if any, are trained too."""
+
+    def learn_from(self, teacher: Network) -> None:
+        """Learn the answers of a trained network beside the truth; raises ``ConfigError`` for
+        one of which this objective cannot."""
+        raise ConfigError("this architecture has no loss for a teacher; leave 'teacher' out")
 
     @abstractmethod
     def forward(self, model: Any, batch: Batch, epoch: float,

@@ -30,6 +30,18 @@ def laplace_nll(prox: Tensor, truth: Tensor, valid: Tensor, b: Tensor, min_b: fl
     return (nll * valid).sum() / valid.sum().clamp(min=1)
 
 
+def edge_l1(prox: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
+    """Mean absolute error of the differences between neighbours, right and below, where both are
+    ``valid``; of proximities (B, 1, H, W).  Edges are sharp and planes flat where it is small."""
+    error, total, count = prox - truth, prox.new_zeros(()), prox.new_zeros(())
+    for dim in (2, 3):
+        n = error.shape[dim] - 1
+        both = valid.narrow(dim, 0, n) * valid.narrow(dim, 1, n)
+        total = total + (error.diff(dim=dim).abs() * both).sum()
+        count = count + both.sum()
+    return total / count.clamp(min=1)
+
+
 def cross_entropy(logits: Tensor, labels: Tensor, class_weights: Tensor) -> Tensor:
     """Logits (B, C, H, W), labels (B, H, W) ids; the mean over pixels, each with the weight (C,)
     of its class (SceneCode, equation 4); void pixels do not count."""

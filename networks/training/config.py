@@ -34,6 +34,15 @@ class TrainConfig:
     #: number of the first blocks of the backbone that are not trained
     frozen_blocks: int = 0
     epochs: int = 20
+    #: minutes after which training ends, wherever it is; the rates then fall with the time
+    minutes: float | None = None
+    #: weights of a trained network whose answers are learnt beside the truth (``loss.taught``)
+    teacher: str | None = None
+    #: keep all images on the device and augment them there: for GPUs
+    resident: bool = False
+    #: augmentation of the last part of training (of resident images), and how large that part is
+    last_augment: AugmentConfig | None = None
+    last_part: float = 0.25
     #: images of a step, divided among the processes when several train
     batch_size: int = 8
     optimiser: Literal["adam", "adamw"] = "adamw"
@@ -61,6 +70,10 @@ class TrainConfig:
         if self.epochs < 1 or self.batch_size < 2:
             raise ConfigError("epochs must be at least 1 and batch_size at least 2 "
                               "(batch norm needs two)")
+        if self.minutes is not None and self.minutes <= 0:
+            raise ConfigError(f"minutes must be positive, got {self.minutes}")
+        if self.last_augment is not None and not self.resident:
+            raise ConfigError("last_augment needs 'resident: true'")
         if not 0 <= self.ema_decay < 1:
             raise ConfigError(f"ema_decay must lie in [0, 1), got {self.ema_decay}")
         if self.clip_norm <= 0:

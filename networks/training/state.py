@@ -10,7 +10,8 @@ from scenecode.core.atomic_write import replacing
 from scenecode.core.errors import CheckpointError
 
 #: What every state holds.
-KEYS = ("config", "epoch", "batch", "sums", "model", "averaged", "objective", "optimiser")
+KEYS = ("config", "minutes", "epoch", "batch", "sums", "model", "averaged", "objective",
+        "optimiser")
 
 
 def save_state(path: Path, state: dict) -> None:

@@ -95,13 +95,15 @@ def _train(trainer: Trainer, held_out: LabelledImages, out: Path, resume: bool,
         write_text(out / "config.yaml", yaml.safe_dump(to_mapping(config), sort_keys=False))
         log = TrainingLog(out / "log.jsonl", trainer.epoch)
     with _interrupt_flag() as interrupted:
-        while trainer.epoch < config.epochs:
+        while trainer.epoch < config.epochs and trainer.progress() < 1:
             if not _train_epoch(trainer, interrupted, console):
                 if processes.is_main_process:
                     save_state(out / "state.pt", trainer.state())
                 console.print(f"stopped; go on with --resume --out {out}")
                 break
             losses = trainer.losses()
+            console.print(f"{trainer.batch * config.batch_size} images, "
+                          f"{trainer.minutes():.1f} minutes of training")
             trainer.end_epoch()
             if log is not None:
                 _finish_epoch(trainer, held_out, losses, out, log, console)
@@ -126,6 +128,8 @@ def _train_epoch(trainer: Trainer, interrupted: threading.Event, console: Consol
             progress.update(task, completed=trainer.batch, loss=trainer.losses()["loss"])
             if trainer.processes.any(interrupted.is_set(), trainer.device):
                 return False
+            if trainer.processes.any(trainer.progress() >= 1, trainer.device):
+                break
     return True
 
 

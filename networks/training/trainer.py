@@ -1,6 +1,7 @@
 """A training run in progress: its model, its optimiser and its step."""
 
 import copy
+import time
 from collections.abc import Iterator
 
 import torch
@@ -9,9 +10,10 @@ from torch import Tensor, nn
 from scenecode.core.errors import ConfigError, ScenecodeError
 from scenecode.core.strict_config import to_mapping
 from scenecode.networks.classes import ClassSet
-from scenecode.networks.data.augment import Augment
+from scenecode.networks.data.augment import Augment, AugmentConfig
 from scenecode.networks.data.datasets import data_path
 from scenecode.networks.data.mixed import Batch, MixedImages, batches
+from scenecode.networks.data.resident import ResidentImages, resident_batch, resident_batches
 from scenecode.networks.distributed import Processes
 from scenecode.networks.families.family import Objective
 from scenecode.networks.families.network import Network
@@ -61,7 +63,11 @@ class Trainer:
         geometry = self.model.geometry
         self.augment = (Augment(geometry.width, geometry.height, config.augment)
                         if augmented else None)
+        self.resident = ResidentImages.load(data, device) if config.resident else None
+        if config.teacher:
+            self.objective.learn_from(load_checkpoint(find_weights(config.teacher), device).model)
         self.epoch, self.batch = 0, 0
+        self._minutes_before, self._begin = 0.0, time.monotonic()
         #: of the current epoch, sums over its batches of each part of the loss
         self.sums: dict[str, float] = {}
         self.batches_per_epoch = sum(data.counts) // config.batch_size
@@ -122,10 +128,39 @@ class Trainer:
     def remaining_batches(self) -> Iterator[Batch]:
         """This process's part of the rest of the current epoch."""
         geometry, size = self.model.geometry, self.local_batch_size
+        if self.resident is not None:
+            return self._resident_batches(self.resident)
         return batches(self.data, self.epoch, self.config.batch_size, geometry.canonical_focal,
                        self.augment, workers=self.config.workers if self.augment else 0,
                        first=self.batch, max_depth=geometry.max_depth,
                        part=slice(self.processes.rank * size, (self.processes.rank + 1) * size))
+
+    def _resident_batches(self, images: ResidentImages) -> Iterator[Batch]:
+        geometry, size = self.model.geometry, self.local_batch_size
+        part = slice(self.processes.rank * size, (self.processes.rank + 1) * size)
+        unchanged = AugmentConfig(flip=0, zoom=1, aspect=0, brightness=0, contrast=0, colour=0,
+                                  gamma=0, blur=0, noise=0)
+        for indices, seed in resident_batches(self.data, images, self.epoch,
+                                              self.config.batch_size, self.batch, part):
+            config = self.augment.config if self.augment else unchanged
+            if self.augment and self.config.last_augment is not None \
+                    and self.progress() > 1 - self.config.last_part:
+                config = self.config.last_augment
+            generator = torch.Generator(self.device).manual_seed(seed)
+            yield resident_batch(images, indices, (geometry.height, geometry.width),
+                                 geometry.canonical_focal, config, generator,
+                                 geometry.max_depth)
+
+    def minutes(self) -> float:
+        """How long the run has trained, earlier parts of it included."""
+        return self._minutes_before + (time.monotonic() - self._begin) / 60
+
+    def progress(self) -> float:
+        """From 0 to 1 at the end of training, which its steps or its minutes bring."""
+        done = self.step / (self.config.epochs * self.batches_per_epoch)
+        if self.config.minutes is not None:
+            done = max(done, self.minutes() / self.config.minutes)
+        return min(done, 1.0)
 
     def training_step(self, batch: Batch) -> None:
         """One step of the optimiser.  Raises ``TrainingError`` when loss or gradient is not
@@ -164,8 +199,7 @@ class Trainer:
         self.epoch, self.batch, self.sums = self.epoch + 1, 0, {}
 
     def _set_rates(self) -> None:
-        total = self.config.epochs * self.batches_per_epoch
-        factor = max(1 - self.step / total, 0.0) ** self.config.poly_power
+        factor = (1 - self.progress()) ** self.config.poly_power
         factor *= min((self.step + 1) / max(self.config.warmup_steps, 1), 1.0)
         for group in self.optimiser.param_groups:
             group.setdefault("initial_lr", group["lr"])
@@ -174,21 +208,24 @@ class Trainer:
     @torch.no_grad()
     def _average(self) -> None:
         decay = min(self.config.ema_decay, (1 + self.step) / (10 + self.step))
-        for own, new in zip(self.averaged.state_dict().values(), self.model.state_dict().values()):
-            if own.is_floating_point():
-                own.lerp_(new, 1 - decay)
-            else:
+        pairs = list(zip(self.averaged.state_dict().values(), self.model.state_dict().values()))
+        reals = [(own, new) for own, new in pairs if own.is_floating_point()]
+        torch._foreach_lerp_([own for own, _ in reals], [new for _, new in reals], 1 - decay)
+        for own, new in pairs:
+            if not own.is_floating_point():
                 own.copy_(new)
 
     def state(self) -> dict:
         """Everything that ``load`` needs to continue exactly from here."""
-        return {"config": to_mapping(self.config), "epoch": self.epoch, "batch": self.batch,
+        return {"config": to_mapping(self.config), "minutes": self.minutes(),
+                "epoch": self.epoch, "batch": self.batch,
                 "sums": self.sums, "model": self.model.state_dict(),
                 "averaged": self.averaged.state_dict(), "objective": self.objective.state_dict(),
                 "optimiser": self.optimiser.state_dict()}
 
     def load(self, state: dict) -> None:
         """Continue from what ``state`` returned."""
+        self._minutes_before, self._begin = state["minutes"], time.monotonic()
         self.epoch, self.batch, self.sums = state["epoch"], state["batch"], dict(state["sums"])
         for name in ("model", "averaged", "objective", "optimiser"):
             getattr(self, name).load_state_dict(state[name])

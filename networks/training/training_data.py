@@ -44,6 +44,8 @@ class DataConfig:
     shards: str | None = None
     #: room images in an epoch; None: all of them
     rooms_per_epoch: int | None = None
+    #: passes over the images in what counts as an epoch: a GPU needs many
+    passes: int = 1
     #: folders of texture tiles and of .glb models, absolute or below ``$SCENECODE_DATA``
     textures: str | None = None
     meshes: str | None = None
@@ -81,6 +83,7 @@ def open_training_data(config: DataConfig, width: int, height: int,
         counts.append(config.rooms_per_epoch or len(parts[-1]))
     classes = _classes(config, parts[0])
     held_out = with_classes(_held_out(config, width, height), classes)
+    counts = [count * config.passes for count in counts]
     return MixedImages([with_classes(part, classes) for part in parts], counts, seed), held_out
 
 

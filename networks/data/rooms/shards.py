@@ -147,13 +147,18 @@ def main(arguments: list[str] | None = None) -> int:
                         help="render by the workers of this Dask scheduler instead")
     parser.add_argument("--views-per-room", type=int, default=ViewsConfig.views_per_room)
     parser.add_argument("--first-seed", type=int, default=ViewsConfig.first_seed)
+    parser.add_argument("--size", type=int, nargs=2, metavar=("W", "H"),
+                        default=(ViewsConfig.width, ViewsConfig.height))
+    parser.add_argument("--focal", type=float, nargs=2, metavar=("LOW", "HIGH"),
+                        default=ViewsConfig.focal, help="focal length over image width")
     parser.add_argument("--textures", help="folder of texture tiles in sub-folders by material")
     parser.add_argument("--meshes", help="folder of .glb models named by what they are")
     options = parser.parse_args(arguments)
     try:
         rate = write_shards(options.out, options.images,
                             ViewsConfig(views_per_room=options.views_per_room,
-                                        first_seed=options.first_seed),
+                                        first_seed=options.first_seed, width=options.size[0],
+                                        height=options.size[1], focal=tuple(options.focal)),
                             RoomConfig(textures=options.textures, meshes=options.meshes),
                             options.workers, options.cluster)
     except ScenecodeError as error:

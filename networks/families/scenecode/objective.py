@@ -14,12 +14,14 @@ from scenecode.networks.families.family import Objective
 from scenecode.networks.families.losses import (
     TaskWeights,
     cross_entropy,
+    edge_l1,
     labelled_weight,
     laplace_nll,
     proximity_l1,
     relative_l1,
     upsampled,
 )
+from scenecode.networks.families.network import Network
 from scenecode.networks.families.scenecode.model import MIN_SCALE, EncoderMaps, Features, SceneCode
 from scenecode.optim.geometry.proximity import proximity_from_depth
 
@@ -40,6 +42,12 @@ class SceneCodeLossConfig:
     #: weight of the zero code's relative depth error, for the same reason; unlike that of
     #: proximity it is larger for too far than for too near
     relative_depth: float = 0.0
+    #: weight of the errors of the zero code's differences between neighbours, which sharpens edges
+    edges: float = 0.0
+    #: weights of the differences to a teacher's zero code, of labels (Kullback-Leibler divergence)
+    #: and of proximity
+    taught_labels: float = 0.0
+    taught_depth: float = 0.0
     #: probability with which a step drops each channel of the encoder's coarsest maps, and half
     #: of it for the second coarsest: no single cue is then relied on
     dropout: float = 0.0
@@ -102,6 +110,13 @@ class SceneCodeObjective(Objective):
         self.config, self.processes = config, processes
         self.task_weights = TaskWeights()
         self.register_buffer("class_weights", class_weights)
+        #: not a part: it is neither trained nor saved
+        self._teacher: tuple[SceneCode, ...] = ()
+
+    def learn_from(self, teacher: Network) -> None:
+        if not isinstance(teacher, SceneCode):
+            raise ConfigError("teacher: must be a network of architecture 'scenecode'")
+        self._teacher = (teacher,)
 
     def forward(self, model: SceneCode, batch: Batch, epoch: float,
                 generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
@@ -128,6 +143,16 @@ class SceneCodeObjective(Objective):
         semantic, semantic_parts = self._semantic_loss(features, coded_logits, semantic_code,
                                                        kl_factor, batch.labels[at])
         parts = depth_parts | semantic_parts
+        for teacher in self._teacher:
+            with torch.no_grad():
+                taught = teacher.features(batch.image)
+            known = taught.logits_zero.float().log_softmax(1)
+            own = features.logits_zero.float().log_softmax(1)
+            parts["taught_labels"] = (known.exp() * (known - own)).sum(1).mean()
+            difference = (features.prox_zero - taught.prox_zero).float()
+            parts["taught_depth"] = (difference.abs() / features.prox_b.detach().float()).mean()
+            semantic = semantic + self.config.taught_labels * parts["taught_labels"]
+            depth = depth + self.config.taught_depth * parts["taught_depth"]
         return (self.task_weights(depth, semantic),
                 {name: value.detach() for name, value in parts.items()})
 
@@ -142,6 +167,9 @@ class SceneCodeObjective(Objective):
         loss = weight * laplace_nll(zero, prox, valid, b, MIN_SCALE) \
             + self.config.plain_depth * plain + self.config.relative_depth * relative
         parts = {"depth_zero": plain, "depth_relative": relative}
+        if self.config.edges:
+            parts["depth_edges"] = weight * edge_l1(zero, prox, valid)
+            loss = loss + self.config.edges * parts["depth_edges"]
         if sampled is None:
             return loss, parts
         error = upsampled(coded_prox, prox) - prox

@@ -234,3 +234,17 @@ def test_wrong_files_are_refused(tmp_path):
     torch.save(published_lite(), tmp_path / "lite1.pth")
     with pytest.raises(CheckpointError, match="padding: keras"):
         load_imagenet(make_backbone("efficientnet_lite1"), tmp_path / "lite1.pth")
+
+
+def test_dinov2_gives_the_pyramid_and_loads_its_own_weights(tmp_path):
+    backbone = make_backbone("dinov2_small").eval()
+    with torch.no_grad():
+        maps = backbone(torch.rand(1, 3, 64, 96))
+    assert [tuple(m.shape[1:]) for m in maps] == [(384, 16, 24), (384, 8, 12), (384, 4, 6),
+                                                  (384, 2, 3)]
+    weights = {name: value for name, value in backbone.state_dict().items()
+               if name not in ("mean", "std")}
+    save_file(weights, tmp_path / "vit.safetensors")
+    other = make_backbone("dinov2_small")
+    assert load_imagenet(other, tmp_path / "vit.safetensors") == []
+    assert torch.equal(other.layers[3].fc1.weight, backbone.layers[3].fc1.weight)

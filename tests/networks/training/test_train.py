@@ -11,6 +11,7 @@ from scenecode.core.errors import CheckpointError, ConfigError, ScenecodeError
 from scenecode.core.shipped import CONFIGS
 from scenecode.core.strict_config import load_yaml
 from scenecode.networks.classes import NYU13
+from scenecode.networks.data.augment import AugmentConfig
 from scenecode.networks.evaluation.evaluate import SCORES, evaluate_model
 from scenecode.networks.families.scenecode.model import SceneCode
 from scenecode.networks.families.scenecode.objective import SceneCodeLossConfig
@@ -267,3 +268,23 @@ def test_weights_of_another_model_are_refused(tmp_path):
     path, _ = earlier_run(tmp_path / "earlier.safetensors", depth_code=8)
     with pytest.raises(ConfigError, match="is another model"):
         Trainer(small_config(start_from=path), images()[0], True, torch.device("cpu"))
+
+
+def test_resident_images_train_until_the_minutes_are_over_and_learn_from_a_teacher(
+        tmp_path, finished):
+    config = small_config(epochs=500, resident=True, minutes=0.03,
+                          teacher=str(finished / "model.safetensors"),
+                          loss=SceneCodeLossConfig(taught_labels=1.0, taught_depth=1.0, edges=1.0))
+    run(config, tmp_path)
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert len(lines) < 500
+    assert {"taught_labels", "taught_depth", "depth_edges"} <= lines[-1]["train"].keys()
+    weights = load_checkpoint(tmp_path / "model.safetensors").model.state_dict()
+    assert not any("teacher" in name for name in weights)
+
+
+def test_minutes_and_the_last_augmentation_are_checked():
+    with pytest.raises(ConfigError, match="minutes"):
+        TrainConfig(minutes=0)
+    with pytest.raises(ConfigError, match="resident"):
+        TrainConfig(last_augment=AugmentConfig())
