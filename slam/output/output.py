@@ -200,6 +200,7 @@ class Output:
             self._fusion.fuse(number)
             self._fusion.place(1)
             self._show()
+            self._keep_frames()
             self._write_new_keyframes()
         if not new:
             self._show()
@@ -267,7 +268,7 @@ class Output:
         update = self._present
         yield from self._scorer.pieces(update.recording, final, update.graph,
                                        self._fusion.keyframe_views(), **scoring)
-        self._report(self._present)
+        self._tell(self._made_report(self._present))
         if self._folder is not None:
             yield
             self._folder.write_cloud(self._fusion.cloud)
@@ -308,17 +309,22 @@ class Output:
         self._write_new_keyframes()
         if self._folder is not None:
             self._folder.write_poses(tuple(self._views.values()))
+        # what the report counts is in the map file before it is told
+        report = self._made_report(self._present)
         self._commit()
-        self._report(self._present)
+        self._tell(report)
 
     def _write_new_keyframes(self) -> None:
         if self._folder is not None:
             for view in filter(self._folder.is_new, reversed([*self._views.values()])):
                 self._folder.write_keyframe(view)
 
-    def _report(self, update: MapUpdate) -> None:
-        self.report = make_report(update.recording, update.timings, update.graph,
-                                  self._scorer.scores, self._resident_mb)
+    def _made_report(self, update: MapUpdate) -> Report:
+        return make_report(update.recording, update.timings, update.graph, self._scorer.scores,
+                           self._resident_mb)
+
+    def _tell(self, report: Report) -> None:
+        self.report = report
         if self._folder is not None:
             self._folder.write_report(self.report)
 
