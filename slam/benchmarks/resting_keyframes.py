@@ -11,6 +11,9 @@ from scenecode.slam.map.stored_image import StoredImage
 
 #: Metres between a place and its next copy.
 _SPACING = 50.0
+#: Frame index of the first copy, behind those of any walk; all are stamped between the first
+#: frame and the next.
+_FIRST_INDEX, _FRAME_SECONDS = 1_000_000, 1 / 30
 
 
 def add_resting_keyframes(graph: KeyframeGraph, template: KeyframeGraph, count: int,
@@ -22,7 +25,7 @@ def add_resting_keyframes(graph: KeyframeGraph, template: KeyframeGraph, count: 
     They have random ORB descriptors: a copy would be recognised as the place that it is a copy of.
     """
     rng = np.random.default_rng(seed)
-    memory, previous = graph.keyframes[graph.first].memory, graph.first
+    first, previous = graph.keyframes[graph.first], graph.first
     numbers = list(template.keyframes)
     copies: dict[int, int] = {}
     for i in range(count):
@@ -36,7 +39,9 @@ def add_resting_keyframes(graph: KeyframeGraph, template: KeyframeGraph, count: 
         T_world_cam[0, 3] += _SPACING * (1 + i // len(numbers))
         features = keyframe.features
         graph.keyframes[number] = replace(
-            keyframe, T_world_cam_inserted=T_world_cam, memory=memory, stored_truth=None,
+            keyframe, T_world_cam_inserted=T_world_cam, memory=first.memory, stored_truth=None,
+            frame_index=_FIRST_INDEX + i,
+            timestamp=first.timestamp + _FRAME_SECONDS * (i + 1) / (count + 2),
             image=StoredImage(bytes(bytearray(keyframe.image.jpeg)), keyframe.image.width,
                               keyframe.image.height),
             features=Features(pixels=features.pixels.copy(), descriptors=rng.integers(

@@ -191,10 +191,11 @@ class _MeasuredWalk:
         system = self._system
         system.process(self._walk.frame(0))
         add_resting_keyframes(system.graph, self._template, size)
-        # mapping hands them out with the next keyframe
-        self._play(lambda: len(system.graph) >= size + 2)
+        # mapping hands them out with the answer to the next request
+        self._play(lambda: len(self._requested) > 1)
         ends = time.monotonic() + _PATIENCE
-        while len(system.snapshot.keyframes) < size + 2 or not system.timings.output_lag:
+        while len(system.snapshot.keyframes) < len(system.graph) \
+                or len(system.timings.output_lag) < len(self._requested):
             if system.stop.is_set() or time.monotonic() > ends:
                 raise SourceError("the keyframes of other places were not written in time")
             time.sleep(_POLL)
