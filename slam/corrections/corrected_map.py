@@ -59,7 +59,7 @@ class SpreadConfig:
     #: weight of a transported label factor over that of the correction
     transported_weight: float = 0.5
     #: weight of the labels that the map had, over that of a comparison of two views
-    kept: float = 1.0
+    kept: float = 4.0
     #: relative difference of depth up to which two keyframes see the same surface
     tolerance: float = 0.05
     agreement: CodeFusionConfig = field(default_factory=lambda: CodeFusionConfig(
