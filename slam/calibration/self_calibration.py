@@ -45,8 +45,9 @@ _MODEL_ERROR = 0.005
 _ROTATION_RATIO = 0.8
 #: Thickness of the cloud of points, relative to its width, below which the scene is a plane.
 _PLANE = 0.03
-#: Starts whose errors differ by less than this factor explain the video equally well.
-_EQUALLY_GOOD = 1.03
+#: Starts whose errors are larger than the best by less than the first factor are adjusted to the
+#: end; those by less than the second then explain the video equally well.
+_NEARLY_GOOD, _EQUALLY_GOOD = 1.06, 1.01
 #: Largest relative standard deviation of the focal length that is still a measurement.
 LARGEST_SIGMA = 0.15
 #: Root mean square error in pixels, at 640 pixels of width, above which nothing fits.
@@ -89,6 +90,22 @@ class SelfCalibration:
                 np.concatenate([s.residuals(self.lens) for s in self.segments]))
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Start:
+    """What an assumed focal length led to, on the segments with most motion."""
+
+    lens: Lens
+    segments: list[Segment]
+    only_rotates: bool
+    #: pixels
+    error: float
+
+    @property
+    def score(self) -> float:
+        """The error; larger where few observations were reached, which explains little."""
+        return self.error * (1 + 200 / sum(len(s.view) for s in self.segments))
+
+
 def self_calibrate(tracks: CornerTracks, advance: Callable[[str], None] = lambda step: None,
                    known: Lens | None = None) -> SelfCalibration:
     """The lens of a video from the corners tracked in it; the distortion alone where its focal
@@ -105,7 +122,7 @@ def self_calibrate(tracks: CornerTracks, advance: Callable[[str], None] = lambda
     largest = sorted(parts, key=lambda part: -_connected(tracks, part))[:_TRIED]
     centre = Lens.ideal(width, width, height) if known is None else known
     fixed = _prior(centre, width, known is None, free_centre=False)
-    candidates: list[tuple[float, float, Lens, bool]] = []
+    candidates: list[_Start] = []
     starts = [Lens.ideal(factor * width, width, height) for factor in _HYPOTHESES] \
         if known is None else [known]
     for start in starts:
@@ -116,17 +133,15 @@ def self_calibrate(tracks: CornerTracks, advance: Callable[[str], None] = lambda
                 continue
             segments, lens, _ = adjust(found, start, fixed, _COARSE_PIXELS * scale, 20, 1e-3)
             segments, lens, _ = adjust(segments, lens, fixed, _FINE_PIXELS * scale, 10, 1e-3)
-            count = sum(len(s.view) for s in segments)
-            error = _median_error(segments, lens)
-            # a start that reaches few observations explains little
-            candidates.append((error * (1 + 200 / count), error, lens, turning))
+            candidates.append(_Start(lens=lens, segments=segments, only_rotates=turning,
+                                     error=_median_error(segments, lens)))
     if not candidates:
         raise CalibrationError("no part of the video can be reconstructed, whatever the focal "
                                "length; the images must be sharp, show a scene at rest with "
                                "corners, and come from a camera that moves sideways")
-    _, least, lens, only_rotates = _choose(candidates)
-    equal = [c[2].vector[LOG_F] for c in candidates
-             if c[3] == only_rotates and c[1] < _EQUALLY_GOOD * least]
+    best = _choose(candidates)
+    lens, only_rotates = best.lens, best.only_rotates
+    spread = _spread_of_equals(best, candidates, fixed, _FINE_PIXELS * scale)
     advance("bundle adjustment")
     segments = _reconstructed(tracks, parts, lens, only_rotates, _POINTS)
     prior = _prior(centre, width, known is None, free_centre=known is None)
@@ -147,7 +162,7 @@ def self_calibrate(tracks: CornerTracks, advance: Callable[[str], None] = lambda
     segments, lens, _ = adjust(segments, lens, fixed, fine, 20)
     free_segments, free_lens, _ = adjust(segments, lens, prior, fine, 30)
     covariance = _covariance(free_segments, free_lens, prior, fine)
-    covariance[LOG_F, LOG_F] += np.var(equal)
+    covariance[LOG_F, LOG_F] += spread ** 2
     sigma = np.sqrt(np.diag(covariance))
     if known is None and (sigma[CX:K1] < 0.5 * prior.sigma[CX:K1]).all():
         segments, lens = free_segments, free_lens
@@ -207,15 +222,27 @@ def _median_error(segments: Sequence[Segment], lens: Lens) -> float:
     return float(np.sqrt(np.median(squares) / (1.386 * freedom)))
 
 
-def _choose(candidates: list[tuple[float, float, Lens, bool]]
-            ) -> tuple[float, float, Lens, bool]:
+def _choose(candidates: Sequence[_Start]) -> _Start:
     """The start with the smallest error; rotations where translations are hardly better."""
-    moving = [c for c in candidates if not c[3]]
-    turning = [c for c in candidates if c[3]]
+    moving = [c for c in candidates if not c.only_rotates]
+    turning = [c for c in candidates if c.only_rotates]
     if not moving or not turning:
-        return min(moving or turning, key=lambda c: c[0])
-    best, best_turning = min(moving, key=lambda c: c[0]), min(turning, key=lambda c: c[0])
-    return best_turning if best[1] > _ROTATION_RATIO * best_turning[1] else best
+        return min(moving or turning, key=lambda c: c.score)
+    best, best_turning = min(moving, key=lambda c: c.score), min(turning, key=lambda c: c.score)
+    return best_turning if best.error > _ROTATION_RATIO * best_turning.error else best
+
+
+def _spread_of_equals(best: _Start, candidates: Sequence[_Start], prior: LensPrior, scale: float
+                      ) -> float:
+    """Standard deviation of log f over the starts that, adjusted to the end, explain the video as
+    well as the best one."""
+    found = []
+    for start in candidates:
+        if start.only_rotates == best.only_rotates and start.error < _NEARLY_GOOD * best.error:
+            segments, lens, _ = adjust(start.segments, start.lens, prior, scale, 60)
+            found.append((_median_error(segments, lens), lens.vector[LOG_F]))
+    least = min(error for error, _ in found)
+    return float(np.std([log_f for error, log_f in found if error < _EQUALLY_GOOD * least]))
 
 
 def _covariance(segments: Sequence[Segment], lens: Lens, prior: LensPrior, scale: float
