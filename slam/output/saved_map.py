@@ -23,8 +23,8 @@ from scenecode.networks.classes import ClassSet
 from scenecode.networks.prediction import Predictor
 from scenecode.optim.geometry import se3
 from scenecode.slam.config.slam_config import SlamConfig
-from scenecode.slam.evaluation.report import make_report
 from scenecode.slam.corrections.corrected_map import Corrector
+from scenecode.slam.evaluation.report import make_report
 from scenecode.slam.fusion.map_fusion import Fusion
 from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.map.landmarks import Observation
