@@ -1,0 +1,62 @@
+"""Recordings that state no camera are opened with the one that their motion shows."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from support.calibrations import measured_camera
+
+from scenecode.cli.main import main
+from scenecode.optim.geometry.distortion import BrownConrady
+from scenecode.slam.calibration import opening
+from scenecode.slam.calibration.opening import open_calibrated
+from scenecode.slam.sources import SourceOptions
+
+SMALL = SourceOptions(width=32, height=24)
+GIVEN = (60.0, 60.0, 31.5, 23.5)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Pictures of a camera that stands still."""
+    image = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
+    for n in range(14):
+        cv2.imwrite(str(tmp_path / f"{n}.png"), image)
+    return tmp_path
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """The measurement finds a focal length of 70 pixels and some distortion."""
+    def measure(recording, is_focal_known):
+        return measured_camera(replace(recording.original, fx=70.0, fy=70.0,
+                                       distortion=BrownConrady(k1=-0.1)))
+
+    monkeypatch.setattr(opening, "measure_camera", measure)
+
+
+def test_without_intrinsics_the_whole_camera_is_measured(folder, measured, caplog):
+    source = open_calibrated(str(folder), SMALL)
+    assert source.original.fx == 70 and source.original.distortion.k1 == -0.1
+    assert "measured from its motion: focal length 70.0" in caplog.text
+
+
+def test_a_given_focal_length_stays_and_the_distortion_is_measured(folder, measured):
+    original = open_calibrated(str(folder), replace(SMALL, intrinsics=GIVEN)).original
+    assert original.fx == 60 and original.distortion.k1 == -0.1
+
+
+@pytest.mark.parametrize("change", [{"measure_lens": False}, {"intrinsics": (*GIVEN, 0, 0, 0, 0)}])
+def test_a_stated_lens_is_not_measured_nor_one_that_the_user_leaves(folder, measured, change):
+    assert not open_calibrated(str(folder), replace(SMALL, **change)).original.is_distorted
+
+
+def test_a_still_camera_keeps_the_guess_and_says_why(folder, caplog):
+    assert not open_calibrated(str(folder), SMALL).original.is_distorted
+    assert "hardly moves" in caplog.text and "keeping a focal length of" in caplog.text
+
+
+def test_calibrating_a_still_camera_is_an_error_with_the_reason(folder, capsys):
+    assert main(["calibrate", str(folder), "--json"]) == 1
+    assert "the camera hardly moves" in capsys.readouterr().err
