@@ -157,8 +157,10 @@ class PageCommands:
                   "timestamp": view.timestamp, "width": camera.width, "height": camera.height,
                   "depth_step": DEPTH_STEP, "std_step": STD_STEP,
                   "entropy_is_known": decoded.probabilities is not None}
+        error = {} if decoded.error is None else {"depth_error": _steps(decoded.error, STD_STEP)}
         return binary_message(header, {
-            "image": maps.image, "depth": _steps(maps.depth, DEPTH_STEP), "labels": maps.labels,
+            **error, "image": maps.image, "labels": maps.labels,
+            "depth": _steps(maps.depth, DEPTH_STEP),
             "depth_std": _steps(maps.depth_std, STD_STEP),
             "confidence": _bytes(maps.confidence), "entropy": _bytes(decoded.entropy)})
 

@@ -8,8 +8,11 @@ from pathlib import Path
 from scenecode.core.console import make_console
 from scenecode.slam.output.saved_map import SavedMap, open_saved
 from scenecode.slam.records.snapshot import Snapshot
+from scenecode.slam.sources import SourceOptions, open_source
+from scenecode.slam.sources.base.source import Source
 from scenecode.viewer.address import add_page_arguments, open_browser
 from scenecode.viewer.inspection.annotations import annotations_path
+from scenecode.viewer.inspection.true_depth import TrueDepth
 from scenecode.viewer.offscreen.eye import VIEWS
 from scenecode.viewer.offscreen.pictures import (
     BACKGROUNDS,
@@ -34,6 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="folder written by --out, or file kept by --map")
     parser.add_argument("--model", metavar="NAME", help="weights of the network that made a map "
                         "file, where they have another name now")
+    parser.add_argument("--truth", metavar="SOURCE", help="what the map was made from, where that "
+                        "has true depth: errors are shown")
     add_page_arguments(parser)
     parser.add_argument("--window", action="store_true",
                         help="a window of polyscope instead of the page, where it is installed")
@@ -54,16 +59,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                           help="length of the video (default %(default)s)")
 
 
-def open_viewer(saved: SavedMap, host: str, port: int, view_only: bool = False) -> WebViewer:
-    """A viewer that shows a saved map; the caller closes it.
+def open_viewer(saved: SavedMap, host: str, port: int, view_only: bool = False,
+                truth: Source | None = None) -> WebViewer:
+    """A viewer that shows a saved map, with errors where the ``truth`` is known; the caller closes
+    it.
 
     Raises ``ViewerError`` for an address that is not to be had.
     """
     place = {view.frame_index: n for n, view in enumerate(saved.keyframes)}
+    scale = saved.report.get("scale")
+    true_depth = None if truth is None else TrueDepth(truth, lambda: scale)
     viewer = WebViewer(
         host, port, title=saved.path.name, view_only=view_only,
         annotations=annotations_path(saved.path),
-        probabilities=lambda index: saved.probabilities(place[index]) if index in place else None)
+        probabilities=lambda index: saved.probabilities(place[index]) if index in place else None,
+        error=lambda view: None if true_depth is None else true_depth.error(view))
     viewer.show(saved.snapshot)
     return viewer
 
@@ -80,7 +90,8 @@ def main(args: argparse.Namespace) -> int:
         return 0
     if args.screenshot or args.video:
         return _write_pictures(args, saved.snapshot)
-    viewer = open_viewer(saved, args.host, args.port, args.view_only)
+    truth = None if args.truth is None else _open_truth(args.truth, saved)
+    viewer = open_viewer(saved, args.host, args.port, args.view_only, truth)
     try:
         with suppress(KeyboardInterrupt):
             print(f"{args.result} is open at {viewer.link} (Ctrl-C to end)", flush=True)
@@ -90,6 +101,14 @@ def main(args: argparse.Namespace) -> int:
     finally:
         viewer.close()
     return 0
+
+
+def _open_truth(source: str, saved: SavedMap) -> Source:
+    """The source in the size of the map's keyframes."""
+    if not saved.keyframes:
+        return open_source(source)
+    camera = saved.keyframes[0].camera
+    return open_source(source, SourceOptions(width=camera.width, height=camera.height))
 
 
 def _write_pictures(args: argparse.Namespace, snapshot: Snapshot) -> int:

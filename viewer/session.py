@@ -3,6 +3,7 @@
 import json
 import logging
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,9 @@ from scenecode.viewer.transport.wire import binary_message, text_message
 
 #: Poses of the path in one message; those of a piece that did not change are not sent again.
 PATH_PIECE = 256
+#: Seconds after which statistics that were put off are tried again, and by how much longer than
+#: they take they are put off.
+BEHIND_PERIOD, STATISTICS_PAUSE = 1.0, 9.0
 
 _log = logging.getLogger(__name__)
 
@@ -45,6 +49,12 @@ class Session:
         #: serial of the state that was sent last, and whether attributes and surface were
         self._sent = -1, False, False
         self._surface: dict[str, TriangleMesh] = {}
+        #: the map of which all points were sent, and that of which statistics were
+        self._complete: ShownMap | None = None
+        self._counted: ShownMap | None = None
+        #: ``time.monotonic()`` of the next time that statistics may be computed, and whether some
+        #: wait for that
+        self._count_at, self._is_behind = 0.0, False
         self._pieces: dict[str, tuple[Piece, int]] = {}
         self._attributes: dict[str, tuple[ShownMap, int]] = {}
         self._path: list[np.ndarray] = []
@@ -88,7 +98,8 @@ class Session:
                                                 "may_change": self._may_change}))
             while not self._ended.is_set():
                 with self._changed:
-                    self._changed.wait_for(self._has_news)
+                    self._changed.wait_for(self._has_news,
+                                           timeout=BEHIND_PERIOD if self._is_behind else None)
                 self._sent = self._wanted
                 state = self._state()
                 if not self._ended.is_set():
@@ -118,9 +129,7 @@ class Session:
         self._send_walk(state)
         self._say("corrections", {"corrections": self._commands.corrections()})
         self._send_points(state)
-        # slower to compute than all before
-        self._say("statistics", {"classes": [
-            [s.points, s.share, s.area] for s in state.shown.statistics]})
+        self._send_statistics(state.shown)
         if self._wants_attributes.is_set():
             self._send_attributes(state.shown)
         if self._wants_surface.is_set() and self._state().shown is state.shown:
@@ -169,6 +178,8 @@ class Session:
 
     def _send_points(self, state: PageState) -> None:
         assert state.shown is not None
+        if self._complete is state.shown:
+            return
         pieces = state.shown.pieces
         gone = [key for key, (piece, _) in self._pieces.items() if pieces.get(key) is not piece
                 and key not in pieces]
@@ -187,7 +198,19 @@ class Session:
                     self._attributes.pop(key, None)
                 if self._state().shown is not state.shown:
                     return      # something newer is to be sent instead
+        self._complete = state.shown
         self._say("complete", {"version": state.shown.snapshot.version})
+
+    def _send_statistics(self, shown: ShownMap) -> None:
+        """Slow to compute: a small share of the time goes into it while the map changes."""
+        now = time.monotonic()
+        self._is_behind = shown is not self._counted and now < self._count_at
+        if shown is self._counted or self._is_behind:
+            return
+        self._say("statistics", {"classes": [
+            [s.points, s.share, s.area] for s in shown.statistics]})
+        self._counted = shown
+        self._count_at = now + STATISTICS_PAUSE * (time.monotonic() - now)
 
     def _send_attributes(self, shown: ShownMap) -> None:
         for key, (piece, count) in [*self._pieces.items()]:

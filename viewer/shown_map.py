@@ -68,11 +68,13 @@ class ShownMap:
 class MapShower:
     """Makes a ``ShownMap`` of every new version of a snapshot.
 
-    ``probabilities`` gives (C, H, W) of a keyframe by its frame index, None where unknown.
+    ``probabilities`` gives (C, H, W) of a keyframe by its frame index, ``error`` (H, W) of a
+    keyframe's depth, None where unknown.
     """
 
-    def __init__(self, classes: int, probabilities: Callable[[int], np.ndarray | None]):
-        self.maps = KeyframeMaps(classes, probabilities)
+    def __init__(self, classes: int, probabilities: Callable[[int], np.ndarray | None],
+                 error: Callable[[KeyframeView], np.ndarray | None]):
+        self.maps = KeyframeMaps(classes, probabilities, error)
         self._attributes = AttributeIndex(self.maps)
         self._attributed: ShownMap | None = None
         self._attributes_lock = threading.Lock()

@@ -12,7 +12,7 @@ from websockets.sync.server import ServerConnection
 
 from scenecode.core.colours import amount_colours
 from scenecode.slam.corrections.editor import LabelEditor
-from scenecode.slam.records.snapshot import Snapshot
+from scenecode.slam.records.snapshot import KeyframeView, Snapshot
 from scenecode.viewer.access import Access
 from scenecode.viewer.address import page_url
 from scenecode.viewer.base import RunControls
@@ -39,6 +39,7 @@ class WebViewer:
     * ``annotations``: file of measures, marks and colours; with ``new_annotations`` what is in it
       is replaced.
     * ``probabilities``: (C, H, W) of a keyframe by its frame index, where they are known.
+    * ``error``: (H, W) metres by which the depth of a keyframe is off, where that is known.
 
     Raises ``ViewerError`` when the address is not to be had, ``ResultError`` for damaged
     annotations.
@@ -48,10 +49,11 @@ class WebViewer:
                  view_only: bool = False,
                  controls: RunControls | None = None, annotations: Path | None = None,
                  new_annotations: bool = False,
-                 probabilities: Callable[[int], np.ndarray | None] = lambda index: None):
+                 probabilities: Callable[[int], np.ndarray | None] = lambda index: None,
+                 error: Callable[[KeyframeView], np.ndarray | None] = lambda view: None):
         self._title, self._controls = title, controls
         self._editor: LabelEditor | None = None
-        self._probabilities = probabilities
+        self._probabilities, self._error = probabilities, error
         self._annotations = AnnotationBook(annotations, new_annotations)
         self._changed = threading.Condition()
         self._state = PageState(annotations=self._annotation_content())   # guarded by _changed
@@ -114,7 +116,7 @@ class WebViewer:
         self._hello = {"title": self._title, "classes": snapshot.classes.to_json(),
                        "is_live": self._controls is not None,
                        "can_correct": self._editor is not None, "ramp": ramp}
-        self._shower = MapShower(len(snapshot.classes), self._probabilities)
+        self._shower = MapShower(len(snapshot.classes), self._probabilities, self._error)
         self._commands = PageCommands(
             self._shower, self._shown, self._annotations, on_change=self._on_change,
             editor=self._editor, controls=self._controls)

@@ -139,11 +139,13 @@ def _execute(args: argparse.Namespace, config: SlamConfig, source: Source) -> in
         page, mailbox, control = None, None, RunControl()
         if args.view:
             # the web server is needed for this only
+            from scenecode.viewer.inspection.true_depth import TrueDepth
             from scenecode.viewer.live import serve
             from scenecode.viewer.web import WebViewer
             page = WebViewer(args.host, args.port, title=source.name, view_only=args.view_only,
                              controls=control, annotations=_annotations(args),
-                             new_annotations=args.map is None)
+                             new_annotations=args.map is None,
+                             error=TrueDepth(source, lambda: system.report.get("scale")).error)
             mailbox = Mailbox[Snapshot]()
             stack.callback(page.close)
             stack.enter_context(serve(mailbox, page))

@@ -283,7 +283,7 @@ def test_attributes_come_when_they_are_asked_for(viewer, page, room):
     page._socket.send(json.dumps({"id": 0, "do": "attributes"}))
     known = 0
     while known < len(room.cloud):
-        rows = page.until("attributes")["records"].reshape(-1, 4)
+        rows = page.until("attributes")["records"].reshape(-1, 8)
         assert (rows[:, 1] > 0).mean() > 0.9
         known += len(rows)
 

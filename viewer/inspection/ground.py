@@ -8,6 +8,8 @@ from scenecode.slam.records.snapshot import Snapshot
 
 #: Percent of the points, at either end of each coordinate, that do not count as the map's extent.
 OUTLIERS = 1.0
+#: Points, spread over the map, that its extent is measured with.
+SAMPLES = 50_000
 
 
 def ground_of(snapshot: Snapshot) -> np.ndarray:
@@ -23,8 +25,9 @@ def extent(snapshot: Snapshot, T_ground_world: np.ndarray) -> tuple[np.ndarray, 
     """Low and high corner (3,) of the map in the ground frame, without outliers, metres."""
     parts = [snapshot.cloud.points, snapshot.trajectory[:, :3, 3],
              *(view.T_world_cam[None, :3, 3] for view in snapshot.keyframes)]
+    parts = [points[:: len(points) // SAMPLES + 1] for points in parts if len(points)]
     corners = [np.percentile(transformed(points, T_ground_world), [OUTLIERS, 100 - OUTLIERS],
-                             axis=0) for points in parts if len(points)]
+                             axis=0) for points in parts]
     if not corners:
         return np.full(3, -1.0), np.full(3, 1.0)
     both = np.concatenate(corners)

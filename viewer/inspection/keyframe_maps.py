@@ -38,18 +38,23 @@ class DecodedMaps:
     probabilities: np.ndarray | None
     #: (H, W) float32 from 0 to 1; the largest possible one where probabilities are not known
     entropy: np.ndarray
+    #: (H, W) float32 metres by which depth is off, not a number where the truth is not known; None
+    #: where nothing is
+    error: np.ndarray | None = None
 
 
 class KeyframeMaps:
     """Decodes the maps of keyframes; the last ``KEPT`` stay in memory.  Any thread may call.
 
-    ``probabilities`` gives (C, H, W) of a keyframe by its frame index, or None.
+    ``probabilities`` gives (C, H, W) of a keyframe by its frame index, or None; ``error`` (H, W)
+    of a keyframe, or None.
     """
 
     def __init__(self, classes: int,
-                 probabilities: Callable[[int], np.ndarray | None] = lambda index: None):
+                 probabilities: Callable[[int], np.ndarray | None] = lambda index: None,
+                 error: Callable[[KeyframeView], np.ndarray | None] = lambda view: None):
         self._classes = classes
-        self._probabilities = probabilities
+        self._probabilities, self._error = probabilities, error
         self._lock = threading.Lock()
         self._kept: OrderedDict[int, tuple[DenseMaps, DecodedMaps]] = OrderedDict()
 
@@ -75,4 +80,5 @@ class KeyframeMaps:
         probabilities = self._probabilities(view.frame_index)
         entropy = largest_entropy(maps.confidence, self._classes) if probabilities is None \
             else entropy_of(probabilities)
-        return DecodedMaps(maps=maps, probabilities=probabilities, entropy=entropy)
+        return DecodedMaps(maps=maps, probabilities=probabilities, entropy=entropy,
+                           error=self._error(view))

@@ -29,6 +29,8 @@ class PointAttributes:
     depth_std: np.ndarray
     #: (N,) float32 from 0 to 1
     entropy: np.ndarray
+    #: (N,) float32 metres by which its depth is off
+    error: np.ndarray
     #: (N,) int32, place in the list of keyframes
     keyframe: np.ndarray
 
@@ -40,6 +42,21 @@ class _Cells:
     keys: np.ndarray
     depth_std: np.ndarray
     entropy: np.ndarray
+    error: np.ndarray
+
+    def chosen(self, index: np.ndarray) -> "_Cells":
+        return _Cells(keys=self.keys[index], depth_std=self.depth_std[index],
+                      entropy=self.entropy[index], error=self.error[index])
+
+    @staticmethod
+    def joined(parts: Iterable["_Cells"]) -> "_Cells":
+        nothing = np.zeros(0, np.float32)
+        all_parts = [_Cells(keys=np.zeros(0, np.int64), depth_std=nothing, entropy=nothing,
+                            error=nothing), *parts]
+        return _Cells(keys=np.concatenate([part.keys for part in all_parts]),
+                      depth_std=np.concatenate([part.depth_std for part in all_parts]),
+                      entropy=np.concatenate([part.entropy for part in all_parts]),
+                      error=np.concatenate([part.error for part in all_parts]))
 
 
 class AttributeIndex:
@@ -49,8 +66,7 @@ class AttributeIndex:
     def __init__(self, maps: KeyframeMaps):
         self._maps = maps
         self._cells: dict[int, tuple[KeyframeView, _Cells]] = {}
-        self._total = _Cells(keys=np.zeros(0, np.int64), depth_std=np.zeros(0, np.float32),
-                             entropy=np.zeros(0, np.float32))
+        self._total = _Cells.joined([])
         self._keyframe = np.zeros(0, np.int32)
 
     def update(self, keyframes: Iterable[KeyframeView]) -> None:
@@ -64,13 +80,11 @@ class AttributeIndex:
             cells[view.frame_index] = known
         self._cells = cells
         parts = [part for _, part in cells.values()]
-        keys = np.concatenate([np.zeros(0, np.int64), *(part.keys for part in parts)])
-        std = np.concatenate([np.zeros(0, np.float32), *(part.depth_std for part in parts)])
-        entropy = np.concatenate([np.zeros(0, np.float32), *(part.entropy for part in parts)])
+        total = _Cells.joined(parts)
         keyframe = np.repeat(np.arange(len(parts), dtype=np.int32),
                              [len(part.keys) for part in parts])
-        best = _first_of_each(keys, std)
-        self._total = _Cells(keys=keys[best], depth_std=std[best], entropy=entropy[best])
+        best = _first_of_each(total.keys, total.depth_std)
+        self._total = total.chosen(best)
         self._keyframe = keyframe[best]
 
     def of(self, points: np.ndarray) -> PointAttributes:
@@ -78,12 +92,12 @@ class AttributeIndex:
         total, keys = self._total, _keys(points)
         at = np.minimum(np.searchsorted(total.keys, keys), max(len(total.keys) - 1, 0))
         found = total.keys[at] == keys if len(total.keys) else np.zeros(len(points), bool)
-        std = np.full(len(points), np.nan, np.float32)
-        entropy = np.full(len(points), np.nan, np.float32)
+        std, entropy, error = (np.full(len(points), np.nan, np.float32) for _ in range(3))
         keyframe = np.full(len(points), NO_KEYFRAME, np.int32)
         std[found], entropy[found] = total.depth_std[at[found]], total.entropy[at[found]]
+        error[found] = total.error[at[found]]
         keyframe[found] = self._keyframe[at[found]]
-        return PointAttributes(depth_std=std, entropy=entropy, keyframe=keyframe)
+        return PointAttributes(depth_std=std, entropy=entropy, error=error, keyframe=keyframe)
 
     def _seen(self, view: KeyframeView) -> _Cells:
         decoded = self._maps.of(view)
@@ -95,9 +109,11 @@ class AttributeIndex:
         world = points @ view.T_world_cam[:3, :3].T + view.T_world_cam[:3, 3]
         keys = _keys(world)
         std, entropy = decoded.maps.depth_std[pick][known], decoded.entropy[pick][known]
-        best = _first_of_each(keys, std)
-        return _Cells(keys=keys[best], depth_std=std[best].astype(np.float32),
-                      entropy=entropy[best].astype(np.float32))
+        error = np.full(std.shape, np.nan) if decoded.error is None \
+            else decoded.error[pick][known]
+        cells = _Cells(keys=keys, depth_std=std.astype(np.float32),
+                       entropy=entropy.astype(np.float32), error=error.astype(np.float32))
+        return cells.chosen(_first_of_each(keys, std))
 
 
 def _rays(camera: PinholeCamera) -> np.ndarray:

@@ -58,9 +58,7 @@ class MapPictures:
         blue = np.broadcast_to(np.array(PATH_COLOUR, np.uint8), (len(path), 3))
         self._colours = np.concatenate([colours, blue])
         self._background = BACKGROUNDS[background]
-        ahead = T[:3, :3] @ snapshot.keyframes[0].T_world_cam[:3, 2] if snapshot.keyframes \
-            else np.array([1.0, 0, 0])
-        self._turn = float(np.arctan2(ahead[1], ahead[0])) + 0.5
+        self._turn = _start_turn(snapshot, T, (self._low + self._high) / 2)
 
     def picture(self, view: str, width: int, height: int, turn: float = 0.0,
                 smoothing: int = SMOOTHING) -> np.ndarray:
@@ -101,6 +99,17 @@ def write_video(path: Path, pictures: MapPictures, view: str, width: int, height
         finally:
             writer.release()
         temporary.replace(part)
+
+
+def _start_turn(snapshot: Snapshot, T_ground_world: np.ndarray, centre: np.ndarray) -> float:
+    """Radians about the vertical: into the room from the side that the cameras were on."""
+    if not snapshot.keyframes:
+        return 0.8
+    poses = T_ground_world @ np.array([view.T_world_cam for view in snapshot.keyframes])
+    ahead = (centre - poses[:, :3, 3].mean(0))[:2]
+    if np.linalg.norm(ahead) < 0.7:
+        ahead = poses[:, :2, 2].mean(0)
+    return float(np.arctan2(ahead[1], ahead[0])) + 0.2
 
 
 def _colours(snapshot: Snapshot, colour: str, chosen: np.ndarray,

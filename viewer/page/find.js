@@ -56,6 +56,7 @@ export class FindPanel {
 
   clear() {
     this.points = [];
+    this.app.highlight = -1;
     this.reading.textContent = "";
     this.app.renderer.setLines("measure", null);
     this.app.renderer.setLines("object", null);
@@ -80,6 +81,7 @@ export class FindPanel {
   visit(one) {
     const { app } = this;
     this.showBox(one);
+    app.highlight = one.label;
     app.flyToBox(one.centre, one.size);
   }
 

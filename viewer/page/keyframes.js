@@ -71,7 +71,10 @@ export class Drawer {
 
   paint() {
     if (!this.maps) return;
-    this.canvases.forEach((canvas, n) => paint(canvas, KINDS[n][0], this.maps, this.app));
+    this.canvases.forEach((canvas, n) => {
+      canvas.parentElement.hidden = !this.maps[KINDS[n][0]];
+      if (this.maps[KINDS[n][0]]) paint(canvas, KINDS[n][0], this.maps, this.app);
+    });
     for (const canvas of this.canvases) this.paintMarks(canvas);
   }
 

@@ -4,8 +4,10 @@ import { button, checkbox, element, heading, percent, slider } from "./elements.
 export const MODES = [["image", "As the camera saw it"], ["class", "By class"],
   ["confidence", "Probability of the label"], ["entropy", "How undecided the classes are"],
   ["height", "Height over the floor"], ["depth uncertainty", "Standard deviation of depth"],
-  ["keyframe", "The keyframe that knows the depth best"]];
-const SCALES = { 2: ["0", "1"], 3: ["sure", "undecided"], 5: ["2 mm", "2 m"] };
+  ["keyframe", "The keyframe that knows the depth best"],
+  ["error", "How far depth is from the truth, where that is known; grey elsewhere"]];
+const SCALES = { 2: ["0", "1"], 3: ["sure", "undecided"], 5: ["2 mm", "2 m"],
+  7: ["2 mm", "2 m"] };
 // Colours that stay apart for the colour-blind: Okabe and Ito 2008, and paler ones of the same hues.
 const SAFE = [[0, 114, 178], [230, 159, 0], [240, 240, 240], [204, 121, 167], [0, 158, 115],
   [213, 94, 0], [86, 180, 233], [240, 228, 66], [120, 66, 140], [153, 79, 0], [20, 60, 75],

@@ -345,12 +345,14 @@ class App {
       * size[i]));
   }
 
-  // A direction in which the eye looks into the room from behind the first camera.
+  // A direction in which the eye looks into the room from the side that the cameras were on.
   startYaw() {
-    const first = this.keyframes[0];
-    if (!first) return 0.8;
-    const ahead = this.inGround(first.pose).map((r) => r[2]);
-    return Math.atan2(ahead[1], ahead[0]) + 0.5;
+    if (!this.keyframes.length) return 0.8;
+    const poses = this.keyframes.map((k) => this.inGround(k.pose)), n = poses.length;
+    const mean = (j) => [0, 1].map((i) => poses.reduce((sum, p) => sum + p[i][j], 0) / n);
+    const { centre } = this.box, from = mean(3), there = centre.slice(0, 2).map((c, i) =>
+      c - from[i]), ahead = Math.hypot(...there) > 0.7 ? there : mean(2);
+    return Math.atan2(ahead[1], ahead[0]) + 0.2;
   }
 
   follow(pose) {
@@ -365,9 +367,18 @@ class App {
     this.redraw();
   }
 
+  // From the side of the nearest keyframe, where walls hide nothing.
   flyToBox(centre, size) {
     this.setView("free");
-    this.camera.flyTo({ target: centre, pitch: -0.5, distance: 1.5 * norm(size) + 0.5 });
+    let near = null, least = Infinity;
+    for (const k of this.keyframes) {
+      const away = subtract(centre, this.inGround(k.pose).map((r) => r[3]));
+      if (norm(away) < least) [near, least] = [away, norm(away)];
+    }
+    const room = 1.4 * norm(size) + 0.4;
+    this.camera.flyTo({ target: centre, pitch: -0.45,
+      distance: clamp(least, 0.6 * room, room),
+      ...near && { yaw: Math.atan2(near[1], near[0]) } });
   }
 
   togglePlay() {

@@ -16,7 +16,8 @@ function depthColour(depth) {
 
 export const KINDS = [["image", "Image"], ["depth", "Depth: near red, far blue"],
   ["labels", "Labels"], ["entropy", "Entropy: undecided is yellow"],
-  ["depth_std", "Depth uncertainty: unsure is yellow"]];
+  ["depth_std", "Depth uncertainty: unsure is yellow"], 
+  ["depth_error", "Error of depth: far off is yellow"]];
 
 // Paints one of KINDS of the maps of a frame.
 export function paint(canvas, kind, maps, app) {
@@ -33,7 +34,7 @@ export function paint(canvas, kind, maps, app) {
       maps.labels[n]);
     else if (kind === "entropy") c = ramp[maps.entropy[n]];
     else {
-      const std = Math.max(maps.depth_std[n] * maps.std_step, STD_LOW);
+      const std = Math.max(maps[kind][n] * maps.std_step, STD_LOW);
       c = ramp[Math.round(255 * Math.min(1, Math.log(std / STD_LOW)
         / Math.log(STD_HIGH / STD_LOW)))];
     }
@@ -51,6 +52,7 @@ export function reading(maps, app, u, v) {
   const depth = maps.depth[n] * maps.depth_step;
   if (depth > 0) parts.push(metres(depth)
     + (maps.depth_std ? ` ± ${metres(maps.depth_std[n] * maps.std_step)}` : ""));
+  if (maps.depth_error) parts.push(`off by ${metres(maps.depth_error[n] * maps.std_step)}`);
   if (maps.entropy) parts.push(`entropy ${(maps.entropy[n] / 255).toFixed(2)}`);
   return parts.join(" · ");
 }

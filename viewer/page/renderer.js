@@ -3,7 +3,7 @@
 import { LINES, PICTURE, POINTS, SHADING, TRIANGLES } from "./shaders.js";
 import { clamp, multiplied, ofRows } from "./maths.js";
 
-const RECORD_BYTES = 12, ATTRIBUTE_BYTES = 4, NORMAL_BYTES = 4;
+const RECORD_BYTES = 12, ATTRIBUTE_BYTES = 8, NORMAL_BYTES = 4;
 // Milliseconds of a frame above which less is drawn, and below which more is, while things move.
 const SLOW_MS = 40, FAST_MS = 24;
 const LEAST_BUDGET = 20000, MOST_BUDGET = 4e6;
@@ -164,7 +164,7 @@ export class Renderer {
     const high = [0, 1, 2].map((i) => Math.max(...pieces.map((p) => p.low[i] + 65535 * p.step[i])));
     const step = low.map((v, i) => Math.max(high[i] - v, 1e-6) / 65535);
     const count = pieces.reduce((sum, piece) => sum + piece.count, 0);
-    const records = new Uint16Array(count * 6), attributes = new Uint32Array(count);
+    const records = new Uint16Array(count * 6), attributes = new Uint32Array(2 * count);
     const sources = pieces.map((p) => [new Uint16Array(p.records.buffer), p.attributes
       && new Uint32Array(p.attributes.buffer, p.attributes.byteOffset, p.attributes.length >> 2)]);
     const taken = pieces.map(() => 0), ends = [];
@@ -178,7 +178,9 @@ export class Renderer {
           for (let i = 0; i < 3; i++)
             records[6 * to + i] = source[6 * at + i] * factor[i] + offset[i];
           for (let i = 3; i < 6; i++) records[6 * to + i] = source[6 * at + i];
-          if (extra && at < extra.length) attributes[to] = extra[at];
+          if (!extra || 2 * at >= extra.length) continue;
+          attributes[2 * to] = extra[2 * at];
+          attributes[2 * to + 1] = extra[2 * at + 1];
         }
         taken[n] = Math.max(taken[n], end);
       });
@@ -372,6 +374,7 @@ export class Renderer {
     for (const [name, group] of this._groups) {
       if (look.hiddenLines.includes(name)) continue;
       gl.depthFunc(group.onTop ? gl.ALWAYS : gl.LEQUAL);
+      gl.uniform1i(uniforms.u_on_top, group.onTop ? 1 : 0);
       gl.uniform1f(uniforms.u_width, group.width * ratio);
       gl.bindVertexArray(group.vao);
       gl.drawArrays(gl.TRIANGLES, 0, group.count);
@@ -467,6 +470,7 @@ export class Renderer {
     bind("a_colour", piece.records, 3, gl.UNSIGNED_BYTE, true, RECORD_BYTES, 8);
     bind("a_attributes", piece.attributes, 2, gl.UNSIGNED_BYTE, false, ATTRIBUTE_BYTES, 0);
     bind("a_keyframe", piece.attributes, 1, gl.UNSIGNED_SHORT, false, ATTRIBUTE_BYTES, 2);
+    bind("a_error", piece.attributes, 1, gl.UNSIGNED_BYTE, false, ATTRIBUTE_BYTES, 4);
     if (piece.normals) bind("a_normal", piece.normals, 3, gl.BYTE, true, NORMAL_BYTES, 0);
     gl.bindVertexArray(null);
     return vao;

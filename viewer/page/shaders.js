@@ -14,7 +14,7 @@ in vec3 a_position;
 in float a_label, a_confidence;
 in vec3 a_colour;
 in vec2 a_attributes;            // entropy, depth uncertainty: 0 where unknown
-in float a_keyframe;
+in float a_keyframe, a_error;
 
 vec3 ramp(float x) {
   return texelFetch(u_palette, ivec2(int(clamp(x, 0., 1.) * 255.), 1), 0).rgb;
@@ -41,6 +41,7 @@ vec4 appearance(vec3 ground) {
   else if (u_mode == 4) c = ramp((ground.z - u_heights.x) / max(u_heights.y - u_heights.x, .01));
   else if (u_mode == 5) c = amount(a_attributes.y);
   else if (u_mode == 6) c = number_colour(a_keyframe);
+  else if (u_mode == 7) c = amount(a_error);
   if (u_highlight >= 0 && u_highlight != label) c = mix(vec3(dot(c, vec3(.3, .5, .2))), c, .15) * .45;
   return vec4(c, shown ? 1. : 0.);
 }`;
@@ -59,7 +60,7 @@ void main() {
   vec4 seen = u_view * ground;
   gl_Position = c.a > 0. ? u_projection * seen : vec4(2., 2., 2., 1.);
   float size = u_spacing * u_scale / (u_flat ? 1. : max(-seen.z, .02));
-  gl_PointSize = clamp(max(size, u_pixels), 1., 48.);
+  gl_PointSize = clamp(max(size, u_pixels), 1., 32.);
 }`, `#version 300 es
 precision mediump float;
 in vec3 v_colour;
@@ -96,6 +97,7 @@ precision highp float;
 uniform mat4 u_view_projection;
 uniform vec2 u_viewport;
 uniform float u_width;
+uniform bool u_on_top;
 in vec3 a_from, a_to, a_line_colour;
 in vec2 a_corner;
 out vec3 v_colour;
@@ -109,6 +111,7 @@ void main() {
   along = dot(along, along) < 1e-9 ? vec2(1., 0.) : normalize(along);
   vec4 p = mix(a, b, a_corner.x);
   p.xy += vec2(-along.y, along.x) * a_corner.y * u_width / u_viewport * p.w;
+  if (u_on_top) p.z = -.9999 * p.w;    // nearest, so that nothing darkens it
   gl_Position = p;
   v_colour = a_line_colour;
 }`, POINTS[1]];

@@ -17,7 +17,7 @@ LARGEST_PIECE, SPLIT_EDGE = 60_000, 1.5
 MAX_POINTS = 2_000_000
 #: Points of all pieces together that are sent first, so that the whole map is seen at once.
 FIRST_POINTS = 150_000
-#: Standard deviations of depth, in metres, at the ends of the scale that is sent.
+#: Standard deviations and errors of depth, in metres, at the ends of the scale that is sent.
 STD_RANGE = 0.002, 2.0
 #: Values for "not known".
 NO_VALUE, NO_KEYFRAME = 0, 65535
@@ -25,7 +25,8 @@ NO_VALUE, NO_KEYFRAME = 0, 65535
 #: What is sent of a point, and of a vertex of the surface.
 RECORD = np.dtype([("position", "<u2", 3), ("label", "u1"), ("confidence", "u1"),
                     ("colour", "u1", 3), ("unused", "u1")])
-_ATTRIBUTES = np.dtype([("entropy", "u1"), ("depth_std", "u1"), ("keyframe", "<u2")])
+_ATTRIBUTES = np.dtype([("entropy", "u1"), ("depth_std", "u1"), ("keyframe", "<u2"),
+                        ("error", "u1"), ("unused", "u1", 3)])
 
 
 @dataclass(frozen=True)
@@ -68,10 +69,9 @@ class Piece:
     def attribute_message(self, attributes: PointAttributes, count: int) -> bytes:
         """Attributes of the points in the order of sending, of the first ``count``."""
         records = np.zeros(count, _ATTRIBUTES)
-        entropy, std = attributes.entropy[:count], attributes.depth_std[:count]
-        scaled = np.log(np.maximum(std, STD_RANGE[0]) / STD_RANGE[0]) \
-            / np.log(STD_RANGE[1] / STD_RANGE[0])
-        for name, values in (("entropy", entropy), ("depth_std", scaled)):
+        for name, values in (("entropy", attributes.entropy[:count]),
+                             ("depth_std", _share_of_range(attributes.depth_std[:count])),
+                             ("error", _share_of_range(attributes.error[:count]))):
             known = np.isfinite(values)
             records[name][known] = 1 + np.rint(254 * np.clip(values[known], 0, 1))
         keyframe = attributes.keyframe[:count]
@@ -118,6 +118,12 @@ def _pieces(key: int, chunk: PointCloud) -> Iterator[Piece]:
     order = np.argsort(inverse.ravel(), kind="stable")
     for number, members in enumerate(np.split(order, np.cumsum(counts)[:-1])):
         yield Piece(key=f"{key}.{number}", chunk=chunk, order=_shuffled(members))
+
+
+def _share_of_range(metres: np.ndarray) -> np.ndarray:
+    """0 to 1, in even ratios, over ``STD_RANGE``."""
+    low, high = STD_RANGE
+    return np.log(np.maximum(metres, low) / low) / np.log(high / low)
 
 
 def _shuffled(indices: np.ndarray) -> np.ndarray:

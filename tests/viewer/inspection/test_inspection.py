@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+import torch
 from support.box_room import FURNITURE, ROOM, room_snapshot
 
 from scenecode.core.errors import ScenecodeError
 from scenecode.networks.classes import NYU13
+from scenecode.slam.records.frame import Frame, GroundTruth
 from scenecode.slam.records.snapshot import PointCloud
 from scenecode.viewer.inspection.class_statistics import class_statistics, point_spacing
 from scenecode.viewer.inspection.ground import extent, ground_of
@@ -18,6 +20,7 @@ from scenecode.viewer.inspection.measures import measure
 from scenecode.viewer.inspection.objects import connected_objects, matching_classes, upright_box
 from scenecode.viewer.inspection.observations import mean_probabilities, observations
 from scenecode.viewer.inspection.point_attributes import NO_KEYFRAME, AttributeIndex
+from scenecode.viewer.inspection.true_depth import TrueDepth
 
 TABLE, FLOOR = NYU13.names.index("table"), NYU13.names.index("floor")
 
@@ -166,3 +169,38 @@ def test_measures():
     for wrong in (("area", corners[:2]), ("angle", corners), ("distance", [[0, 0, np.nan]] * 2)):
         with pytest.raises(ScenecodeError):
             measure(*wrong)
+
+
+class Walk:
+    """A source with a true depth of 2 m, and none of frames after the first ten."""
+
+    name, fps, length, is_live, unreadable, original = "walk", 30.0, 100, False, 0, None
+
+    def __init__(self, view):
+        self._view = view
+
+    def __iter__(self):
+        return iter(())
+
+    def close(self):
+        pass
+
+    def frame(self, index):
+        depth = torch.full(self._view.depth.shape, 2.0)
+        depth[0, 0] = 0
+        truth = GroundTruth(depth=depth) if index < 10 else None
+        return Frame(index=index, timestamp=0.0, camera=self._view.camera,
+                     image=torch.zeros(3, *depth.shape), truth=truth)
+
+
+def test_errors_are_against_the_truth_at_the_maps_scale(room):
+    view, later = room.keyframes[:2]
+    error = TrueDepth(Walk(view), lambda: 2.0).error(view)
+    assert np.isnan(error[0, 0])
+    assert np.allclose(error[1:], np.abs(2 * view.depth - 2)[1:])
+    assert TrueDepth(Walk(view), lambda: 2.0).error(later) is None
+    assert TrueDepth(Walk(view), lambda: None).error(view) is None
+    index = AttributeIndex(KeyframeMaps(13, error=TrueDepth(Walk(view), lambda: 1.0).error))
+    index.update([view])
+    known = np.isfinite(index.of(room.cloud.points).error)
+    assert 0.05 < known.mean() < 1

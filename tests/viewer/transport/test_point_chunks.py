@@ -83,7 +83,9 @@ def test_attributes_say_what_is_not_known():
     attributes = PointAttributes(
         depth_std=np.array([0.002, np.nan, 2.0], np.float32),
         entropy=np.array([0.0, np.nan, 1.0], np.float32),
+        error=np.array([np.nan, 0.002, 2.0], np.float32),
         keyframe=np.array([0, NO_KEYFRAME, 7], np.int32))
-    rows = parsed(piece.attribute_message(attributes, 3))[1]["records"].reshape(-1, 4)
+    rows = parsed(piece.attribute_message(attributes, 3))[1]["records"].reshape(-1, 8)
+    assert rows[:, 4].tolist() == [0, 1, 255]
     assert rows[:, 0].tolist() == [1, 0, 255] and rows[:, 1].tolist() == [1, 0, 255]
-    assert rows[:, 2:].copy().view("<u2").ravel().tolist() == [0, 65535, 7]
+    assert rows[:, 2:4].copy().view("<u2").ravel().tolist() == [0, 65535, 7]
