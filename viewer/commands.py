@@ -24,6 +24,8 @@ from scenecode.viewer.transport.wire import binary_message, text_message
 
 #: Classes of which the probability is shown.
 BARS = 6
+#: Keyframes of which probabilities are computed for a point.
+EXACT = 3
 #: Steps of the depths and standard deviations that are sent, metres.
 DEPTH_STEP, STD_STEP = 0.001, 0.0005
 
@@ -53,6 +55,7 @@ class PageCommands:
         self.editor = editor
         self._commands = {
             "pick": Command(self._pick), "keyframe": Command(self._keyframe),
+            "probabilities": Command(self._probabilities),
             "search": Command(self._search), "box": Command(self._box),
             "measure": Command(self._measure), "region": Command(self._region),
             "save_measure": Command(self._save_measure, changes=True),
@@ -133,7 +136,6 @@ class PageCommands:
         point = cloud.points[index].astype(np.float64)
         seen = observations(point, shown.snapshot.keyframes, self._shower.maps, len(classes))
         mean = mean_probabilities(seen, len(classes))
-        top = np.argsort(-mean)[:BARS if seen else 0].tolist()
         in_ground = transformed(point[None], shown.T_ground_world)[0]
         label = int(cloud.labels[index])
         return {
@@ -141,12 +143,20 @@ class PageCommands:
             "confidence": float(cloud.confidence[index]), "world": point, "ground": in_ground,
             "height": float(in_ground[2]), "colour": cloud.colours[index],
             "depth_std": min((o.depth_std for o in seen), default=None),
-            "probabilities": [[classes.names[n], n, float(mean[n])] for n in top],
+            "probabilities": _bars(mean, classes.names),
             "observations": [{
                 "frame_index": o.frame_index, "timestamp": o.timestamp, "u": o.u, "v": o.v,
                 "depth": o.depth, "depth_std": o.depth_std, "label": o.label,
                 "class": _name(classes.names, o.label), "confidence": o.confidence}
                 for o in seen]}
+
+    def _probabilities(self, values: Values) -> Answer:
+        """Of a point of the world, by the nearest keyframes that see it: slower than ``pick``."""
+        shown = self._shown()
+        classes = shown.snapshot.classes
+        seen = observations(_vector(values["world"]), shown.snapshot.keyframes,
+                            self._shower.maps, len(classes), exact=EXACT)[:EXACT]
+        return {"probabilities": _bars(mean_probabilities(seen, len(classes)), classes.names)}
 
     def _keyframe(self, values: Values) -> bytes:
         view = self._view(values)
@@ -278,6 +288,14 @@ class PageCommands:
 def _object(found: MapObject, shown: ShownMap) -> Answer:
     return {**asdict(found), "class": _name(shown.snapshot.classes.names, found.label),
             "volume": float(np.prod(found.size))}
+
+
+def _bars(probabilities: np.ndarray, names: tuple[str, ...]) -> list[list[Any]]:
+    """[name, id, probability] of the most probable classes; none where nothing is known."""
+    if not probabilities.any():
+        return []
+    top = np.argsort(-probabilities)[:BARS].tolist()
+    return [[names[n], n, float(probabilities[n])] for n in top]
 
 
 def _name(names: tuple[str, ...], label: int) -> str:

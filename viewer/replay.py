@@ -5,7 +5,11 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
+
 from scenecode.core.console import make_console
+from scenecode.slam.corrections.editor import LabelEditor
+from scenecode.slam.output.saved_labels import open_labels
 from scenecode.slam.output.saved_map import SavedMap, open_saved
 from scenecode.slam.records.snapshot import Snapshot
 from scenecode.slam.sources import SourceOptions, open_source
@@ -60,27 +64,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def open_viewer(saved: SavedMap, host: str, port: int, view_only: bool = False,
-                truth: Source | None = None) -> WebViewer:
-    """A viewer that shows a saved map, with errors where the ``truth`` is known; the caller closes
-    it.
+                truth: Source | None = None, editor: LabelEditor | None = None) -> WebViewer:
+    """A viewer that shows a saved map, with the labels of the ``editor`` where there is one, and
+    with errors where the ``truth`` is known; the caller closes it.
 
     Raises ``ViewerError`` for an address that is not to be had.
     """
     place = {view.frame_index: n for n, view in enumerate(saved.keyframes)}
     scale = saved.report.get("scale")
     true_depth = None if truth is None else TrueDepth(truth, lambda: scale)
+    opened_version = None if editor is None else editor.snapshot.version
+
+    def probabilities(index: int) -> np.ndarray | None:
+        # those of the file as it was opened
+        is_current = editor is None or editor.snapshot.version == opened_version
+        return saved.probabilities(place[index]) if index in place and is_current else None
+
     viewer = WebViewer(
         host, port, title=saved.path.name, view_only=view_only,
         annotations=annotations_path(saved.path),
-        probabilities=lambda index: saved.probabilities(place[index]) if index in place else None,
+        probabilities=probabilities if saved.has_probabilities else None,
         error=lambda view: None if true_depth is None else true_depth.error(view))
-    viewer.show(saved.snapshot)
+    viewer.set_editor(editor)
+    viewer.show(saved.snapshot if editor is None else editor.snapshot)
     return viewer
 
 
 def main(args: argparse.Namespace) -> int:
     """Serve the map until Ctrl-C, or write the pictures that are wanted; returns 0."""
-    saved = open_saved(Path(args.result), model=args.model)
+    editing = not (args.window or args.screenshot or args.video or args.view_only)
+    # an editor has the dense maps
+    saved = open_saved(Path(args.result), model=args.model, dense=not editing)
+    editor = open_labels(args.result, model=args.model) if editing else None
     if args.window:
         # polyscope need not be installed
         from scenecode.viewer.polyscope_viewer import PolyscopeViewer
@@ -91,7 +106,8 @@ def main(args: argparse.Namespace) -> int:
     if args.screenshot or args.video:
         return _write_pictures(args, saved.snapshot)
     truth = None if args.truth is None else _open_truth(args.truth, saved)
-    viewer = open_viewer(saved, args.host, args.port, args.view_only, truth)
+    viewer = open_viewer(saved, args.host, args.port, args.view_only, truth,
+                         editor)
     try:
         with suppress(KeyboardInterrupt):
             print(f"{args.result} is open at {viewer.link} (Ctrl-C to end)", flush=True)

@@ -49,11 +49,13 @@ class WebViewer:
                  view_only: bool = False,
                  controls: RunControls | None = None, annotations: Path | None = None,
                  new_annotations: bool = False,
-                 probabilities: Callable[[int], np.ndarray | None] = lambda index: None,
+                 probabilities: Callable[[int], np.ndarray | None] | None = None,
                  error: Callable[[KeyframeView], np.ndarray | None] = lambda view: None):
         self._title, self._controls = title, controls
         self._editor: LabelEditor | None = None
-        self._probabilities, self._error = probabilities, error
+        self._has_probabilities = probabilities is not None
+        self._probabilities = probabilities or (lambda index: None)
+        self._error = error
         self._annotations = AnnotationBook(annotations, new_annotations)
         self._changed = threading.Condition()
         self._state = PageState(annotations=self._annotation_content())   # guarded by _changed
@@ -115,7 +117,8 @@ class WebViewer:
         ramp = amount_colours(np.linspace(0, 1, 256)[None])[0]
         self._hello = {"title": self._title, "classes": snapshot.classes.to_json(),
                        "is_live": self._controls is not None,
-                       "can_correct": self._editor is not None, "ramp": ramp}
+                       "can_correct": self._editor is not None, "ramp": ramp,
+                       "has_probabilities": self._has_probabilities}
         self._shower = MapShower(len(snapshot.classes), self._probabilities, self._error)
         self._commands = PageCommands(
             self._shower, self._shown, self._annotations, on_change=self._on_change,

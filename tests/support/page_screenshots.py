@@ -16,7 +16,7 @@ import numpy as np
 ROOT = Path(__file__).parents[2]
 FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--use-angle=swiftshader",
          "--enable-unsafe-swiftshader", "--no-first-run")
-WIDTH, HEIGHT, QUALITY = 1280, 720, 72
+WIDTH, HEIGHT, SAVED_SIZE, QUALITY = 1280, 720, (960, 540), 75
 PATIENCE = 120
 
 
@@ -60,9 +60,12 @@ class Page:
         time.sleep(1.5)
 
     def save(self, path: Path) -> None:
+        self.browser.execute_script("document.getElementById('toast').classList.remove('on')")
+        time.sleep(0.4)
         png = np.frombuffer(self.browser.get_screenshot_as_png(), np.uint8)
-        cv2.imwrite(str(path), cv2.imdecode(png, cv2.IMREAD_COLOR),
-                    [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+        picture = cv2.resize(cv2.imdecode(png, cv2.IMREAD_COLOR), SAVED_SIZE,
+                             interpolation=cv2.INTER_AREA)
+        cv2.imwrite(str(path), picture, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
         print(path)
 
 
@@ -103,9 +106,9 @@ def correct(page: Page, out: Path) -> None:
         return
     page.do("scenecode.openTab('correct'); scenecode.drawer.open(scenecode.keyframes[1].index)")
     page.save(out / "correct-before.jpg")
-    page.do("document.querySelector('select[aria-label=Class]').value = 'sofa';"
+    page.do("document.querySelector('select[aria-label=Class]').value = 'chair';"
             "const k = scenecode.drawer.current, m = scenecode.drawer.maps;"
-            "scenecode.correct.at(k, [Math.round(m.width * .4), Math.round(m.height * .8)])")
+            "scenecode.correct.at(k, [Math.round(m.width * .17), Math.round(m.height * .86)])")
     page.until("(scenecode.correct.corrections ?? []).length > 0")
     time.sleep(3)
     page.do("scenecode.drawer.mask = null; scenecode.drawer.open(scenecode.keyframes[1].index)")

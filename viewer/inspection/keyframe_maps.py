@@ -41,6 +41,8 @@ class DecodedMaps:
     #: (H, W) float32 metres by which depth is off, not a number where the truth is not known; None
     #: where nothing is
     error: np.ndarray | None = None
+    #: whether probabilities, if there are any, are here
+    is_exact: bool = True
 
 
 class KeyframeMaps:
@@ -58,15 +60,17 @@ class KeyframeMaps:
         self._lock = threading.Lock()
         self._kept: OrderedDict[int, tuple[DenseMaps, DecodedMaps]] = OrderedDict()
 
-    def of(self, view: KeyframeView) -> DecodedMaps:
-        """The maps of a keyframe."""
+    def of(self, view: KeyframeView, exact: bool = True) -> DecodedMaps:
+        """The maps of a keyframe; unless ``exact`` probabilities, which are slow to compute, are
+        left out where they are not at hand."""
         key = view.frame_index
         with self._lock:
             known = self._kept.get(key)
-            if known is not None and known[0] is view.maps:
+            if known is not None and known[0] is view.maps \
+                    and (known[1].is_exact or not exact):
                 self._kept.move_to_end(key)
                 return known[1]
-        decoded = self._decode(view)
+        decoded = self._decode(view, exact)
         with self._lock:
             self._kept[key] = view.maps, decoded
             self._kept.move_to_end(key)
@@ -74,11 +78,11 @@ class KeyframeMaps:
                 self._kept.popitem(last=False)
         return decoded
 
-    def _decode(self, view: KeyframeView) -> DecodedMaps:
+    def _decode(self, view: KeyframeView, exact: bool) -> DecodedMaps:
         maps = StoredMaps(image=view.image, depth=view.depth, depth_std=view.depth_std,
                           labels=view.labels, confidence=view.confidence)
-        probabilities = self._probabilities(view.frame_index)
+        probabilities = self._probabilities(view.frame_index) if exact else None
         entropy = largest_entropy(maps.confidence, self._classes) if probabilities is None \
             else entropy_of(probabilities)
         return DecodedMaps(maps=maps, probabilities=probabilities, entropy=entropy,
-                           error=self._error(view))
+                           error=self._error(view), is_exact=exact)

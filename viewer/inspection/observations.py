@@ -36,9 +36,13 @@ class Observation:
 
 
 def observations(point: np.ndarray, keyframes: Sequence[KeyframeView], maps: KeyframeMaps,
-                 classes: int) -> list[Observation]:
+                 classes: int, exact: int = 0) -> list[Observation]:
     """What the keyframes that see a ``point`` (3,) of the world say about it, the nearest
-    keyframe first: those where it projects into the image at about the keyframe's depth."""
+    keyframe first: those where it projects into the image at about the keyframe's depth.
+
+    Of the first ``exact`` of them the class probabilities are computed where they can be; of the
+    others only that of the label is known.
+    """
     if not keyframes:
         return []
     T = np.stack([view.T_world_cam for view in keyframes])
@@ -50,9 +54,9 @@ def observations(point: np.ndarray, keyframes: Sequence[KeyframeView], maps: Key
         v = camera.fy * x[1] / x[2] + camera.cy
         if -0.5 <= u < camera.width - 0.5 and -0.5 <= v < camera.height - 0.5:
             candidates.append((float(x[2]), n, round(u), round(v)))
-    seen = []
+    seen: list[Observation] = []
     for z, n, u, v in sorted(candidates)[:MOST_KEYFRAMES]:
-        decoded = maps.of(keyframes[n])
+        decoded = maps.of(keyframes[n], exact=len(seen) < exact)
         depth, std = float(decoded.maps.depth[v, u]), float(decoded.maps.depth_std[v, u])
         if depth <= 0 or abs(depth - z) > max(STD_TOLERANCE * std, DEPTH_TOLERANCE * z):
             continue

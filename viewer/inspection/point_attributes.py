@@ -1,7 +1,7 @@
 """What keyframes know about the points of a map: depth uncertainty, entropy, which one saw it
 best."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,8 @@ from scenecode.viewer.inspection.keyframe_maps import KeyframeMaps
 CELL = 0.06
 #: Every so many pixels of a keyframe, in each direction, are looked at.
 PIXEL_STEP = 2
+#: Entropy is that of computed probabilities in maps of so many keyframes at most.
+MOST_EXACT = 60
 #: The keyframe of a point that none sees.
 NO_KEYFRAME = -1
 
@@ -69,14 +71,15 @@ class AttributeIndex:
         self._total = _Cells.joined([])
         self._keyframe = np.zeros(0, np.int32)
 
-    def update(self, keyframes: Iterable[KeyframeView]) -> None:
+    def update(self, keyframes: Sequence[KeyframeView]) -> None:
         """Take over the keyframes of another snapshot."""
+        exact = len(keyframes) <= MOST_EXACT
         cells = {}
         for view in keyframes:
             known = self._cells.get(view.frame_index)
             if known is None or known[0].maps is not view.maps \
                     or not np.array_equal(known[0].T_world_cam, view.T_world_cam):
-                known = view, self._seen(view)
+                known = view, self._seen(view, exact)
             cells[view.frame_index] = known
         self._cells = cells
         parts = [part for _, part in cells.values()]
@@ -99,8 +102,8 @@ class AttributeIndex:
         keyframe[found] = self._keyframe[at[found]]
         return PointAttributes(depth_std=std, entropy=entropy, error=error, keyframe=keyframe)
 
-    def _seen(self, view: KeyframeView) -> _Cells:
-        decoded = self._maps.of(view)
+    def _seen(self, view: KeyframeView, exact: bool) -> _Cells:
+        decoded = self._maps.of(view, exact)
         pick = (slice(None, None, PIXEL_STEP),) * 2
         depth = decoded.maps.depth[pick]
         known = np.isfinite(depth) & (depth > 0)

@@ -25,7 +25,7 @@ export class CorrectPanel {
     if (!can || !may) {
       this.box.replaceChildren(element("p", { className: "faint", textContent: can
         ? "This page may look only."
-        : "Labels of this map cannot be corrected: open the map file that a run keeps with --map." }));
+        : "Labels of this map cannot be corrected here." }));
       return;
     }
     this.class.replaceChildren(...classes.map((c) => element("option", { textContent: c.name })));

@@ -22,7 +22,16 @@ export class PointPanel {
     this.app.renderer.setLines("cross", lines, 2, true);
     this.missed = found && !found.hit;
     this.fill();
+    if (this.found && this.app.hello.has_probabilities) this.refine(this.found);
     this.app.redraw();
+  }
+
+  // Probabilities of all classes, which the server computes for a few keyframes only.
+  async refine(found) {
+    const exact = await this.app.ask("probabilities", { world: found.world });
+    if (!exact?.probabilities.length || this.found !== found) return;
+    found.probabilities = exact.probabilities;
+    this.fill();
   }
 
   fill() {

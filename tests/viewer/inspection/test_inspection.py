@@ -94,7 +94,7 @@ def test_known_probabilities_are_what_is_shown(room):
     known[TABLE] = 0.5
     maps = KeyframeMaps(13, lambda index: known if index == view.frame_index else None)
     point = room.cloud.points[0]
-    first = next(one for one in observations(point, [view], maps, 13))
+    first = next(one for one in observations(point, [view], maps, 13, exact=1))
     assert first.probabilities[TABLE] == pytest.approx(0.5)
     assert maps.of(view).entropy[0, 0] == pytest.approx(entropy_of(known)[0, 0])
 
