@@ -21,9 +21,9 @@ from scenecode.viewer.transport.wire import binary_message, text_message
 
 #: Poses of the path in one message; those of a piece that did not change are not sent again.
 PATH_PIECE = 256
-#: Seconds after which statistics that were put off are tried again, and by how much longer than
-#: they take they are put off.
-BEHIND_PERIOD, STATISTICS_PAUSE = 1.0, 9.0
+#: Seconds after which statistics or a surface that were put off are tried again, and how many times
+#: longer than they take they are put off.
+BEHIND_PERIOD, STATISTICS_PAUSE, SURFACE_PAUSE = 1.0, 9.0, 3.0
 
 _log = logging.getLogger(__name__)
 
@@ -55,6 +55,8 @@ class Session:
         #: ``time.monotonic()`` of the next time that statistics may be computed, and whether some
         #: wait for that
         self._count_at, self._is_behind = 0.0, False
+        self._surfaced: ShownMap | None = None
+        self._surface_at = 0.0
         self._pieces: dict[str, tuple[Piece, int]] = {}
         self._attributes: dict[str, tuple[ShownMap, int]] = {}
         self._path: list[np.ndarray] = []
@@ -222,7 +224,16 @@ class Session:
         self._say("attributes_complete", {"version": shown.snapshot.version})
 
     def _send_surface(self, shown: ShownMap) -> None:
+        """As ``_send_statistics``, in a share of the time."""
+        now = time.monotonic()
+        if shown is self._surfaced:
+            return
+        if now < self._surface_at:
+            self._is_behind = True
+            return
         pieces = self._shower.surface(shown)
+        self._surfaced = shown
+        self._surface_at = now + SURFACE_PAUSE * (time.monotonic() - now)
         gone = [key for key in self._surface if key not in pieces]
         if gone:
             self._connection.send(text_message({"type": "mesh_gone", "keys": gone}))
