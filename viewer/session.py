@@ -21,8 +21,8 @@ from scenecode.viewer.transport.wire import binary_message, text_message
 
 #: Poses of the path in one message; those of a piece that did not change are not sent again.
 PATH_PIECE = 256
-#: Seconds after which statistics or a surface that were put off are tried again, and how many times
-#: longer than they take they are put off.
+#: Seconds after which statistics or a surface that were put off are tried again, and how many
+#: times longer than they take they are put off.
 BEHIND_PERIOD, STATISTICS_PAUSE, SURFACE_PAUSE = 1.0, 9.0, 3.0
 
 _log = logging.getLogger(__name__)
