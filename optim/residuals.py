@@ -1,8 +1,8 @@
 """The residuals of the map, each with its Jacobian from the same function.
 
 Photometric (equation 6), geometric (equation 7), semantic (equation 8), the zero-code prior
-(section 4), known labels, and those of points with their own depth.  Each is batched over P pairs of
-views (A, B); a derivative is by a ``Block``: one view's parameters of one group.
+(section 4), known labels, and those of points with their own depth.  Each is batched over P pairs
+of views (A, B); a derivative is by a ``Block``: one view's parameters of one group.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,6 @@ from scenecode.optim.geometry.camera import MIN_DEPTH
 from scenecode.optim.geometry.proximity import depth_with_jacobian
 from scenecode.optim.imaging.lookup import sample_views, sample_views_with_gradient
 from scenecode.optim.warp import CodedPixels, Warp, by_codes
-
 
 #: Twice the cross-entropy at least: there the residual has no derivative at 0.
 _MIN_CROSS_ENTROPY = 1e-9

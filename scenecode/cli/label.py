@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", metavar="PATH",
                         help="a map file, which run --map writes, or the --out folder of a run")
     parser.add_argument("--frame", type=int, metavar="N", help="frame index of a keyframe")
-    parser.add_argument("--at", type=_pixel, metavar="U,V", help="pixel, from the left and the top")
+    parser.add_argument("--at", type=_pixel, metavar="U,V", help="pixel, from left and top")
     parser.add_argument("--class", dest="class_name", metavar="NAME", help="what is there")
     parser.add_argument("--radius", type=float, metavar="R",
                         help="a disc of so many pixels (default: the part of the surface around "

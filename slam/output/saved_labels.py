@@ -27,7 +27,6 @@ from scenecode.slam.output.folder_corrections import (
 from scenecode.slam.output.folder_lock import lock_folder
 from scenecode.slam.output.result_folder import load_written
 from scenecode.slam.output.saved_map import saved_map
-from scenecode.slam.records.snapshot import Snapshot
 
 
 class MapLabels(LabelEditing):

@@ -1,8 +1,7 @@
-"""Labelled triangle meshes, whole and in chunks of space with levels of detail."""
+"""Labelled triangle meshes."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -54,31 +53,3 @@ class TriangleMesh:
         """Of all arrays."""
         return sum(array.nbytes for array in (self.vertices, self.triangles, self.colours,
                                               self.labels, self.confidence, self.normals))
-
-
-@dataclass(frozen=True)
-class SurfaceChunk:
-    """The surface in a cube of space, at levels of detail: the first is the finest."""
-
-    levels: tuple[TriangleMesh, ...]
-
-    @property
-    def mesh(self) -> TriangleMesh:
-        """The finest level."""
-        return self.levels[0]
-
-
-@dataclass(frozen=True)
-class FusedSurface:
-    """The surface of the map in chunks of space.  A chunk that does not change stays the same
-    object from one snapshot to the next; none is empty.  Chunks of one level join without
-    cracks."""
-
-    chunks: Mapping[ChunkKey, SurfaceChunk] = field(default_factory=dict)
-    #: edge of a voxel, metres
-    voxel: float = 0.0
-
-    @cached_property
-    def mesh(self) -> TriangleMesh:
-        """All chunks at the finest level; vertices on their borders occur in each of them."""
-        return TriangleMesh.joined(chunk.mesh for chunk in self.chunks.values())

@@ -134,7 +134,7 @@ def labelled_images(root: str, count: int, predictor: Predictor,
         yield LabelledMap(name=sample.name, graph=graph, truth={0: sample.labels.numpy()})
 
 
-EXAMPLES = f"""examples:
+EXAMPLES = """examples:
   scenecode evaluate corrections --clicks 0 2 5 10             on four unseen rooms
   scenecode evaluate corrections --images nyuv2 --count 20     NYUv2 test: one view each
   scenecode evaluate corrections --methods none elementwise code --json
