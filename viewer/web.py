@@ -157,5 +157,6 @@ class WebViewer:
         self._ready.wait()
         if self._commands is None or self._shower is None:
             return
-        Session(connection, self._commands, self._shower, lambda: self._state, self._changed,
-                self._hello, may_change).serve()
+        Session(connection=connection, commands=self._commands, shower=self._shower,
+                state=lambda: self._state, changed=self._changed, hello=self._hello,
+                may_change=may_change).serve()

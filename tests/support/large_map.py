@@ -78,20 +78,20 @@ def main() -> None:
             "width": 1280, "height": 720, "deviceScaleFactor": 1, "mobile": False})
         started = time.perf_counter()
         browser.get(viewer.link)
-        while not browser.execute_script("return window.scenecode?.settledVersion === 1"):
+        while not browser.execute_script("return window.app?.settledVersion === 1"):
             time.sleep(0.1)
         loaded = time.perf_counter() - started
         results = {"points": len(snapshot.cloud), "keyframes": len(snapshot.keyframes),
                    "prepare_s": shown, "load_s": loaded, "bytes": browser.execute_script(
-                       "return scenecode.connection.bytes")}
+                       "return app.connection.bytes")}
         for view in ("fit", "bird", "first"):
-            browser.execute_script(f"scenecode.setView('{view}', false)")
+            browser.execute_script(f"app.setView('{view}', false)")
             time.sleep(1)
             counted = browser.execute_async_script(
-                "const [seconds, done] = arguments; let n = 0; scenecode.spin = 0.01;"
-                "scenecode.on('frame', () => n++);"
-                "setTimeout(() => { n = 0; setTimeout(() => { scenecode.spin = 0;"
-                "done([n / seconds, scenecode.renderer.drawn]); }, 1000 * seconds); }, 3000);",
+                "const [seconds, done] = arguments; let n = 0; app.spin = 0.01;"
+                "app.on('frame', () => n++);"
+                "setTimeout(() => { n = 0; setTimeout(() => { app.spin = 0;"
+                "done([n / seconds, app.renderer.drawn]); }, 1000 * seconds); }, 3000);",
                 args.seconds)
             results[view] = {"fps": counted[0], "points_drawn": counted[1]}
     finally:

@@ -34,7 +34,7 @@ class Page:
         self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {
             "width": WIDTH, "height": HEIGHT, "deviceScaleFactor": 1, "mobile": False})
         self.browser.get(link)
-        self.until("window.scenecode?.settledVersion !== undefined")
+        self.until("window.app?.settledVersion !== undefined")
         self.do("")
 
     def until(self, condition: str) -> None:
@@ -46,7 +46,7 @@ class Page:
 
     def do(self, script: str) -> None:
         self.browser.execute_script(script)
-        self.until("!scenecode.dirty && !scenecode.camera._flight")
+        self.until("!app.dirty && !app.camera._flight")
         time.sleep(0.7)
 
     def click(self, across: float, down: float) -> None:
@@ -77,24 +77,24 @@ def saved_pictures(map_file: Path, out: Path) -> None:
         page = Page(link)
         try:
             page.save(out / "map.jpg")
-            page.do("scenecode.setSetting('mode', 1)")
+            page.do("app.setSetting('mode', 1)")
             page.click(0.5, 0.6)
             page.save(out / "point.jpg")
-            page.do("scenecode.drawer.open(scenecode.keyframes[1].index)")
-            page.do("scenecode.openTab('look'); scenecode.setView('fit')")
+            page.do("app.drawer.open(app.keyframes[1].index)")
+            page.do("app.openTab('look'); app.setView('fit')")
             page.save(out / "keyframe.jpg")
-            page.do("scenecode.escape(); scenecode.setView('top')")
+            page.do("app.escape(); app.setView('top')")
             page.save(out / "plan.jpg")
-            page.do("scenecode.setView('fit'); scenecode.openTab('find');"
-                    "scenecode.find.input.value = 'table'; scenecode.find.search()")
+            page.do("app.setView('fit'); app.openTab('find');"
+                    "app.find.input.value = 'table'; app.find.search()")
             page.save(out / "search.jpg")
-            page.do("scenecode.escape(); scenecode.setView('fit'); scenecode.openTab('look');"
-                    "scenecode.setSetting('mode', 0); scenecode.setSetting('surface', true)")
-            page.until("scenecode.surfaceTriangles !== undefined")
-            if page.browser.execute_script("return scenecode.surfaceTriangles"):
-                page.do("scenecode.redraw()")
+            page.do("app.escape(); app.setView('fit'); app.openTab('look');"
+                    "app.setSetting('mode', 0); app.setSetting('surface', true)")
+            page.until("app.surfaceTriangles !== undefined")
+            if page.browser.execute_script("return app.surfaceTriangles"):
+                page.do("app.redraw()")
                 page.save(out / "surface.jpg")
-            page.do("scenecode.setSetting('surface', false); scenecode.setSetting('mode', 1)")
+            page.do("app.setSetting('surface', false); app.setSetting('mode', 1)")
             correct(page, out)
         finally:
             page.browser.quit()
@@ -102,16 +102,16 @@ def saved_pictures(map_file: Path, out: Path) -> None:
 
 def correct(page: Page, out: Path) -> None:
     """A correction, before and after, where the map can be corrected."""
-    if not page.browser.execute_script("return scenecode.hello.can_correct"):
+    if not page.browser.execute_script("return app.hello.can_correct"):
         return
-    page.do("scenecode.openTab('correct'); scenecode.drawer.open(scenecode.keyframes[1].index)")
+    page.do("app.openTab('correct'); app.drawer.open(app.keyframes[1].index)")
     page.save(out / "correct-before.jpg")
     page.do("document.querySelector('select[aria-label=Class]').value = 'chair';"
-            "const k = scenecode.drawer.current, m = scenecode.drawer.maps;"
-            "scenecode.correct.at(k, [Math.round(m.width * .17), Math.round(m.height * .86)])")
-    page.until("(scenecode.correct.corrections ?? []).length > 0")
+            "const k = app.drawer.current, m = app.drawer.maps;"
+            "app.correct.at(k, [Math.round(m.width * .17), Math.round(m.height * .86)])")
+    page.until("(app.correct.corrections ?? []).length > 0")
     time.sleep(3)
-    page.do("scenecode.drawer.mask = null; scenecode.drawer.open(scenecode.keyframes[1].index)")
+    page.do("app.drawer.mask = null; app.drawer.open(app.keyframes[1].index)")
     page.save(out / "correct-after.jpg")
 
 
@@ -122,8 +122,8 @@ def live_pictures(out: Path) -> None:
     with served(command) as link:
         page = Page(link)
         try:
-            page.until("scenecode.keyframes.length > 5")
-            page.browser.execute_script("scenecode.openTab('run')")
+            page.until("app.keyframes.length > 5")
+            page.browser.execute_script("app.openTab('run')")
             time.sleep(2)
             page.save(out / "live.jpg")
         finally:

@@ -75,7 +75,7 @@ def load(browser, viewer):
     browser.execute_cdp_cmd("Storage.clearDataForOrigin", {
         "origin": viewer.url, "storageTypes": "local_storage"})
     browser.get(viewer.link)
-    until(browser, "window.scenecode && scenecode.settledVersion !== undefined "
+    until(browser, "window.app && app.settledVersion !== undefined "
           "&& !document.body.classList.contains('offline')")
 
 
@@ -99,8 +99,8 @@ def click(browser, selector: str) -> None:
 
 def still(browser) -> None:
     """Wait until everything that moves has come to rest and is drawn."""
-    until(browser, "!scenecode.dirty && !scenecode.camera._flight "
-          "&& performance.now() > scenecode.restless")
+    until(browser, "!app.dirty && !app.camera._flight "
+          "&& performance.now() > app.restless")
 
 
 def scene(browser) -> np.ndarray:
@@ -164,7 +164,7 @@ def test_every_colouring_and_view_draws_something_else(page):
     for mode in ("image", "class", "confidence", "entropy", "height", "depth uncertainty",
                  "keyframe"):
         colour_by(page, mode)
-        until(page, "scenecode.settings.mode < 3 || scenecode.attributesComplete")
+        until(page, "app.settings.mode < 3 || app.attributesComplete")
         seen.append(scene(page))
     for view in ("Bird", "Plan", "Follow", "Walk"):
         page.find_element(By.XPATH, f"//nav/button[.='{view}']").click()
@@ -198,7 +198,7 @@ def test_a_class_is_hidden_isolated_and_recoloured_by_the_legend(page, viewer, r
 
 
 def test_confidence_ceiling_and_point_size_change_what_is_drawn(page):
-    page.execute_script("scenecode.setSetting('fill', false)")
+    page.execute_script("app.setSetting('fill', false)")
     thin = (scene(page).max(-1) > 60).mean()
     for _ in range(8):
         page.find_element(By.TAG_NAME, "body").send_keys("]")
@@ -235,7 +235,7 @@ def test_a_keyframe_opens_from_the_timeline_and_tells_classes_on_hover(page, roo
     walk = page.find_element(By.ID, "walk")
     ActionChains(page).move_to_element_with_offset(walk, 20 - walk.rect["width"] // 2, 5
                                                    ).click().perform()
-    until(page, "scenecode.drawer.maps !== null")
+    until(page, "app.drawer.maps !== null")
     shown = [c for c in page.find_elements(By.CSS_SELECTOR, "#drawer canvas") if c.is_displayed()]
     assert len(shown) == 5
     view = room.keyframes[0]
@@ -252,17 +252,17 @@ def test_a_keyframe_opens_from_the_timeline_and_tells_classes_on_hover(page, roo
     wait(page, lambda: f"Keyframe {room.keyframes[1].frame_index} "
          in text(page, "#keyframe-title"))
     page.find_element(By.XPATH, "//button[.='Look from here']").click()
-    until(page, "scenecode.camera.pose !== null")
+    until(page, "app.camera.pose !== null")
 
 
 def test_search_flies_to_an_object_and_boxes_it(page):
-    before = page.execute_script("return scenecode.camera.eye")
+    before = page.execute_script("return app.camera.eye")
     page.find_element(By.TAG_NAME, "body").send_keys("/")
     search = page.find_element(By.CSS_SELECTOR, "input[type=search]")
     search.send_keys("tables", Keys.ENTER)
     wait(page, lambda: "table 1" in text(page, "#objects"))
     still(page)
-    assert page.execute_script("return scenecode.camera.eye") != before
+    assert page.execute_script("return app.camera.eye") != before
     assert "table 1" in text(page, "#overlay")
 
 
@@ -304,13 +304,13 @@ def test_a_label_that_is_corrected_changes_another_keyframe_too(browser, room):
         assert share(browser, [NYU13.colours[NYU13.names.index("tv")]]) > WALLS_SHARE
         # every keyframe, also those that were not clicked
         for view in room.keyframes:
-            browser.execute_script(f"scenecode.drawer.open({view.frame_index})")
-            until(browser, f"scenecode.drawer.current?.index === {view.frame_index}")
+            browser.execute_script(f"app.drawer.open({view.frame_index})")
+            until(browser, f"app.drawer.current?.index === {view.frame_index}")
             assert not browser.execute_script(
-                f"return [...scenecode.drawer.maps.labels].includes({WALL})")
+                f"return [...app.drawer.maps.labels].includes({WALL})")
         browser.find_element(By.XPATH, "//button[.='Undo']").click()
-        until(browser, f"[...scenecode.drawer.maps.labels].includes({WALL})")
-        browser.execute_script("scenecode.drawer.close()")
+        until(browser, f"[...app.drawer.maps.labels].includes({WALL})")
+        browser.execute_script("app.drawer.close()")
         wait(browser, lambda: wall_share(browser) > WALLS_SHARE)
     finally:
         viewer.close()
@@ -390,7 +390,7 @@ def test_a_page_that_may_look_only_offers_no_changes(browser, room):
         assert not browser.find_element(By.CSS_SELECTOR,
                                         "[data-class=wall] input").is_enabled()
         click(browser, "[data-class=wall] .name")
-        until(browser, "scenecode.hidden.size === 1")
+        until(browser, "app.hidden.size === 1")
     finally:
         viewer.close()
 
@@ -402,7 +402,7 @@ def test_beyond_loopback_the_link_opens_the_page_and_the_address_alone_does_not(
         browser.get(viewer.url)
         assert "those who have its link" in text(browser)
         load(browser, viewer)
-        assert browser.execute_script("return scenecode.hello.may_change")
+        assert browser.execute_script("return app.hello.may_change")
     finally:
         viewer.close()
 
@@ -423,7 +423,7 @@ def test_the_surface_is_drawn_in_place_of_points(browser, room, monkeypatch):
         colour_by(browser, "class")
         before = tinted_share(browser, NYU13.colours[TABLE])
         browser.find_element(By.XPATH, "//label[normalize-space()='Surface']").click()
-        until(browser, "scenecode.surfaceTriangles === 2")
+        until(browser, "app.surfaceTriangles === 2")
         assert tinted_share(browser, NYU13.colours[TABLE]) > max(0.1, 2 * before)
         assert wall_share(browser) < 0.001
         click(browser, "[data-class=table] .name")
@@ -449,9 +449,9 @@ def test_the_sheet_of_keys_opens_and_closes(page):
 
 def test_the_walk_is_replayed(page):
     page.find_element(By.ID, "play").click()
-    until(page, "scenecode.timeline.share > 0")
-    until(page, "scenecode.replay === null")     # to its end
-    assert page.execute_script("return scenecode.timeline.share") == 1
+    until(page, "app.timeline.share > 0")
+    until(page, "app.replay === null")     # to its end
+    assert page.execute_script("return app.timeline.share") == 1
 
 
 def test_two_tabs_hide_and_colour_for_themselves_and_share_measures(page, viewer):
@@ -463,10 +463,10 @@ def test_two_tabs_hide_and_colour_for_themselves_and_share_measures(page, viewer
         click(page, "[data-class=wall] .name")
         viewer._commands.answer({"do": "save_measure", "kind": "height", "name": "both",
                                  "points": [[0, 0, 1]]}, True)
-        until(page, "scenecode.annotations.measures.some(m => m.name === 'both')")
+        until(page, "app.annotations.measures.some(m => m.name === 'both')")
         page.switch_to.window(first)
-        until(page, "scenecode.annotations.measures.some(m => m.name === 'both')")
-        assert page.execute_script("return [...scenecode.hidden]") == []
+        until(page, "app.annotations.measures.some(m => m.name === 'both')")
+        assert page.execute_script("return [...app.hidden]") == []
     finally:
         page.switch_to.window([h for h in page.window_handles if h != first][0])
         page.close()
@@ -500,7 +500,7 @@ def test_a_server_that_comes_back_is_found_again(browser, room):
     try:
         assert second.url == first.url
         second.show(replace(room, version=7, live=None))
-        until(browser, "scenecode.settledVersion === 7")
+        until(browser, "app.settledVersion === 7")
         assert text(browser, "#state") == "Saved map"
     finally:
         second.close()

@@ -656,7 +656,7 @@ class App {
 const IDENTITY = [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]];
 
 try {
-  window.scenecode = new App();
+  window.app = new App();
 } catch (error) {
   document.body.textContent = error.message;
   throw error;
