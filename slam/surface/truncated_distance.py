@@ -74,7 +74,13 @@ class DistanceField:
         keys = set()
         for distance in (-reach, 0.0, reach):
             points = _backproject(view, u, v, z + distance)
-            keys |= set(map(tuple, np.unique(np.floor(points / self.edge).astype(int), axis=0)))
+            cells = np.floor(points / self.edge).astype(np.int64)
+            # one number for a cell is sorted many times as fast as its three coordinates
+            low = cells.min(0, initial=0)
+            size = tuple(cells.max(0, initial=0) - low + 1)
+            packed = np.unique(np.ravel_multi_index(tuple((cells - low).T), size))
+            found = np.stack(np.unravel_index(packed, size), 1) + low
+            keys |= {(x, y, z) for x, y, z in found.tolist()}
         for key in keys - self.chunks.keys():
             self.chunks[key] = _Chunk.empty()
 
