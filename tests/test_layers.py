@@ -45,7 +45,7 @@ FLOORS = (
     ("viewer.inspection", "viewer.page"),
     ("viewer.transport", "viewer.offscreen"),
     ("slam.benchmarks", "viewer"),
-    ("slam.benchmarks.soak", "slam.benchmarks.corrections"),
+    ("slam.benchmarks.soak", "slam.benchmarks.corrections", "slam.benchmarks.surface"),
     ("cli",),
     ("",),
 )

@@ -54,6 +54,8 @@ COMMANDS: dict[str, Command | Group] = {
                           "scenecode.slam.benchmarks.fusion_evaluation"),
         "corrections": Command("labels that a user corrects, by clicks",
                                "scenecode.slam.benchmarks.corrections.evaluation"),
+        "mesh": Command("the surface of a map of a built-in room",
+                        "scenecode.slam.benchmarks.surface.accuracy"),
         "sequence": Command("whole sequences, and other systems on them",
                             "scenecode.slam.benchmarks.suite"),
         "stages": Command("what each mapping stage and each residual adds",

@@ -9,6 +9,7 @@ from scenecode.core.errors import SourceError
 from scenecode.networks.data.rooms import (
     EffectsConfig,
     PathConfig,
+    Room,
     RoomConfig,
     camera_effects,
     generate_room,
@@ -50,6 +51,11 @@ class RoomsSource:
 
     def __iter__(self) -> Iterator[Frame]:
         return map(self.frame, range(self.length))
+
+    @property
+    def room(self) -> Room:
+        """The room, with its true surfaces."""
+        return self._room
 
     @property
     def poses(self) -> np.ndarray:
