@@ -30,21 +30,27 @@ def is_confirmed(graph: KeyframeGraph, number: int, others: list[int]) -> bool:
 
 
 def holds_together(graph: KeyframeGraph, number: int) -> bool:
-    """Whether keyframes that are linked to one would have too few landmarks in common without
-    it: that others show the same surfaces from elsewhere does not measure their relative poses."""
+    """Whether keyframes that are linked to one would no longer be connected without it by pairs
+    with landmarks in common: that others show the same surfaces from elsewhere does not measure
+    their relative poses."""
     neighbours = set(graph.neighbours(number))
     common: dict[tuple[int, int], int] = {}
     for (a, b), observation in graph.observations.items():
-        if a in neighbours and b in neighbours:
+        if number not in (a, b):
             pair = min(a, b), max(a, b)
             common[pair] = common.get(pair, 0) + len(observation.index)
-    strong = [pair for pair, count in common.items() if count >= _MIN_COMMON]
-    reached = {min(neighbours, default=number)}
-    while True:
-        found = {n for pair in strong for n in pair if not reached.isdisjoint(pair)} - reached
-        if not found:
-            return not neighbours <= reached
-        reached |= found
+    near: dict[int, set[int]] = {}
+    for (a, b), count in common.items():
+        if count >= _MIN_COMMON:
+            near.setdefault(a, set()).add(b)
+            near.setdefault(b, set()).add(a)
+    reached, ahead = set(), [min(neighbours, default=number)]
+    while ahead:
+        found = ahead.pop()
+        if found not in reached:
+            reached.add(found)
+            ahead += near.get(found, ())
+    return not neighbours <= reached
 
 
 def _confirmed_by(graph: KeyframeGraph, number: int, other: int) -> Tensor:
