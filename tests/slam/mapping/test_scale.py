@@ -85,7 +85,8 @@ def test_map_of_images_of_different_scales_has_one_scale(small_walk):
 
     def spread(share):
         config = small_config()
-        config = replace(config, mapping=replace(config.mapping, scale_share=share))
+        config = replace(config, mapping=replace(
+            config.mapping, scale_share=share, global_adjustment=False))
         system = System(config, Unsure(frames, factors, depth_error=0.0),
                         output=NoOutput(Unsure.classes))
         system.run(Playback(frames))
