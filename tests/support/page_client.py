@@ -53,8 +53,10 @@ class PageClient:
 
     def until_complete(self, version: int) -> list[tuple[str, dict[str, Any], int]]:
         """What came until the map of a version is whole, since the last call."""
-        while self.until("complete")["version"] != version:
-            pass
+        # it may have come before the answer to the last command
+        while not any(kind == "complete" and content["version"] == version
+                      for kind, content, _ in self.messages):
+            self.receive()
         received, self.messages = self.messages, []
         return received
 
