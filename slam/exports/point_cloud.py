@@ -91,13 +91,6 @@ def shown_points(view: KeyframeView,
                  points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Which of the points (N, 3) a keyframe shows: their indices (K,), and their pixels, columns
     and rows (K,)."""
-    camera, T_cam_world = view.camera, np.linalg.inv(view.T_world_cam)
-    x = points @ T_cam_world[:3, :3].T + T_cam_world[:3, 3]
-    index = np.flatnonzero(x[:, 2] > 1e-3)
-    x = x[index]
-    u = np.rint(camera.fx * x[:, 0] / x[:, 2] + camera.cx)
-    v = np.rint(camera.fy * x[:, 1] / x[:, 2] + camera.cy)
-    inside = (u >= 0) & (u < camera.width) & (v >= 0) & (v < camera.height)
-    index, u, v, z = index[inside], u[inside].astype(int), v[inside].astype(int), x[inside, 2]
+    index, u, v, z = view.pixels_of(points)
     near = np.abs(view.depth[v, u] - z) < _DEPTH_TOLERANCE * z
     return index[near], u[near], v[near]

@@ -88,15 +88,9 @@ def _corrected_view(view: KeyframeView, regions: Sequence[_Stated]) -> KeyframeV
 def _in_region(points: np.ndarray, own: KeyframeView, depth: np.ndarray,
                mask: np.ndarray) -> np.ndarray:
     """(N,) bool: which points (N, 3) of the world are on the surface of a region of a view."""
-    T, camera = own.T_world_cam, own.camera
-    x = (points - T[:3, 3]) @ T[:3, :3]
-    z = np.maximum(x[:, 2], 1e-6)
-    u = np.rint(camera.fx * x[:, 0] / z + camera.cx).clip(-1, camera.width).astype(int)
-    v = np.rint(camera.fy * x[:, 1] / z + camera.cy).clip(-1, camera.height).astype(int)
-    inside = (x[:, 2] > 0) & (u >= 0) & (v >= 0) & (u < camera.width) & (v < camera.height)
+    index, u, v, z = own.pixels_of(points)
     seen = np.zeros(len(points), bool)
-    at = v[inside], u[inside]
-    seen[inside] = mask[at] & (np.abs(depth[at] - z[inside]) < _TOLERANCE * z[inside])
+    seen[index] = mask[v, u] & (np.abs(depth[v, u] - z) < _TOLERANCE * z)
     return seen
 
 

@@ -93,6 +93,19 @@ class KeyframeView:
         """(H, W) float32, probability of the label"""
         return self.maps.confidence
 
+    def pixels_of(self, points: np.ndarray
+                  ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Where points (N, 3) of the world fall into the image: the indices (K,) of those that
+        do, the columns and rows of their pixels, and their depths in metres."""
+        T, camera = self.T_world_cam, self.camera
+        x = (points - T[:3, 3]) @ T[:3, :3]
+        index = np.flatnonzero(x[:, 2] > 0)
+        x = x[index]
+        u = np.rint(camera.fx * x[:, 0] / x[:, 2] + camera.cx)
+        v = np.rint(camera.fy * x[:, 1] / x[:, 2] + camera.cy)
+        inside = (u >= 0) & (u < camera.width) & (v >= 0) & (v < camera.height)
+        return index[inside], u[inside].astype(int), v[inside].astype(int), x[inside, 2]
+
 
 @dataclass(frozen=True)
 class PointCloud:

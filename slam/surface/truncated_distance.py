@@ -88,16 +88,14 @@ class DistanceField:
         """Fuse the depth, colours and labels of a keyframe into the chunks that it sees."""
         depth, std = _usable_depth(view.depth), view.depth_std
         maps = (depth, std, view.image, view.labels, view.confidence)
-        T_cam_world = np.linalg.inv(view.T_world_cam)
-        for key in self._seen(view, T_cam_world, float(depth.max())):
-            self._integrate_chunk(self.chunks[key], key, view, T_cam_world, maps)
+        for key in self._seen(view, float(depth.max())):
+            self._integrate_chunk(self.chunks[key], key, view, maps)
 
-    def _seen(self, view: KeyframeView, T_cam_world: np.ndarray, farthest: float
-              ) -> list[ChunkKey]:
+    def _seen(self, view: KeyframeView, farthest: float) -> list[ChunkKey]:
         """Chunks of which a sphere around them is in front of the camera and in its image."""
         keys = list(self.chunks)
         centres = (np.array(keys) + 0.5) * self.edge
-        x = centres @ T_cam_world[:3, :3].T + T_cam_world[:3, 3]
+        x = (centres - view.T_world_cam[:3, 3]) @ view.T_world_cam[:3, :3]
         radius, camera = self.edge * np.sqrt(3) / 2, view.camera
         z = np.maximum(x[:, 2], radius)
         margin = radius / z
@@ -109,18 +107,10 @@ class DistanceField:
         return [keys[i] for i in near.nonzero()[0]]
 
     def _integrate_chunk(self, chunk: _Chunk, key: ChunkKey, view: KeyframeView,
-                         T_cam_world: np.ndarray, maps: tuple[np.ndarray, ...]) -> None:
+                         maps: tuple[np.ndarray, ...]) -> None:
         depth, std, image, labels, confidence = maps
-        camera = view.camera
-        x = (np.array(key) * self.edge + self._offsets) @ T_cam_world[:3, :3].T \
-            + T_cam_world[:3, 3]
-        z = np.maximum(x[:, 2], 1e-6)
-        u = np.rint(camera.fx * x[:, 0] / z + camera.cx)
-        v = np.rint(camera.fy * x[:, 1] / z + camera.cy)
-        seen = (x[:, 2] > 0) & (u >= 0) & (u < camera.width) & (v >= 0) & (v < camera.height)
-        index = seen.nonzero()[0]
-        u, v = u[index].astype(int), v[index].astype(int)
-        distance = (depth[v, u] - x[index, 2]) / self.voxel
+        index, u, v, z = view.pixels_of(np.array(key) * self.edge + self._offsets)
+        distance = (depth[v, u] - z) / self.voxel
         # behind the surface nothing is known
         known = (depth[v, u] > 0) & (distance > -TRUNCATION)
         index, u, v, distance = index[known], u[known], v[known], distance[known]
