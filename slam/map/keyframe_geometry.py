@@ -6,6 +6,7 @@ from math import exp
 import torch
 from torch import Tensor
 
+from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.optim.imaging.lookup import sample_view
 from scenecode.slam.map.keyframe import Keyframe
 
@@ -31,15 +32,20 @@ class KeyframeGeometry:
                        feature_depths=self.feature_depths * factor)
 
 
+def grid_pixels(camera: PinholeCamera, like: Tensor) -> Tensor:
+    """(GRID_HEIGHT * GRID_WIDTH, 2) centres of the grid's cells in pixels of a camera's image, of
+    the type and on the device of another tensor."""
+    cells = camera.resized(GRID_WIDTH, GRID_HEIGHT).pixel_grid(like.dtype, like.device)
+    size = cells.new_tensor([camera.width / GRID_WIDTH, camera.height / GRID_HEIGHT])
+    return (cells + 0.5) * size - 0.5
+
+
 def keyframe_geometry(keyframe: Keyframe, code_depth: Tensor) -> KeyframeGeometry:
     """Of a keyframe at a depth code (Kd,)."""
     depth = keyframe.depth(code_depth)
     camera = keyframe.camera.resized(GRID_WIDTH, GRID_HEIGHT)
-    grid = camera.pixel_grid(dtype=depth.dtype, device=depth.device)
-    # centres of the grid's cells in pixels of the image
-    scale = grid.new_tensor([depth.shape[1] / GRID_WIDTH, depth.shape[0] / GRID_HEIGHT])
-    at_grid = sample_view(depth[..., None], (grid + 0.5) * scale - 0.5)[:, 0]
-    points, _ = camera.backproject(grid, at_grid)
+    at_grid = sample_view(depth[..., None], grid_pixels(keyframe.camera, depth))[:, 0]
+    points, _ = camera.backproject(camera.pixel_grid(depth.dtype, depth.device), at_grid)
     pixels = torch.from_numpy(keyframe.features.pixels).to(depth)
     return KeyframeGeometry(median_depth=float(at_grid.median()), grid=points,
                             feature_depths=sample_view(depth[..., None], pixels)[:, 0])

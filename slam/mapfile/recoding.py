@@ -15,7 +15,7 @@ from scenecode.optim.geometry.proximity import depth_from_proximity, proximity_f
 from scenecode.optim.warp import ViewState
 from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.map.keyframe import Keyframe
-from scenecode.slam.map.keyframe_geometry import GRID_HEIGHT, GRID_WIDTH, keyframe_geometry
+from scenecode.slam.map.keyframe_geometry import grid_pixels, keyframe_geometry
 from scenecode.slam.map.landmarks import Landmarks, make_landmarks
 from scenecode.slam.map.working_memory import WorkingMemory
 from scenecode.slam.mapfile import conversion
@@ -95,11 +95,7 @@ def _known_depth(graph: KeyframeGraph, number: int) -> tuple[Tensor, Tensor]:
     pixels, depths = [], []
     geometry = graph.known_geometry(number)
     if geometry is not None:
-        grid = keyframe.camera.resized(GRID_WIDTH, GRID_HEIGHT).pixel_grid(
-            geometry.grid.dtype, geometry.grid.device)
-        size = grid.new_tensor([keyframe.camera.width / GRID_WIDTH,
-                                keyframe.camera.height / GRID_HEIGHT])
-        pixels.append((grid + 0.5) * size - 0.5)
+        pixels.append(grid_pixels(keyframe.camera, geometry.grid))
         depths.append(geometry.grid[:, 2])
     landmarks = graph.landmarks.get(number)
     if landmarks is not None:

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from support.drift import add_drift, exhaust
 from support.exact import ExactPredictor
 from support.walks import small_config
 
-from scenecode.optim.geometry import se3
 from scenecode.slam.adjustment import global_adjustment
 from scenecode.slam.adjustment.global_adjustment import GlobalAdjustment
 from scenecode.slam.config.residuals import ResidualConfig
@@ -25,27 +25,12 @@ def drifted(small_walk):
     mapper = Mapper(CONFIG, ExactPredictor(frames))
     for frame in frames:
         mapper.insert(frame, frame.truth.T_world_cam.float())
-    graph = mapper.graph
-    poses = [graph.states[0].T_world_cam]
-    log_scales = 0.03 * torch.arange(len(graph))
-    slip = torch.tensor([0.02, 0.0, 0.02, 0.0, 0.02, 0.01])
-    for n in range(1, len(graph)):
-        step = se3.retract(graph.relative(n, n - 1), slip)
-        step[:3, 3] *= log_scales[n - 1].exp()
-        poses.append(poses[-1] @ step)
-    graph.correct(torch.stack(poses), log_scales)
-    return graph
+    return add_drift(mapper.graph, slip=[0.02, 0.0, 0.02, 0.0, 0.02, 0.01], log_scale=0.03)
 
 
 def adjust(graph, adjustment=None):
     """Run to the end; the number of pieces, and whether the map was changed."""
-    work, pieces = (adjustment or GlobalAdjustment(ResidualConfig())).pieces(graph), 0
-    while True:
-        try:
-            next(work)
-            pieces += 1
-        except StopIteration as end:
-            return pieces, end.value
+    return exhaust((adjustment or GlobalAdjustment(ResidualConfig())).pieces(graph))
 
 
 def position_error(graph):

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from support.drift import add_drift, exhaust
 from support.exact import ExactPredictor
 from support.walks import Playback, small_config, with_image
 
@@ -28,17 +29,6 @@ CONFIG = replace(small_config().mapping, loops=LoopClosureConfig(min_age=8),
                  reuse_keyframes=False)
 
 
-def exhaust(search):
-    """Run to the end; the number of pieces, and what it returns."""
-    pieces = 0
-    while True:
-        try:
-            next(search)
-            pieces += 1
-        except StopIteration as end:
-            return pieces, end.value
-
-
 @pytest.fixture(scope="module")
 def there_and_back(small_walk):
     """24 frames that walk away and return along other frames of the same path."""
@@ -57,16 +47,8 @@ def mapper_of(frames, config=CONFIG):
 @pytest.fixture(scope="module")
 def drifted(there_and_back):
     """The same with every step turned, shifted and rescaled a little the same way."""
-    graph = mapper_of(there_and_back).graph
-    poses = [graph.states[0].T_world_cam]
-    log_scales = 0.012 * torch.arange(len(graph))
-    slip = torch.tensor([0.004, 0.0, 0.004, 0.0, 0.004, 0.002])
-    for n in range(1, len(graph)):
-        step = se3.retract(graph.relative(n, n - 1), slip)
-        step[:3, 3] *= log_scales[n - 1].exp()
-        poses.append(poses[-1] @ step)
-    graph.correct(torch.stack(poses), log_scales)
-    return graph
+    return add_drift(mapper_of(there_and_back).graph,
+                     slip=[0.004, 0.0, 0.004, 0.0, 0.004, 0.002], log_scale=0.012)
 
 
 def copy_of(graph):
