@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Literal
 
 from scenecode.core.errors import DataError
+from scenecode.networks.classes import CLASS_SETS
 from scenecode.networks.data.folder import FolderImages
 from scenecode.networks.data.nyuv2 import NYUv2
+from scenecode.networks.data.relabelled import with_classes
 from scenecode.networks.data.rooms.images import FIRST_TRAINING_SEED, RoomsImages, ViewsConfig
 from scenecode.networks.data.scenenet.dataset import SceneNet
 from scenecode.networks.sample import LabelledImages
@@ -31,12 +33,26 @@ def data_path(text: str) -> Path:
     return Path(base) / path
 
 
-def open_dataset(name: DatasetName, root: str, split: str, width: int,
-                 height: int) -> LabelledImages:
+def open_dataset(name: DatasetName, root: str, split: str, width: int, height: int,
+                 classes: int | None = None) -> LabelledImages:
     """A data set at one image size; rooms need no ``root``.
 
-    Raises ``DataError`` for an unknown split, and when ``root`` does not hold the data.
+    ``classes`` is the number of classes of the labels, by default those that the data set is
+    usually evaluated with; labels of another set are translated (``with_classes``).
+
+    Raises ``DataError`` for an unknown split or number of classes, and when ``root`` does not
+    hold the data.
     """
+    dataset = _open(name, root, split, width, height)
+    if classes is None or classes == len(dataset.classes):
+        return dataset
+    if classes not in CLASS_SETS:
+        raise DataError(f"there is no set of {classes} classes; choose one of "
+                        f"{', '.join(map(str, sorted(CLASS_SETS)))}")
+    return with_classes(dataset, CLASS_SETS[classes])
+
+
+def _open(name: DatasetName, root: str, split: str, width: int, height: int) -> LabelledImages:
     if name == "rooms":
         if split not in ROOMS_SPLITS:
             raise DataError(f"rooms split {split!r} is unknown; choose one of "

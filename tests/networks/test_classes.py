@@ -3,7 +3,19 @@ import pytest
 import yaml
 
 from scenecode.core.errors import DataError
-from scenecode.networks.classes import NYU13, VOID, load_classes
+from scenecode.networks.classes import (
+    CAMVID_11,
+    CITYSCAPES_19,
+    CITYSCAPES_CATEGORIES,
+    CITYSCAPES_CATEGORY_OF_CLASS,
+    CITYSCAPES_LABEL_IDS,
+    NYU13,
+    NYU_40,
+    STANFORD_13,
+    SUNRGBD_37,
+    VOID,
+    load_classes,
+)
 
 ENTRIES = [{"id": 1, "name": "door", "colour": [0, 9, 255]},
            {"id": 0, "name": "wall", "colour": [249, 139, 0]}]
@@ -48,3 +60,18 @@ def test_a_label_file_that_breaks_a_rule_is_named(tmp_path, text, message):
 def test_a_missing_label_file_is_named(tmp_path):
     with pytest.raises(DataError, match="gone.yaml: cannot read the label set.*check the path"):
         load_classes(tmp_path / "gone.yaml")
+
+
+@pytest.mark.parametrize("classes, count", [
+    (NYU_40, 40), (SUNRGBD_37, 37), (STANFORD_13, 13), (CITYSCAPES_19, 19), (CAMVID_11, 11)])
+def test_the_classes_of_a_data_set_are_told_apart_by_name_and_colour(classes, count):
+    assert len(classes) == count
+    # void is black
+    assert len({(0, 0, 0), *classes.colours}) == count + 1
+
+
+def test_cityscapes_tables_agree_with_its_classes():
+    assert len(CITYSCAPES_LABEL_IDS) == len(CITYSCAPES_CATEGORY_OF_CLASS) == len(CITYSCAPES_19)
+    of = dict(zip(CITYSCAPES_19.names, CITYSCAPES_CATEGORY_OF_CLASS))
+    assert [CITYSCAPES_CATEGORIES[of[name]] for name in ("road", "pole", "terrain", "rider")] \
+        == ["flat", "object", "nature", "human"]
