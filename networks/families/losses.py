@@ -42,6 +42,21 @@ def edge_l1(prox: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
     return total / count.clamp(min=1)
 
 
+def scale_invariant(difference: Tensor, valid: Tensor, invariance: float = 0.5) -> Tensor:
+    """``mean(d^2) - invariance * mean(d)^2`` over the valid pixels of each image, mean over the
+    images (Eigen et al. 2014, equation 4); ``difference`` of logarithms and ``valid`` (0 or 1)
+    are (B, ..., H, W), and an image without valid pixels has no error.
+
+    The same for depth as for disparity, whose logarithm differs in sign, and with an invariance
+    of 1 for any scale of either.
+    """
+    d, weight = difference.flatten(1), valid.flatten(1).to(difference.dtype)
+    count = weight.sum(1).clamp(min=1)
+    d = d.where(weight > 0, 0.0)
+    mean_square, mean = d.square().sum(1) / count, d.sum(1) / count
+    return (mean_square - invariance * mean.square()).mean()
+
+
 def cross_entropy(logits: Tensor, labels: Tensor, class_weights: Tensor) -> Tensor:
     """Logits (B, C, H, W), labels (B, H, W) ids; the mean over pixels, each with the weight (C,)
     of its class (SceneCode, equation 4); void pixels do not count."""

@@ -1,9 +1,13 @@
-"""Image encoders in plain torch: ResNet-18/34/50, MobileNetV2 and EfficientNet-Lite1.
+"""Image encoders in plain torch: ResNet-18/34/50/101, MobileNetV2 and EfficientNet-Lite1.
 
 Parameter names are torchvision's (``layer1.0.conv1.weight``, ``features.2.conv.0.0.weight``;
 EfficientNet-Lite1 has MobileNetV2's), so published ImageNet weights load by name
 (``scenecode.networks.layers.imagenet``).  A backbone takes images in
 [0, 1], normalises them itself and returns features at strides 4, 8, 16 and 32.
+
+With an ``output_stride`` of 8 or 16 the strides beyond it are undone and the convolutions behind
+them dilated instead (Chen et al. 2018, DeepLab v2, section 3.1): the same weights see the same
+pixels, at a denser grid.  None of the features has a larger stride.
 """
 
 from abc import ABC, abstractmethod
@@ -16,7 +20,9 @@ from torch import Tensor, nn
 from scenecode.core.errors import ConfigError
 
 BackboneName = Literal["mobilenetv2", "efficientnet_lite1", "resnet18", "resnet34", "resnet50",
-                       "dinov2_small"]
+                       "resnet101", "dinov2_small"]
+#: Stride of a backbone's coarsest features.
+OutputStride = Literal[8, 16, 32]
 #: ``keras`` pads more right and below than left and above at stride 2, as Keras' MobileNetV2 and
 #: every EfficientNet-Lite were trained.
 Padding = Literal["torch", "keras"]
@@ -25,22 +31,25 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-def make_backbone(name: BackboneName, padding: Padding = "torch",
-                  frozen_norm: bool = False) -> "Backbone":
+def make_backbone(name: BackboneName, padding: Padding = "torch", frozen_norm: bool = False,
+                  output_stride: OutputStride = 32) -> "Backbone":
     """A backbone with random weights; ``frozen_norm`` keeps batch norm at its loaded
-    statistics.  Raises ``ConfigError`` for a padding that the backbone does not have."""
+    statistics.  Raises ``ConfigError`` for a padding or an output stride that the backbone does
+    not have."""
     if name == "mobilenetv2":
-        return MobileNetV2(padding, frozen_norm)
+        return MobileNetV2(padding, frozen_norm, output_stride)
     if name == "efficientnet_lite1":
-        return EfficientNetLite1(padding, frozen_norm)
+        return EfficientNetLite1(padding, frozen_norm, output_stride)
     if padding != "torch":
         raise ConfigError(f"padding '{padding}' exists for mobilenetv2 and efficientnet_lite1 "
                           f"only, not for {name}; use padding: torch")
     if name == "dinov2_small":
+        if output_stride != 32:
+            raise ConfigError("dinov2_small has an output_stride of 32 only")
         from scenecode.networks.layers.dinov2 import DinoV2Small
         return DinoV2Small(frozen_norm)
     block, counts = _RESNETS[name]
-    return ResNet(block, counts, frozen_norm)
+    return ResNet(block, counts, frozen_norm, output_stride)
 
 
 def conv_norm(x: Tensor, conv: nn.Conv2d, norm: nn.BatchNorm2d | nn.Identity) -> Tensor:
@@ -58,6 +67,26 @@ def conv_norm(x: Tensor, conv: nn.Conv2d, norm: nn.BatchNorm2d | nn.Identity) ->
 def _conv_norm(x: Tensor, conv: nn.Module, norm: nn.Module) -> Tensor:
     """``conv_norm`` of two modules of a sequence, whose types only this file knows."""
     return conv_norm(x, cast(nn.Conv2d, conv), cast(nn.BatchNorm2d | nn.Identity, norm))
+
+
+class _Dilation:
+    """Stride and dilation of layers that follow each other, when strides beyond
+    ``output_stride`` are undone."""
+
+    def __init__(self, output_stride: int, stride: int):
+        self._output_stride, self._stride = output_stride, stride
+        #: of the layers to come
+        self.dilation = 1
+
+    def next(self, stride: int) -> tuple[int, int]:
+        """The stride of a layer that has ``stride`` in the published network, and its dilation;
+        layers behind an undone stride are dilated, the layer itself is not yet."""
+        dilation = self.dilation
+        if self._stride * stride > self._output_stride:
+            self.dilation *= stride
+            return 1, dilation
+        self._stride *= stride
+        return stride, dilation
 
 
 def folded(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
@@ -122,17 +151,24 @@ class Backbone(nn.Module, ABC):
 
 
 class _ConvNormReLU6(nn.Sequential):
-    """Convolution, batch norm and ReLU6; odd kernels keep the size up to their stride."""
+    """Convolution, batch norm and ReLU6; odd kernels keep the size up to their stride.
+
+    ``published_stride`` is the stride of the published network, which ``stride`` may undo.
+    """
 
     def __init__(self, c_in: int, c_out: int, kernel: int, eps: float, stride: int = 1,
-                 groups: int = 1, padding: Padding = "torch"):
-        pads_unevenly = padding == "keras" and stride == 2
+                 groups: int = 1, padding: Padding = "torch", dilation: int = 1,
+                 published_stride: int = 1):
+        pads_unevenly = padding == "keras" and published_stride == 2
         super().__init__(
-            nn.Conv2d(c_in, c_out, kernel, stride, 0 if pads_unevenly else kernel // 2,
+            nn.Conv2d(c_in, c_out, kernel, stride,
+                      0 if pads_unevenly else kernel // 2 * dilation, dilation,
                       groups=groups, bias=False),
             nn.BatchNorm2d(c_out, eps), nn.ReLU6(inplace=True))
+        before = (kernel - 2) // 2
         #: columns left and rows above, and right and below, that an image of even size gets
-        self.uneven_pad = ((kernel - 2) // 2, kernel // 2) if pads_unevenly else None
+        self.uneven_pad = ((before * dilation, (kernel - stride - before) * dilation)
+                           if pads_unevenly else None)
 
     def forward(self, x: Tensor) -> Tensor:
         conv, norm, activation = self
@@ -145,17 +181,18 @@ class _ConvNormReLU6(nn.Sequential):
 class _InvertedResidual(nn.Module):
     """Expand, depthwise, project (Sandler et al. 2018, figure 4)."""
 
-    def __init__(self, c_in: int, c_out: int, stride: int, expansion: int, kernel: int,
-                 eps: float, padding: Padding):
+    def __init__(self, c_in: int, c_out: int, published_stride: int, expansion: int, kernel: int,
+                 eps: float, padding: Padding, stride: int, dilation: int):
         super().__init__()
         hidden = c_in * expansion
         layers: list[nn.Module] = []
         if expansion != 1:
             layers.append(_ConvNormReLU6(c_in, hidden, 1, eps))
-        layers += [_ConvNormReLU6(hidden, hidden, kernel, eps, stride, hidden, padding),
+        layers += [_ConvNormReLU6(hidden, hidden, kernel, eps, stride, hidden, padding, dilation,
+                                  published_stride),
                    nn.Conv2d(hidden, c_out, 1, bias=False), nn.BatchNorm2d(c_out, eps)]
         self.conv = nn.Sequential(*layers)
-        self.is_residual = stride == 1 and c_in == c_out
+        self.is_residual = published_stride == 1 and c_in == c_out
 
     def forward(self, x: Tensor) -> Tensor:
         *layers, conv, norm = self.conv
@@ -178,16 +215,18 @@ class MobileNetV2(Backbone):
     #: what batch norm adds to a variance
     _EPS = 1e-5
 
-    def __init__(self, padding: Padding = "torch", frozen_norm: bool = False):
+    def __init__(self, padding: Padding = "torch", frozen_norm: bool = False,
+                 output_stride: OutputStride = 32):
         super().__init__(frozen_norm)
         self.padding = padding
-        layers: list[nn.Module] = [_ConvNormReLU6(3, 32, 3, self._EPS, 2, padding=padding)]
-        c_in = 32
+        layers: list[nn.Module] = [_ConvNormReLU6(3, 32, 3, self._EPS, 2, padding=padding,
+                                                  published_stride=2)]
+        c_in, dilation = 32, _Dilation(output_stride, 2)
         for expansion, c_out, repeats, first_stride, kernel in self._STAGES:
             for i in range(repeats):
                 stride = first_stride if i == 0 else 1
                 layers.append(_InvertedResidual(c_in, c_out, stride, expansion, kernel,
-                                                self._EPS, padding))
+                                                self._EPS, padding, *dilation.next(stride)))
                 c_in = c_out
         self.features = nn.Sequential(*layers)
         self.train()
@@ -219,11 +258,11 @@ class EfficientNetLite1(MobileNetV2):
 class _BasicBlock(nn.Module):
     expansion = 1
 
-    def __init__(self, c_in: int, c_mid: int, stride: int):
+    def __init__(self, c_in: int, c_mid: int, stride: int, dilation: tuple[int, int]):
         super().__init__()
-        self.conv1 = nn.Conv2d(c_in, c_mid, 3, stride, 1, bias=False)
+        self.conv1 = nn.Conv2d(c_in, c_mid, 3, stride, dilation[0], dilation[0], bias=False)
         self.bn1 = nn.BatchNorm2d(c_mid)
-        self.conv2 = nn.Conv2d(c_mid, c_mid, 3, 1, 1, bias=False)
+        self.conv2 = nn.Conv2d(c_mid, c_mid, 3, 1, dilation[1], dilation[1], bias=False)
         self.bn2 = nn.BatchNorm2d(c_mid)
         self.downsample = _shortcut(c_in, c_mid, stride)
 
@@ -234,16 +273,16 @@ class _BasicBlock(nn.Module):
 
 
 class _Bottleneck(nn.Module):
-    """1x1, 3x3 (with the stride, as torchvision), 1x1."""
+    """1x1, 3x3 (with the stride, as torchvision), 1x1; the first ``dilation`` is the 3x3's."""
 
     expansion = 4
 
-    def __init__(self, c_in: int, c_mid: int, stride: int):
+    def __init__(self, c_in: int, c_mid: int, stride: int, dilation: tuple[int, int]):
         super().__init__()
         c_out = c_mid * self.expansion
         self.conv1 = nn.Conv2d(c_in, c_mid, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(c_mid)
-        self.conv2 = nn.Conv2d(c_mid, c_mid, 3, stride, 1, bias=False)
+        self.conv2 = nn.Conv2d(c_mid, c_mid, 3, stride, dilation[0], dilation[0], bias=False)
         self.bn2 = nn.BatchNorm2d(c_mid)
         self.conv3 = nn.Conv2d(c_mid, c_out, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(c_out)
@@ -273,16 +312,18 @@ class ResNet(Backbone):
     """ResNet without its classifier (He et al. 2015, table 1)."""
 
     def __init__(self, block: type[_BasicBlock] | type[_Bottleneck],
-                 counts: tuple[int, int, int, int], frozen_norm: bool = False):
+                 counts: tuple[int, int, int, int], frozen_norm: bool = False,
+                 output_stride: OutputStride = 32):
         super().__init__(frozen_norm)
         self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
-        c_in = 64
+        c_in, strides = 64, _Dilation(output_stride, 4)
         stages: list[nn.Sequential] = []
         for width, count in zip((64, 128, 256, 512), counts):
             layers: list[nn.Module] = []
             for i in range(count):
-                layers.append(block(c_in, width, 2 if i == 0 and stages else 1))
+                stride, dilation = strides.next(2 if i == 0 and stages else 1)
+                layers.append(block(c_in, width, stride, (dilation, strides.dilation)))
                 c_in = width * block.expansion
             stages.append(nn.Sequential(*layers))
         self.layer1, self.layer2, self.layer3, self.layer4 = stages
@@ -307,4 +348,4 @@ class ResNet(Backbone):
 
 _RESNETS: dict[str, tuple[type[_BasicBlock] | type[_Bottleneck], tuple[int, int, int, int]]] = {
     "resnet18": (_BasicBlock, (2, 2, 2, 2)), "resnet34": (_BasicBlock, (3, 4, 6, 3)),
-    "resnet50": (_Bottleneck, (3, 4, 6, 3))}
+    "resnet50": (_Bottleneck, (3, 4, 6, 3)), "resnet101": (_Bottleneck, (3, 4, 23, 3))}

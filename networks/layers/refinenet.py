@@ -17,9 +17,10 @@ POOL_WINDOW = 5
 class ConvNorm(nn.Module):
     """Convolution that keeps the size, then batch norm."""
 
-    def __init__(self, c_in: int, c_out: int, kernel: int = 3):
+    def __init__(self, c_in: int, c_out: int, kernel: int = 3, dilation: int = 1):
         super().__init__()
-        self.conv = nn.Conv2d(c_in, c_out, kernel, padding=kernel // 2, bias=False)
+        self.conv = nn.Conv2d(c_in, c_out, kernel, padding=kernel // 2 * dilation,
+                              dilation=dilation, bias=False)
         self.norm = nn.BatchNorm2d(c_out)
         nn.init.kaiming_normal_(self.conv.weight, nonlinearity="relu")
 

@@ -11,6 +11,7 @@ from scenecode.networks.families.losses import (
     laplace_nll,
     proximity_l1,
     relative_l1,
+    scale_invariant,
 )
 from scenecode.optim.geometry.proximity import proximity_from_depth
 
@@ -84,3 +85,20 @@ def test_task_weights_settle_at_one_over_the_loss():
     torch.testing.assert_close(torch.exp(-weights.log_variance), 1 / losses, rtol=0.02, atol=0)
 
 
+
+
+def test_scale_invariant_loss_by_hand_and_its_symmetries():
+    difference = torch.tensor([[0.1, 0.3, 9.0], [-0.2, 9.0, 9.0], [9.0, 9.0, 9.0]])[:, None]
+    valid = torch.tensor([[1, 1, 0], [1, 0, 0], [0, 0, 0]])[:, None].bool()
+    expected = ((0.05 - 0.5 * 0.04) + 0.04 * 0.5 + 0) / 3
+    assert scale_invariant(difference, valid).item() == pytest.approx(expected)
+    # log depth is minus log disparity
+    assert scale_invariant(-difference, valid).item() == pytest.approx(expected)
+    whole = torch.randn(2, 1, 4, 5, dtype=torch.float64)
+    everywhere = torch.ones_like(whole)
+    torch.testing.assert_close(scale_invariant(whole + 0.7, everywhere, 1.0),
+                               scale_invariant(whole, everywhere, 1.0))
+    # twice the variance is the mean squared difference of all pairs of pixels
+    d = whole.flatten(1)
+    pairs = (d[:, :, None] - d[:, None]).square().mean((1, 2)).mean()
+    torch.testing.assert_close(2 * scale_invariant(whole, everywhere, 1.0), pairs)

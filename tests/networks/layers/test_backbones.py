@@ -24,6 +24,7 @@ PUBLISHED = {
                  "layer2.0.downsample.0.weight": (128, 64, 1, 1),
                  "layer4.1.conv2.weight": (512, 512, 3, 3)},
     "resnet34": {"layer3.5.bn2.weight": (256,), "layer1.2.conv1.weight": (64, 64, 3, 3)},
+    "resnet101": {"layer3.22.conv3.weight": (1024, 256, 1, 1)},
     "resnet50": {"layer1.0.downsample.1.bias": (256,),
                  "layer3.5.conv3.weight": (1024, 256, 1, 1),
                  "layer4.2.conv2.weight": (512, 512, 3, 3)},
@@ -33,12 +34,14 @@ CHANNELS = {"mobilenetv2": (24, 32, 96, 320), "efficientnet_lite1": (24, 40, 112
             "resnet34": (64, 128, 256, 512), "resnet50": (256, 512, 1024, 2048)}
 #: parameters of published models without their classifiers (and the last 1x1 of the mobile ones)
 PARAMETERS = {"mobilenetv2": 1_811_712, "efficientnet_lite1": 3_723_520,
-              "resnet18": 11_176_512, "resnet34": 21_284_672, "resnet50": 23_508_032}
+              "resnet18": 11_176_512, "resnet34": 21_284_672, "resnet50": 23_508_032,
+              "resnet101": 42_500_160}
 
 
 @pytest.mark.parametrize("name", list(PUBLISHED))
 def test_names_and_shapes_are_the_published_ones(name):
-    backbone = make_backbone(name)
+    with torch.device("meta"):
+        backbone = make_backbone(name)
     state = backbone.state_dict()
     for key, shape in PUBLISHED[name].items():
         assert tuple(state[key].shape) == shape
@@ -248,3 +251,21 @@ def test_dinov2_gives_the_pyramid_and_loads_its_own_weights(tmp_path):
     other = make_backbone("dinov2_small")
     assert load_imagenet(other, tmp_path / "vit.safetensors") == []
     assert torch.equal(other.layers[3].fc1.weight, backbone.layers[3].fc1.weight)
+
+
+@pytest.mark.parametrize("name, padding", [
+    ("resnet18", "torch"), ("resnet50", "torch"), ("mobilenetv2", "keras"),
+    ("mobilenetv2", "torch"), ("efficientnet_lite1", "keras")])
+@pytest.mark.parametrize("output_stride", [8, 16])
+def test_denser_features_keep_the_values_of_the_strided_ones(name, padding, output_stride):
+    """Where a strided network has a pixel, one with its strides undone has the same value."""
+    torch.manual_seed(0)
+    strided = make_backbone(name, padding).double().eval()
+    dense = make_backbone(name, padding, output_stride=output_stride).double().eval()
+    dense.load_state_dict(strided.state_dict())
+    image = torch.rand(1, 3, 64, 96, dtype=torch.float64)
+    with torch.no_grad():
+        for stride, few, many in zip((4, 8, 16, 32), strided(image), dense(image)):
+            step = max(stride // output_stride, 1)
+            assert many.shape[-1] == 96 * step // stride
+            torch.testing.assert_close(many[..., ::step, ::step], few, rtol=1e-9, atol=1e-12)
