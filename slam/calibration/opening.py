@@ -31,14 +31,15 @@ _SIGNIFICANCE, _SMALLEST_SHIFT, _LARGEST_SHIFT = 2.0, 1e-3, 0.1
 
 def open_calibrated(spec: str, options: SourceOptions) -> Source:
     """``open_source``, with the camera of a recording measured from its motion where nothing
-    states it: focal length and distortion, or the distortion alone where the focal length is
-    given.  A source that cannot be measured keeps the camera that it was opened with."""
+    states it: focal length and distortion.  A focal length that is stated without distortion
+    stays within the tolerance of such statements, and changes only together with the
+    distortion.  A source that cannot be measured keeps the camera that it was opened with."""
     source = open_source(spec, options)
     is_stated = options.calib is not None or len(options.intrinsics or ()) > 4
     if not isinstance(source, Recording) or is_stated or source.camera_is_stated \
             or source.original.is_distorted or not options.measure_lens:
         return source
-    is_focal_known = options.intrinsics is not None
+    is_focal_stated = options.intrinsics is not None
     frames = min(FRAMES, -(-(options.max_frames or STEP * FRAMES) // STEP))
     original = source.original
     # corners are located better in larger images, and tracked faster in smaller ones
@@ -49,19 +50,19 @@ def open_calibrated(spec: str, options: SourceOptions) -> Source:
     played = source.recording if isinstance(source, PingPongRecording) else source
     with closing(played.reopened(full, original)) as recording:
         try:
-            found = measure_camera(recording, is_focal_known)
+            found = measure_camera(recording, is_focal_stated)
         except CalibrationError as error:
             _log.warning("%s; keeping a focal length of %.0f px and no distortion", error,
                          original.fx)
             return source
-    camera = _with_distortion(source, found) if is_focal_known else _measured(source, found)
+    camera = _with_distortion(source, found) if is_focal_stated else _measured(source, found)
     return source if camera is None else source.reopened(options, camera)
 
 
-def measure_camera(recording: Recording, is_focal_known: bool) -> CalibratedCamera:
-    """The camera of a recording, or its distortion for its present focal length and principal
-    point; raises ``CalibrationError``."""
-    return calibrate_source(recording, is_focal_known=is_focal_known)
+def measure_camera(recording: Recording, is_focal_stated: bool) -> CalibratedCamera:
+    """The camera of a recording, near its present focal length and at its principal point where
+    those are stated; raises ``CalibrationError``."""
+    return calibrate_source(recording, is_focal_stated=is_focal_stated)
 
 
 def _measured(source: Recording, found: CalibratedCamera) -> PinholeCamera | None:
@@ -80,7 +81,8 @@ def _measured(source: Recording, found: CalibratedCamera) -> PinholeCamera | Non
 
 
 def _with_distortion(source: Recording, found: CalibratedCamera) -> PinholeCamera | None:
-    """The present camera with the measured distortion; None where that is not significant."""
+    """The present camera with the measured distortion and the focal length that belongs to it;
+    None where the distortion is not significant."""
     camera = source.original
     lens = found.camera.distortion
     assert isinstance(lens, BrownConrady)
@@ -89,11 +91,12 @@ def _with_distortion(source: Recording, found: CalibratedCamera) -> PinholeCamer
     if not max(_SIGNIFICANCE * found.edge_sigma, _SMALLEST_SHIFT * camera.width) < shift \
             < _LARGEST_SHIFT * camera.width:
         return None
-    _log.warning("%s: the lens bends straight lines by %.1f +- %.1f pixels at the edge (%s, from "
-                 "the %s); undoing that. Where you know better, give all of --intrinsics "
-                 "fx,fy,cx,cy,k1,k2,p1,p2", source.name, shift, found.edge_sigma,
-                 _in_words(lens), found.method)
-    return replace(camera, distortion=lens)
+    change = found.camera.focal / camera.focal
+    _log.warning("%s: the lens bends straight lines by %.1f +- %.1f pixels at the edge (%s, focal "
+                 "length %.1f instead of %.1f px, from the %s); undoing that. Where you know "
+                 "better, give all of --intrinsics fx,fy,cx,cy,k1,k2,p1,p2", source.name, shift,
+                 found.edge_sigma, _in_words(lens), change * camera.fx, camera.fx, found.method)
+    return replace(camera, fx=change * camera.fx, fy=change * camera.fy, distortion=lens)
 
 
 def _in_words(lens: object) -> str:

@@ -22,9 +22,9 @@ WIDTH = 960
 
 def calibrate_source(source: Source, advance: Callable[[int], None] = lambda count: None,
                      state: Callable[[str], None] = lambda step: None,
-                     is_focal_known: bool = False) -> CalibratedCamera:
-    """Focal length and distortion of a source's camera from its motion; the distortion alone
-    where ``is_focal_known``: the source's camera has the right focal length.
+                     is_focal_stated: bool = False) -> CalibratedCamera:
+    """Focal length and distortion of a source's camera from its motion; where
+    ``is_focal_stated``, the focal length is that of the source's camera but for a tolerance.
 
     ``advance`` is called with the number of frames tracked, ``state`` with what is done next.
     Raises ``CalibrationError`` where the images do not tell.
@@ -33,8 +33,8 @@ def calibrate_source(source: Source, advance: Callable[[int], None] = lambda cou
     if tracks is None:
         raise CalibrationError(f"{source.name}: no frames to calibrate from")
     try:
-        known = _ideal_lens(source, tracks.size) if is_focal_known else None
-        found = self_calibrate(tracks, state, known)
+        stated = _ideal_lens(source, tracks.size) if is_focal_stated else None
+        found = self_calibrate(tracks, state, stated)
     except CalibrationError as error:
         raise CalibrationError(f"{source.name}: {error}") from error
     sigma = {"fx": found.lens.focal * found.sigma[LOG_F], "fy": found.lens.focal

@@ -34,6 +34,9 @@ _OUTLIER = 6.0
 #: Standard deviations of the prior: focal length about one image width (relative), principal point
 #: (fraction of the width), k1 and k2.
 _PRIOR_LOG_F, _PRIOR_CENTRE, _PRIOR_K1, _PRIOR_K2 = 0.7, 0.012, 0.3, 0.3
+#: Relative standard deviation of a focal length that is stated without distortion: such numbers
+#: are those of a product, or were fitted together with the distortion that they leave out.
+_STATED_LOG_F = 0.02
 #: Errors of one track, and of tracks of one part of the video, are correlated (drift, rolling
 #: shutter): factor on the standard deviation that independent ones would give.
 _CORRELATION_FACTOR = 3.0
@@ -107,9 +110,10 @@ class _Start:
 
 
 def self_calibrate(tracks: CornerTracks, advance: Callable[[str], None] = lambda step: None,
-                   known: Lens | None = None) -> SelfCalibration:
-    """The lens of a video from the corners tracked in it; the distortion alone where its focal
-    length and principal point are ``known``.
+                   stated: Lens | None = None) -> SelfCalibration:
+    """The lens of a video from the corners tracked in it.  Where a focal length and principal
+    point are ``stated``, the focal length stays within the tolerance of such statements, and the
+    principal point as it is.
 
     ``advance`` is called with what is done next.  Raises ``CalibrationError`` with the reason
     where motion does not tell: too few frames, a still camera, a scene without corners, one
@@ -120,11 +124,12 @@ def self_calibrate(tracks: CornerTracks, advance: Callable[[str], None] = lambda
     scale = width / 640
     parts = _parts(tracks)
     largest = sorted(parts, key=lambda part: -_connected(tracks, part))[:_TRIED]
-    centre = Lens.ideal(width, width, height) if known is None else known
-    fixed = _prior(centre, width, known is None, free_centre=False)
+    centre = Lens.ideal(width, width, height) if stated is None else stated
+    sigma_log_f = _PRIOR_LOG_F if stated is None else _STATED_LOG_F
+    fixed = _prior(centre, width, sigma_log_f, free_centre=False)
     candidates: list[_Start] = []
     starts = [Lens.ideal(factor * width, width, height) for factor in _HYPOTHESES] \
-        if known is None else [known]
+        if stated is None else [stated]
     for start in starts:
         advance(f"trying a focal length of {start.focal:.0f} pixels")
         for turning in (False, True):
@@ -144,7 +149,7 @@ def self_calibrate(tracks: CornerTracks, advance: Callable[[str], None] = lambda
     spread = _spread_of_equals(best, candidates, fixed, _FINE_PIXELS * scale)
     advance("bundle adjustment")
     segments = _reconstructed(tracks, parts, lens, only_rotates, _POINTS)
-    prior = _prior(centre, width, known is None, free_centre=known is None)
+    prior = _prior(centre, width, sigma_log_f, free_centre=stated is None)
     segments, lens, _ = adjust(segments, lens, fixed, _COARSE_PIXELS * scale, 20, 1e-5)
     fine = _FINE_PIXELS * scale
     segments = [s.without(np.linalg.norm(s.residuals(lens), axis=1) > 4 * _OUTLIER * fine)
@@ -164,7 +169,7 @@ def self_calibrate(tracks: CornerTracks, advance: Callable[[str], None] = lambda
     covariance = _covariance(free_segments, free_lens, prior, fine)
     covariance[LOG_F, LOG_F] += spread ** 2
     sigma = np.sqrt(np.diag(covariance))
-    if known is None and (sigma[CX:K1] < 0.5 * prior.sigma[CX:K1]).all():
+    if stated is None and (sigma[CX:K1] < 0.5 * prior.sigma[CX:K1]).all():
         segments, lens = free_segments, free_lens
     residuals = np.concatenate([s.residuals(lens) for s in segments])
     rms = float(np.sqrt(np.square(residuals).sum(1).mean()))
@@ -186,10 +191,10 @@ def _check_motion(tracks: CornerTracks) -> None:
             "turn the camera")
 
 
-def _prior(centre: Lens, width: int, free_focal: bool, free_centre: bool) -> LensPrior:
+def _prior(centre: Lens, width: int, sigma_log_f: float, free_centre: bool) -> LensPrior:
     off = _PRIOR_CENTRE * width if free_centre else 0.0
-    log_f = _PRIOR_LOG_F if free_focal else 0.0
-    return LensPrior(mean=centre.vector, sigma=np.array([log_f, off, off, _PRIOR_K1, _PRIOR_K2]))
+    return LensPrior(mean=centre.vector,
+                     sigma=np.array([sigma_log_f, off, off, _PRIOR_K1, _PRIOR_K2]))
 
 
 def _parts(tracks: CornerTracks) -> list[ndarray]:

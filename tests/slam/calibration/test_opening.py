@@ -29,7 +29,7 @@ def folder(tmp_path):
 @pytest.fixture
 def measured(monkeypatch):
     """The measurement finds a focal length of 70 pixels and some distortion."""
-    def measure(recording, is_focal_known):
+    def measure(recording, is_focal_stated):
         return measured_camera(replace(recording.original, fx=70.0, fy=70.0,
                                        distortion=BrownConrady(k1=-0.1)))
 
@@ -42,9 +42,13 @@ def test_without_intrinsics_the_whole_camera_is_measured(folder, measured, caplo
     assert "measured from its motion: focal length 70.0" in caplog.text
 
 
-def test_a_given_focal_length_stays_and_the_distortion_is_measured(folder, measured):
-    original = open_calibrated(str(folder), replace(SMALL, intrinsics=GIVEN)).original
-    assert original.fx == 60 and original.distortion.k1 == -0.1
+def test_distortion_comes_with_the_focal_length_that_belongs_to_it(folder, measured, caplog):
+    given = (60.0, 66.0, 31.5, 23.5)
+    original = open_calibrated(str(folder), replace(SMALL, intrinsics=given)).original
+    assert original.distortion.k1 == -0.1 and "instead of 60.0 px" in caplog.text
+    # the ratio of the two focal lengths, and the principal point, are those stated
+    assert original.fx == pytest.approx(60 * 70 / 63)
+    assert original.fy / original.fx == pytest.approx(1.1) and original.cx == 31.5
 
 
 @pytest.mark.parametrize("change", [{"measure_lens": False}, {"intrinsics": (*GIVEN, 0, 0, 0, 0)}])

@@ -55,9 +55,12 @@ def test_noise_moves_the_lens_within_its_standard_deviations():
     assert (np.abs(found.lens.vector - true_lens().vector) < 3 * found.sigma + 1e-9).all()
 
 
-def test_a_known_focal_length_leaves_the_distortion():
-    found = self_calibrate(tracks(noise=0.3), known=Lens.ideal(FOCAL, WIDTH, HEIGHT))
-    assert found.lens.focal == pytest.approx(FOCAL) and found.relative_sigma == 0
+def test_a_stated_focal_length_is_corrected_within_its_tolerance():
+    stated = Lens.ideal(1.02 * FOCAL, WIDTH, HEIGHT)
+    found = self_calibrate(tracks(noise=0.3), stated=stated)
+    assert abs(found.lens.focal - FOCAL) < 0.6 * abs(stated.focal - FOCAL)
+    assert 0 < found.relative_sigma < 0.02
+    assert found.lens.vector[1:3] == pytest.approx(stated.vector[1:3])
     assert found.lens.vector[3:] == pytest.approx([K1, K2], abs=0.02)
 
 

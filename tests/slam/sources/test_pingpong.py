@@ -109,7 +109,7 @@ def test_closing_ends_it_within_the_frames_that_are_decoded(folder):
 def test_the_lens_is_measured_on_one_pass(folder, monkeypatch):
     lengths = []
 
-    def measured(recording, is_focal_known):
+    def measured(recording, is_focal_stated):
         lengths.append(len(list(recording)))
         lens = BrownConrady(k1=-0.1, k2=0.0)
         return measured_camera(replace(recording.original, distortion=lens))
