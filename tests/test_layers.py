@@ -15,7 +15,7 @@ FOLDERS = ("scenecode", "optim", "networks", "slam", "viewer")
 #: one floor do not import each other.
 FLOORS = (
     ("core",),
-    ("optim.geometry", "optim.imaging"),
+    ("optim.geometry", "optim.imaging", "optim.segmentation"),
     ("optim",),
     ("optim.solvers",),
     ("networks",),
