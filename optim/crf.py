@@ -8,12 +8,14 @@ needs a depth map good enough to tell surfaces apart.
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.optim.geometry.surface import surface_normals
+from scenecode.optim.mean_field import mean_field
 
 #: Directions of the neighbours of a pixel, as (rows, columns); their opposites follow.
 _DIRECTIONS = ((0, 1), (1, 0), (1, 1), (1, -1))
@@ -79,20 +81,22 @@ def pairwise_potentials(camera: PinholeCamera, image: Tensor, depth: Tensor,
     return PairwisePotentials(by_offset, total)
 
 
-def mean_field(probabilities: Tensor, pairwise: PairwisePotentials,
-               config: SurfaceConfig) -> Tensor:
+def smoothed_labels(probabilities: Tensor, pairwise: PairwisePotentials,
+                    config: SurfaceConfig) -> Tensor:
     """(C, H, W) class probabilities after one mean-field update for each of ``config.offsets``;
     the unary potentials are the negative logarithms of ``probabilities`` (C, H, W)."""
     log_unary = probabilities.clamp(min=_MIN_PROBABILITY).log()
-    q = probabilities
-    for offset in config.offsets:
+
+    def energy(offset: int, q: Tensor) -> Tensor:
         message = torch.zeros_like(q)
         for a, b, weight in pairwise.by_offset[offset]:
             of_a, of_b = (slice(None), *a), (slice(None), *b)
             message[of_a].addcmul_(weight, q[of_b])
             message[of_b].addcmul_(weight, q[of_a])
-        q = torch.softmax(log_unary.addcmul(message, config.strength / pairwise.total[offset]), 0)
-    return q
+        return message.mul_(-config.strength / pairwise.total[offset])
+
+    return mean_field(log_unary, probabilities,
+                      [partial(energy, offset) for offset in config.offsets], dim=0)
 
 
 def _shifted(shape: torch.Size, rows: int, columns: int) -> tuple[Region, Region]:

@@ -17,7 +17,7 @@ FLOORS = (
     ("core",),
     ("optim.geometry", "optim.imaging", "optim.segmentation"),
     ("optim",),
-    ("optim.solvers",),
+    ("optim.solvers", "optim.dense_crf"),
     ("networks",),
     ("networks.layers", "networks.data.rooms.models", "networks.data.scenenet"),
     ("networks.data.rooms.rendering",),

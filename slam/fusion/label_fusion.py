@@ -13,7 +13,12 @@ import torch
 from torch import Tensor
 
 from scenecode.core.errors import ConfigError
-from scenecode.optim.crf import PairwisePotentials, SurfaceConfig, mean_field, pairwise_potentials
+from scenecode.optim.crf import (
+    PairwisePotentials,
+    SurfaceConfig,
+    pairwise_potentials,
+    smoothed_labels,
+)
 from scenecode.optim.imaging.lookup import sample_view
 from scenecode.slam.fusion.code_fusion import CodeFusionConfig, optimise_codes
 from scenecode.slam.fusion.label_views import LabelView, VisibleProjection, project_view
@@ -144,7 +149,7 @@ class LabelFusion:
         fused = self._as_maps(averaged(views))
         if not self._config.surfaces.strength:
             return fused
-        return mean_field(fused, self._pairwise, self._config.surfaces)
+        return smoothed_labels(fused, self._pairwise, self._config.surfaces)
 
     def _as_maps(self, values: Tensor) -> Tensor:
         return values.reshape(-1, self._views[0].camera.height, self._views[0].camera.width)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from scenecode.optim.crf import SurfaceConfig, mean_field, pairwise_potentials
+from scenecode.optim.crf import SurfaceConfig, pairwise_potentials, smoothed_labels
 from scenecode.optim.geometry.camera import PinholeCamera
 
 CAMERA = PinholeCamera(60.0, 60.0, 31.5, 23.5, 64, 48)
@@ -27,7 +27,7 @@ def test_labels_are_smoothed_along_a_surface_but_not_over_its_edge(step_scene):
     probabilities[0, 20:23, 10:13] = 0.2
     probabilities[1] = 1 - probabilities[0]
     pairwise = pairwise_potentials(CAMERA, image, depth, config)
-    labels = mean_field(probabilities, pairwise, config).argmax(0)
+    labels = smoothed_labels(probabilities, pairwise, config).argmax(0)
     assert (labels[:, :32] == 0).all() and (labels[:, 32:] == 1).all()
 
 
@@ -40,7 +40,7 @@ def test_colour_divides_a_surface_too(step_scene):
     probabilities[0, :, :32] = 0.6
     probabilities[1] = 1 - probabilities[0]
     pairwise = pairwise_potentials(CAMERA, image, depth, config)
-    labels = mean_field(probabilities, pairwise, config).argmax(0)
+    labels = smoothed_labels(probabilities, pairwise, config).argmax(0)
     assert (labels[:, :32] == 0).all() and (labels[:, 32:] == 1).all()
 
 
@@ -52,7 +52,7 @@ def test_pixels_without_depth_keep_their_own_label():
     probabilities[:, 24, 48] = torch.tensor([0.9, 0.1])
     config = SurfaceConfig()
     pairwise = pairwise_potentials(CAMERA, torch.full((3, 48, 64), 0.5), depth, config)
-    smoothed = mean_field(probabilities, pairwise, config)
+    smoothed = smoothed_labels(probabilities, pairwise, config)
     assert smoothed.isfinite().all() and smoothed[:, 24, 48].argmax() == 0
 
 
@@ -75,4 +75,4 @@ def test_one_iteration_is_the_mean_field_update_of_a_pair():
     p = torch.stack([p, 1 - p])
     expected = torch.softmax(p.log() + 3.0 * weight * p.flip(2) / (1 + weight), 0)
     expected[:, 1] = p[:, 1]    # no depth, no neighbours
-    torch.testing.assert_close(mean_field(p, pairwise, config), expected)
+    torch.testing.assert_close(smoothed_labels(p, pairwise, config), expected)
