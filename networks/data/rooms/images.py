@@ -4,15 +4,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import torch
 
 from scenecode.core.errors import ConfigError
-from scenecode.core.images import image_tensor
 from scenecode.networks.classes import NYU13
-from scenecode.networks.data.rooms.effects import EffectsConfig, camera_effects
+from scenecode.networks.data.rendering.effects import EffectsConfig, camera_effects
+from scenecode.networks.data.rendering.shading import View
+from scenecode.networks.data.rendering.shards import as_sample
 from scenecode.networks.data.rooms.layout import Room, RoomConfig, generate_room
 from scenecode.networks.data.rooms.paths import random_view
-from scenecode.networks.data.rooms.render import View, render
+from scenecode.networks.data.rooms.render import render
 from scenecode.networks.sample import Sample
 from scenecode.optim.geometry.camera import PinholeCamera
 
@@ -82,9 +82,3 @@ class RoomsImages:
         return PinholeCamera(fx=f, fy=f, cx=(v.width - 1) / 2 + float(shift[0]),
                              cy=(v.height - 1) / 2 + float(shift[1]), width=v.width,
                              height=v.height)
-
-
-def as_sample(image, depth, labels, camera: PinholeCamera, name: str) -> Sample:
-    """Arrays (H, W, 3) uint8, (H, W) and (H, W) to a ``Sample``."""
-    return Sample(image=image_tensor(image), depth=torch.from_numpy(np.array(depth, np.float32)),
-                  labels=torch.from_numpy(np.array(labels, np.uint8)), camera=camera, name=name)

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from scenecode.core.errors import ConfigError
+from scenecode.networks.data.rendering.atlas import mip_atlas
+from scenecode.networks.data.rendering.faces import Faces, box, join, revolve
+from scenecode.networks.data.rooms.lighting import Light, Lightmap, bake
 from scenecode.networks.data.rooms.models import furniture, objects
-from scenecode.networks.data.rooms.models.faces import Faces, box, join, revolve
 from scenecode.networks.data.rooms.models.furniture import Item
-from scenecode.networks.data.rooms.models.materials import Materials, mip_atlas
+from scenecode.networks.data.rooms.models.materials import Materials
 from scenecode.networks.data.rooms.models.meshes import load_models
 from scenecode.networks.data.rooms.placing import FloorPlan, Solid, on_solid
-from scenecode.networks.data.rooms.rendering.lighting import Light, Lightmap, bake
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Room:
     faces: Faces
     #: bounding boxes of all furniture
     solids: tuple[Solid, ...]
-    #: textures with their mip levels, see ``materials.mip_atlas``
+    #: textures with their mip levels, see ``atlas.mip_atlas``
     atlas: np.ndarray
     lightmap: Lightmap
 

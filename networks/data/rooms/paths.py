@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from scenecode.core.errors import ConfigError
+from scenecode.networks.data.rendering.poses import look_at, small_rotations
+from scenecode.networks.data.rendering.raster import rasterise
 from scenecode.networks.data.rooms.layout import Room
-from scenecode.networks.data.rooms.rendering.raster import rasterise
 from scenecode.optim.geometry.camera import PinholeCamera
 
 
@@ -48,18 +49,6 @@ _MANY_FACES, _FAR, _POOR = 60, 2.2, 0.4
 _TRIES = 60
 _GOOD_VIEW = 0.5
 _FLATTEN = np.array([1.0, 1.0, 0.35])
-
-
-def look_at(position, target) -> np.ndarray:
-    """``T_world_cam`` (4, 4) at ``position`` facing ``target``, without roll."""
-    forward = np.asarray(target, float) - position
-    forward /= np.linalg.norm(forward)
-    right = np.cross(forward, [0.0, 0.0, 1.0])
-    right /= np.linalg.norm(right)
-    T = np.eye(4)
-    T[:3, :3] = np.stack([right, np.cross(forward, right), forward], 1)
-    T[:3, 3] = position
-    return T
 
 
 def hand_held_path(room: Room, seed: int, frames: int, fps: float = 30.0,
@@ -116,7 +105,7 @@ def _candidate(room: Room, rng, seconds, reach: float, config: PathConfig):
     place = place + config.tremor * _tremor(rng, seconds)
     turn = turn + np.radians(config.tremor_angle) * _tremor(rng, seconds)
     poses = np.stack([look_at(p, target) for p in place])
-    poses[:, :3, :3] = poses[:, :3, :3] @ _small_rotations(turn)
+    poses[:, :3, :3] = poses[:, :3, :3] @ small_rotations(turn)
     return poses
 
 
@@ -135,16 +124,6 @@ def _tremor(rng, seconds) -> np.ndarray:
     hertz, phase = rng.uniform(2.0, 5.0, (3, 3)), rng.uniform(0, 2 * np.pi, (3, 3))
     waves = np.sin(2 * np.pi * hertz * seconds[:, None, None] + phase)
     return waves.sum(1) * np.sqrt(2 / 3)
-
-
-def _small_rotations(angles: np.ndarray) -> np.ndarray:
-    """(N, 3, 3) from camera-frame angles (N, 3) in radians, about x, then y, then z."""
-    (cx, cy, cz), (sx, sy, sz) = np.cos(angles).T, np.sin(angles).T
-    zero, one = np.zeros_like(cx), np.ones_like(cx)
-    about_x = np.stack([one, zero, zero, zero, cx, -sx, zero, sx, cx], 1).reshape(-1, 3, 3)
-    about_y = np.stack([cy, zero, sy, zero, one, zero, -sy, zero, cy], 1).reshape(-1, 3, 3)
-    about_z = np.stack([cz, -sz, zero, sz, cz, zero, zero, zero, one], 1).reshape(-1, 3, 3)
-    return about_z @ about_y @ about_x
 
 
 def view_richness(room: Room, T_world_cam: np.ndarray) -> float:
@@ -173,7 +152,7 @@ def random_view(room: Room, rng: np.random.Generator, clearance: float = 0.3) ->
         yaw, pitch = rng.uniform(-np.pi, np.pi), np.radians(rng.normal(-10, 10))
         direction = np.array([np.cos(yaw), np.sin(yaw), np.tan(np.clip(pitch, -1.0, 0.6))])
         T = look_at(position, position + direction)
-        T[:3, :3] = T[:3, :3] @ _small_rotations(np.radians([[0, 0, rng.normal(0, 2.5)]]))[0]
+        T[:3, :3] = T[:3, :3] @ small_rotations(np.radians([[0, 0, rng.normal(0, 2.5)]]))[0]
         score = view_richness(room, T)
         if score > best_score:
             best, best_score = T, score

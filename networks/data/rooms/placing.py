@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scenecode.networks.data.rooms.models.faces import Faces, join, yaw_rotation
+from scenecode.networks.data.rendering.faces import Faces, join, yaw_rotation
 from scenecode.networks.data.rooms.models.furniture import Item
 
 

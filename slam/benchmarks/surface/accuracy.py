@@ -12,8 +12,8 @@ from scipy.spatial.transform import Rotation
 
 from scenecode.core.console import escape, make_console
 from scenecode.core.errors import ResultError, SourceError
+from scenecode.networks.data.rendering.faces import DISC, TRIANGLE, Faces
 from scenecode.networks.data.rooms import Room
-from scenecode.networks.data.rooms.models.faces import DISC, TRIANGLE, Faces
 from scenecode.slam.evaluation.alignment import Similarity, align, matched_poses
 from scenecode.slam.output.saved_map import open_saved
 from scenecode.slam.records.trajectory import Trajectory

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from scenecode.networks.data.rooms.models.faces import (
+from scenecode.networks.data.rendering.faces import (
     Faces,
     box,
     join,

@@ -10,8 +10,9 @@ import numpy as np
 from scenecode.core.errors import DataError
 from scenecode.core.images import read_rgb
 from scenecode.networks.classes import NYU13
-from scenecode.networks.data.rooms.models.faces import Surface
-from scenecode.networks.data.rooms.models.textures import TEXTURE_SIZE, procedural
+from scenecode.networks.data.rendering.atlas import TEXTURE_SIZE
+from scenecode.networks.data.rendering.faces import Surface
+from scenecode.networks.data.rooms.models.textures import procedural
 
 #: material -> sub-folders of a texture folder that fit it
 TILE_FOLDERS = {
@@ -98,30 +99,3 @@ def _read_tile(path: Path) -> np.ndarray:
     image = cv2.resize(read_rgb(path), (TEXTURE_SIZE, TEXTURE_SIZE),
                        interpolation=cv2.INTER_AREA)
     return image.astype(np.float32) / 255
-
-
-#: mip levels kept: 128 down to 2 pixels
-LEVELS = 7
-
-
-def mip_atlas(textures: list[np.ndarray]) -> np.ndarray:
-    """All textures at all levels in one image (rows, T * (S + 2), 3) float32.
-
-    A texture is a column; its level l starts at row ``level_rows()[l]``; each level has a
-    border of one pixel, wrapped around, so that bilinear look-ups tile.
-    """
-    rows = level_rows()
-    atlas = np.zeros((rows[-1], len(textures) * (TEXTURE_SIZE + 2), 3), np.float32)
-    for index, level in enumerate(textures):
-        left = index * (TEXTURE_SIZE + 2)
-        for k in range(LEVELS):
-            size = len(level)
-            atlas[rows[k]:rows[k] + size + 2, left:left + size + 2] = np.pad(
-                level, ((1, 1), (1, 1), (0, 0)), mode="wrap")
-            level = level.reshape(size // 2, 2, size // 2, 2, 3).mean((1, 3))
-    return atlas
-
-
-def level_rows() -> np.ndarray:
-    """First atlas row of each level, and the total number of rows last."""
-    return np.concatenate([[0], np.cumsum([(TEXTURE_SIZE >> k) + 2 for k in range(LEVELS)])])

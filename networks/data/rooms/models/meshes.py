@@ -1,7 +1,4 @@
-"""Furniture from a folder of ``.glb`` models, recognised by file name and scaled to real size.
-
-glTF's axes are y up and z to the front.  Reading needs ``trimesh``; drawing does not.
-"""
+"""Furniture from a folder of ``.glb`` models, recognised by file name and scaled to real size."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,13 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from scenecode.core.errors import DataError
-from scenecode.networks.data.rooms.models.faces import join, triangles
+from scenecode.networks.data.rendering.faces import join, triangles
+from scenecode.networks.data.rendering.glb import Part, read_glb
 from scenecode.networks.data.rooms.models.furniture import Item, Top
 from scenecode.networks.data.rooms.models.materials import Materials
 
 #: models with more triangles are left out: they would take longer to draw than all else
 _MOST_TRIANGLES = 2000
-_AXES = np.array([[-1.0, 0, 0], [0, 0, 1.0], [0, 1.0, 0]])
 
 
 @dataclass(frozen=True)
@@ -80,7 +77,7 @@ class Model:
 
     sort: _Sort
     #: (T, 3, 3) corners and an (r, g, b) in [0, 1] each
-    parts: tuple[tuple[np.ndarray, np.ndarray], ...]
+    parts: tuple[Part, ...]
 
     def item(self, rng: np.random.Generator, materials: Materials) -> Item:
         """The model at a plausible real size, coloured as it is or in the room's materials."""
@@ -115,17 +112,12 @@ def load_models(folder: str) -> dict[str, list[Model]]:
 
     Raises ``DataError`` when trimesh is missing or no file name is one of furniture.
     """
-    try:
-        import trimesh
-    except ImportError as error:
-        raise DataError(f"meshes={folder}: reading .glb models needs trimesh; "
-                        "pip install scenecode[meshes]") from error
     roles: dict[str, list[Model]] = {}
     for path in sorted(Path(folder).rglob("*.glb")):
         sort = _sort_of(path.stem)
         if sort is None:
             continue
-        model = Model(sort, _parts(trimesh.load(path, force="scene"), path))
+        model = Model(sort, read_glb(path))
         if sum(len(c) for c, _ in model.parts) <= _MOST_TRIANGLES:
             roles.setdefault(sort.role, []).append(model)
     if not roles:
@@ -139,25 +131,3 @@ def _sort_of(stem: str) -> _Sort | None:
     if name.startswith(_EXCLUDED):
         return None
     return next((s for s in _SORTS if name.startswith(s.names)), None)
-
-
-def _parts(scene, path: Path) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
-    """Triangles standing on the origin, by material, with degenerate ones dropped."""
-    found = []
-    for node in scene.graph.nodes_geometry:
-        transform, name = scene.graph[node]
-        mesh = scene.geometry[name]
-        corners = np.asarray(mesh.vertices) @ transform[:3, :3].T + transform[:3, 3]
-        corners = (corners @ _AXES.T)[np.asarray(mesh.faces)]
-        edges = corners[:, 1:] - corners[:, :1]
-        area = np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]), axis=1)
-        material = getattr(mesh.visual, "material", mesh.visual)
-        colour = np.asarray(material.main_color[:3], float) / 255
-        if (area > 1e-9).any():
-            found.append((corners[area > 1e-9], colour))
-    if not found:
-        raise DataError(f"{path}: holds no triangles; remove it from the folder")
-    points = np.concatenate([c for c, _ in found]).reshape(-1, 3)
-    low, high = points.min(0), points.max(0)
-    base = np.array([*(low + high)[:2] / 2, low[2]])
-    return tuple((c - base, colour) for c, colour in found)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from scenecode.networks.data.rooms.models.faces import Faces, box, join, revolve, yaw_rotation
+from scenecode.networks.data.rendering.faces import Faces, box, join, revolve, yaw_rotation
 from scenecode.networks.data.rooms.models.furniture import Item, standing
 from scenecode.networks.data.rooms.models.materials import Materials
 

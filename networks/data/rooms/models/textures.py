@@ -4,52 +4,24 @@ from collections.abc import Callable
 
 import numpy as np
 
-#: side of every texture, pixels
-TEXTURE_SIZE = 128
-
-
-def noise(rng: np.random.Generator, falloff: float = 1.2, stretch=(1.0, 1.0)) -> np.ndarray:
-    """Tileable noise (S, S), zero mean, unit deviation, spectrum 1 / f^falloff.
-
-    ``stretch`` (x, y) > 1 lengthens features along that axis.
-    """
-    size = TEXTURE_SIZE
-    f = np.fft.fftfreq(size) * size
-    radius = np.sqrt((f[None, :] * stretch[0]) ** 2 + (f[:, None] * stretch[1]) ** 2)
-    radius[0, 0] = 1.0
-    spectrum = np.fft.fft2(rng.standard_normal((size, size))) / radius ** falloff
-    spectrum[0, 0] = 0.0
-    field = np.fft.ifft2(spectrum).real
-    return (field / field.std()).astype(np.float32)
-
-
-def random_colour(rng, saturation=(0.1, 0.6), value=(0.3, 0.9)) -> np.ndarray:
-    """(3,) in [0, 1]; hues are mostly warm, as indoors."""
-    hue = rng.uniform(0.0, 1.2) if rng.random() < 0.55 else rng.uniform(0, 6)
-    s, v = rng.uniform(*saturation) * rng.uniform(0.4, 1.0), rng.uniform(*value)
-    wheel = np.clip(np.abs((hue + np.array([0.0, 4.0, 2.0])) % 6 - 3) - 1, 0, 1)
-    return (v * (1 - s + s * wheel)).astype(np.float32)
-
-
-def _grid() -> tuple[np.ndarray, np.ndarray]:
-    """Columns x and rows y in [0, 1)."""
-    axis = (np.arange(TEXTURE_SIZE, dtype=np.float32) + 0.5) / TEXTURE_SIZE
-    return axis[None, :], axis[:, None]
-
-
-def _paint(colour, pattern, amplitude) -> np.ndarray:
-    """Colour (3,) modulated by a pattern (S, S)."""
-    return colour * (1 + amplitude * pattern)[..., None]
+from scenecode.networks.data.rendering.atlas import TEXTURE_SIZE
+from scenecode.networks.data.rendering.patterns import (
+    blocks,
+    grid,
+    noise,
+    paint,
+    random_colour,
+)
 
 
 def plaster(rng) -> np.ndarray:
     colour = random_colour(rng, (0.02, 0.3), (0.6, 0.95))
     pattern = 0.7 * noise(rng, rng.uniform(0.7, 1.4)) + 0.3 * noise(rng, 0.3)
-    return _paint(colour, pattern, rng.uniform(0.04, 0.1))
+    return paint(colour, pattern, rng.uniform(0.04, 0.1))
 
 
 def wallpaper(rng) -> np.ndarray:
-    x, y = _grid()
+    x, y = grid()
     base, ink = random_colour(rng, (0.05, 0.4), (0.55, 0.9)), random_colour(rng)
     kind = rng.integers(4)
     n = int(rng.integers(2, 6))
@@ -63,11 +35,11 @@ def wallpaper(rng) -> np.ndarray:
     else:
         mask = noise(rng, 2.2) > rng.uniform(0.2, 1.0)
     blend = 0.5 * mask[..., None].astype(np.float32)
-    return _paint(base * (1 - blend) + ink * blend, noise(rng, 0.9), 0.05)
+    return paint(base * (1 - blend) + ink * blend, noise(rng, 0.9), 0.05)
 
 
 def bricks(rng) -> np.ndarray:
-    return _blocks(rng, rows=int(rng.choice([4, 8])), columns=int(rng.choice([2, 4])),
+    return blocks(rng, rows=int(rng.choice([4, 8])), columns=int(rng.choice([2, 4])),
                    colour=random_colour(rng, (0.2, 0.6), (0.35, 0.8)), offset=0.5)
 
 
@@ -75,36 +47,20 @@ def planks(rng) -> np.ndarray:
     green = rng.uniform(0.62, 0.88)
     colour = np.array([1.0, green, green * rng.uniform(0.55, 0.85)], np.float32)
     colour = colour * rng.uniform(0.35, 0.85)
-    return _blocks(rng, rows=int(rng.choice([4, 6, 8])), columns=int(rng.choice([1, 2])),
+    return blocks(rng, rows=int(rng.choice([4, 6, 8])), columns=int(rng.choice([1, 2])),
                    colour=colour, offset=rng.uniform(0.3, 0.7), grain=True)
 
 
 def tiles(rng) -> np.ndarray:
     n = int(rng.choice([1, 2, 3, 4]))
     colour = random_colour(rng, (0.02, 0.4), (0.4, 0.9))
-    result = _blocks(rng, n, n, colour, 0.0)
+    result = blocks(rng, n, n, colour, 0.0)
     if n % 2 == 0 and rng.random() < 0.4:
-        x, y = _grid()
+        x, y = grid()
         odd = (np.floor(x * n) + np.floor(y * n)) % 2 == 1
         result = np.where(odd[..., None], result * random_colour(rng, (0, 0.5), (0.3, 0.7)),
                           result)
     return result
-
-
-def _blocks(rng, rows, columns, colour, offset, grain=False) -> np.ndarray:
-    """Blocks in rows shifted by ``offset`` every other row, each in its own shade."""
-    x, y = _grid()
-    row = np.floor(y * rows)
-    along = (x * columns + (row % 2) * offset) % columns
-    shade = rng.uniform(0.75, 1.15, (rows, columns)).astype(np.float32)
-    value = shade[row.astype(int), np.floor(along).astype(int)]
-    gap_y = np.abs(y * rows - row - 0.5) / rows
-    gap_x = np.abs(along - np.floor(along) - 0.5) / columns
-    joint = np.maximum(gap_y - 0.5 / rows, gap_x - 0.5 / columns) > -0.008
-    pattern = noise(rng, 1.1, (8.0, 1.0) if grain else (1.0, 1.0))
-    value = value * (1 + rng.uniform(0.06, 0.14) * pattern)
-    value = np.where(joint, value * rng.uniform(0.45, 0.8), value)
-    return colour * value[..., None]
 
 
 def wood(rng) -> np.ndarray:
@@ -112,12 +68,12 @@ def wood(rng) -> np.ndarray:
     colour = np.array([1.0, green, green * rng.uniform(0.55, 0.9)], np.float32)
     grain = noise(rng, 1.2, (rng.uniform(5, 12), 1.0))
     rings = np.sin(3 * noise(rng, 1.8, (4.0, 1.0)))
-    return _paint(colour * rng.uniform(0.3, 0.9), 0.7 * grain + 0.4 * rings,
+    return paint(colour * rng.uniform(0.3, 0.9), 0.7 * grain + 0.4 * rings,
                   rng.uniform(0.08, 0.16))
 
 
 def fabric(rng) -> np.ndarray:
-    x, y = _grid()
+    x, y = grid()
     base, other = random_colour(rng, (0.05, 0.8), (0.2, 0.85)), random_colour(rng)
     kind, n = rng.integers(5), int(rng.integers(3, 9))
     stripes_x = 0.5 + 0.5 * np.sign(np.sin(2 * np.pi * n * x)) + 0 * y
@@ -126,48 +82,48 @@ def fabric(rng) -> np.ndarray:
              3: 0.7 * (np.sin(2 * np.pi * n * x) * np.sin(2 * np.pi * n * y) > 0.5),
              4: 0.6 * (noise(rng, 2.0) > 0.6)}[int(kind)].astype(np.float32)[..., None]
     weave = 0.5 * noise(rng, 0.2) + 0.8 * noise(rng, 1.3)
-    return _paint(base * (1 - blend) + other * blend, weave, rng.uniform(0.06, 0.12))
+    return paint(base * (1 - blend) + other * blend, weave, rng.uniform(0.06, 0.12))
 
 
 def carpet(rng) -> np.ndarray:
-    return _paint(random_colour(rng, (0.05, 0.5), (0.3, 0.7)),
+    return paint(random_colour(rng, (0.05, 0.5), (0.3, 0.7)),
                   0.8 * noise(rng, 0.4) + 0.5 * noise(rng, 1.6), rng.uniform(0.1, 0.2))
 
 
 def rug(rng) -> np.ndarray:
     """A carpet seen whole: bordered, with a symmetric ornament."""
-    x, y = _grid()
+    x, y = grid()
     field = noise(rng, 1.7)
     field = field + field[:, ::-1] + field[::-1] + field[::-1, ::-1]
     colours = np.stack([random_colour(rng, (0.2, 0.9), (0.2, 0.9)) for _ in range(4)])
     index = np.clip(np.floor(field * 0.7 + 2), 0, 3).astype(int)
     edge = np.maximum(np.abs(x - 0.5), np.abs(y - 0.5))
     index = np.where(edge > 0.46, 0, np.where(edge > 0.42, 3, index))
-    return _paint(colours[index], noise(rng, 0.4), 0.1)
+    return paint(colours[index], noise(rng, 0.4), 0.1)
 
 
 def plain(rng) -> np.ndarray:
     """Painted metal or plastic: little texture, some specks."""
-    return _paint(random_colour(rng, (0.0, 0.8), (0.15, 0.95)),
+    return paint(random_colour(rng, (0.0, 0.8), (0.15, 0.95)),
                   noise(rng, 1.0) + 0.7 * (noise(rng, 0.5) > 2.0), rng.uniform(0.04, 0.09))
 
 
 def leaves(rng) -> np.ndarray:
     green = np.array([rng.uniform(0.1, 0.4), rng.uniform(0.4, 0.7), rng.uniform(0.1, 0.3)],
                      np.float32)
-    return _paint(green, noise(rng, 1.0) + np.sign(noise(rng, 1.2)), 0.2)
+    return paint(green, noise(rng, 1.0) + np.sign(noise(rng, 1.2)), 0.2)
 
 
 def ceiling(rng) -> np.ndarray:
     colour = random_colour(rng, (0.0, 0.08), (0.8, 0.97))
     if rng.random() < 0.4:
-        return _blocks(rng, 2, 2, colour, 0.0) * 0.2 + 0.8 * _paint(colour, noise(rng, 0.6), 0.05)
-    return _paint(colour, noise(rng, 0.9), rng.uniform(0.03, 0.07))
+        return blocks(rng, 2, 2, colour, 0.0) * 0.2 + 0.8 * paint(colour, noise(rng, 0.6), 0.05)
+    return paint(colour, noise(rng, 0.9), rng.uniform(0.03, 0.07))
 
 
 def picture(rng) -> np.ndarray:
     """A painting, a poster or a photograph: large shapes of many colours."""
-    x, y = _grid()
+    x, y = grid()
     kind = rng.integers(3)
     colours = np.stack([random_colour(rng, (0.1, 0.9), (0.15, 0.95)) for _ in range(6)])
     if kind == 0:
@@ -184,12 +140,12 @@ def picture(rng) -> np.ndarray:
             d = np.maximum(np.abs(x - cx) / rx, np.abs(y - cy) / ry) if rng.random() < 0.5 \
                 else np.hypot((x - cx) / rx, (y - cy) / ry)
             image[d < 1] = colour
-    return _paint(image, noise(rng, 0.9), 0.08)
+    return paint(image, noise(rng, 0.9), 0.08)
 
 
 def spines(rng) -> np.ndarray:
     """A row of book spines."""
-    x, y = _grid()
+    x, y = grid()
     edges = np.cumsum(rng.uniform(0.04, 0.1, 40))
     edges = edges[edges < 0.97]
     index = np.digitize(x[0], edges)
@@ -200,7 +156,7 @@ def spines(rng) -> np.ndarray:
     ink = colours[::-1][index][None]
     image = np.where(((y > label) & (y < label + height))[..., None], ink, image)
     nearest = np.abs(x[0][:, None] - np.append(edges, [0.0, 1.0])).min(1)
-    return _paint(image * np.where(nearest < 0.008, 0.45, 1.0)[None, :, None],
+    return paint(image * np.where(nearest < 0.008, 0.45, 1.0)[None, :, None],
                   noise(rng, 0.8), 0.06)
 
 
@@ -208,21 +164,21 @@ def screen(rng) -> np.ndarray:
     """A television: mostly off, sometimes showing something."""
     if rng.random() < 0.35:
         return picture(rng)
-    x, y = _grid()
+    x, y = grid()
     glare = np.exp(-((x - rng.uniform(0.1, 0.9)) ** 2 + (y - rng.uniform(0.1, 0.9)) ** 2) / 0.1)
     black = np.array([1.0, 1.0, rng.uniform(1.0, 1.15)], np.float32) * rng.uniform(0.06, 0.14)
-    return _paint(black, glare * 1.2 + 0.1 * noise(rng, 1.5), 1.0)
+    return paint(black, glare * 1.2 + 0.1 * noise(rng, 1.5), 1.0)
 
 
 def outside(rng) -> np.ndarray:
     """What a window shows: sky above something green, grey or dark."""
-    x, y = _grid()
+    x, y = grid()
     sky = np.array([0.75, 0.85, 1.0], np.float32) * rng.uniform(0.8, 1.0)
     clouds = np.clip(noise(rng, 1.7) * 0.15, 0, 0.3)[..., None]
     ground = random_colour(rng, (0.1, 0.6), (0.2, 0.55))
     horizon = rng.uniform(0.3, 0.9) + 0.06 * noise(rng, 1.2)[:1]
     below = (y > horizon)[..., None]
-    return np.where(below, _paint(ground, noise(rng, 1.0), 0.3), sky * (1 - clouds) + clouds)
+    return np.where(below, paint(ground, noise(rng, 1.0), 0.3), sky * (1 - clouds) + clouds)
 
 
 #: material name -> generators to choose from; each returns (S, S, 3) about [0, 1]

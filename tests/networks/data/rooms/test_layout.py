@@ -8,8 +8,8 @@ import pytest
 
 from scenecode.core.errors import ConfigError, DataError
 from scenecode.networks.classes import NYU13
+from scenecode.networks.data.rendering.faces import TRIANGLE
 from scenecode.networks.data.rooms import RoomConfig, generate_room
-from scenecode.networks.data.rooms.models.faces import TRIANGLE
 
 FURNISHED = RoomConfig(side=(3.5, 4.5), density=0.8)
 SMALL = dict(side=(3.0, 3.5), density=0.6)

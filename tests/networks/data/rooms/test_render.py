@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 
 from scenecode.networks.classes import NYU13
+from scenecode.networks.data.rendering.atlas import mip_atlas
+from scenecode.networks.data.rendering.faces import TRIANGLE, Surface, box, join, revolve
+from scenecode.networks.data.rendering.poses import look_at
 from scenecode.networks.data.rooms import RoomConfig, generate_room, hand_held_path, render
 from scenecode.networks.data.rooms.layout import Room
-from scenecode.networks.data.rooms.models.faces import TRIANGLE, Surface, box, join, revolve
-from scenecode.networks.data.rooms.models.materials import mip_atlas
+from scenecode.networks.data.rooms.lighting import Light, bake
 from scenecode.networks.data.rooms.models.textures import procedural
-from scenecode.networks.data.rooms.paths import look_at
-from scenecode.networks.data.rooms.rendering.lighting import Light, bake
 from scenecode.optim.geometry.camera import PinholeCamera
 
 CAMERA = PinholeCamera(80.0, 82.0, 46.3, 35.1, 96, 72)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scenecode.networks.data.rooms.models.faces import DISC, TRIANGLE, Faces
+from scenecode.networks.data.rendering.faces import DISC, TRIANGLE, Faces
 from scenecode.optim.geometry.camera import PinholeCamera
 
 #: nothing nearer than this (metres) is drawn

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scenecode.networks.data.rooms.models.faces import TRIANGLE, Faces
-from scenecode.networks.data.rooms.models.materials import level_rows
-from scenecode.networks.data.rooms.models.textures import TEXTURE_SIZE
-from scenecode.networks.data.rooms.rendering.raster import rasterise
+from scenecode.networks.data.rendering.atlas import TEXTURE_SIZE, level_rows
+from scenecode.networks.data.rendering.faces import TRIANGLE, Faces
+from scenecode.networks.data.rendering.raster import rasterise
 from scenecode.optim.geometry.camera import PinholeCamera
 
 #: spacing of light-map points, metres, and the most along one edge

@@ -1,0 +1,1 @@
+"""Drawing scenes of flat textured faces: what procedural rooms and streets have in common."""

@@ -1,0 +1,47 @@
+"""Reading ``.glb`` models as triangles in coloured groups.
+
+glTF's axes are y up and z to the front.  Reading needs ``trimesh``; drawing does not.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from scenecode.core.errors import DataError
+
+_AXES = np.array([[-1.0, 0, 0], [0, 0, 1.0], [0, 1.0, 0]])
+
+#: (T, 3, 3) corners and an (r, g, b) in [0, 1]
+Part = tuple[np.ndarray, np.ndarray]
+
+
+def read_glb(path: Path) -> tuple[Part, ...]:
+    """Triangles of a model by material, z up and y to the front, standing on the origin;
+    degenerate ones are dropped.
+
+    Raises ``DataError`` when trimesh is missing or the file holds no triangles.
+    """
+    try:
+        import trimesh
+    except ImportError as error:
+        raise DataError(f"meshes={path.parent}: reading .glb models needs trimesh; "
+                        "pip install scenecode[meshes]") from error
+    scene = trimesh.load(path, force="scene")
+    found = []
+    for node in scene.graph.nodes_geometry:
+        transform, name = scene.graph[node]
+        mesh = scene.geometry[name]
+        corners = np.asarray(mesh.vertices) @ transform[:3, :3].T + transform[:3, 3]
+        corners = (corners @ _AXES.T)[np.asarray(mesh.faces)]
+        edges = corners[:, 1:] - corners[:, :1]
+        area = np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]), axis=1)
+        material = getattr(mesh.visual, "material", mesh.visual)
+        colour = np.asarray(material.main_color[:3], float) / 255
+        if (area > 1e-9).any():
+            found.append((corners[area > 1e-9], colour))
+    if not found:
+        raise DataError(f"{path}: holds no triangles; remove it from the folder")
+    points = np.concatenate([c for c, _ in found]).reshape(-1, 3)
+    low, high = points.min(0), points.max(0)
+    base = np.array([*(low + high)[:2] / 2, low[2]])
+    return tuple((c - base, colour) for c, colour in found)

@@ -1,1 +1,0 @@
-"""Visibility and static light of a room."""
