@@ -3,6 +3,7 @@
 glTF's axes are y up and z to the front.  Reading needs ``trimesh``; drawing does not.
 """
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,18 +16,24 @@ _AXES = np.array([[-1.0, 0, 0], [0, 0, 1.0], [0, 1.0, 0]])
 Part = tuple[np.ndarray, np.ndarray]
 
 
-def read_glb(path: Path) -> tuple[Part, ...]:
-    """Triangles of a model by material, z up and y to the front, standing on the origin;
-    degenerate ones are dropped.
+def read_models(folder: str, wanted: Callable[[str], bool]
+                ) -> Iterator[tuple[Path, tuple[Part, ...]]]:
+    """The models below ``folder`` whose name without ending is ``wanted``: triangles by material,
+    z up and y to the front, standing on the origin; degenerate ones are dropped.
 
-    Raises ``DataError`` when trimesh is missing or the file holds no triangles.
+    Raises ``DataError`` when trimesh is missing or a file holds no triangles.
     """
     try:
         import trimesh
     except ImportError as error:
-        raise DataError(f"meshes={path.parent}: reading .glb models needs trimesh; "
+        raise DataError(f"meshes={folder}: reading .glb models needs trimesh; "
                         "pip install scenecode[meshes]") from error
-    scene = trimesh.load(path, force="scene")
+    for path in sorted(Path(folder).rglob("*.glb")):
+        if wanted(path.stem):
+            yield path, _parts(trimesh.load(path, force="scene"), path)
+
+
+def _parts(scene, path: Path) -> tuple[Part, ...]:
     found = []
     for node in scene.graph.nodes_geometry:
         transform, name = scene.graph[node]

@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 
 from scenecode.core.errors import DataError
 from scenecode.networks.data.rendering.faces import join, triangles
-from scenecode.networks.data.rendering.glb import Part, read_glb
+from scenecode.networks.data.rendering.glb import Part, read_models
 from scenecode.networks.data.rooms.models.furniture import Item, Top
 from scenecode.networks.data.rooms.models.materials import Materials
 
@@ -113,13 +112,10 @@ def load_models(folder: str) -> dict[str, list[Model]]:
     Raises ``DataError`` when trimesh is missing or no file name is one of furniture.
     """
     roles: dict[str, list[Model]] = {}
-    for path in sorted(Path(folder).rglob("*.glb")):
+    for path, parts in read_models(folder, lambda stem: _sort_of(stem) is not None):
         sort = _sort_of(path.stem)
-        if sort is None:
-            continue
-        model = Model(sort, read_glb(path))
-        if sum(len(c) for c, _ in model.parts) <= _MOST_TRIANGLES:
-            roles.setdefault(sort.role, []).append(model)
+        if sort is not None and sum(len(c) for c, _ in parts) <= _MOST_TRIANGLES:
+            roles.setdefault(sort.role, []).append(Model(sort, parts))
     if not roles:
         raise DataError(f"meshes={folder}: no .glb file of at most {_MOST_TRIANGLES} triangles is "
                         "named like furniture (chair.glb, tableRound.glb, bookcaseOpen.glb, ...)")
