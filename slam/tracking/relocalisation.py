@@ -24,6 +24,10 @@ from scenecode.slam.tracking.feature_pose import (
 )
 from scenecode.slam.tracking.reference import Reference, thumbnail
 
+#: Score (``PoseHypothesis.score``) that a pose from features needs.  In one of ten images of
+#: another place ten matches fit a pose by chance, at scores up to 0.3; images of the same place
+#: have 0.7 or more.
+_MIN_SCORE = 0.45
 #: NCC at which a camera that was tracked in the previous frame is not lost.
 _MIN_NCC = 0.7
 #: Coarsest pyramid levels on which keyframes are tried without features.
@@ -73,10 +77,13 @@ def relocalise(pyramid: Sequence[Tensor], known: Sequence[Reference], reference:
         for one in tried if one.keyframe != reference.keyframe)]
     hypotheses = [PoseHypothesis(one, refined(found, one, pyramid, config), found)
                   for one, found in poses if found is not None]
-    if hypotheses:
-        if valid is not None:
-            hypotheses.append(PoseHypothesis(reference, valid, own))
-        best = max(hypotheses, key=lambda hypothesis: hypothesis.score(pyramid, config))
+    scores = [hypothesis.score(pyramid, config) for hypothesis in hypotheses]
+    if valid is not None:
+        hypotheses.append(PoseHypothesis(reference, valid, own))
+        # it was reached from the last pose, not found by chance
+        scores.append(max(hypotheses[-1].score(pyramid, config), _MIN_SCORE))
+    if hypotheses and max(scores) >= _MIN_SCORE:
+        best = hypotheses[scores.index(max(scores))]
         return Relocalisation(best.reference, best.alignment, is_found=True)
     if tracked is not None:
         # while the images are similar on the whole, mapping can correct the pose

@@ -15,7 +15,7 @@ from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.map.keyframe import make_keyframe
 from scenecode.slam.map.working_memory import WorkingMemory
 from scenecode.slam.tracking.reference import make_reference
-from scenecode.slam.tracking.relocalisation import candidates
+from scenecode.slam.tracking.relocalisation import candidates, relocalise
 from scenecode.slam.tracking.tracker import CAPACITY, Tracker
 
 
@@ -255,3 +255,13 @@ def test_overlap_of_keyframes_is_the_share_in_view(small_walk, turn, expected):
     T = se3.exp(torch.tensor([0.0, 0.0, 0.0, 0.0, angle, 0.0]))
     graph.add(keyframe, replace(keyframe.initial_state(), T_world_cam=T))
     assert graph.overlap(0, 1, 0) == pytest.approx(expected, abs=0.1)
+
+
+def test_matches_that_fit_by_chance_do_not_place_the_camera_in_another_room():
+    """In each of these pairs ten ORB matches or more fit one pose."""
+    for known, shown in ((16, 14), (21, 1), (22, 17)):
+        [there], [here] = walk(known, 1, 256, 192), walk(shown, 1, 256, 192)
+        reference = reference_of([there], 0)
+        found = [relocalise(frame.pyramid, [reference], reference, None, CONFIG.tracking).is_found
+                 for frame in (here, there)]
+        assert found == [False, True]
