@@ -18,7 +18,7 @@ from scenecode.slam.output.map_export import write_result
 from scenecode.slam.output.result_folder import ResultFolder
 from scenecode.slam.output.saved_map import open_saved, saved_map
 
-_FORMAT_LINES = "\n".join(f"  {name:<11} {entry.summary}" for name, entry in FORMATS.items())
+_FORMAT_LINES = "\n".join(f"  {name:<16} {entry.summary}" for name, entry in FORMATS.items())
 
 EXAMPLES = f"""examples:
   scenecode export kitchen.map --out kitchen            as if 'run --out kitchen' had written it
@@ -32,8 +32,8 @@ formats:
 Units are metres and seconds.  The world frame is that of the first camera, as the page of 'view'
 shows it: x to the right, y down, z ahead; poses are T_world_cam, cameras look along +z with +y
 down.  Exceptions, which the formats demand: colmap has T_cam_world; nerfstudio's cameras look
-along -z with +y up; floorplan has x to the right, y ahead, z up from the floor; glb has y up.
-docs/export.md has the details.
+along -z with +y up; floorplan and polygons-geojson have x to the right, y ahead, z up from the
+floor; glb and polygons-glb have y up.  docs/export.md has the details.
 
 Of a map file, depth, labels and points are computed again by the network that made it.  Several
 sessions follow each other in time."""
@@ -50,7 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--probabilities", action="store_true",
                         help="ply of a map file: the probability of every class at every point")
     parser.add_argument("--colours", choices=COLOURS, default=ExportOptions.colours,
-                        help="glb and obj: of classes, or as in the images (default %(default)s)")
+                        help="glb, polygons-glb and obj: of classes, or as in the images "
+                        "(default %(default)s)")
     parser.add_argument("--resolution", metavar="METRES", type=float,
                         default=ExportOptions.resolution,
                         help="floorplan: edge of a cell (default %(default)s)")

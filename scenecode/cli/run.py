@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from scenecode.cli.config import add_setting_arguments, resolved_config
+from scenecode.cli.polygon_files import require_polygons_possible, write_polygon_files
 from scenecode.core.console import escape, make_console
 from scenecode.core.errors import ConfigError, ScenecodeError, SourceError
 from scenecode.slam.calibration.opening import open_calibrated
@@ -41,7 +42,8 @@ RUN_EXAMPLES = """examples:
   scenecode run 0 --map home.map --model new.safetensors --recode   go on with another network
   scenecode run frames/ --calib camera.yaml --out result  folder of images
   scenecode run rgbd_dataset_freiburg1_desk --sequential  TUM RGB-D folder
-  scenecode run rooms:7 --out result                      built-in room number 7"""
+  scenecode run rooms:7 --out result                      built-in room number 7
+  scenecode run drive/ --out result --map-form polygons   also as labelled planar polygons"""
 
 #: Rows of the printed report that are lists: their length is shown.
 _COUNTED = ("lost_spans", "unusable")
@@ -79,6 +81,9 @@ def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recode", action="store_true",
                         help="compute the codes of a --map FILE of another network anew; its "
                         "poses and depths stay")
+    parser.add_argument("--map-form", choices=("points", "polygons"), default="points",
+                        help="polygons: also write the map as labelled planar polygons "
+                        "(polygons.glb, .ply, .geojson, .png) to --out, at the end")
     parser.add_argument("--view", action="store_true", help="show the map live in the browser")
     add_page_arguments(parser)
     parser.add_argument("--sequential", action="store_true",
@@ -134,6 +139,8 @@ def _execute(args: argparse.Namespace, config: SlamConfig, source: Source) -> in
     if args.recode and (args.map is None or args.localise):
         raise ConfigError("--recode rewrites the codes of a map; give --map FILE without "
                           "--localise")
+    if args.map_form == "polygons":
+        require_polygons_possible(args.out)
     with ExitStack() as stack:
         stack.callback(source.close)
         page, mailbox, control = None, None, RunControl()
@@ -165,9 +172,11 @@ def _execute(args: argparse.Namespace, config: SlamConfig, source: Source) -> in
                 with stopping_on_interrupt(system, source) as is_interrupted:
                     system.run(frames)
             interrupted = is_interrupted()
-            report = system.report
+            report: Mapping[str, Any] = system.report
             if not system.stop.is_set() and number == 1:
                 require_map(report)
+            if out is not None and args.map_form == "polygons" and report.get("keyframes"):
+                report = write_polygon_files(out)
             _print_report(report, out)
             if interrupted or not control.wants_new_map:
                 break

@@ -1,9 +1,13 @@
 """The formats of exports, by name."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from scenecode.core.atomic_write import write_text
+from scenecode.core.errors import ResultError
 from scenecode.slam.exports.colmap import write_colmap
 from scenecode.slam.exports.floor_plan import write_floor_plan
 from scenecode.slam.exports.keyframe_arrays import write_keyframe_arrays
@@ -28,6 +32,9 @@ from scenecode.slam.exports.trajectories import (
 from scenecode.slam.output.saved_map import SavedMap
 from scenecode.slam.records.triangle_mesh import TriangleMesh
 from scenecode.slam.surface.saved_surface import surface_of
+
+if TYPE_CHECKING:
+    from scenecode.slam.polygons.polygon_map import PolygonMap
 
 Progress = Callable[[int, int], None]
 Writer = Callable[[SavedMap, Path, ExportOptions, Progress], None]
@@ -56,6 +63,27 @@ def _surface(saved: SavedMap) -> TriangleMesh:
     return mesh
 
 
+def _polygon_mesh(saved: SavedMap, progress: Progress) -> TriangleMesh:
+    mesh = _polygons(saved, progress).mesh()
+    if not len(mesh.triangles):
+        raise ResultError(f"{saved.path} has no polygons: nothing of it but sky is near enough; "
+                          "export --format npz, which needs none")
+    return mesh
+
+
+def _polygons(saved: SavedMap, progress: Progress) -> "PolygonMap":
+    # numba is needed for polygons only
+    from scenecode.slam.polygons.config import PolygonConfig
+    from scenecode.slam.polygons.polygon_map import polygon_map
+    return polygon_map(saved.keyframes, saved.classes, PolygonConfig(), progress)
+
+
+def _write_ground_plan(saved: SavedMap, out: Path, progress: Progress) -> None:
+    from scenecode.slam.polygons.ground_plan import ground_plan
+    plan = ground_plan(_polygons(saved, progress), saved.T_ground_world)
+    write_text(out, json.dumps(plan) + "\n")
+
+
 FORMATS: dict[str, Format] = {
     "ply": Format("fused points with colour, label and confidence", write_point_cloud),
     "mesh-ply": Format(
@@ -69,6 +97,17 @@ FORMATS: dict[str, Format] = {
         "triangle mesh, Wavefront: object and material (NAME.mtl) for each class",
         lambda saved, out, options, progress: write_obj(saved, _surface(saved), out, options),
         companions=lambda out: (material_file(out),), extra=("trimesh", "meshes")),
+    "polygons-glb": Format(
+        "labelled planar polygons, as glb",
+        lambda saved, out, options, progress: write_glb(
+            saved, _polygon_mesh(saved, progress), out, options), extra=("trimesh", "meshes")),
+    "polygons-ply": Format(
+        "labelled planar polygons, as mesh-ply",
+        lambda saved, out, options, progress: write_mesh_ply(
+            saved, _polygon_mesh(saved, progress), out)),
+    "polygons-geojson": Format(
+        "labelled planar polygons seen from above, metres on the ground",
+        lambda saved, out, options, progress: _write_ground_plan(saved, out, progress)),
     "colmap": Format(
         "folder: COLMAP text model with undistorted images and landmarks",
         lambda saved, out, options, progress: write_colmap(saved, out, progress),

@@ -14,7 +14,7 @@ class ExportOptions:
 
     #: ``ply``: also the probability of every class at every point
     probabilities: bool = False
-    #: ``glb`` and ``obj``
+    #: ``glb``, ``polygons-glb`` and ``obj``
     colours: Colours = "class"
     #: ``floorplan``: edge of a cell, metres
     resolution: float = 0.05

@@ -13,6 +13,7 @@ at once; the other files, and the images of older keyframes, may be of an earlie
     report.json           what was measured
     overview.png          the map and some keyframes at a glance, at the end of a run
     annotations.json      what a user measured and marked in the viewer
+    polygons.glb .ply .geojson .png   the polygon map, where one was wanted
     .lock                 locked while a run writes here
 
 ``depth.png`` and ``uncertainty.png`` are 16-bit millimetres (0 unknown), ``labels.png``
@@ -55,11 +56,14 @@ CONFIG = "config.yaml"
 REPORT = "report.json"
 OVERVIEW = "overview.png"
 ANNOTATIONS = "annotations.json"
+#: Of a polygon map.
+POLYGONS_GLB, POLYGONS_PLY = "polygons.glb", "polygons.ply"
+POLYGONS_PLAN, POLYGONS_PICTURE = "polygons.geojson", "polygons.png"
 
 #: In the order of clearing.  A class list marks a folder as ours: it is written first and
 #: removed last, so that an interrupted clearing can be resumed.
 _FILES = (TRAJECTORY, TRAJECTORY_LIVE, KEYFRAMES, MAP, REPORT, OVERVIEW, ANNOTATIONS, CONFIG,
-          CORRECTIONS, CLASSES)
+          POLYGONS_GLB, POLYGONS_PLY, POLYGONS_PLAN, POLYGONS_PICTURE, CORRECTIONS, CLASSES)
 #: Stamps are written with 6 decimals.
 _STAMP_TOLERANCE = 1e-6
 
