@@ -1,0 +1,1 @@
+"""What a street is made of: its textures, and models of all that stands and moves in it."""

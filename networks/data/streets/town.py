@@ -1,0 +1,101 @@
+"""From a seed to a town without end, made piece by piece where one looks."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+
+from scenecode.core.errors import ConfigError
+from scenecode.networks.data.streets.blocks import Blocks
+from scenecode.networks.data.streets.ground import Ground
+from scenecode.networks.data.streets.kerbside import Kerbside
+from scenecode.networks.data.streets.models.palette import Palette
+from scenecode.networks.data.streets.parts import Collector, Parts
+from scenecode.networks.data.streets.plan import ALONG_U, ALONG_V, Plan
+from scenecode.networks.data.streets.stock import Stock
+from scenecode.networks.data.streets.weather import Weather, weather
+
+#: pieces of the town kept
+_KEPT = 60
+
+
+@dataclass(frozen=True)
+class StreetConfig:
+    """What towns look like.  Ranges are (low, high)."""
+
+    #: amplitude, in metres, with which streets bend from left to right, and rise and fall
+    bend: tuple[float, float] = (0.0, 12.0)
+    hills: tuple[float, float] = (0.0, 1.0)
+    #: side of the road to drive on; None: by the seed
+    traffic: Literal["left", "right"] | None = None
+    #: people per 30 m of pavement, and share of the parking lanes that is taken
+    people: tuple[float, float] = (0.2, 1.5)
+    parked: tuple[float, float] = (0.3, 0.9)
+    #: moving vehicles per 100 m of lane
+    vehicles: tuple[float, float] = (0.5, 3.0)
+
+    def __post_init__(self):
+        for name in ("bend", "hills", "people", "parked", "vehicles"):
+            low, high = getattr(self, name)
+            if not 0 <= low <= high:
+                raise ConfigError(f"streets: {name}={low, high}; expected 0 <= low <= high")
+        if self.bend[1] > 16 or self.hills[1] > 1.5 or self.parked[1] > 1:
+            raise ConfigError(f"streets: bend up to 16 m, hills up to 1.5 m, parked up to 1; got "
+                              f"{self.bend[1]}, {self.hills[1]}, {self.parked[1]}")
+
+
+class Town:
+    """The town of a seed; the same seed and config give the same town everywhere."""
+
+    def __init__(self, seed: int, config: StreetConfig = StreetConfig()):
+        rng = np.random.default_rng([seed, 1])
+        self.seed = seed
+        bend, hills, people, parked, self.traffic_density = (
+            float(rng.uniform(*getattr(config, name)))
+            for name in ("bend", "hills", "people", "parked", "vehicles"))
+        self.right_hand = config.traffic == "right" or (config.traffic is None
+                                                        and bool(rng.random() < 0.65))
+        self.people = people
+        self.plan = Plan(seed, bend, hills)
+        palette = Palette(np.random.default_rng([seed, 2]))
+        self.palette = palette
+        self.stock = Stock(palette, seed)
+        self.weather: Weather = weather(np.random.default_rng([seed, 3]))
+        self._layers = (Ground(self.plan, palette, seed, self.right_hand).lay,
+                        Blocks(self.plan, palette, self.stock, seed).fill,
+                        Kerbside(self.plan, self.stock, seed, self.right_hand, people,
+                                 parked).furnish)
+        self.piece = lru_cache(maxsize=_KEPT)(self._piece)
+
+    @property
+    def atlas(self) -> np.ndarray:
+        """Textures with their mip levels, see ``atlas.mip_atlas``."""
+        return self.palette.atlas
+
+    def _piece(self, i: int, j: int) -> Parts:
+        """Crossing (i, j) with its streets to the next ones and the block between them."""
+        things = Collector()
+        for lay in self._layers:
+            lay(things, i, j)
+        return things.parts()
+
+    def pieces_around(self, u: float, v: float, reach: float) -> list[tuple[int, int]]:
+        """Pieces that come nearer than ``reach`` metres to a plan point."""
+        found = []
+        i0, i1 = (self.plan.nearest(ALONG_V, u + d) for d in (-reach, reach))
+        j0, j1 = (self.plan.nearest(ALONG_U, v + d) for d in (-reach, reach))
+        for i in range(i0 - 1, i1 + 1):
+            for j in range(j0 - 1, j1 + 1):
+                us = self._extent(ALONG_V, i)
+                vs = self._extent(ALONG_U, j)
+                du = max(us[0] - u, u - us[1], 0.0)
+                dv = max(vs[0] - v, v - vs[1], 0.0)
+                if np.hypot(du, dv) < reach:
+                    found.append((i, j))
+        return found
+
+    def _extent(self, axis: int, index: int) -> tuple[float, float]:
+        """From the near edge of a street to that of the next."""
+        near, far = (self.plan.street(axis, k) for k in (index, index + 1))
+        return near.middle - near.reach, far.middle - far.reach
