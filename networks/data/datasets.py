@@ -11,9 +11,10 @@ from scenecode.networks.data.nyuv2 import NYUv2
 from scenecode.networks.data.relabelled import with_classes
 from scenecode.networks.data.rooms.images import FIRST_TRAINING_SEED, RoomsImages, ViewsConfig
 from scenecode.networks.data.scenenet.dataset import SceneNet
+from scenecode.networks.data.streets.images import streets_split
 from scenecode.networks.sample import LabelledImages
 
-DatasetName = Literal["nyuv2", "rooms", "folder", "scenenet"]
+DatasetName = Literal["nyuv2", "rooms", "streets", "folder", "scenenet"]
 
 #: Environment variable with the folder of data sets and ImageNet weights.
 DATA_VARIABLE = "SCENECODE_DATA"
@@ -35,7 +36,7 @@ def data_path(text: str) -> Path:
 
 def open_dataset(name: DatasetName, root: str, split: str, width: int, height: int,
                  classes: int | None = None) -> LabelledImages:
-    """A data set at one image size; rooms need no ``root``.
+    """A data set at one image size; rooms and streets need no ``root``.
 
     ``classes`` is the number of classes of the labels, by default those that the data set is
     usually evaluated with; labels of another set are translated (``with_classes``).
@@ -60,6 +61,8 @@ def _open(name: DatasetName, root: str, split: str, width: int, height: int) -> 
         views = ViewsConfig(rooms=ROOMS_EVALUATED, views_per_room=VIEWS_EVALUATED,
                             first_seed=ROOMS_SPLITS[split], width=width, height=height)
         return RoomsImages(views)
+    if name == "streets":
+        return streets_split(split, width, height)
     path = data_path(root)
     if not path.exists():
         raise DataError(f"{path}: no such folder; give --root, or set {DATA_VARIABLE} to the "

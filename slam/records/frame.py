@@ -22,6 +22,8 @@ class GroundTruth:
     depth: Tensor | None = None
     #: (H, W) uint8 class ids, ``scenecode.networks.classes.VOID`` where unknown
     labels: Tensor | None = None
+    #: (H, W) bool, where something is seen that moves in the world
+    moving: Tensor | None = None
 
 
 @dataclass(frozen=True)

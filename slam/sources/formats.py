@@ -30,10 +30,12 @@ from scenecode.slam.sources.datasets.seven_scenes import (
 from scenecode.slam.sources.datasets.tum import has_truth, is_tum, open_tum, read_image_poses
 from scenecode.slam.sources.pingpong import play_to_and_fro
 
-#: Frames of ``rooms:SEED`` when it does not say how many.
-DEFAULT_ROOMS_FRAMES = 300
+#: Frames of ``rooms:SEED`` and ``streets:SEED`` when they do not say how many.
+DEFAULT_RENDERED_FRAMES = 300
+#: Frames per second of ``streets:SEED``, as of most recordings from cars.
+DEFAULT_STREETS_FPS = 10.0
 
-_ROOMS = "rooms:"
+_ROOMS, _STREETS = "rooms:", "streets:"
 _PINGPONG = "pingpong:"
 
 
@@ -59,8 +61,8 @@ class Format:
 
 
 def open_source(spec: str, options: SourceOptions = SourceOptions()) -> Source:
-    """Open ``spec``: a path, a URL, ``rooms:SEED[:FRAMES]``, ``pingpong:SOURCE:N`` or a webcam's
-    index.
+    """Open ``spec``: a path, a URL, ``rooms:SEED[:FRAMES]``, ``streets:SEED[:FRAMES]``,
+    ``pingpong:SOURCE:N`` or a webcam's index.
 
     The first of ``FORMATS`` that recognises it opens it.  Raises ``SourceError`` when there is
     nothing there, nothing readable, or when the options do not fit.
@@ -164,20 +166,32 @@ def _hint(folder: Path) -> str:
     return f" (did you mean {fitting}?)" if fitting else ""
 
 
-def _open_rooms(spec: str, options: SourceOptions) -> Source:
-    numbers = spec[len(_ROOMS):].split(":")
+def _rendered(spec: str, word: str, options: SourceOptions) -> tuple[int, int]:
+    """Seed and number of frames of ``rooms:SEED[:FRAMES]`` and ``streets:SEED[:FRAMES]``."""
+    numbers = spec[len(word):].split(":")
     if len(numbers) > 2 or not all(n.isdecimal() for n in numbers):
-        raise SourceError(f"'{spec}': must be rooms:SEED or rooms:SEED:FRAMES, whole numbers")
+        raise SourceError(f"'{spec}': must be {word}SEED or {word}SEED:FRAMES, whole numbers")
     if options.intrinsics is not None or options.calib is not None or options.stride != 1:
-        raise SourceError(f"'{spec}': rooms know their camera and are made frame by frame; leave "
-                          "out intrinsics, calibration and stride")
-    frames = int(numbers[1]) if len(numbers) == 2 else DEFAULT_ROOMS_FRAMES
+        raise SourceError(f"'{spec}': {word[:-1]} know their camera and are made frame by frame; "
+                          "leave out intrinsics, calibration and stride")
+    frames = int(numbers[1]) if len(numbers) == 2 else DEFAULT_RENDERED_FRAMES
     if frames < 1:
         raise SourceError(f"'{spec}': must have at least one frame")
+    return int(numbers[0]), min(frames, options.max_frames or frames)
+
+
+def _open_rooms(spec: str, options: SourceOptions) -> Source:
+    seed, frames = _rendered(spec, _ROOMS, options)
     # the renderer is needed for this source only
     from scenecode.slam.sources.rooms import RoomsSource
-    return RoomsSource(int(numbers[0]), min(frames, options.max_frames or frames),
-                       options.width, options.height, options.fps or DEFAULT_FPS)
+    return RoomsSource(seed, frames, options.width, options.height, options.fps or DEFAULT_FPS)
+
+
+def _open_streets(spec: str, options: SourceOptions) -> Source:
+    seed, frames = _rendered(spec, _STREETS, options)
+    from scenecode.slam.sources.streets import StreetsSource
+    return StreetsSource(seed, frames, options.width, options.height,
+                         options.fps or DEFAULT_STREETS_FPS)
 
 
 def _open_pingpong(spec: str, options: SourceOptions) -> Source:
@@ -201,6 +215,11 @@ FORMATS: tuple[Format, ...] = (
         name="rooms:SEED[:FRAMES]", layout="the word `rooms:`", camera="its own",
         stamps="frame number / `--fps` (30)", truth="poses, depth and labels, exact",
         recognises=lambda spec: spec.startswith(_ROOMS), open=_open_rooms),
+    Format(
+        name="streets:SEED[:FRAMES]", layout="the word `streets:`", camera="its own",
+        stamps="frame number / `--fps` (10)",
+        truth="poses, depth and labels, exact; what moves",
+        recognises=lambda spec: spec.startswith(_STREETS), open=_open_streets),
     Format(
         name="pingpong:SOURCE:N",
         layout="the word `pingpong:`; N passes over a recording, to and fro",
@@ -272,4 +291,4 @@ FORMATS: tuple[Format, ...] = (
 #: What a source may be, for messages and help.
 FORMS = ("a folder of images, the folder of a data set (TUM RGB-D, 7-Scenes, NYUv2 raw, "
          "EuRoC, KITTI odometry, SceneNet), a video file, the URL of a network camera, the index "
-         "of a webcam, rooms:SEED[:FRAMES], or pingpong:SOURCE:N")
+         "of a webcam, rooms:SEED[:FRAMES], streets:SEED[:FRAMES], or pingpong:SOURCE:N")

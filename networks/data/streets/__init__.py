@@ -6,8 +6,8 @@ that is driven through it, ``Traffic`` who else moves, and ``render`` image, dep
 
 from scenecode.networks.data.streets.drive import Drive, DriveConfig, drive
 from scenecode.networks.data.streets.images import StreetsImages, ViewsConfig
+from scenecode.networks.data.streets.layout.town import StreetConfig, Town
 from scenecode.networks.data.streets.render import StreetView, render
-from scenecode.networks.data.streets.town import StreetConfig, Town
 from scenecode.networks.data.streets.traffic import Traffic
 
 __all__ = ["Drive", "DriveConfig", "StreetConfig", "StreetView", "StreetsImages", "Town",

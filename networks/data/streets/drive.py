@@ -7,9 +7,9 @@ from scipy.ndimage import gaussian_filter1d
 
 from scenecode.core.errors import ConfigError
 from scenecode.networks.data.rendering.poses import small_rotations
-from scenecode.networks.data.streets.kerbside import travel
-from scenecode.networks.data.streets.plan import ALONG_U, ALONG_V
-from scenecode.networks.data.streets.town import Town
+from scenecode.networks.data.streets.layout.kerbside import travel
+from scenecode.networks.data.streets.layout.plan import ALONG_U, ALONG_V
+from scenecode.networks.data.streets.layout.town import Town
 
 #: distance of the points of a way, metres
 _STEP = 0.25

@@ -7,10 +7,10 @@ import numpy as np
 from scenecode.networks.classes import CITYSCAPES_19
 from scenecode.networks.data.rendering.faces import Faces
 from scenecode.networks.data.rendering.shading import Hits, View, draw, sample, shoulder, textured
-from scenecode.networks.data.streets.parts import Parts, merge
+from scenecode.networks.data.streets.layout.parts import Parts, merge
+from scenecode.networks.data.streets.layout.town import Town
+from scenecode.networks.data.streets.layout.weather import Weather
 from scenecode.networks.data.streets.shadows import Shadows, cast
-from scenecode.networks.data.streets.town import Town
-from scenecode.networks.data.streets.weather import Weather
 from scenecode.optim.geometry.camera import PinholeCamera
 
 _SKY, _VEGETATION = (CITYSCAPES_19.names.index(name) for name in ("sky", "vegetation"))

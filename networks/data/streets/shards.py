@@ -12,7 +12,7 @@ from pathlib import Path
 from scenecode.networks.classes import CITYSCAPES_19
 from scenecode.networks.data.rendering import shards as rendered
 from scenecode.networks.data.streets.images import StreetsImages, ViewsConfig
-from scenecode.networks.data.streets.town import StreetConfig
+from scenecode.networks.data.streets.layout.town import StreetConfig
 
 _MODULE = "scenecode.networks.data.streets.shards"
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from scenecode.networks.data.streets.drive import Drive
-from scenecode.networks.data.streets.ground import KERB
-from scenecode.networks.data.streets.kerbside import travel
+from scenecode.networks.data.streets.layout.ground import KERB
+from scenecode.networks.data.streets.layout.kerbside import travel
+from scenecode.networks.data.streets.layout.parts import Collector, Parts
+from scenecode.networks.data.streets.layout.plan import ALONG_U, ALONG_V
+from scenecode.networks.data.streets.layout.town import Town
 from scenecode.networks.data.streets.models.shapes import Model
-from scenecode.networks.data.streets.parts import Collector, Parts
-from scenecode.networks.data.streets.plan import ALONG_U, ALONG_V
-from scenecode.networks.data.streets.town import Town
 
 #: what drives in lanes, and how often
 _VEHICLES = {"car": 0.8, "truck": 0.07, "bus": 0.05, "motorcyclist": 0.08}

@@ -58,7 +58,7 @@ class Palette:
 
     def surface(self, name: str, label: str, tint=1.0, variant: int = 0, emission: float = 0.0
                 ) -> Surface:
-        """A surface of class ``label``; ``tint`` is a factor on the colour, one or three numbers."""
+        """A surface of class ``label``; ``tint`` is a factor on the colour, one or three."""
         red, green, blue = np.broadcast_to(np.asarray(tint, float), 3).tolist()
         known = self._by_name[name]
         tile = _TILE.get("siding" if name.startswith("wall") else name, WHOLE)

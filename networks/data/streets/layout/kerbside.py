@@ -3,10 +3,10 @@ vehicles, people who stand or sit for as long as one looks."""
 
 import numpy as np
 
-from scenecode.networks.data.streets.ground import KERB
-from scenecode.networks.data.streets.parts import Collector
-from scenecode.networks.data.streets.plan import ALONG_U, ALONG_V, Plan, Street
-from scenecode.networks.data.streets.stock import Stock
+from scenecode.networks.data.streets.layout.ground import KERB
+from scenecode.networks.data.streets.layout.parts import Collector
+from scenecode.networks.data.streets.layout.plan import ALONG_U, ALONG_V, Plan, Street
+from scenecode.networks.data.streets.layout.stock import Stock
 
 #: nothing is parked or planted nearer to a crossing, metres
 _CLEAR = 9.0

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from scenecode.networks.data.rendering.faces import Faces, yaw_rotation
-from scenecode.networks.data.streets.ground import KERB, level
+from scenecode.networks.data.streets.layout.ground import KERB, level
+from scenecode.networks.data.streets.layout.parts import Collector
+from scenecode.networks.data.streets.layout.plan import ALONG_U, ALONG_V, Plan
+from scenecode.networks.data.streets.layout.stock import Stock
 from scenecode.networks.data.streets.models import barriers, plants
 from scenecode.networks.data.streets.models.buildings import building, style
 from scenecode.networks.data.streets.models.palette import Palette
-from scenecode.networks.data.streets.parts import Collector
-from scenecode.networks.data.streets.plan import ALONG_U, ALONG_V, Plan
-from scenecode.networks.data.streets.stock import Stock
 
 #: kinds of block, and their shares in kinds of town
 KINDS = ("city", "terrace", "house", "office", "park")
@@ -108,8 +108,9 @@ class Blocks:
         middle = side.place(x + 5.0, y)
         base = self._plan.height(*middle) + KERB
         turn = yaw_rotation(side.turns * np.pi / 2)
-        things.add(*(self._plan.bent(part.moved(turn, (u, v, 0.0)), base)
-                     for part in (faces, shell)), farthest=_FAR)
+        placed, blockers = (self._plan.bent(part.moved(turn, (u, v, 0.0)), base)
+                            for part in (faces, shell))
+        things.add(placed, blockers, farthest=_FAR)
 
     def _boundary(self, rng) -> Callable | None:
         """What divides front gardens from the pavement: a fence, a wall or a hedge."""

@@ -7,14 +7,14 @@ from typing import Literal
 import numpy as np
 
 from scenecode.core.errors import ConfigError
-from scenecode.networks.data.streets.blocks import Blocks
-from scenecode.networks.data.streets.ground import Ground
-from scenecode.networks.data.streets.kerbside import Kerbside
+from scenecode.networks.data.streets.layout.blocks import Blocks
+from scenecode.networks.data.streets.layout.ground import Ground
+from scenecode.networks.data.streets.layout.kerbside import Kerbside
+from scenecode.networks.data.streets.layout.parts import Collector, Parts
+from scenecode.networks.data.streets.layout.plan import ALONG_U, ALONG_V, Plan
+from scenecode.networks.data.streets.layout.stock import Stock
+from scenecode.networks.data.streets.layout.weather import Weather, weather
 from scenecode.networks.data.streets.models.palette import Palette
-from scenecode.networks.data.streets.parts import Collector, Parts
-from scenecode.networks.data.streets.plan import ALONG_U, ALONG_V, Plan
-from scenecode.networks.data.streets.stock import Stock
-from scenecode.networks.data.streets.weather import Weather, weather
 
 #: pieces of the town kept
 _KEPT = 60

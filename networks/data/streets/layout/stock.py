@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+from scenecode.networks.data.streets.layout.parts import Collector
+from scenecode.networks.data.streets.layout.plan import Plan
 from scenecode.networks.data.streets.models import people, plants, roadside, two_wheelers, vehicles
 from scenecode.networks.data.streets.models.palette import Palette
 from scenecode.networks.data.streets.models.shapes import Model
-from scenecode.networks.data.streets.parts import Collector
-from scenecode.networks.data.streets.plan import Plan
 
 _MAKERS: dict[str, tuple[int, Callable]] = {
     "car": (12, vehicles.car), "truck": (3, vehicles.truck), "bus": (2, vehicles.bus),

@@ -9,10 +9,10 @@ from scenecode.networks.data.rendering.faces import (
     join,
     patches,
 )
+from scenecode.networks.data.streets.layout.parts import Collector
+from scenecode.networks.data.streets.layout.plan import ALONG_U, ALONG_V, Plan, Street
 from scenecode.networks.data.streets.models.palette import Palette
 from scenecode.networks.data.streets.models.shapes import polygon
-from scenecode.networks.data.streets.parts import Collector
-from scenecode.networks.data.streets.plan import ALONG_U, ALONG_V, Plan, Street
 
 #: height of pavements over the road, width of kerb stones, metres
 KERB, _STONE = 0.12, 0.15

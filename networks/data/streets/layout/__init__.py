@@ -1,0 +1,1 @@
+"""How a town is laid out: its plan, and what fills the ground of its pieces."""
