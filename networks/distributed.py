@@ -88,9 +88,12 @@ class Processes:
             return flag
         return self.mean(torch.tensor(float(flag), device=device)).item() > 0
 
-    def wrap(self, module: nn.Module) -> nn.Module:
-        """``module``, whose gradients are then the means over all processes."""
-        return module if self.count == 1 else nn.parallel.DistributedDataParallel(module)
+    def wrap(self, module: nn.Module, some_unused: bool = False) -> nn.Module:
+        """``module``, whose gradients are then the means over all processes; ``some_unused``:
+        whether there are steps in which some parameters have none."""
+        if self.count == 1:
+            return module
+        return nn.parallel.DistributedDataParallel(module, find_unused_parameters=some_unused)
 
     def synchronise_batch_norm(self, module: nn.Module, device: torch.device) -> nn.Module:
         """``module`` with batch norm that takes its statistics over the whole batch.

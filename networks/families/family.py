@@ -1,7 +1,7 @@
 """What a family of networks offers: its configuration, its networks and what they minimise."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
@@ -19,6 +19,24 @@ LossT = TypeVar("LossT")
 
 class Objective(nn.Module, ABC):
     """The training loss of a family; its own parameters, if any, are trained too."""
+
+    #: names of the terms among which a stage of training may choose
+    terms: ClassVar[tuple[str, ...]] = ()
+    #: the terms that this stage uses; ``None``: all
+    _used: frozenset[str] | None = None
+
+    def use(self, terms: Collection[str]) -> None:
+        """From now on use these of ``terms`` only, none named: all; raises ``ConfigError`` for a
+        name that is not among them."""
+        unknown = sorted(set(terms) - set(self.terms))
+        if unknown:
+            raise ConfigError(f"stages: the loss has no term {', '.join(unknown)}; it has "
+                              f"{', '.join(self.terms) or 'none to choose among'}")
+        self._used = frozenset(terms) or None
+
+    def uses(self, term: str) -> bool:
+        """Whether the present stage of training uses one of ``terms``."""
+        return self._used is None or term in self._used
 
     def learn_from(self, teacher: Network) -> None:
         """Learn the answers of a trained network beside the truth; raises ``ConfigError`` for

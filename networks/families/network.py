@@ -1,9 +1,9 @@
 """What every network offers, whatever its family: to inference, evaluation and training."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from scenecode.networks.classes import ClassSet
 from scenecode.networks.families.geometry import Geometry
+from scenecode.networks.families.uncertainty import LogDepthStd
 from scenecode.networks.layers.backbones import Backbone
 from scenecode.networks.prediction import Prediction
 from scenecode.networks.sample import Sample
@@ -84,15 +85,22 @@ class Network(nn.Module, ABC):
     defaults that suit a network without codes.
     """
 
+    #: whether depth and labels come from the image; those of ``predict`` mean nothing otherwise
+    #: (logits all 0; depth anything, with a large Laplace scale)
+    predicts_depth: ClassVar[bool] = True
+    predicts_labels: ClassVar[bool] = True
     #: the image encoder, which may start from ImageNet weights, stay frozen and have a learning
     #: rate of its own; ``None`` for a network without such a part
     backbone: Backbone | None
+    #: of a network that does not itself predict how uncertain its depth is; training fits it
+    log_depth_std: LogDepthStd | None
 
     def __init__(self, config: NetworkConfig, classes: ClassSet):
         super().__init__()
         self.config, self.classes = config, classes
         self.width, self.height = config.geometry.width, config.geometry.height
         self.backbone = None
+        self.log_depth_std = None
         #: computes ``graph()`` for one image in torch's place
         #: (``scenecode.networks.inference.onnx_runtime``)
         self.runtime: Callable[[Tensor], tuple[Tensor, ...]] | None = None
@@ -125,16 +133,37 @@ class Network(nn.Module, ABC):
         """Everything that is to be scored of a labelled image of the network's size, by name; the
         first must use the image alone, others may use the truth too.
 
-        By default ``network``: the maps of ``predict``.
+        By default ``network``: the maps of ``predict`` that mean something.
         """
         prediction = self.predict(sample.image, sample.camera).resized(self.width, self.height)
         return {"network": Answer(
-            average_depth=prediction.average_depth, prox=prediction.prox_zero.cpu(),
-            prox_b=prediction.prox_b.cpu(), logits=prediction.logits_zero.cpu())}
+            average_depth=prediction.average_depth,
+            prox=prediction.prox_zero.cpu() if self.predicts_depth else None,
+            prox_b=prediction.prox_b.cpu() if self.predicts_depth else None,
+            logits=prediction.logits_zero.cpu() if self.predicts_labels else None)}
 
     def figures(self, sample: Sample) -> list[Figure]:
         """Pictures of a labelled image that only this family can draw; none by default."""
         return []
+
+    def parameter_groups(self) -> dict[str, float]:
+        """Factors of the learning rate by how the names of parameters begin (``classifier.``);
+        the longest beginning that fits counts, others have factor 1.  Empty by default."""
+        return {}
+
+    @torch.no_grad()
+    def fit_uncertainty(self, samples: Iterable[Sample]) -> None:
+        """Fit ``log_depth_std``, where there is one, to the errors of ``predict`` on labelled
+        images that the network was not trained on."""
+        if self.log_depth_std is not None:
+            self.log_depth_std.fit(map(self._canonical_depths, samples))
+
+    def _canonical_depths(self, sample: Sample) -> tuple[Tensor, Tensor]:
+        """Predicted and true depth (H, W) in metres at the canonical focal length."""
+        prediction = self.predict(sample.image, sample.camera).resized(self.width, self.height)
+        truth = sample.with_depth_up_to(self.geometry.max_depth).depth
+        scale = self.geometry.average_depth / prediction.average_depth
+        return scale * prediction.depth().cpu(), scale * truth
 
     def low_precision_modules(self) -> list[nn.Module]:
         """Modules that may compute in bfloat16; none by default."""

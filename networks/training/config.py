@@ -18,6 +18,25 @@ def _default_family() -> Family[Any, Any]:
 
 
 @dataclass(frozen=True)
+class StageConfig:
+    """A part of training with a loss, rates and frozen parts of its own."""
+
+    #: steps of the optimiser
+    iterations: int = 1000
+    #: learning rates; None: those of the run
+    rate: float | None = None
+    encoder_rate: float | None = None
+    #: terms of the loss that it uses, of those that the family names; none: all
+    terms: tuple[str, ...] = ()
+    #: how the names of parameters begin that are not trained, for example "backbone."
+    frozen: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.iterations < 1:
+            raise ConfigError(f"iterations of a stage must be at least 1, got {self.iterations}")
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """One training run; ``read_train_config`` reads it from YAML."""
 
@@ -34,6 +53,11 @@ class TrainConfig:
     #: number of the first blocks of the backbone that are not trained
     frozen_blocks: int = 0
     epochs: int = 20
+    #: steps of the optimiser after which training ends instead of after ``epochs``
+    iterations: int | None = None
+    #: parts of training, one after the other; their iterations are then those of the run, and in
+    #: each the rates fall anew
+    stages: tuple[StageConfig, ...] = ()
     #: minutes after which training ends, wherever it is; the rates then fall with the time
     minutes: float | None = None
     #: weights of a trained network whose answers are learnt beside the truth (``loss.taught``)
@@ -45,7 +69,9 @@ class TrainConfig:
     last_part: float = 0.25
     #: images of a step, divided among the processes when several train
     batch_size: int = 8
-    optimiser: Literal["adam", "adamw"] = "adamw"
+    optimiser: Literal["adam", "adamw", "sgd"] = "adamw"
+    #: of sgd
+    momentum: float = 0.9
     #: learning rates of the backbone and of everything else
     encoder_rate: float = 2e-4
     rate: float = 1e-3
@@ -70,6 +96,12 @@ class TrainConfig:
         if self.epochs < 1 or self.batch_size < 2:
             raise ConfigError("epochs must be at least 1 and batch_size at least 2 "
                               "(batch norm needs two)")
+        if self.iterations is not None and self.iterations < 1:
+            raise ConfigError(f"iterations must be at least 1, got {self.iterations}")
+        if self.iterations is not None and self.stages:
+            raise ConfigError("iterations: stages have their own; leave one of the two out")
+        if not 0 <= self.momentum < 1:
+            raise ConfigError(f"momentum must lie in [0, 1), got {self.momentum}")
         if self.minutes is not None and self.minutes <= 0:
             raise ConfigError(f"minutes must be positive, got {self.minutes}")
         if self.last_augment is not None and not self.resident:

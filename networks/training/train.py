@@ -26,7 +26,7 @@ from scenecode.networks.data.cached import CachedImages
 from scenecode.networks.data.mixed import MixedImages
 from scenecode.networks.distributed import Processes
 from scenecode.networks.evaluation.evaluate import evaluate_model
-from scenecode.networks.evaluation.pictures import save_sample_pictures
+from scenecode.networks.evaluation.pictures import evenly_spaced, save_sample_pictures
 from scenecode.networks.families.network import answer_title
 from scenecode.networks.inference.checkpoint import save_checkpoint
 from scenecode.networks.sample import LabelledImages, Sample
@@ -38,6 +38,8 @@ from scenecode.networks.training.training_data import open_training_data
 
 #: An overfitting epoch shows its few images this many batches long.
 OVERFIT_BATCHES = 20
+#: Held-out images that the uncertainty of depth is fitted to, where a network has to be told it.
+CALIBRATED_ON = 60
 #: Held-out scores printed after every epoch: text, name and digits.
 PRINTED = (("mIoU", "miou", 3), ("abs_rel", "abs_rel", 3), ("proximity", "proximity_error", 4))
 
@@ -95,7 +97,7 @@ def _train(trainer: Trainer, held_out: LabelledImages, out: Path, resume: bool,
         write_text(out / "config.yaml", yaml.safe_dump(to_mapping(config), sort_keys=False))
         log = TrainingLog(out / "log.jsonl", trainer.epoch)
     with _interrupt_flag() as interrupted:
-        while trainer.epoch < config.epochs and trainer.progress() < 1:
+        while trainer.epoch < trainer.schedule.epochs and trainer.progress() < 1:
             if not _train_epoch(trainer, interrupted, console):
                 if processes.is_main_process:
                     save_state(out / "state.pt", trainer.state())
@@ -136,6 +138,8 @@ def _train_epoch(trainer: Trainer, interrupted: threading.Event, console: Consol
 def _finish_epoch(trainer: Trainer, held_out: LabelledImages, losses: dict, out: Path,
                   log: TrainingLog, console: Console) -> None:
     """Validate the averaged model, write everything, print one line."""
+    trainer.fit_uncertainty(held_out[index] for index in
+                            evenly_spaced(len(held_out), CALIBRATED_ON))
     scores = evaluate_model(trainer.averaged, held_out)
     log.add(trainer.epoch, losses, scores)
     save_curves(out / "curves.png", log.records, trainer.config.family.loss_curves)
@@ -146,7 +150,7 @@ def _finish_epoch(trainer: Trainer, held_out: LabelledImages, losses: dict, out:
     summary = "  ".join(f"{text} " + " | ".join(f"{answer[name]:.{digits}f}"
                                                 for answer in scores.values())
                         for text, name, digits in PRINTED)
-    console.print(f"epoch {trainer.epoch}/{trainer.config.epochs}  loss {losses['loss']:.3f}  "
+    console.print(f"epoch {trainer.epoch}/{trainer.schedule.epochs}  loss {losses['loss']:.3f}  "
                   f"{' | '.join(map(answer_title, scores))}:  {summary}")
 
 

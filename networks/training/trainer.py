@@ -2,7 +2,7 @@
 
 import copy
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +24,10 @@ from scenecode.networks.inference.checkpoint import (
 )
 from scenecode.networks.layers.backbones import Backbone
 from scenecode.networks.layers.imagenet import load_imagenet
-from scenecode.networks.training.config import TrainConfig
+from scenecode.networks.sample import Sample
+from scenecode.networks.training.config import StageConfig, TrainConfig
+from scenecode.networks.training.optimiser import make_optimiser, set_frozen, set_rates
+from scenecode.networks.training.schedule import Schedule
 
 
 class TrainingError(ScenecodeError):
@@ -58,8 +61,9 @@ class Trainer:
         self.averaged = copy.deepcopy(self.model).eval().requires_grad_(False)
         self.objective: Objective = config.family.objective(
             config.loss, data.label_counts(), processes).to(device)
-        self.optimiser = self._make_optimiser()
-        self._forward = processes.wrap(_Step(self.model, self.objective))
+        self.optimiser = make_optimiser(config, self.model, self.objective)
+        self._forward = processes.wrap(_Step(self.model, self.objective),
+                                       some_unused=bool(config.stages))
         geometry = self.model.geometry
         self.augment = (Augment(geometry.width, geometry.height, config.augment)
                         if augmented else None)
@@ -71,6 +75,14 @@ class Trainer:
         #: of the current epoch, sums over its batches of each part of the loss
         self.sums: dict[str, float] = {}
         self.batches_per_epoch = sum(data.counts) // config.batch_size
+        if not self.batches_per_epoch:
+            raise ConfigError(f"batch_size {config.batch_size} is more than the "
+                              f"{sum(data.counts)} images of an epoch; lower it")
+        self.schedule = Schedule(config, self.batches_per_epoch)
+        self._trainable = {n: p.requires_grad for n, p in self.model.named_parameters()}
+        self._stage = -1
+        for stage in self.schedule.stages:  # mistakes in later ones are to be known now
+            self._enter(stage)
 
     @property
     def step(self) -> int:
@@ -114,17 +126,6 @@ class Trainer:
                               "no backbone; leave it out")
         return self.model.backbone
 
-    def _make_optimiser(self) -> torch.optim.Optimizer:
-        backbone = [] if self.model.backbone is None else list(self.model.backbone.parameters())
-        own = {id(p) for p in backbone}
-        rest = [p for p in self.model.parameters() if id(p) not in own]
-        groups = [{"params": [p for p in backbone if p.requires_grad],
-                   "lr": self.config.encoder_rate},
-                  {"params": [*rest, *self.objective.parameters()], "lr": self.config.rate}]
-        kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[self.config.optimiser]
-        return kind([g for g in groups if g["params"]], weight_decay=self.config.weight_decay,
-                    fused=True)
-
     def remaining_batches(self) -> Iterator[Batch]:
         """This process's part of the rest of the current epoch."""
         geometry, size = self.model.geometry, self.local_batch_size
@@ -157,7 +158,7 @@ class Trainer:
 
     def progress(self) -> float:
         """From 0 to 1 at the end of training, which its steps or its minutes bring."""
-        done = self.step / (self.config.epochs * self.batches_per_epoch)
+        done = self.step / self.schedule.iterations
         if self.config.minutes is not None:
             done = max(done, self.minutes() / self.config.minutes)
         return min(done, 1.0)
@@ -165,8 +166,7 @@ class Trainer:
     def training_step(self, batch: Batch) -> None:
         """One step of the optimiser.  Raises ``TrainingError`` when loss or gradient is not
         finite."""
-        self.model.train()
-        self._set_rates()
+        self._prepare_step()
         generator = torch.Generator().manual_seed((self.config.seed << 32) + self.step)
         epoch = self.step / self.batches_per_epoch
         with torch.autocast(self.device.type, torch.bfloat16,
@@ -198,12 +198,23 @@ class Trainer:
         """Begin the next one."""
         self.epoch, self.batch, self.sums = self.epoch + 1, 0, {}
 
-    def _set_rates(self) -> None:
-        factor = (1 - self.progress()) ** self.config.poly_power
-        factor *= min((self.step + 1) / max(self.config.warmup_steps, 1), 1.0)
-        for group in self.optimiser.param_groups:
-            group.setdefault("initial_lr", group["lr"])
-            group["lr"] = group["initial_lr"] * factor
+    def _prepare_step(self) -> None:
+        """Rates, terms and frozen parts as the schedule has them at this step."""
+        progress = self.progress()
+        stage = self.schedule.stage_at(progress)
+        if stage != self._stage:
+            self._stage = stage
+            self._enter(self.schedule.stages[stage])
+        set_rates(self.optimiser, *self.schedule.rates_at(progress, self.step))
+        self.model.train()
+        frozen = self.schedule.stages[stage].frozen
+        for name, module in self.model.named_modules():
+            if frozen and f"{name}.".startswith(frozen):
+                module.eval()
+
+    def _enter(self, stage: StageConfig) -> None:
+        self.objective.use(stage.terms)
+        set_frozen(self.model, stage.frozen, self._trainable)
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -214,6 +225,12 @@ class Trainer:
         for own, new in pairs:
             if not own.is_floating_point():
                 own.copy_(new)
+
+    def fit_uncertainty(self, held_out: Iterable[Sample]) -> None:
+        """``Network.fit_uncertainty`` of the averaged model, and the same for the one trained."""
+        self.averaged.fit_uncertainty(held_out)
+        if self.averaged.log_depth_std is not None and self.model.log_depth_std is not None:
+            self.model.log_depth_std.load_state_dict(self.averaged.log_depth_std.state_dict())
 
     def state(self) -> dict:
         """Everything that ``load`` needs to continue exactly from here."""
