@@ -25,7 +25,7 @@ FLOORS = (
     ("networks.data.streets",),
     ("networks.data",),
     ("networks.families",),
-    ("networks.families.scenecode",),
+    ("networks.families.scenecode", "networks.families.multiscale_crf"),
     ("networks.inference",),
     ("networks.evaluation",),
     ("networks.training",),

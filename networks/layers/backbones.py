@@ -104,8 +104,8 @@ def folded(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
 class Backbone(nn.Module, ABC):
     """Base of the encoders: input normalisation, frozen blocks and frozen batch norm."""
 
-    #: feature channels at strides 4, 8, 16, 32
-    channels: tuple[int, int, int, int]
+    #: feature channels, from the finest: at strides 4, 8, 16, 32 unless the encoder says otherwise
+    channels: tuple[int, ...]
     #: what the input is normalised by, (3, 1, 1)
     mean: Tensor
     std: Tensor

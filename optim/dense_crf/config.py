@@ -44,7 +44,8 @@ class DenseCRFConfig:
         deviations = (self.appearance_distance, self.appearance_colour, self.depth_distance,
                       self.depth_metres, self.smoothness_distance)
         if min(deviations) <= 0:
-            raise ValueError(f"the standard deviations of all kernels must be positive; got {self}")
+            raise ValueError("the standard deviations of all kernels must be positive; got "
+                             f"{self}")
         if min(self.training_iterations, self.iterations, self.max_pixels) < 1:
             raise ValueError("training_iterations, iterations and max_pixels must be at least 1; "
                              f"got {self}")

@@ -97,12 +97,12 @@ class _Filter(torch.autograd.Function):
     """The normalised filter without the own value; its gradient is the transpose."""
 
     @staticmethod
-    def forward(ctx, values, lattice, root, own):  # type: ignore[no-untyped-def]
+    def forward(ctx, values, lattice, root, own):
         ctx.lattice, ctx.root, ctx.own = lattice, root, own
         return root * lattice.filter(root * values) - own * values
 
     @staticmethod
-    def backward(ctx, gradient):  # type: ignore[no-untyped-def]
+    def backward(ctx, gradient):
         root = ctx.root
         filtered = root * ctx.lattice.filter((root * gradient).contiguous(), is_reversed=True)
         return filtered - ctx.own * gradient, None, None, None
