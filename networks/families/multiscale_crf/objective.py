@@ -39,8 +39,8 @@ class MultiscaleCRFLossConfig:
 
     def __post_init__(self) -> None:
         if min(self.labels, self.depth, self.absolute) < 0 or not 0 <= self.class_balance <= 1:
-            raise ConfigError("labels, depth and absolute must not be negative, class_balance lies "
-                              f"in [0, 1]; got {self}")
+            raise ConfigError("labels, depth and absolute must not be negative, class_balance "
+                              f"lies in [0, 1]; got {self}")
         if min(self.pixel_step, self.crf_step) < 1:
             raise ConfigError("pixel_step and crf_step must be at least 1")
 
