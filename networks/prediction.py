@@ -47,7 +47,8 @@ class Prediction:
                       logits: Tensor | np.ndarray, classes: ClassSet,
                       average_depth: float = 2.0) -> "Prediction":
         """Of a network that has no codes: ``depth`` and its standard deviation (h, w) in metres,
-        ``logits`` (C, h, w).  Mapping then optimises poses only and fuses labels as they are.
+        ``logits`` (C, h, w).  Mapping then corrects depth by a scale and tilts alone
+        (``scenecode.networks.pseudo_codes``) and fuses labels as they are.
 
         Raises ``PredictionError`` for depths or standard deviations that are not positive
         finite numbers, and for two of different size.
@@ -124,7 +125,8 @@ class Prediction:
 
 
 class Predictor(Protocol):
-    """``image -> Prediction``.  A network without codes returns empty Jacobians."""
+    """``image -> Prediction``.  A network without codes returns empty Jacobians
+    (``Prediction.without_codes``)."""
 
     #: label set of the logits
     classes: ClassSet

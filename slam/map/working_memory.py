@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from scenecode.networks.prediction import Prediction, Predictor, checked_prediction
+from scenecode.networks.pseudo_codes import with_pseudo_codes
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.optim.imaging import image as imaging
 from scenecode.slam.map.stored_image import StoredImage
@@ -52,6 +53,8 @@ class WorkingMemory:
     def __init__(self, predictor: Predictor, device: torch.device | str = "cpu",
                  capacity: int = CAPACITY):
         self.predictor = predictor
+        #: whether predictions without a depth code get pseudo-codes
+        self.pseudo_codes = True
         self._device = device
         self._capacity = capacity
         self._lock = threading.RLock()
@@ -79,5 +82,7 @@ class WorkingMemory:
         rgb = image.tensor(self._device)
         with torch.inference_mode():
             prediction = checked_prediction(self.predictor, rgb, camera)
+            if self.pseudo_codes:
+                prediction = with_pseudo_codes(prediction)
         # inference tensors may not be mixed into later in-place work; clones may
         return KeyframeMaps(rgb, prediction.detached())

@@ -155,6 +155,8 @@ def to_graph(stored: StoredMap, memory: WorkingMemory,
         absorbed_links={pair for pair, absorbed in stored.links.items() if absorbed},
         absorbed_observations={pair for pair, entry in stored.observations.items()
                                if entry.absorbed})
+    if any(not len(state.code_depth) for state in stored.states.values()):
+        memory.pseudo_codes = False  # the map was made before there were any
     for number in sorted(stored.keyframes):
         keyframe, found = stored.keyframes[number], stored.states[number]
         camera = keyframe.camera

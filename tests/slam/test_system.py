@@ -152,7 +152,7 @@ def test_live_trajectory_is_causal(small_walk):
 
 @pytest.mark.slow
 def test_network_without_codes_gives_poses_and_a_map(small_walk):
-    """Poses only are optimised then, and labels are fused as they are."""
+    """Of depth only scale and tilts are optimised then, and labels are fused as they are."""
     exact = ExactPredictor(small_walk, depth_error=0.0, logit_error=0.0)
 
     class Plain:
@@ -167,8 +167,8 @@ def test_network_without_codes_gives_poses_and_a_map(small_walk):
     result = run(small_walk[:40], small_config(), Plain())
     report = result.output.report
     assert report["coverage"] == 1 and report["keyframes"] >= 2
-    assert report["ate_m"] < 0.01 * report["path_length_m"]
-    assert report["depth_within_10"] > 0.95 and len(result.output.snapshot.cloud.points) > 1000
+    assert report["ate_m"] < 0.015 * report["path_length_m"]
+    assert report["depth_within_10"] > 0.9 and len(result.output.snapshot.cloud.points) > 1000
 
 
 def test_stop_ends_after_the_present_frame(small_walk):
