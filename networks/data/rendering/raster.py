@@ -63,25 +63,41 @@ def _on_screen(faces: Faces, T_world_cam, camera) -> tuple[np.ndarray, np.ndarra
     centre = T_world_cam[:3, 3]
     toward = np.einsum("fi,fi->f", faces.normal, faces.origin - centre)
     candidates = np.flatnonzero(toward < -1e-12)
-    x = (faces.corners[candidates] - centre) @ T_world_cam[:3, :3]
+    x = (faces.corners[candidates].reshape(-1, 3) - centre) @ T_world_cam[:3, :3]
+    x = x.reshape(-1, 4, 3)
+    nearest, farthest = x[..., 2].min(1), x[..., 2].max(1)
+    before = farthest >= NEAR
+    candidates, x, nearest = candidates[before], x[before], nearest[before]
+    bounds = np.empty((len(x), 4))
+    whole, cut = np.flatnonzero(nearest >= NEAR), np.flatnonzero(nearest < NEAR)
+    bounds[whole] = _bounds(x[whole], np.True_, camera)
+    bounds[cut] = _bounds(*_clipped(x[cut]), camera)
+    limit = np.array([camera.width, camera.height] * 2)
+    low = np.clip(np.ceil(bounds[:, :2] - 1e-2), 0, limit[:2])
+    high = np.clip(np.floor(bounds[:, 2:] + 1e-2) + 1, 0, limit[:2])
+    keep = (high > low).all(1)
+    return candidates[keep], np.concatenate([low, high], 1)[keep].astype(np.int64)
+
+
+def _clipped(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Corners (V, 8, 3) of (V, 4, 3) faces cut by the near plane, and which of them count."""
     following = np.roll(x, -1, axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         at = (NEAR - x[..., 2]) / (following[..., 2] - x[..., 2])
         cut = x + at[..., None] * (following - x)
     crosses = (x[..., 2] < NEAR) != (following[..., 2] < NEAR)
     points = np.concatenate([x, np.where(crosses[..., None], cut, 1.0)], 1)
-    valid = np.concatenate([x[..., 2] >= NEAR, crosses], 1)
+    return points, np.concatenate([x[..., 2] >= NEAR, crosses], 1)
+
+
+def _bounds(points: np.ndarray, valid: np.ndarray, camera: PinholeCamera) -> np.ndarray:
+    """(V, 4) smallest u, v and largest u, v of (V, N, 3) camera points where they are valid."""
     depth = np.where(valid, np.maximum(points[..., 2], NEAR * 0.5), 1.0)
     u = camera.fx * points[..., 0] / depth + camera.cx
     v = camera.fy * points[..., 1] / depth + camera.cy
     inf = np.inf
-    bounds = np.stack([np.where(valid, u, inf).min(1), np.where(valid, v, inf).min(1),
-                       np.where(valid, u, -inf).max(1), np.where(valid, v, -inf).max(1)], 1)
-    limit = np.array([camera.width, camera.height] * 2)
-    low = np.clip(np.ceil(bounds[:, :2] - 1e-2), 0, limit[:2])
-    high = np.clip(np.floor(bounds[:, 2:] + 1e-2) + 1, 0, limit[:2])
-    keep = (high > low).all(1)
-    return candidates[keep], np.concatenate([low, high], 1)[keep].astype(np.int64)
+    return np.stack([np.where(valid, u, inf).min(1), np.where(valid, v, inf).min(1),
+                     np.where(valid, u, -inf).max(1), np.where(valid, v, -inf).max(1)], 1)
 
 
 def _planes(faces: Faces, seen, T_world_cam, camera) -> np.ndarray:

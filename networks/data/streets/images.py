@@ -22,7 +22,7 @@ FIRST_TRAINING_SEED = 100_000
 #: first street of each split and how many it has; those of training are far from the others
 SPLITS = {"test": (5_000, 20), "val": (7_000, 20), "train": (FIRST_TRAINING_SEED, 300)}
 #: moments of a drive per second, and seconds between those that become images
-_FPS, _APART = 5.0, 4.0
+_FPS, _APART = 5.0, 3.0
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class ViewsConfig:
     """How streets are photographed for training."""
 
     streets: int = 300
-    views_per_street: int = 8
+    views_per_street: int = 12
     first_seed: int = FIRST_TRAINING_SEED
     width: int = 416
     height: int = 128

@@ -16,6 +16,8 @@ from scenecode.optim.geometry.camera import PinholeCamera
 _SKY, _VEGETATION = (CITYSCAPES_19.names.index(name) for name in ("sky", "vegetation"))
 #: things nearer than this to the edge of the picture, metres, count as in view
 _MARGIN = 1.0
+#: pieces of the town are looked for this much beside the picture, radians
+_TILT = 0.05
 #: pieces of the town are drawn up to this distance, metres
 REACH = 260.0
 #: the middle of the shadows is this far before the camera, metres
@@ -40,7 +42,7 @@ def render(town: Town, T_world_cam: np.ndarray, camera: PinholeCamera, supersamp
     ``supersample`` n averages the colours of n x n rays in the pixels at the edges of faces.
     """
     T_world_cam = np.asarray(T_world_cam, float)
-    parts = _neighbourhood(town, T_world_cam, moving)
+    parts = _neighbourhood(town, T_world_cam, camera, moving)
     faces, thing = _in_view(parts, T_world_cam, camera)
     shader = _Shader(faces=faces, thing=thing, atlas=town.atlas, weather=town.weather,
                      T_world_cam=T_world_cam, shadows=_shadows(parts, T_world_cam, town.weather))
@@ -51,14 +53,14 @@ def render(town: Town, T_world_cam: np.ndarray, camera: PinholeCamera, supersamp
     return StreetView(View(view.image, view.depth, labels), dynamic)
 
 
-def _neighbourhood(town: Town, T_world_cam: np.ndarray, moving: Parts | None) -> Parts:
-    """Everything near enough to be seen."""
-    # the plan is bent by few metres only
+def _neighbourhood(town: Town, T_world_cam: np.ndarray, camera: PinholeCamera,
+                   moving: Parts | None) -> Parts:
+    """The pieces of the town that can be seen, or throw a shadow on what is."""
     x, y = T_world_cam[:2, 3]
-    forward = T_world_cam[:2, 2] / max(float(np.linalg.norm(T_world_cam[:2, 2])), 1e-9)
-    ahead = np.array([x, y]) + 0.5 * REACH * forward
-    pieces = [town.piece(*p) for p in town.pieces_around(float(ahead[0]), float(ahead[1]),
-                                                         0.5 * REACH + 20.0)]
+    heading = np.arctan2(T_world_cam[1, 2], T_world_cam[0, 2])
+    half = np.arctan(max(camera.cx, camera.width - camera.cx) / camera.fx) + _TILT
+    pieces = [town.piece(*p) for p in town.pieces_around(float(x), float(y), REACH)
+              if town.may_show(*p, float(x), float(y), float(heading), float(half))]
     return merge(pieces if moving is None else [*pieces, moving])
 
 

@@ -20,8 +20,10 @@ from scenecode.networks.data.streets.models.shapes import Model
 _VEHICLES = {"car": 0.8, "truck": 0.07, "bus": 0.05, "motorcyclist": 0.08}
 #: half length and width of the camera's car, and what all keep free around them, metres
 _CAR, _FREE = np.array([2.3, 1.0]), np.array([1.2, 0.25])
+#: ways that are farther apart than this, metres, never meet
+_APART = 15.0
 #: who is farther from the camera is not drawn, metres
-_REACH = 230.0
+_REACH, _WALKERS = 230.0, 120.0
 #: steps of a walk per metre
 _PACE = 6 / 1.5
 
@@ -49,8 +51,8 @@ class Traffic:
         self._town, self._way, self._fps = town, way, fps
         self._seconds = np.arange(len(way.plan)) / fps
         self._movers: list[_Mover] = []
-        self._paths = [way.plan]
-        self._halves = [_CAR]
+        #: everyone's path (M, F, 3) and half length and width (M, 2), the camera's car first
+        self._paths, self._halves = way.plan[None], _CAR[None]
         rng = np.random.default_rng([seed, 60])
         streets = self._streets()
         self._lead(rng)
@@ -62,10 +64,12 @@ class Traffic:
     def at(self, frame: int) -> Parts | None:
         """Everyone near the camera at one moment; None where there is nobody."""
         things, found = Collector(), False
-        here = self._way.plan[frame, :2]
+        here, ahead = self._way.plan[frame, :2], self._way.plan[frame, 2]
         for mover in self._movers:
             u, v, heading = mover.path[frame]
-            if np.hypot(u - here[0], v - here[1]) > _REACH:
+            d = np.array([u, v]) - here
+            reach = _WALKERS if mover.walks else _REACH
+            if np.hypot(*d) > reach or d @ (np.cos(ahead), np.sin(ahead)) < -12.0:
                 continue
             step = int((mover.phase + mover.pace * frame) * _PACE) % len(mover.models)
             rotation, place = self._town.plan.frame(u, v, heading, sloped=not mover.walks)
@@ -98,14 +102,17 @@ class Traffic:
         return [(axis, index, *ends) for (axis, index), ends in seen.items()]
 
     def _add(self, models, path: np.ndarray, walks: bool, phase: float, pace: float) -> None:
+        d = path[:, :2] - self._way.plan[:, :2]
+        if (np.abs(d).max(1) > (_WALKERS if walks else _REACH)).all():
+            return
         points = models[0].faces.corners.reshape(-1, 3)
         half = np.abs(points[:, [1, 0]]).max(0)
-        if any(_meet(path, half, other, size) for other, size in zip(self._paths, self._halves)):
+        if _meet(path, half, self._paths, self._halves):
             return
         self._movers.append(_Mover(models=tuple(models), half=half, path=path, walks=walks,
                                    phase=phase, pace=pace))
-        self._paths.append(path)
-        self._halves.append(half)
+        self._paths = np.concatenate([self._paths, path[None]])
+        self._halves = np.concatenate([self._halves, half[None]])
 
     def _lead(self, rng) -> None:
         """A car that goes before the camera's car, at its speed."""
@@ -177,12 +184,21 @@ class Traffic:
                           True, float(rng.uniform(0, 2)), speed / self._fps)
 
 
-def _meet(path: np.ndarray, half: np.ndarray, other: np.ndarray, size: np.ndarray) -> bool:
-    """Whether two of given half lengths and widths ever come too near to each other."""
-    d = other[:, :2] - path[:, :2]
+def _meet(path: np.ndarray, half: np.ndarray, others: np.ndarray, sizes: np.ndarray) -> bool:
+    """Whether someone (F, 3) ever comes too near to one of others (M, F, 3); ``half`` (2,) and
+    ``sizes`` (M, 2) are half their lengths and widths."""
+    # those whose ways lie apart need no look at their times
+    near = ((others[..., :2].min(1) < path[:, :2].max(0) + _APART)
+            & (others[..., :2].max(1) > path[:, :2].min(0) - _APART)).all(1)
+    others, sizes = others[near], sizes[near]
+    if not len(others):
+        return False
+    d = others[..., :2] - path[:, :2]
+    which, when = np.nonzero(np.abs(d).max(2) < half[0] + sizes[:, :1].max() + _FREE[0])
+    d, path, other, size = d[which, when], path[when], others[which, when], sizes[which].T
     c, s = np.cos(path[:, 2]), np.sin(path[:, 2])
     along, aside = np.abs(c * d[:, 0] + s * d[:, 1]), np.abs(c * d[:, 1] - s * d[:, 0])
-    turn = np.abs(other[:, 2] - path[:, 2])
+    turn = other[:, 2] - path[:, 2]
     c, s = np.abs(np.cos(turn)), np.abs(np.sin(turn))
     length = half[0] + c * size[0] + s * size[1] + _FREE[0]
     width = half[1] + c * size[1] + s * size[0] + _FREE[1]

@@ -1,25 +1,42 @@
 """What stands in the blocks between the streets: rows of buildings, houses with gardens, parks."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
-from scenecode.networks.data.rendering.faces import Faces, yaw_rotation
+from scenecode.networks.data.rendering.faces import yaw_rotation
 from scenecode.networks.data.streets.layout.ground import KERB, level
 from scenecode.networks.data.streets.layout.parts import Collector
 from scenecode.networks.data.streets.layout.plan import ALONG_U, ALONG_V, Plan
 from scenecode.networks.data.streets.layout.stock import Stock
 from scenecode.networks.data.streets.models import barriers, plants
-from scenecode.networks.data.streets.models.buildings import building, style
+from scenecode.networks.data.streets.models.buildings import Building, building, style
 from scenecode.networks.data.streets.models.palette import Palette
 
 #: kinds of block, and their shares in kinds of town
 KINDS = ("city", "terrace", "house", "office", "park")
 TOWNS = ((0.75, 0.1, 0.0, 0.1, 0.05), (0.2, 0.45, 0.2, 0.05, 0.1), (0.0, 0.15, 0.65, 0.05, 0.15),
          (0.3, 0.25, 0.2, 0.1, 0.15))
+#: kinds whose buildings stand wall to wall
+_ROWS = ("city", "terrace")
+#: depth of buildings in metres and their bays (from, below), by kind
+_SIZES = {"city": (12.0, (3, 8)), "terrace": (9.5, (2, 5)), "house": (9.0, (3, 6)),
+          "office": (18.0, (4, 9))}
+#: styles of the buildings of a kind in one town, and widths of each
+_STYLES, _WIDTHS = 4, 3
 #: buildings are seen from this far, metres
 _FAR = 420.0
+
+
+@dataclass(frozen=True)
+class _Design:
+    """A building to be put up in several places."""
+
+    width: float
+    depth: float
+    made: Building
 
 
 @dataclass(frozen=True)
@@ -45,6 +62,21 @@ class Blocks:
         rng = np.random.default_rng([seed, 20])
         self._shares = TOWNS[int(rng.integers(len(TOWNS)))]
         self._green = rng.uniform(0.3, 1.0)
+        self._designs = lru_cache(maxsize=None)(self._design)
+
+    def _design(self, kind: str) -> list[list[_Design]]:
+        """The buildings of a kind: of some styles, each in several widths."""
+        rng = np.random.default_rng([self._seed, 23, KINDS.index(kind)])
+        depth, bays = _SIZES[kind]
+        ends = ("front", "back") if kind in _ROWS else ("front", "back", "left", "right")
+        styles = []
+        for _ in range(_STYLES):
+            look = style(rng, kind)
+            deep = depth * rng.uniform(0.9, 1.1)
+            widths = look.bay * rng.choice(np.arange(*bays), _WIDTHS, replace=False)
+            styles.append([_Design(width=float(w), depth=deep, made=building(
+                rng, self._palette, look, float(w), deep, ends)) for w in sorted(widths)])
+        return styles
 
     def kind(self, i: int, j: int) -> str:
         """What the block north-east of crossing (i, j) is."""
@@ -63,53 +95,54 @@ class Blocks:
         if kind == "park":
             self._park(things, rng, u0, u1, v0, v1)
             return
-        depth = {"city": 12.0, "terrace": 10.0, "house": 10.0, "office": 18.0}[kind] \
-            * rng.uniform(0.85, 1.1)
         setback = {"city": 0.0, "terrace": rng.uniform(1.5, 3.5), "house": rng.uniform(3.5, 7.0),
                    "office": rng.uniform(3.0, 8.0)}[kind]
-        deep = min(setback + depth, 0.45 * (v1 - v0))
+        deep = min(setback + 1.1 * _SIZES[kind][0], 0.45 * (v1 - v0))
         # rows along the whole of two sides, and along what is left of the others
         sides = [_Side((u1, v0), 2, u1 - u0), _Side((u0, v1), 0, u1 - u0),
                  _Side((u0, v0 + deep), 1, v1 - v0 - 2 * deep),
                  _Side((u1, v1 - deep), 3, v1 - v0 - 2 * deep)]
         for side in sides:
-            self._row(things, rng, side, kind, setback, depth)
+            self._row(things, rng, side, kind, setback)
 
-    def _row(self, things: Collector, rng, side: _Side, kind: str, setback: float, depth: float
-             ) -> None:
+    def _row(self, things: Collector, rng, side: _Side, kind: str, setback: float) -> None:
         """Buildings along one side, with what is before and between them."""
-        look = style(rng, kind)
-        closed = kind in ("city", "terrace")
+        designs = self._designs(kind)
+        look, closed = int(rng.integers(_STYLES)), kind in _ROWS
         x = 0.0 if closed else rng.uniform(0.0, 2.0)
         before: Callable | None = None if setback == 0 else self._boundary(rng)
         while side.length - x > 6.0:
             if kind != "terrace" or rng.random() < 0.25:
-                look = style(rng, kind)
-            width = look.bay * {"city": rng.integers(3, 8), "terrace": rng.integers(2, 4),
-                                "house": rng.integers(3, 5), "office": rng.integers(4, 9)}[kind]
+                look = int(rng.integers(_STYLES))
             left = side.length - x
-            width = left if closed and left - width < 6.0 else min(float(width), left)
+            design = designs[look][int(rng.integers(_WIDTHS))]
+            width = design.width
+            if closed and left - width < 6.0:
+                # the last one fills what is left
+                design = min(designs[look], key=lambda d: abs(np.log(d.width / left)))
+                width = left
+            elif width > left:
+                break
             gap = 0.0 if closed else rng.uniform(2.5, 6.0)
             if closed and rng.random() < 0.04:
                 # a gap between buildings, closed by a wall
                 self._barrier(things, rng, barriers.wall, side, x, -0.3, min(width, 7.0), 2.2)
                 x += min(width, 7.0)
                 continue
-            ends = ("front", "back") if closed else ("front", "back", "left", "right")
-            made = building(rng, self._palette, look, width, depth, ends)
-            self._build(things, side, x, -setback, made.faces, made.shell)
+            self._build(things, side, x, -setback, design, width, rng.uniform(0.88, 1.1))
             if setback > 0:
                 self._front_garden(things, rng, side, x, width + gap, setback, before)
             x += width + gap
 
-    def _build(self, things: Collector, side: _Side, x: float, y: float, faces: Faces,
-               shell: Faces) -> None:
+    def _build(self, things: Collector, side: _Side, x: float, y: float, design: _Design,
+               width: float, shade: float) -> None:
         u, v = side.place(x, y)
         middle = side.place(x + 5.0, y)
         base = self._plan.height(*middle) + KERB
-        turn = yaw_rotation(side.turns * np.pi / 2)
+        turn = yaw_rotation(side.turns * np.pi / 2) * [width / design.width, 1.0, 1.0]
         placed, blockers = (self._plan.bent(part.moved(turn, (u, v, 0.0)), base)
-                            for part in (faces, shell))
+                            for part in (design.made.faces, design.made.shell))
+        placed = replace(placed, tint=placed.tint * np.float32(shade))
         things.add(placed, blockers, farthest=_FAR)
 
     def _boundary(self, rng) -> Callable | None:

@@ -40,6 +40,19 @@ def _rows(along_v: bool, across, along, z: float, surface: Surface) -> Faces:
     return level(across, along, z, surface) if along_v else level(along, across, z, surface)
 
 
+def _painted(along_v: bool, across: float, along: np.ndarray, width: float, length: float,
+             surface: Surface) -> Faces:
+    """Equal marks along a street, each from ``along`` on and as wide as ``width``."""
+    zero = np.zeros_like(along)
+    line, size, reach = zero + across, zero + width, zero + length
+    if along_v:
+        columns = (line, along), (size, zero), (zero, reach)
+    else:
+        columns = (along, line), (reach, zero), (zero, size)
+    origin, s, t = (np.stack([*c, zero], 1) for c in columns)
+    return patches(origin + [0, 0, _PAINT], s, t, surface)
+
+
 def _step(along_v: bool, at: float, along: np.ndarray, toward: float, surface: Surface) -> Faces:
     """The upright face of a kerb at a line along a street, seen from the ``toward`` side."""
     along = np.asarray(along, float)
@@ -158,10 +171,8 @@ class Ground:
         def dashes(offset: float, a: float, b: float, on: float, off: float, width=0.12) -> None:
             at = np.arange(a, b - on, on + off)
             if len(at):
-                lines = np.stack([at, at + on], 1)
-                for line in lines:
-                    parts.append(_rows(along_v, m + offset + np.array([-width / 2, width / 2]),
-                                       line, _PAINT, self._white))
+                parts.append(_painted(along_v, m + offset - width / 2, at, width, on,
+                                      self._white))
         inner = street.kerb - street.parking - street.cycle
         for _ in range(int(rng.poisson(2.5))):
             length, width = rng.uniform(1.0, 9.0), rng.uniform(0.6, 2.5)
@@ -184,9 +195,9 @@ class Ground:
                 bay = rng.uniform(5.2, 6.0)
                 edge = street.kerb - street.parking
                 dashes(s * edge, start, stop, bay, 0.02 if rng.random() < 0.5 else 1.0, 0.1)
-                for at in np.arange(start + 1, stop - 1, bay):
-                    parts.append(_rows(along_v, m + s * np.array([edge, edge + 0.9]),
-                                       np.array([at, at + 0.1]), _PAINT, self._white))
+                parts.append(_painted(along_v, m + (edge if s > 0 else -edge - 0.9),
+                                      np.arange(start + 1, stop - 1, bay), 0.9, 0.1,
+                                      self._white))
             if street.lanes == 2:
                 dashes(s * (street.median + street.lane), start, stop, 3.0, 4.5)
         if street.marked and not street.median:
@@ -208,20 +219,19 @@ class Ground:
         zebra = rng.random() < 0.45
         if zebra:
             a, b = sorted((end - sign * 0.6, end - sign * 3.8))
-            for off in np.arange(-street.kerb + 0.4, street.kerb - 0.5, 1.0):
-                if abs(off + 0.25) > street.median + 0.3:
-                    parts.append(_rows(along_v, m + np.array([off, off + 0.5]), np.array([a, b]),
-                                       _PAINT, self._white))
+            off = np.arange(-street.kerb + 0.4, street.kerb - 0.5, 1.0)
+            off = off[np.abs(off + 0.25) > street.median + 0.3]
+            parts.append(_painted(not along_v, a, m + off, b - a, 0.5, self._white))
         if not street.marked:
             return parts
         # towards +v one is at higher u on the right, towards +u at lower v
-        off = sign * self._side * (1.0 if along_v else -1.0)
+        side = sign * self._side * (1.0 if along_v else -1.0)
         at = end - sign * (_ZEBRA_STOP if zebra else _STOP)
-        across = m + off * np.array([street.median + 0.1, inner - 0.1])
+        across = m + side * np.array([street.median + 0.1, inner - 0.1])
         parts.append(_rows(along_v, across, np.array([at, at - sign * 0.4]), _PAINT, self._white))
         if street.lanes == 2:
             for lane in range(2):
-                middle = m + off * street.lane_middle(lane)
+                middle = m + side * street.lane_middle(lane)
                 tail, head = at - sign * 9.0, at - sign * 6.0
                 parts.append(_rows(along_v, middle + np.array([-0.08, 0.08]),
                                    np.array([tail, head]), _PAINT, self._white))

@@ -1,5 +1,6 @@
 """The things that a piece of a town consists of, so that those in view can be picked."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,21 +44,27 @@ class Collector:
         """A thing in world coordinates; without ``blockers`` it casts no shadow."""
         points = faces.corners.reshape(-1, 3)
         low, high = points.min(0), points.max(0)
-        radius = float(np.linalg.norm(high - low)) / 2
+        self._append(faces, blockers, (low + high) / 2, float(np.linalg.norm(high - low)) / 2,
+                     nearest, farthest, moving)
+
+    def _append(self, faces: Faces, blockers: Faces | None, centre: np.ndarray, radius: float,
+                nearest: float, farthest: float | None, moving: bool) -> None:
         if farthest is None:
-            farthest = float(np.clip(_TIMES * radius, _LEAST, _MOST))
+            farthest = min(max(_TIMES * radius, _LEAST), _MOST)
         self._faces.append(faces)
         if blockers is not None:
             self._blockers.append(blockers)
         self._counts.append((len(faces), 0 if blockers is None else len(blockers)))
-        self._rows.append((*((low + high) / 2), radius, nearest, farthest,
+        self._rows.append((*centre, radius, nearest, farthest,
                            blockers is not None, moving))
 
     def stand(self, model: Model, rotation: np.ndarray, place: np.ndarray, moving: bool = False,
               nearest: float = 0.0, farthest: float | None = None) -> None:
         """A model at a place in the world."""
-        self.add(model.faces.moved(rotation, place), model.blockers.moved(rotation, place),
-                 nearest, farthest, moving)
+        size = math.hypot(*rotation[0])
+        self._append(model.faces.moved(rotation, place), model.blockers.moved(rotation, place),
+                     rotation @ model.middle + place, size * model.radius, nearest, farthest,
+                     moving)
 
     def parts(self) -> Parts:
         """All things; there must be at least one."""

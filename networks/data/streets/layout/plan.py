@@ -6,6 +6,7 @@ because each term depends on u or v alone, a rectangle along the axes becomes ex
 parallelogram.
 """
 
+import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -65,6 +66,13 @@ class Warp:
         """One of the four functions at (N,) metres."""
         a, k, p = self.amplitude[which], self.wave[which], self.phase[which]
         return (a * np.sin(k * t[:, None] + p)).sum(1)
+
+    def scalar(self, which: int, t: float) -> tuple[float, float]:
+        """One of the four functions and its derivative at one place."""
+        terms = list(zip(self.amplitude[which].tolist(), self.wave[which].tolist(),
+                         self.phase[which].tolist()))
+        return (sum(a * math.sin(k * t + p) for a, k, p in terms),
+                sum(a * k * math.cos(k * t + p) for a, k, p in terms))
 
 
 class Plan:
@@ -129,7 +137,7 @@ class Plan:
 
     def height(self, u: float, v: float) -> float:
         """Height of the ground."""
-        return float(self.to_world(np.array([[u, v, 0.0]]))[0, 2])
+        return self._warp.scalar(2, u)[0] + self._warp.scalar(3, v)[0]
 
     def bent(self, faces: Faces, base: float | None = None) -> Faces:
         """Faces along the plan's axes, in the world: their z above the ground or, for what stays
@@ -146,14 +154,13 @@ class Plan:
               ) -> tuple[np.ndarray, np.ndarray]:
         """Rotation (3, 3) and place (3,) in the world of what stands at a plan point with its y
         towards ``heading``, radians in the plan from +u to +v; upright unless ``sloped``."""
-        step = 0.5
-        ahead = step * np.array([np.cos(heading), np.sin(heading), 0.0])
-        points = np.array([[u, v, 0.0]]) + np.stack([0 * ahead, ahead, -ahead])
-        here, front, back = self.to_world(points)
-        forward = front - back
-        if not sloped:
-            forward[2] = 0.0
-        forward /= np.linalg.norm(forward)
-        right = np.cross(forward, [0.0, 0.0, 1.0])
-        right /= np.linalg.norm(right)
-        return np.stack([right, forward, np.cross(right, forward)], 1), here
+        (a, da), (b, db), (c, dc), (d, dd) = (self._warp.scalar(k, t)
+                                              for k, t in enumerate((v, u, u, v)))
+        east, north = math.cos(heading), math.sin(heading)
+        x, y = east + da * north, north + db * east
+        z = dc * east + dd * north if sloped else 0.0
+        flat, size = math.hypot(x, y), math.sqrt(x * x + y * y + z * z)
+        rotation = np.array([[y / flat, x / size, -x * z / (flat * size)],
+                             [-x / flat, y / size, -y * z / (flat * size)],
+                             [0.0, z / size, flat / size]])
+        return rotation, np.array([u + a, v + b, c + d])

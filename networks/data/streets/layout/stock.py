@@ -1,6 +1,7 @@
 """Models made once for a town, of which its streets are full."""
 
 from collections.abc import Callable
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -16,6 +17,10 @@ _MAKERS: dict[str, tuple[int, Callable]] = {
     "cyclist": (4, two_wheelers.cyclist), "motorcyclist": (2, two_wheelers.motorcyclist),
     "bush": (4, plants.bush), "lamp": (1, roadside.lamp), "sign": (8, roadside.sign),
     "bollard": (1, roadside.bollard), "hoarding": (3, roadside.hoarding),
+    "stop": (1, partial(roadside.sign, texture="stop")),
+    "priority": (1, partial(roadside.sign, texture="priority")),
+    "lights_red": (1, partial(roadside.traffic_light, colour="red")),
+    "lights_green": (1, partial(roadside.traffic_light, colour="green")),
 }
 #: people, and the steps of each one's walk
 _PEOPLE, _STEPS = 8, 6
@@ -25,38 +30,39 @@ _LEAVES = 42.0
 
 
 class Stock:
-    """The models of a seed."""
+    """The models of a seed, each made when it is first needed."""
 
     def __init__(self, palette: Palette, seed: int):
-        rng = np.random.default_rng([seed, 30])
-        self._models = {name: [make(rng, palette) for _ in range(count)]
-                        for name, (count, make) in _MAKERS.items()}
-        self._trees = [plants.tree(rng, palette) for _ in range(_TREES)]
-        phase = np.sin(np.arange(_STEPS) * (2 * np.pi / _STEPS))
-        #: the walkers, each in the steps of a walk
-        self.walkers = []
-        for _ in range(_PEOPLE):
-            worn, carries = people.clothes(rng, palette, "person"), rng.random() < 0.3
-            self.walkers.append([people.person(worn, float(s), carries) for s in phase])
-        for name in ("stop", "priority"):
-            self._models[name] = [roadside.sign(rng, palette, name)]
-        for colour in ("red", "green"):
-            self._models[f"lights_{colour}"] = [roadside.traffic_light(rng, palette, colour)]
+        self._palette, self._seed = palette, seed
+        self._model = lru_cache(maxsize=None)(self._make)
+        self._tree = lru_cache(maxsize=None)(self._grow)
+        self._walker = lru_cache(maxsize=None)(self._dress)
 
     def pick(self, rng, name: str) -> Model:
         """One of the models of a name."""
-        models = self._models[name]
-        return models[int(rng.integers(len(models)))]
+        return self._model(name, int(rng.integers(_MAKERS[name][0])))
 
-    def walker(self, rng) -> list[Model]:
+    def walker(self, rng) -> tuple[Model, ...]:
         """A person in the steps of a walk."""
-        return self.walkers[int(rng.integers(len(self.walkers)))]
+        return self._walker(int(rng.integers(_PEOPLE)))
+
+    def _make(self, name: str, number: int) -> Model:
+        rng = np.random.default_rng([self._seed, 30, list(_MAKERS).index(name), number])
+        return _MAKERS[name][1](rng, self._palette)
+
+    def _grow(self, kind: int) -> tuple[Model, Model]:
+        return plants.tree(np.random.default_rng([self._seed, 31, kind]), self._palette)
+
+    def _dress(self, number: int) -> tuple[Model, ...]:
+        rng = np.random.default_rng([self._seed, 32, number])
+        worn, carries = people.clothes(rng, self._palette, "person"), rng.random() < 0.3
+        return tuple(people.person(worn, float(np.sin(k * 2 * np.pi / _STEPS)), carries)
+                     for k in range(_STEPS))
 
     def plant_tree(self, things: Collector, rng, plan: Plan, u: float, v: float, z: float,
                    kind: int | None = None) -> None:
         """A tree at a place of the plan, one of few ``kind``s or any."""
-        kind = int(rng.integers(len(self._trees))) if kind is None else kind % len(self._trees)
-        near, far = self._trees[kind]
+        near, far = self._tree(int(rng.integers(_TREES)) if kind is None else kind % _TREES)
         rotation, place = plan.frame(u, v, rng.uniform(0, 2 * np.pi))
         rotation = rotation * rng.uniform(0.8, 1.2)
         place = place + [0.0, 0.0, z]

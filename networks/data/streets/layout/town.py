@@ -95,6 +95,19 @@ class Town:
                     found.append((i, j))
         return found
 
+    def may_show(self, i: int, j: int, x: float, y: float, heading: float, half: float) -> bool:
+        """Whether a piece may be seen from a place in the world in directions up to ``half``
+        radians beside ``heading``, or is near enough to throw a shadow on what is."""
+        us, vs = self._extent(ALONG_V, i), self._extent(ALONG_U, j)
+        middle = np.array([[sum(us) / 2, sum(vs) / 2, 0.0]])
+        d = self.plan.to_world(middle)[0, :2] - (x, y)
+        radius = float(np.hypot(us[1] - us[0], vs[1] - vs[0])) / 2 + 5.0
+        distance = float(np.hypot(*d))
+        if distance < radius + 10.0:
+            return True
+        aside = abs((np.arctan2(d[1], d[0]) - heading + np.pi) % (2 * np.pi) - np.pi)
+        return bool(aside < half + np.arcsin(radius / distance))
+
     def _extent(self, axis: int, index: int) -> tuple[float, float]:
         """From the near edge of a street to that of the next."""
         near, far = (self.plan.street(axis, k) for k in (index, index + 1))

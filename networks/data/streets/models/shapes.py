@@ -22,7 +22,8 @@ class Model:
     faces: Faces
     #: fewer and larger faces that cast its shadow
     blockers: Faces
-    #: half the diagonal of its bounding box, metres
+    #: middle (3,) of its bounding box, and half its diagonal, metres
+    middle: np.ndarray
     radius: float
 
 
@@ -32,8 +33,8 @@ def model(faces: Faces, blockers: Faces | None = None) -> Model:
     low, high = points.min(0), points.max(0)
     if blockers is None:
         blockers = box(low, high, Surface(label=0, texture=0), skip=("-z",))
-    return Model(faces=faces, blockers=blockers,
-                 radius=float(np.linalg.norm(np.maximum(np.abs(low), np.abs(high)))))
+    return Model(faces=faces, blockers=blockers, middle=(low + high) / 2,
+                 radius=float(np.linalg.norm(high - low)) / 2)
 
 
 def quads(corners, surface: Surface) -> Faces:
@@ -56,6 +57,19 @@ def quads(corners, surface: Surface) -> Faces:
         uv[:, 2] = far
         parts += [first, replace(second, uv=uv)]
     return join(parts)
+
+
+def boxes(lows, highs, surface: Surface) -> Faces:
+    """The four upright sides and the tops of boxes between (N, 3) corners."""
+    (x0, y0, z0), (x1, y1, z1) = (np.atleast_2d(np.asarray(c, float)).T for c in (lows, highs))
+    zero, w, d, h = np.zeros_like(x0), x1 - x0, y1 - y0, z1 - z0
+    sides = (((x0, y0, z0), (w, zero, zero), (zero, zero, h)),
+             ((x1, y0, z0), (zero, d, zero), (zero, zero, h)),
+             ((x1, y1, z0), (-w, zero, zero), (zero, zero, h)),
+             ((x0, y1, z0), (zero, -d, zero), (zero, zero, h)),
+             ((x0, y0, z1), (w, zero, zero), (zero, d, zero)))
+    origin, s, t = (np.concatenate([np.stack(side[k], 1) for side in sides]) for k in range(3))
+    return patches(origin, s, t, surface)
 
 
 def ring(x0: float, y0: float, x1: float, y1: float, z: float) -> np.ndarray:
