@@ -8,6 +8,7 @@ from scenecode.networks.classes import CITYSCAPES_19
 from scenecode.networks.data.rendering.faces import Faces
 from scenecode.networks.data.rendering.shading import Hits, View, draw, sample, shoulder, textured
 from scenecode.networks.data.streets.layout.parts import Parts, merge
+from scenecode.networks.data.streets.layout.stock import LEAVES
 from scenecode.networks.data.streets.layout.town import Town
 from scenecode.networks.data.streets.layout.weather import Weather
 from scenecode.networks.data.streets.shadows import Shadows, cast
@@ -89,7 +90,7 @@ def _shadows(parts: Parts, T_world_cam: np.ndarray, weather: Weather) -> Shadows
     aside = offset - (offset @ weather.sun)[:, None] * weather.sun
     near = parts.casts & (np.abs(aside).max(1) - parts.radius < 75.0)
     # of trees in two versions the one for the distance casts the shadow
-    near &= parts.distance[:, 1] > 45.0
+    near &= parts.distance[:, 1] > LEAVES
     index = np.flatnonzero(near[parts.blocking])
     return cast(parts.blockers.only(index), parts.blocking[index], weather.sun, middle)
 

@@ -26,7 +26,7 @@ _MAKERS: dict[str, tuple[int, Callable]] = {
 _PEOPLE, _STEPS = 8, 6
 _TREES = 6
 #: trees nearer than this are drawn with all their leaves, metres
-_LEAVES = 42.0
+LEAVES = 34.0
 
 
 class Stock:
@@ -66,5 +66,5 @@ class Stock:
         rotation, place = plan.frame(u, v, rng.uniform(0, 2 * np.pi))
         rotation = rotation * rng.uniform(0.8, 1.2)
         place = place + [0.0, 0.0, z]
-        things.stand(near, rotation, place, farthest=_LEAVES)
-        things.stand(far, rotation, place, nearest=_LEAVES)
+        things.stand(near, rotation, place, farthest=LEAVES)
+        things.stand(far, rotation, place, nearest=LEAVES)

@@ -38,7 +38,7 @@ def weather(rng: np.random.Generator) -> Weather:
                     np.sin(height)])
     warm = np.array([1.0, 0.95, 0.86]) if kind != "evening" else np.array([1.0, 0.78, 0.55])
     strength = {"clear": 1.0, "fair": 0.9, "overcast": 0.0, "haze": 0.35, "evening": 0.75}[kind]
-    sky = {"clear": 0.3, "fair": 0.36, "overcast": 0.72, "haze": 0.58, "evening": 0.32}[kind]
+    sky = {"clear": 0.42, "fair": 0.5, "overcast": 0.85, "haze": 0.7, "evening": 0.42}[kind]
     blue = np.array([0.9, 0.97, 1.12]) if kind in ("clear", "fair", "evening") else np.ones(3)
     cover = {"clear": 1.6, "fair": 0.2, "overcast": -1.2, "haze": 1.0, "evening": 0.6}[kind]
     pattern = 0.8 * noise(rng, 1.9) + 0.25 * noise(rng, 1.2)
@@ -56,4 +56,4 @@ def weather(rng: np.random.Generator) -> Weather:
     return Weather(sun=sun, direct=strength * warm * rng.uniform(0.85, 1.1), ambient=sky * blue,
                    zenith=zenith, horizon=np.clip(horizon, 0, 1),
                    visibility=rng.uniform(150, 300) if kind == "haze" else rng.uniform(500, 2000),
-                   clouds=clouds.astype(np.float32), exposure=rng.uniform(0.9, 1.12))
+                   clouds=clouds.astype(np.float32), exposure=rng.uniform(0.9, 1.1))

@@ -95,12 +95,12 @@ def tree(rng, palette: Palette, height: float | None = None) -> tuple[Model, Mod
     wood = [tube((0, 0, -0.2), (0, 0, trunk + 0.25 * crown), thick, bark, 6)]
     if form == "broad":
         wood += [tube((0, 0, trunk * 0.9), c, 0.5 * thick, bark) for c in centres[:3]]
-    size = 0.055 * height + 0.12
+    size = 0.032 * height + 0.1
     near = join([*wood, _core(centres, radii, dark),
-                 _clusters(rng, centres, radii, 260, size, leaf)])
+                 _clusters(rng, centres, radii, 520, size, leaf)])
     far = join([wood[0], _core(centres, radii, dark),
-                _clusters(rng, centres, radii, 70, 1.75 * size, leaf)])
-    shade = join([wood[0], _clusters(rng, centres, radii, 60, 1.9 * size, leaf),
+                _clusters(rng, centres, radii, 110, 1.9 * size, leaf)])
+    shade = join([wood[0], _clusters(rng, centres, radii, 50, 2.6 * size, leaf),
                   _core(centres, 0.9 * radii, dark)])
     return model(near, shade), model(far, shade)
 

@@ -14,7 +14,7 @@ _GREY = np.ones(3, np.float32)
 def asphalt(rng) -> np.ndarray:
     """Grains, patches, and a few cracks filled with tar."""
     pattern = 0.55 * noise(rng, 0.15) + 0.5 * noise(rng, 1.3)
-    image = paint(_GREY * rng.uniform(0.3, 0.42), pattern, rng.uniform(0.1, 0.16))
+    image = paint(_GREY * rng.uniform(0.36, 0.48), pattern, rng.uniform(0.12, 0.18))
     crack = np.abs(noise(rng, 1.8)) < 0.03
     return np.where((crack & (noise(rng, 1.6) > 0.6))[..., None], image * 0.6, image)
 

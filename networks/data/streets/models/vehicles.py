@@ -14,10 +14,21 @@ from scenecode.networks.data.streets.models.shapes import (
 )
 
 #: common colours of cars, red green blue in [0, 1], the frequent ones repeated
-COLOURS = ((0.08, 0.08, 0.09), (0.08, 0.08, 0.09), (0.55, 0.56, 0.58), (0.55, 0.56, 0.58),
-           (0.85, 0.85, 0.85), (0.85, 0.85, 0.85), (0.3, 0.31, 0.33), (0.12, 0.2, 0.42),
+COLOURS = ((0.08, 0.08, 0.09), (0.08, 0.08, 0.09), (0.08, 0.08, 0.09), (0.55, 0.56, 0.58),
+           (0.55, 0.56, 0.58), (0.65, 0.65, 0.66), (0.85, 0.85, 0.85), (0.85, 0.85, 0.85),
+           (0.82, 0.83, 0.85), (0.3, 0.31, 0.33), (0.25, 0.25, 0.27), (0.12, 0.2, 0.42),
            (0.55, 0.08, 0.08), (0.15, 0.3, 0.2), (0.6, 0.52, 0.35), (0.75, 0.35, 0.08),
            (0.2, 0.4, 0.6), (0.8, 0.7, 0.2))
+
+
+def ground_below(length: float, width: float, palette: Palette) -> Faces:
+    """The road that a vehicle hides from the sky: darker under it and a little beside it."""
+    parts = []
+    for grow, z, shade in ((0.35, 0.011, 0.72), (0.1, 0.014, 0.4)):
+        x, y = width / 2 + grow, length / 2 + grow
+        parts.append(box((-x, -y, 0.0), (x, y, z), palette.surface("asphalt", "road", shade),
+                         only=("+z",)))
+    return join(parts)
 
 
 def wheel(x: float, y: float, radius: float, width: float, palette: Palette, label: str) -> Faces:
@@ -119,7 +130,7 @@ def car(rng, palette: Palette) -> Model:
               for sx in (-1, 1) for wy in (-y + 0.19 * length, y - 0.2 * length)]
     shadow = join([box((-x, -y, 0.1), (x, y, belt), dark, skip=("-z",)), loft([low, high], dark,
                                                                              dark)])
-    return model(join(body + wheels), shadow)
+    return model(join([*body, *wheels, ground_below(length, width, palette)]), shadow)
 
 
 def _long(rng, palette: Palette, label: str, length, width, height, paint, rows, wheels) -> Model:
@@ -141,6 +152,7 @@ def _long(rng, palette: Palette, label: str, length, width, height, paint, rows,
                      only=("+y",)))
     parts += [wheel(sx * (x + 0.01), -y + share * length, 0.48, 0.28, palette, label)
               for sx in (-1, 1) for share in wheels]
+    parts.append(ground_below(length, width, palette))
     return model(join(parts), box((-x, -y, 0.2), (x, y, height), dark, skip=("-z",)))
 
 
@@ -171,6 +183,7 @@ def truck(rng, palette: Palette) -> Model:
              box((-0.45, rear, 0.6), (0.45, length / 2, 1.0), dark),
              box((-1.2, rear - 0.02, 0.55), (1.2, rear, 0.7),
                  palette.paint((0.6, 0.05, 0.05), "truck"))]
+    parts.append(ground_below(length, 2.3, palette))
     parts += [wheel(sx * 1.2, wy, 0.48, 0.3, palette, "truck") for sx in (-1, 1)
               for wy in (rear + 1.1, rear + 2.2)]
     shadow = box((-1.2, rear, 0.3), (1.2, length / 2 + 1.1, height), dark, skip=("-z",))
