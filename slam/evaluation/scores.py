@@ -94,13 +94,13 @@ class KeyframeScores:
 def score_keyframe(view: KeyframeView, truth: GroundTruth | None, scale: float,
                    class_count: int) -> KeyframeScores:
     """Of a keyframe whose depth is multiplied by ``scale``; pixels without a label of either kind
-    are left out."""
+    are left out, and all labels where the true ones are not of ``class_count`` classes."""
     if truth is None:
         return KeyframeScores()
     depth = None if truth.depth is None else \
         keyframe_depth_scores(view.depth * scale, truth.depth.cpu().numpy())
     counts = None
-    if truth.labels is not None:
+    if truth.labels is not None and len(truth.classes or range(class_count)) == class_count:
         labels = torch.from_numpy(view.labels)
         true = torch.where(labels == VOID, VOID, truth.labels.cpu())
         if bool((true != VOID).any()):

@@ -5,6 +5,7 @@ from functools import cached_property
 
 from torch import Tensor
 
+from scenecode.networks.classes import ClassSet
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.optim.imaging import image as imaging
 
@@ -22,6 +23,8 @@ class GroundTruth:
     depth: Tensor | None = None
     #: (H, W) uint8 class ids, ``scenecode.networks.classes.VOID`` where unknown
     labels: Tensor | None = None
+    #: what the labels stand for; None: the classes of the network
+    classes: ClassSet | None = None
     #: (H, W) bool, where something is seen that moves in the world
     moving: Tensor | None = None
 

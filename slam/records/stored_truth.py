@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from scenecode.core.images import from_png_bytes, png_bytes
+from scenecode.networks.classes import ClassSet
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.slam.records.frame import Frame, GroundTruth
 
@@ -49,6 +50,8 @@ class StoredTruth:
     depth: StoredDepth | None
     #: PNG of 8-bit class ids
     labels: bytes | None
+    #: what they stand for; None: the classes of the network
+    classes: ClassSet | None
 
     @staticmethod
     def of(frame: Frame) -> "StoredTruth | None":
@@ -59,11 +62,13 @@ class StoredTruth:
         return StoredTruth(
             timestamp=frame.timestamp, camera=frame.camera, T_world_cam=truth.T_world_cam,
             depth=None if truth.depth is None else StoredDepth.of(truth.depth),
-            labels=None if truth.labels is None else png_bytes(truth.labels.cpu().numpy()))
+            labels=None if truth.labels is None else png_bytes(truth.labels.cpu().numpy()),
+            classes=truth.classes)
 
     def restored(self) -> GroundTruth:
         """The truth as tensors; they are decoded at every call."""
         return GroundTruth(
             T_world_cam=self.T_world_cam,
             depth=None if self.depth is None else self.depth.tensor(),
-            labels=None if self.labels is None else torch.from_numpy(from_png_bytes(self.labels)))
+            labels=None if self.labels is None else torch.from_numpy(from_png_bytes(self.labels)),
+            classes=self.classes)

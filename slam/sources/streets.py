@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from scenecode.core.errors import SourceError
+from scenecode.networks.classes import CITYSCAPES_19
 from scenecode.networks.data.rendering.effects import EffectsConfig, camera_effects
 from scenecode.networks.data.streets import (
     DriveConfig,
@@ -91,7 +92,7 @@ class StreetsSource:
         image = torch.from_numpy(pixels).permute(2, 0, 1).float() / 255
         truth = GroundTruth(T_world_cam=torch.from_numpy(T_world_cam.copy()),
                             depth=torch.from_numpy(view.depth),
-                            labels=torch.from_numpy(view.labels),
+                            labels=torch.from_numpy(view.labels), classes=CITYSCAPES_19,
                             moving=torch.from_numpy(seen.moving))
         return Frame(index=index, timestamp=index / self.fps, image=image.contiguous(),
                      camera=self.camera, truth=truth)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from scenecode.core.errors import ResultError
-from scenecode.networks.classes import VOID
+from scenecode.networks.classes import CITYSCAPES_19, VOID
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.slam.evaluation import evaluate
 from scenecode.slam.evaluation.scores import evaluate_maps
@@ -125,3 +125,10 @@ def test_without_truth_there_are_no_map_scores():
     assert evaluate_maps([view, view], [None, GroundTruth()], 1.0, 3) == {}
     nothing = GroundTruth(depth=torch.zeros(4, 4), labels=torch.full((4, 4), VOID).byte())
     assert evaluate_maps([view], [nothing], 1.0, 3) == {}
+
+
+def test_labels_of_other_classes_are_not_compared():
+    view = keyframe(np.ones((4, 4), np.float32), np.zeros((4, 4), np.uint8))
+    street = GroundTruth(labels=torch.full((4, 4), 18, dtype=torch.uint8), classes=CITYSCAPES_19)
+    assert "miou" not in evaluate_maps([view], [street], 1.0, 13)
+    assert "miou" in evaluate_maps([view], [street], 1.0, 19)
