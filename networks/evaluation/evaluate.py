@@ -27,7 +27,8 @@ from scenecode.networks.sample import LabelledImages
 
 #: Scores in the order they are printed.
 SCORES = ("miou", "pixel_accuracy", "class_accuracy", "abs_rel", "delta1", "rmse_m",
-          "proximity_error", "sq_rel", "rmse_log", "si_log", "delta2", "delta3")
+          "proximity_error", "sq_rel", "rmse_log", "si_log", "delta2", "delta3",
+          "mvn_delta1", "mvn_delta1_literal", "si_log_variance", "si_log_literal")
 
 
 class _AnswerScores:

@@ -12,6 +12,8 @@ from scenecode.networks.classes import VOID
 #: within these powers of it.
 DELTA = 1.25
 DELTA_POWERS = (1, 2, 3)
+#: Least standard deviation of depth in metres by which it is divided.
+MIN_STD = 1e-6
 
 
 class Confusion:
@@ -61,6 +63,10 @@ class DepthErrors:
     proximity: float = 0.0
     images: int = 0
     log_std: float = 0.0
+    log_variance: float = 0.0
+    log_literal: float = 0.0
+    within_delta_matched: int = 0
+    within_delta_normalised: int = 0
 
     def add(self, depth: Tensor, truth: Tensor, prox: Tensor, prox_truth: Tensor) -> None:
         """One image: depth in metres (0 unknown in ``truth``) and proximity, all of one shape."""
@@ -79,7 +85,15 @@ class DepthErrors:
             for count, power in zip(self.within_delta, DELTA_POWERS))
         self.proximity += (prox[valid] - prox_truth[valid]).double().abs().sum().item()
         self.images += 1
-        self.log_std += log_error.std(correction=0).item()
+        variance = log_error.var(correction=0).item()
+        self.log_std += variance ** 0.5
+        self.log_variance += variance
+        self.log_literal += variance + 4 * log_error.mean().item() ** 2
+        normalised, normalised_truth = (
+            (v - v.mean()) / v.std(correction=0).clamp(min=MIN_STD) for v in (d, t))
+        matched = normalised * t.std(correction=0) + t.mean()
+        self.within_delta_matched += _count_within_delta(matched, t)
+        self.within_delta_normalised += _count_within_delta(normalised, normalised_truth)
 
     def scores(self) -> dict[str, float]:
         """In metres or without unit; NaN when no depth was known.
@@ -89,10 +103,26 @@ class DepthErrors:
         ``proximity_error`` (mean absolute; the paper's figure 4) are over pixels; ``si_log``
         is the standard deviation of the log error in an image (Eigen et al. 2014, equation 1,
         its root), which no scale of the depth changes, mean over images.
+
+        ``si_log_variance`` is the mean of the squares of ``si_log``, and ``si_log_literal`` the
+        same with the sign of the mean error that HybridNet (table 3) prints.  ``mvn_delta1`` is
+        ``delta1`` after a scale and an offset that give the depth the mean and the standard
+        deviation of the image's truth, and ``mvn_delta1_literal`` that of both normalised to mean
+        0 and deviation 1, as printed there, where ratios of values of unlike sign never count.
         """
         n, images = self.pixels or float("nan"), self.images or float("nan")
         deltas = {f"delta{power}": count / n
                   for power, count in zip(DELTA_POWERS, self.within_delta)}
         return {"abs_rel": self.relative / n, "sq_rel": self.squared_relative / n,
                 "rmse_m": (self.squared / n) ** 0.5, "rmse_log": (self.squared_log / n) ** 0.5,
-                "si_log": self.log_std / images, "proximity_error": self.proximity / n} | deltas
+                "si_log": self.log_std / images, "proximity_error": self.proximity / n,
+                "si_log_variance": self.log_variance / images,
+                "si_log_literal": self.log_literal / images,
+                "mvn_delta1": self.within_delta_matched / n,
+                "mvn_delta1_literal": self.within_delta_normalised / n} | deltas
+
+
+def _count_within_delta(depth: Tensor, truth: Tensor) -> int:
+    """How many have a ratio within ``DELTA``; none where the signs differ."""
+    ratio = depth / truth
+    return int(((ratio < DELTA) & (ratio > 1 / DELTA)).sum())

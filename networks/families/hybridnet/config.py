@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass
 from math import inf
-from typing import Literal
+from typing import Final, Literal
 
 from scenecode.core.errors import ConfigError
 from scenecode.networks.families.geometry import Geometry
 from scenecode.networks.layers.alexnet import ALEXNET_CHANNELS
 from scenecode.networks.layers.backbones import Padding
 
-#: Strides of the maps: features, labels and global depth; and refined depth.
-FEATURE_STRIDE, DEPTH_STRIDE = 8, 4
+#: Stride of the shared features, of labels and of global depth; refined depth has half of it.
+FEATURE_STRIDE: Final = 8
 
 #: The two united networks and the two that they are made of: a1 shares the features (section 3,
 #: architecture 1), a2 estimates global depth besides (architecture 2); aspp has labels alone,

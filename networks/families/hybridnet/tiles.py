@@ -28,11 +28,13 @@ class JoinedTiles:
 
     def add(self, row: int, column: int, logits: Tensor, depth: Tensor) -> None:
         """Logits (C, t, t) and depth (t, t) of the tile whose first pixel is (row, column)."""
-        at = (slice(row, row + depth.shape[0]), slice(column, column + depth.shape[1]))
+        rows, columns = (slice(first, first + length)
+                         for first, length in zip((row, column), depth.shape))
+        at = (rows, columns)
         confidence = logits.softmax(0).amax(0)
         better = confidence > self._confidence[at]
         self._confidence[at] = confidence.maximum(self._confidence[at])
-        inside = self._logits[(slice(None), *at)]
+        inside = self._logits[:, rows, columns]
         inside.copy_(logits.where(better, inside))
         self._depth[at] += depth
         self._count[at] += 1

@@ -71,3 +71,20 @@ def test_nothing_known_is_not_a_perfect_score():
     errors.add(torch.ones(3), torch.zeros(3), torch.ones(3), torch.ones(3))
     confusion.add(torch.zeros(3), torch.full((3,), VOID))
     assert isnan(errors.scores()["abs_rel"]) and isnan(confusion.scores()["miou"])
+
+
+def test_depth_with_the_mean_and_deviation_of_the_truth_by_hand():
+    errors = DepthErrors()
+    truth = torch.tensor([2.0, 4.0, 6.0, 4.0])
+    errors.add(1 + 0.5 * truth, truth, truth, truth)
+    scores = errors.scores()
+    assert scores["mvn_delta1"] == 1 and scores["delta1"] < 1
+    # of the two normalised depths, which are equal, two pixels are 0 / 0
+    assert scores["mvn_delta1_literal"] == pytest.approx(0.5)
+
+    errors = DepthErrors()
+    errors.add(torch.tensor([2.0, 8.0]), torch.tensor([1.0, 1.0]), *torch.ones(2, 2))
+    scores = errors.scores()
+    assert scores["si_log"] == pytest.approx(log(2))
+    assert scores["si_log_variance"] == pytest.approx(log(2) ** 2)
+    assert scores["si_log_literal"] == pytest.approx(log(2) ** 2 + 4 * (2 * log(2)) ** 2)
