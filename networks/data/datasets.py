@@ -1,12 +1,21 @@
-"""Opening a data set by name, for training and evaluation."""
+"""Opening a data set by name, for training and evaluation.
+
+``FORMATS`` is the only list of those that are read from a folder: ``open_dataset`` and
+``scenecode data check`` go through it.
+"""
 
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from scenecode.core.errors import DataError
-from scenecode.networks.classes import CLASS_SETS
+from scenecode.networks.classes import CLASS_SETS, NYU13, NYU_40
+from scenecode.networks.data.base.stored_images import StoredImages, with_labels_from
+from scenecode.networks.data.driving import camvid, cityscapes, kitti, kitti_odometry
 from scenecode.networks.data.folder import FolderImages
+from scenecode.networks.data.nyuv2 import SPLITS as NYUV2_SPLITS
 from scenecode.networks.data.nyuv2 import NYUv2
 from scenecode.networks.data.relabelled import with_classes
 from scenecode.networks.data.rooms.images import FIRST_TRAINING_SEED, RoomsImages, ViewsConfig
@@ -14,7 +23,8 @@ from scenecode.networks.data.scenenet.dataset import SceneNet
 from scenecode.networks.data.streets.images import streets_split
 from scenecode.networks.sample import LabelledImages
 
-DatasetName = Literal["nyuv2", "rooms", "streets", "folder", "scenenet"]
+DatasetName = Literal["nyuv2", "rooms", "streets", "folder", "scenenet", "camvid", "cityscapes",
+                      "kitti", "kitti_odometry"]
 
 #: Environment variable with the folder of data sets and ImageNet weights.
 DATA_VARIABLE = "SCENECODE_DATA"
@@ -23,6 +33,62 @@ DATA_VARIABLE = "SCENECODE_DATA"
 ROOMS_SPLITS = {"test": 5_000, "val": 7_000, "train": FIRST_TRAINING_SEED}
 ROOMS_EVALUATED = 40
 VIEWS_EVALUATED = 2
+
+
+@dataclass(frozen=True)
+class DataFormat:
+    """A data set that is read from a folder."""
+
+    name: DatasetName
+    title: str
+    splits: tuple[str, ...]
+    recognises: Callable[[Path], bool]
+    #: root, split, width, height and, where it has labels of several sets, the number of classes
+    open: Callable[[Path, str, int, int, int | None], LabelledImages]
+
+
+def _reader(opens: Callable[[Path, str, int, int], LabelledImages]
+            ) -> Callable[[Path, str, int, int, int | None], LabelledImages]:
+    """An opener of a data set with labels of one set only."""
+    return lambda root, split, width, height, classes: opens(root, split, width, height)
+
+
+def _open_nyuv2(root: Path, split: str, width: int, height: int,
+                classes: int | None) -> LabelledImages:
+    own = NYU13 if classes in (None, len(NYU13)) else NYU_40
+    return NYUv2(root, split, width, height, own)
+
+
+def _is_nyuv2(root: Path) -> bool:
+    return (root / "nyu_depth_v2_labeled.mat").is_file() or (root / "labels40").is_dir()
+
+
+def _is_folder(root: Path) -> bool:
+    return (root / "rgb").is_dir() and (root / "camera.txt").is_file()
+
+
+def _is_scenenet(root: Path) -> bool:
+    return any(root.glob("**/scenenet_rgbd_*.pb"))
+
+
+#: In the order in which a folder is recognised.
+FORMATS: tuple[DataFormat, ...] = (
+    DataFormat(name="nyuv2", title="NYU Depth v2", splits=NYUV2_SPLITS, recognises=_is_nyuv2,
+               open=_open_nyuv2),
+    DataFormat(name="camvid", title="CamVid", splits=camvid.SPLITS,
+               recognises=camvid.is_camvid, open=_reader(camvid.CamVid)),
+    DataFormat(name="cityscapes", title="Cityscapes", splits=cityscapes.SPLITS,
+               recognises=cityscapes.is_cityscapes, open=_reader(cityscapes.Cityscapes)),
+    DataFormat(name="kitti", title="KITTI raw or depth", splits=kitti.SPLITS,
+               recognises=kitti.is_kitti_depth, open=_reader(kitti.Kitti)),
+    DataFormat(name="kitti_odometry", title="KITTI odometry", splits=kitti_odometry.SPLITS,
+               recognises=kitti_odometry.is_kitti_odometry,
+               open=_reader(kitti_odometry.KittiOdometry)),
+    DataFormat(name="folder", title="a folder of one's own", splits=("train", "val", "test"),
+               recognises=_is_folder, open=_reader(FolderImages)),
+    DataFormat(name="scenenet", title="SceneNet RGB-D", splits=("train", "val", "test"),
+               recognises=_is_scenenet, open=_reader(SceneNet)),
+)
 
 
 def data_path(text: str) -> Path:
@@ -35,16 +101,21 @@ def data_path(text: str) -> Path:
 
 
 def open_dataset(name: DatasetName, root: str, split: str, width: int, height: int,
-                 classes: int | None = None) -> LabelledImages:
+                 classes: int | None = None, labels: str | None = None) -> LabelledImages:
     """A data set at one image size; rooms and streets need no ``root``.
 
     ``classes`` is the number of classes of the labels, by default those that the data set is
-    usually evaluated with; labels of another set are translated (``with_classes``).
+    usually evaluated with; labels of another set are translated (``with_classes``).  ``labels``
+    is a folder of label images to take instead of the data set's own, of the same names and ids.
 
     Raises ``DataError`` for an unknown split or number of classes, and when ``root`` does not
     hold the data.
     """
-    dataset = _open(name, root, split, width, height)
+    dataset = _open(name, root, split, width, height, classes)
+    if labels is not None:
+        if not isinstance(dataset, StoredImages):
+            raise DataError(f"{name}: takes no folder of other labels; leave 'labels' out")
+        dataset.files = tuple(with_labels_from(dataset.files, data_path(labels)))
     if classes is None or classes == len(dataset.classes):
         return dataset
     if classes not in CLASS_SETS:
@@ -53,22 +124,24 @@ def open_dataset(name: DatasetName, root: str, split: str, width: int, height: i
     return with_classes(dataset, CLASS_SETS[classes])
 
 
-def _open(name: DatasetName, root: str, split: str, width: int, height: int) -> LabelledImages:
+def _open(name: DatasetName, root: str, split: str, width: int, height: int,
+          classes: int | None) -> LabelledImages:
     if name == "rooms":
-        if split not in ROOMS_SPLITS:
-            raise DataError(f"rooms split {split!r} is unknown; choose one of "
-                            f"{', '.join(ROOMS_SPLITS)}")
-        views = ViewsConfig(rooms=ROOMS_EVALUATED, views_per_room=VIEWS_EVALUATED,
-                            first_seed=ROOMS_SPLITS[split], width=width, height=height)
-        return RoomsImages(views)
+        return _rooms(split, width, height)
     if name == "streets":
         return streets_split(split, width, height)
     path = data_path(root)
     if not path.exists():
         raise DataError(f"{path}: no such folder; give --root, or set {DATA_VARIABLE} to the "
                         "folder that holds it")
-    if name == "folder":
-        return FolderImages(path, split, width, height)
-    if name == "scenenet":
-        return SceneNet(path, split, width, height)
-    return NYUv2(path, split, width, height)
+    form = next(form for form in FORMATS if form.name == name)
+    return form.open(path, split, width, height, classes)
+
+
+def _rooms(split: str, width: int, height: int) -> LabelledImages:
+    if split not in ROOMS_SPLITS:
+        raise DataError(f"rooms split {split!r} is unknown; choose one of "
+                        f"{', '.join(ROOMS_SPLITS)}")
+    views = ViewsConfig(rooms=ROOMS_EVALUATED, views_per_room=VIEWS_EVALUATED,
+                        first_seed=ROOMS_SPLITS[split], width=width, height=height)
+    return RoomsImages(views)

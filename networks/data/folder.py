@@ -21,6 +21,7 @@ from scenecode.core.images import (
 )
 from scenecode.core.text_file import read_text
 from scenecode.networks.classes import NYU13, VOID, ClassSet, load_classes
+from scenecode.networks.data.base.stored_images import central_box
 from scenecode.networks.sample import Sample
 from scenecode.optim.geometry.camera import PinholeCamera
 
@@ -46,7 +47,7 @@ class FolderImages:
         label_file = self._root / "classes.yaml"
         self.classes: ClassSet = load_classes(label_file) if label_file.exists() else NYU13
         self._full = read_camera(self._root / "camera.txt")
-        self._box = central_box(self._full, width, height)
+        self._box = central_box(self._full.width, self._full.height, width, height)
         self.camera = self._full.cropped(*self._box).resized(width, height)
         self.names = _read_names(self._root / f"{split}.txt")
 
@@ -111,14 +112,6 @@ def read_camera(path: Path) -> PinholeCamera:
         return PinholeCamera(fx=fx, fy=fy, cx=cx, cy=cy, width=int(width), height=int(height))
     except ValueError as error:
         raise DataError(f"{path}: {error}; write {_CAMERA_FORM}") from error
-
-
-def central_box(camera: PinholeCamera, width: int, height: int) -> tuple[int, int, int, int]:
-    """(left, top, width, height) of the largest central window of an image of ``camera`` that
-    has the aspect of ``width`` x ``height``."""
-    w = min(camera.width, round(camera.height * width / height))
-    h = min(camera.height, round(camera.width * height / width))
-    return (camera.width - w) // 2, (camera.height - h) // 2, w, h
 
 
 def _read_names(path: Path) -> list[str]:

@@ -24,7 +24,9 @@ from scenecode.core.images import (
     resample_nearest,
 )
 from scenecode.core.text_file import read_text
-from scenecode.networks.classes import NYU13, VOID
+from scenecode.networks.classes import NYU13, NYU_40, VOID, ClassSet
+from scenecode.networks.data.base.stored_images import lookup_table, require_split
+from scenecode.networks.data.base.translation import NYU13_OF_NYU40
 from scenecode.networks.sample import Sample
 from scenecode.optim.geometry.camera import PinholeCamera
 
@@ -43,15 +45,6 @@ VAL_LONGEST_RUN = 10
 GOLDEN_RATIO = 0.6180339887
 SPLITS = ("train", "test", "trainfit", "val")
 
-#: The 13 classes (``scenecode.networks.classes.NYU13``, ids from 0) of NYU's 40, in the order
-#: of the 40.
-NYU13_OF_NYU40 = tuple(NYU13.names.index(name) for name in (
-    "wall", "floor", "furniture", "bed", "chair", "sofa", "table", "wall", "window", "furniture",
-    "picture", "furniture", "window", "table", "furniture", "window", "furniture", "objects",
-    "objects", "floor", "objects", "ceiling", "books", "furniture", "tv", "objects", "objects",
-    "objects", "objects", "objects", "objects", "furniture", "objects", "objects", "objects",
-    "objects", "objects", "objects", "furniture", "objects"))
-
 #: Depth of the folder form: value v is the middle of the step, (v + 0.5) / 25.5 metres.
 DEPTH8_STEPS_PER_METRE = 25.5
 
@@ -60,20 +53,19 @@ class NYUv2:
     """One split of NYUv2, cropped to ``VALID_BOX`` and resampled to ``width`` x ``height``.
 
     ``split`` is ``train`` (795 images), ``test`` (654), or a part of train: ``val`` (60,
-    always the same, whole scenes) and ``trainfit`` (the rest).  Labels are ids of
-    ``NYU13``; unlabelled pixels, and the folder form's 255 ("void or otherprop", in
-    training images only), are ``VOID``.
+    always the same, whole scenes) and ``trainfit`` (the rest).  Labels are ids of ``classes``,
+    ``NYU13`` or ``NYU_40``; unlabelled pixels, and the folder form's 255 ("void or otherprop",
+    in training images only), are ``VOID``.
 
-    Raises ``DataError`` when ``root`` holds neither form or a file is missing or malformed.
+    Raises ``ValueError`` for other classes, ``DataError`` when ``root`` holds neither form or a
+    file is missing or malformed.
     """
 
-    classes = NYU13
-
     def __init__(self, root: str | Path, split: str = "train",
-                 width: int = 256, height: int = 192):
-        if split not in SPLITS:
-            raise DataError(f"NYUv2 split {split!r} is unknown; choose one of {', '.join(SPLITS)}")
-        self._form = _open_form(Path(root))
+                 width: int = 256, height: int = 192, classes: ClassSet = NYU13):
+        require_split("NYUv2", split, SPLITS)
+        self.classes = classes
+        self._form = _open_form(Path(root), _ids_of_nyu40(classes))
         left, top, w, h = VALID_BOX
         self.camera = FULL_CAMERA.cropped(left, top, w, h).resized(width, height)
         #: official indices, counted from 1
@@ -129,27 +121,32 @@ class _Raw:
     labels: np.ndarray
 
 
+def _ids_of_nyu40(classes: ClassSet) -> np.ndarray:
+    """(256,) uint8 from a value 1..40 to its id."""
+    if classes not in (NYU13, NYU_40):
+        raise ValueError("NYUv2 is read with its 13 or its 40 classes")
+    ids = NYU13_OF_NYU40 if classes == NYU13 else range(40)
+    return lookup_table(dict(enumerate(ids, 1)))
+
+
 class _Form(Protocol):
     def numbers(self, split: str) -> list[int]: ...
 
     def read(self, number: int) -> _Raw: ...
 
 
-def _open_form(root: Path) -> _Form:
+def _open_form(root: Path, ids: np.ndarray) -> _Form:
     if (root / "nyu_depth_v2_labeled.mat").is_file():
-        return _OfficialForm(root)
+        return _OfficialForm(root, ids)
     if (root / "rgb").is_dir():
-        return _FolderForm(root)
+        return _FolderForm(root, ids)
     raise DataError(f"{root}: no NYUv2 here; expected nyu_depth_v2_labeled.mat with splits.mat "
                     "and classMapping40.mat, or the folders rgb, depth8 and labels40")
 
 
 class _FolderForm:
-    def __init__(self, root: Path):
-        self._root = root
-        to_13 = np.full(256, VOID, np.uint8)
-        to_13[1:41] = NYU13_OF_NYU40
-        self._to_13 = to_13
+    def __init__(self, root: Path, ids: np.ndarray):
+        self._root, self._ids = root, ids
 
     def numbers(self, split: str) -> list[int]:
         path = self._root / f"{split}.txt"
@@ -170,19 +167,19 @@ class _FolderForm:
         labels = require_size(_bytes(labels_path), w, h, labels_path)
         return _Raw(image=require_size(read_rgb(image_path), w, h, image_path),
                     depth=(steps.astype(np.float32) + 0.5) / DEPTH8_STEPS_PER_METRE,
-                    labels=self._to_13[labels])
+                    labels=self._ids[labels])
 
 
 class _OfficialForm:
     """MATLAB writes columns first, so h5py sees images as (N, 3, W, H), maps as (N, W, H)."""
 
-    def __init__(self, root: Path):
+    def __init__(self, root: Path, ids: np.ndarray):
         self._root = root
         self._mat = root / "nyu_depth_v2_labeled.mat"
         to_40 = _mat_variable(root / "classMapping40.mat", "mapClass")
         if to_40.min() < 1 or to_40.max() > 40:
             raise DataError(f"{root / 'classMapping40.mat'}: mapClass must hold classes 1..40")
-        self._to_13 = np.concatenate([[VOID], np.take(NYU13_OF_NYU40, to_40 - 1)]).astype(np.uint8)
+        self._ids = np.concatenate([[VOID], ids[to_40]]).astype(np.uint8)
 
     def numbers(self, split: str) -> list[int]:
         return sorted(_mat_variable(self._root / "splits.mat", f"{split}Ndxs").tolist())
@@ -197,12 +194,12 @@ class _OfficialForm:
         except OSError as error:
             raise DataError(f"{self._mat}: cannot be read as HDF5 ({error}); "
                             "fetch it again") from error
-        if labels.max() >= len(self._to_13):
+        if labels.max() >= len(self._ids):
             raise DataError(f"{self._mat}: image {number} has label {labels.max()}, but "
-                            f"classMapping40.mat maps {len(self._to_13) - 1} classes only")
+                            f"classMapping40.mat maps {len(self._ids) - 1} classes only")
         return _Raw(image=np.ascontiguousarray(image.transpose(2, 1, 0)),
                     depth=np.nan_to_num(depth.T.astype(np.float32), posinf=0.0, neginf=0.0),
-                    labels=self._to_13[labels.T])
+                    labels=self._ids[labels.T])
 
     def _entry(self, file: Mapping[str, Any], key: str, number: int) -> np.ndarray:
         if key not in file:

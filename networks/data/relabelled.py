@@ -7,21 +7,23 @@ import torch
 
 from scenecode.core.errors import DataError
 from scenecode.networks.classes import VOID, ClassSet
+from scenecode.networks.data.base.translation import class_names
 from scenecode.networks.sample import LabelledImages, Sample
 
 
 class Relabelled:
-    """The samples of ``dataset`` with the ids of ``classes``, matched by name.
+    """The samples of ``dataset`` with the ids of ``classes``, matched by name and by the tables
+    of ``scenecode.networks.data.base.translation``.
 
-    Pixels of classes that ``classes`` does not name become ``VOID``.  Raises ``DataError``
-    when no name is common to both.
+    Pixels of classes without a counterpart become ``VOID``.  Raises ``DataError`` when none has
+    one.
     """
 
     def __init__(self, dataset: LabelledImages, classes: ClassSet):
         self.classes, self._dataset = classes, dataset
         self._new_ids = np.full(256, VOID, np.uint8)
-        for old, name in enumerate(dataset.classes.names):
-            if name in classes.names:
+        for old, name in enumerate(class_names(dataset.classes, classes)):
+            if name is not None:
                 self._new_ids[old] = classes.names.index(name)
         if (self._new_ids == VOID).all():
             raise DataError(f"none of the classes {', '.join(classes.names)} is in a data set "

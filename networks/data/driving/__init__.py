@@ -1,0 +1,1 @@
+"""Data sets of roads, in their published layouts."""
