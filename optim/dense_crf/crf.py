@@ -26,7 +26,7 @@ class DenseCRF(nn.Module):
         #: ``mu`` (C, C), at first of the Potts model: 1 for different labels
         self.compatibility = nn.Parameter(1 - torch.eye(classes))
         #: ``w`` (3, C, C) of the kernels of appearance, depth and position
-        self.weights = nn.Parameter(torch.tensor(config.weights)[:, None, None]
+        self.weights = nn.Parameter(torch.tensor(config.weights).float()[:, None, None]
                                     .repeat(1, classes, classes))
 
     def compatibilities(self) -> Tensor:
@@ -67,7 +67,8 @@ class DenseCRF(nn.Module):
             sending = sending[likely]
         energy = _pairwise_energy(kernels, A[:, sending][:, :, sending])
         q = mean_field(z[:, sending], z[:, sending].softmax(1), [energy] * (updates - 1), dim=1)
-        energies = _pairwise_energy(kernels, A[:, :, sending])(q).T.reshape(1, C, height, width)
+        energies = _pairwise_energy(kernels, A[:, :, sending])(q).T.contiguous()
+        energies = energies.reshape(1, C, height, width)
         if block > 1:
             energies = F.interpolate(energies, (H, W), mode="bilinear", align_corners=False)
         return wide - energies[0]

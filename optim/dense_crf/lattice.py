@@ -27,8 +27,9 @@ class Lattice:
     features: Tensor
     feature_weights: Tensor
     begins: Tensor
-    #: for each axis (M, 3) vertices: itself and the two next to it; M where there is none
-    neighbours: tuple[Tensor, ...]
+    #: for each axis (M, 3) vertices, itself and the two next to it, and their weights in the blur,
+    #: 0 where there is none
+    neighbours: tuple[tuple[Tensor, Tensor], ...]
 
     def splat(self, values: Tensor) -> Tensor:
         """(N, C) values of features to vertices (M, C)."""
@@ -38,10 +39,8 @@ class Lattice:
     def blur(self, values: Tensor, is_reversed: bool = False) -> Tensor:
         """(M, C) blurred by (1/2, 1, 1/2) along each axis in turn; ``is_reversed`` is the
         transpose, which differs where vertices are missing."""
-        taps = values.new_tensor([1.0, 0.5, 0.5]).expand(len(values), 3).contiguous()
-        for axis in reversed(self.neighbours) if is_reversed else self.neighbours:
-            padded = F.pad(values, (0, 0, 0, 1))
-            values = F.embedding_bag(axis, padded, mode="sum", per_sample_weights=taps)
+        for axis, taps in reversed(self.neighbours) if is_reversed else self.neighbours:
+            values = F.embedding_bag(axis, values, mode="sum", per_sample_weights=taps)
         return values
 
     def slice(self, values: Tensor) -> Tensor:
@@ -72,13 +71,10 @@ def make_lattice(features: Tensor) -> Lattice:
     corners = weights.shape[1]
     counts = torch.bincount(inverse.flatten(), minlength=len(vertices))
     weights = weights.to(features.dtype)
-    own = torch.arange(len(vertices), device=features.device)
     return Lattice(
         vertices=inverse, weights=weights, features=by_vertex // corners,
         feature_weights=weights.flatten()[by_vertex], begins=counts.cumsum(0) - counts,
-        neighbours=tuple(torch.stack([own, _find(vertices, vertices + offset),
-                                      _find(vertices, vertices - offset)], 1)
-                         for offset in offsets))
+        neighbours=tuple(_neighbours(vertices, offset, features.dtype) for offset in offsets))
 
 
 def lattice_kernel(features: Tensor, block: int = 1) -> PairwiseKernel:
@@ -153,8 +149,14 @@ def _codes(keys: Tensor) -> tuple[Tensor, list[int]]:
     return codes, [all_axes - (d + 1) * r for r in radix] + [all_axes]
 
 
-def _find(ordered: Tensor, wanted: Tensor) -> Tensor:
-    """Positions of ``wanted`` in ``ordered``; its length where there is none."""
-    position = torch.searchsorted(ordered, wanted)
-    found = ordered[position.clamp(max=len(ordered) - 1)] == wanted
-    return position.where(found, len(ordered))
+def _neighbours(codes: Tensor, offset: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """For ordered codes (M,): the positions (M, 3) of each and of those ``offset`` more and less,
+    and the weights of a blur, 0 for those that do not exist."""
+    own = torch.arange(len(codes), device=codes.device)
+    positions, weights = [own], [torch.ones_like(own, dtype=dtype)]
+    for wanted in (codes + offset, codes - offset):
+        position = torch.searchsorted(codes, wanted).clamp(max=len(codes) - 1)
+        exists = codes[position] == wanted
+        positions.append(position.where(exists, own))
+        weights.append(0.5 * exists.to(dtype))
+    return torch.stack(positions, 1), torch.stack(weights, 1)
