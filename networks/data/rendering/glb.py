@@ -41,14 +41,29 @@ def _parts(scene, path: Path) -> tuple[Part, ...]:
         corners = np.asarray(mesh.vertices) @ transform[:3, :3].T + transform[:3, 3]
         corners = (corners @ _AXES.T)[np.asarray(mesh.faces)]
         edges = corners[:, 1:] - corners[:, :1]
+        colours = _colours(mesh)
         area = np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]), axis=1)
-        material = getattr(mesh.visual, "material", mesh.visual)
-        colour = np.asarray(material.main_color[:3], float) / 255
-        if (area > 1e-9).any():
-            found.append((corners[area > 1e-9], colour))
+        for colour in np.unique(colours[area > 1e-9], axis=0):
+            found.append((corners[(area > 1e-9) & (colours == colour).all(1)], colour))
     if not found:
         raise DataError(f"{path}: holds no triangles; remove it from the folder")
     points = np.concatenate([c for c, _ in found]).reshape(-1, 3)
     low, high = points.min(0), points.max(0)
     base = np.array([*(low + high)[:2] / 2, low[2]])
     return tuple((c - base, colour) for c, colour in found)
+
+
+def _colours(mesh) -> np.ndarray:
+    """(T, 3) colour of each triangle in [0, 1]: of its middle in the texture, where there is one,
+    in 16 steps."""
+    material = getattr(mesh.visual, "material", mesh.visual)
+    count = len(mesh.faces)
+    picture, uv = getattr(material, "baseColorTexture", None), getattr(mesh.visual, "uv", None)
+    if picture is None or uv is None:
+        return np.tile(np.asarray(material.main_color[:3], float) / 255, (count, 1))
+    image = np.asarray(picture.convert("RGB"))
+    height, width = image.shape[:2]
+    middle = np.asarray(uv)[np.asarray(mesh.faces)].mean(1) % 1.0
+    colours = image[((1 - middle[:, 1]) * (height - 1)).astype(int),
+                    (middle[:, 0] * (width - 1)).astype(int)]
+    return np.round(colours / 17.0) / 15.0

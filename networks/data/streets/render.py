@@ -19,8 +19,6 @@ _SKY, _VEGETATION = (CITYSCAPES_19.names.index(name) for name in ("sky", "vegeta
 _MARGIN = 1.0
 #: pieces of the town are looked for this much beside the picture, radians
 _TILT = 0.05
-#: pieces of the town are drawn up to this distance, metres
-REACH = 260.0
 #: the middle of the shadows is this far before the camera, metres
 _AHEAD = 45.0
 _GAMMA = 1 / 2.2
@@ -60,7 +58,7 @@ def _neighbourhood(town: Town, T_world_cam: np.ndarray, camera: PinholeCamera,
     x, y = T_world_cam[:2, 3]
     heading = np.arctan2(T_world_cam[1, 2], T_world_cam[0, 2])
     half = np.arctan(max(camera.cx, camera.width - camera.cx) / camera.fx) + _TILT
-    pieces = [town.piece(*p) for p in town.pieces_around(float(x), float(y), REACH)
+    pieces = [town.piece(*p) for p in town.pieces_around(float(x), float(y), town.reach)
               if town.may_show(*p, float(x), float(y), float(heading), float(half))]
     return merge(pieces if moving is None else [*pieces, moving])
 

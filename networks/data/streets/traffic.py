@@ -23,7 +23,7 @@ _CAR, _FREE = np.array([2.3, 1.0]), np.array([1.2, 0.25])
 #: ways that are farther apart than this, metres, never meet
 _APART = 15.0
 #: who is farther from the camera is not drawn, metres
-_REACH, _WALKERS = 230.0, 120.0
+_REACH, _WALKERS = 230.0, 110.0
 #: steps of a walk per metre
 _PACE = 6 / 1.5
 

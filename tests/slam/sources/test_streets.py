@@ -5,13 +5,15 @@ import pytest
 import torch
 
 from scenecode.core.errors import SourceError
+from scenecode.networks.data.streets import StreetConfig
 from scenecode.slam.sources import SourceOptions, open_source
 from scenecode.slam.sources.streets import StreetsSource
 
 
 @pytest.fixture(scope="module")
 def source():
-    return StreetsSource(1, frames=3, width=96, height=32, baseline=0.5)
+    return StreetsSource(1, frames=3, width=96, height=32, baseline=0.5,
+                         street=StreetConfig(reach=80.0))
 
 
 def test_frames_carry_time_camera_and_truth(source):

@@ -79,7 +79,7 @@ class Ground:
         rng = np.random.default_rng([seed, 12])
         grey = rng.uniform(0.85, 1.2)
         self._road = palette.surface("asphalt", "road", grey)
-        self._repairs = [palette.surface("asphalt", "road", grey * f, 1) for f in (0.72, 1.22)]
+        self._repairs = [palette.surface("asphalt", "road", grey * f, 1) for f in (0.75, 1.14)]
         self._pavement = palette.surface("paving", "sidewalk", rng.uniform(0.85, 1.05))
         self._kerb = palette.surface("concrete", "sidewalk", rng.uniform(0.9, 1.15))
         self._grass = palette.surface("grass", "terrain")
@@ -178,9 +178,9 @@ class Ground:
             length, width = rng.uniform(1.0, 9.0), rng.uniform(0.6, 2.5)
             at, off = rng.uniform(start, stop - length), rng.uniform(-1, 1) * (inner - width / 2)
             strip(off, at, at + length, width, self._repairs[int(rng.integers(2))], _PATCH)
-        for _ in range(int(rng.poisson(2))):
-            off = rng.uniform(-0.8, 0.8) * inner
-            strip(off, start, stop, 0.05, self._dark, _PATCH)
+        for _ in range(int(rng.poisson(3))):
+            off, at = rng.uniform(-0.8, 0.8) * inner, rng.uniform(start, stop - 4)
+            strip(off, at, min(at + rng.uniform(5, 40), stop), 0.04, self._dark, _PATCH)
         for _ in range(int(rng.poisson(4))):
             at, off = rng.uniform(start, stop), rng.uniform(-1, 1) * (street.kerb - 0.5)
             centre = [m + off, at, _PATCH + 0.002] if along_v else [at, m + off, _PATCH + 0.002]

@@ -8,6 +8,7 @@ import numpy as np
 from scenecode.networks.data.streets.layout.parts import Collector
 from scenecode.networks.data.streets.layout.plan import Plan
 from scenecode.networks.data.streets.models import people, plants, roadside, two_wheelers, vehicles
+from scenecode.networks.data.streets.models.meshes import load_meshes
 from scenecode.networks.data.streets.models.palette import Palette
 from scenecode.networks.data.streets.models.shapes import Model
 
@@ -32,8 +33,11 @@ LEAVES = 34.0
 class Stock:
     """The models of a seed, each made when it is first needed."""
 
-    def __init__(self, palette: Palette, seed: int):
+    def __init__(self, palette: Palette, seed: int, meshes: str | None = None,
+                 share: float = 0.5):
+        """``share`` of the models comes from the folder ``meshes`` where it has fitting ones."""
         self._palette, self._seed = palette, seed
+        self._meshes, self._share = load_meshes(meshes) if meshes else {}, share
         self._model = lru_cache(maxsize=None)(self._make)
         self._tree = lru_cache(maxsize=None)(self._grow)
         self._walker = lru_cache(maxsize=None)(self._dress)
@@ -48,10 +52,18 @@ class Stock:
 
     def _make(self, name: str, number: int) -> Model:
         rng = np.random.default_rng([self._seed, 30, list(_MAKERS).index(name), number])
-        return _MAKERS[name][1](rng, self._palette)
+        return self._from_mesh(rng, name) or _MAKERS[name][1](rng, self._palette)
+
+    def _from_mesh(self, rng, name: str) -> Model | None:
+        meshes = self._meshes.get(name)
+        if not meshes or rng.random() > self._share:
+            return None
+        return meshes[int(rng.integers(len(meshes)))].model(rng, self._palette)
 
     def _grow(self, kind: int) -> tuple[Model, Model]:
-        return plants.tree(np.random.default_rng([self._seed, 31, kind]), self._palette)
+        rng = np.random.default_rng([self._seed, 31, kind])
+        made = self._from_mesh(rng, "tree")
+        return (made, made) if made is not None else plants.tree(rng, self._palette)
 
     def _dress(self, number: int) -> tuple[Model, ...]:
         rng = np.random.default_rng([self._seed, 32, number])

@@ -34,12 +34,21 @@ class StreetConfig:
     parked: tuple[float, float] = (0.3, 0.9)
     #: moving vehicles per 100 m of lane
     vehicles: tuple[float, float] = (0.5, 3.0)
+    #: how far one sees, metres
+    reach: float = 260.0
+    #: folder of .glb models named by what they are, and share of what is taken from them; None:
+    #: all are made here
+    meshes: str | None = None
+    mesh_share: float = 0.5
 
     def __post_init__(self):
         for name in ("bend", "hills", "people", "parked", "vehicles"):
             low, high = getattr(self, name)
             if not 0 <= low <= high:
                 raise ConfigError(f"streets: {name}={low, high}; expected 0 <= low <= high")
+        if not 30 <= self.reach <= 600 or not 0 <= self.mesh_share <= 1:
+            raise ConfigError(f"streets: reach={self.reach}, mesh_share={self.mesh_share}; "
+                              "expected 30 to 600 m, and 0 to 1")
         if self.bend[1] > 16 or self.hills[1] > 1.5 or self.parked[1] > 1:
             raise ConfigError(f"streets: bend up to 16 m, hills up to 1.5 m, parked up to 1; got "
                               f"{self.bend[1]}, {self.hills[1]}, {self.parked[1]}")
@@ -60,7 +69,8 @@ class Town:
         self.plan = Plan(seed, bend, hills)
         palette = Palette(np.random.default_rng([seed, 2]))
         self.palette = palette
-        self.stock = Stock(palette, seed)
+        self.stock = Stock(palette, seed, config.meshes, config.mesh_share)
+        self.reach = config.reach
         self.weather: Weather = weather(np.random.default_rng([seed, 3]))
         self._layers = (Ground(self.plan, palette, seed, self.right_hand).lay,
                         Blocks(self.plan, palette, self.stock, seed).fill,

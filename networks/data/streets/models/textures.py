@@ -64,7 +64,9 @@ def brick_wall(rng) -> np.ndarray:
 
 
 def rendered_wall(rng) -> np.ndarray:
-    colour = random_colour(rng, (0.05, 0.45), (0.6, 0.92))
+    colour = random_colour(rng, (0.05, 0.4), (0.6, 0.92))
+    # few walls are green or violet
+    colour = 0.75 * colour + 0.25 * colour.mean() * np.array([1.08, 1.02, 0.9], np.float32)
     return paint(colour, 0.8 * noise(rng, 1.3) + 0.3 * noise(rng, 0.3), rng.uniform(0.03, 0.06))
 
 

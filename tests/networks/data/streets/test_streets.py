@@ -18,17 +18,20 @@ from scenecode.networks.data.streets import (
     render,
 )
 from scenecode.networks.data.streets.layout.plan import ALONG_U, ALONG_V
+from scenecode.networks.data.streets.models.meshes import load_meshes
 from scenecode.networks.data.streets.shards import StreetsShards, write_shards
 from scenecode.optim.geometry.camera import PinholeCamera
 
 CAMERA = PinholeCamera(fx=70.0, fy=70.0, cx=55.5, cy=17.5, width=112, height=36)
 FPS, FRAMES = 10.0, 40
 NAMES = CITYSCAPES_19.names
+#: one sees less far, for speed
+NEAR = StreetConfig(reach=100.0)
 
 
 @pytest.fixture(scope="module")
 def town():
-    return Town(3)
+    return Town(3, NEAR)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +47,7 @@ def traffic(town, way):
 def test_the_same_seed_gives_the_same_picture_whatever_was_drawn_before(town, way, traffic):
     render(town, way.T_world_cam[30], CAMERA)
     a = render(town, way.T_world_cam[5], CAMERA, 1, traffic.at(5))
-    again = Town(3)
+    again = Town(3, NEAR)
     same = drive(again, 3, FRAMES, FPS)
     b = render(again, same.T_world_cam[5], CAMERA, 1, Traffic(again, same, 3, FPS).at(5))
     assert (a.view.image == b.view.image).all() and (a.view.depth == b.view.depth).all()
@@ -132,7 +135,7 @@ def test_who_moves_is_marked_and_nobody_collides(town, way, traffic):
 def test_all_classes_but_trains_occur_over_a_few_towns():
     seen = set()
     for seed in range(4):
-        town = Town(seed, StreetConfig(vehicles=(3.0, 3.0)))
+        town = Town(seed)
         seen |= set(town.piece(0, 0).faces.label.tolist())
         for name in ("cyclist", "motorcyclist", "truck", "bus"):
             seen |= set(town.stock.pick(np.random.default_rng(0), name).faces.label.tolist())
@@ -141,11 +144,11 @@ def test_all_classes_but_trains_occur_over_a_few_towns():
 
 def test_images_are_samples_and_shards_give_them_back(tmp_path):
     views = ViewsConfig(streets=1, views_per_street=2, width=64, height=24, supersample=1)
-    images = StreetsImages(views)
+    images = StreetsImages(views, NEAR)
     sample = images[1]
     assert sample.image.shape == (3, 24, 64) and sample.depth.dtype == torch.float32
     assert len(images) == 2 and images.classes == CITYSCAPES_19
-    write_shards(tmp_path, 2, views)
+    write_shards(tmp_path, 2, views, NEAR)
     kept = StreetsShards(tmp_path)[1]
     assert torch.equal(kept.image, sample.image) and torch.equal(kept.labels, sample.labels)
     assert torch.allclose(kept.depth, sample.depth, rtol=1e-3) and kept.camera == sample.camera
@@ -160,8 +163,24 @@ def test_the_data_set_has_splits_and_other_class_sets():
         open_dataset("streets", "", "all", 64, 24)
 
 
+def test_models_of_a_folder_stand_in_at_real_size(tmp_path):
+    import trimesh
+    for name in ("sedan", "rocket"):
+        trimesh.creation.box((2.0, 2.0, 3.0)).export(tmp_path / f"{name}.glb")
+    stock = Town(0, StreetConfig(meshes=str(tmp_path), mesh_share=1.0)).stock
+    made = stock.pick(np.random.default_rng(0), "car").faces
+    body = made.corners[made.label == NAMES.index("car")].reshape(-1, 3)
+    assert len(body) == 12 * 4
+    assert np.allclose(np.ptp(body, axis=0), (1.8, 4.4, 1.5), rtol=0.08)
+    (tmp_path / "sedan.glb").unlink()
+    load_meshes.cache_clear()
+    with pytest.raises(DataError, match="named like"):
+        Town(0, StreetConfig(meshes=str(tmp_path)))
+
+
 @pytest.mark.parametrize("make", [lambda: StreetConfig(bend=(5.0, 1.0)),
                                   lambda: StreetConfig(parked=(0.0, 1.5)),
+                                  lambda: StreetConfig(reach=5.0),
                                   lambda: DriveConfig(speed=(0.0, 3.0)),
                                   lambda: ViewsConfig(streets=0)])
 def test_impossible_streets_are_refused(make):
