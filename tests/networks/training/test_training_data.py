@@ -4,14 +4,21 @@ from dataclasses import replace
 
 import pytest
 import yaml
+from support import data_layouts as layouts
 from support.own_images import CLASSES, write_own_images
 from support.small_training import quiet, small_config
 
 from scenecode.core.errors import ConfigError, DataError
+from scenecode.core.strict_config import from_mapping
+from scenecode.networks.classes import CAMVID_11, VOID
 from scenecode.networks.evaluation import evaluate
 from scenecode.networks.inference.checkpoint import load_checkpoint
 from scenecode.networks.training.train import train
-from scenecode.networks.training.training_data import DataConfig, open_training_data
+from scenecode.networks.training.training_data import (
+    DataConfig,
+    SetConfig,
+    open_training_data,
+)
 
 
 @pytest.fixture
@@ -53,6 +60,30 @@ def test_a_label_set_that_nothing_shares_is_refused(tmp_path, folder):
 def test_no_data_at_all_is_refused():
     with pytest.raises(ConfigError, match="name a folder or the folder of nyuv2, or ask for"):
         DataConfig(rooms=0)
+
+
+def test_sets_of_several_kinds_learn_one_label_set(tmp_path):
+    """Labels are those of CamVid, whatever each set calls its classes."""
+    layouts.write_camvid(tmp_path / "camvid")
+    layouts.write_cityscapes(tmp_path / "cityscapes")
+    layouts.write_kitti_projected(tmp_path / "kitti")
+    mapping = {"rooms": 0, "width": 40, "height": 20, "classes": 11, "sets": [
+        {"data": name, "root": str(tmp_path / name), "count": 2 if name == "camvid" else None}
+        for name in ("camvid", "cityscapes", "kitti")]}
+    config = from_mapping(DataConfig, mapping)
+    data, held_out = open_training_data(config, 40, 20, 0)
+    assert data.counts == (2, 1, 3) and data.classes == held_out.classes == CAMVID_11
+    assert held_out[0].name == "camvid/0001TP_000031"
+    assert data[0].labels[5, [5, 30]].tolist() == data[1].labels[5, [5, 30]].tolist() == [3, 8]
+    assert data[1].depth[5, 5] > 0 and (data[2].labels == VOID).all()
+    other = replace(config, held_out=SetConfig(data="cityscapes", split="val",
+                                               root=str(tmp_path / "cityscapes")))
+    assert open_training_data(other, 40, 20, 0)[1][0].name.startswith("cityscapes/")
+
+
+def test_an_unknown_number_of_classes_is_refused():
+    with pytest.raises(ConfigError, match="no set of 12 classes; choose one of 11, 13, 19, 37, "):
+        DataConfig(classes=12)
 
 
 @pytest.mark.slow
