@@ -21,7 +21,7 @@ from scenecode.core.images import (
 )
 from scenecode.core.text_file import read_text
 from scenecode.networks.classes import NYU13, VOID, ClassSet, load_classes
-from scenecode.networks.data.base.stored_images import central_box
+from scenecode.networks.data.base.stored_images import ImageFile, central_box
 from scenecode.networks.sample import Sample
 from scenecode.optim.geometry.camera import PinholeCamera
 
@@ -53,6 +53,13 @@ class FolderImages:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def files(self) -> list[ImageFile]:
+        """Where the files of each image should be."""
+        return [ImageFile(name=name, image=self._rgb_path(name),
+                          depth=self._root / "depth" / f"{name}.png",
+                          labels=self._root / "labels" / f"{name}.png") for name in self.names]
 
     def __getitem__(self, index: int) -> Sample:
         name, size = self.names[index], (self.camera.width, self.camera.height)

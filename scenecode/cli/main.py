@@ -61,6 +61,10 @@ COMMANDS: dict[str, Command | Group] = {
         "stages": Command("what each mapping stage and each residual adds",
                           "scenecode.slam.benchmarks.stages"),
     }),
+    "data": Group("look after data sets", {
+        "check": Command("what is in the folder of a data set, and what is missing",
+                         "scenecode.networks.data.check"),
+    }),
     "bench": Group("measure speed", {
         "kills": Command("kill runs that keep a map file, and look at the file",
                          "scenecode.slam.benchmarks.kills"),

@@ -1,6 +1,6 @@
 """Writes tiny data sets in the published layouts of those that are read.
 
-Every image is ``WIDTH`` x ``HEIGHT``, dark left of the middle and bright right of it.  The left
+Images are ``WIDTH`` x ``HEIGHT``, dark left of the middle and bright right of it.  The left
 half is ``NEAR`` metres away and of the first of two classes, the right half ``FAR`` metres and of
 the second one; the top row has neither depth nor label.
 """
@@ -16,10 +16,10 @@ NEAR, FAR = 5.0, 20.0
 LEFT = np.arange(WIDTH) < WIDTH // 2
 
 
-def halves(left, right, top, kind) -> np.ndarray:
-    """(HEIGHT, WIDTH) of the value of each half and of the top row."""
-    values = np.tile(np.where(LEFT, left, right), (HEIGHT, 1))
-    values[0] = top
+def halves(left, right, top, kind, height: int = HEIGHT) -> np.ndarray:
+    """(height, WIDTH) of the value of each half and of the top row of the central ``HEIGHT``."""
+    values = np.tile(np.where(LEFT, left, right), (height, 1))
+    values[:(height - HEIGHT) // 2 + 1] = top
     return values.astype(kind)
 
 
@@ -30,8 +30,8 @@ def write(path: Path, values: np.ndarray) -> Path:
     return path
 
 
-def write_photo(path: Path) -> Path:
-    return write(path, np.repeat(halves(40, 200, 120, np.uint8)[..., None], 3, 2))
+def write_photo(path: Path, height: int = HEIGHT) -> Path:
+    return write(path, np.repeat(halves(40, 200, 120, np.uint8, height)[..., None], 3, 2))
 
 
 def write_text(path: Path, text: str) -> Path:
@@ -134,3 +134,126 @@ def write_kitti_odometry(root: Path) -> None:
             if name == "00":
                 (folder / "velodyne").mkdir(exist_ok=True)
                 kitti_scan().tofile(folder / "velodyne" / f"{n:06d}.bin")
+
+
+def write_kitti_2015(root: Path) -> None:
+    """Ten pairs, of which the fifth and the tenth are held out."""
+    folder, baseline = root / "training", 0.5
+    for n in range(10):
+        name = f"{n:06d}_10.png"
+        write_photo(folder / "image_2" / name)
+        write_photo(folder / "image_2" / f"{n:06d}_11.png")
+        write(folder / "semantic" / name, halves(7, 26, 4, np.uint8))
+        pixels = baseline * KITTI_FOCAL
+        write(folder / "disp_occ_0" / name,
+              halves(pixels / NEAR * 256, pixels / FAR * 256, 0, np.uint16))
+        right = _KITTI_PROJECTION.split()
+        right[3] = str(-baseline * KITTI_FOCAL)
+        write_text(folder / "calib_cam_to_cam" / f"{n:06d}.txt",
+                   f"P_rect_02: {_KITTI_PROJECTION}\nP_rect_03: {' '.join(right)}\n")
+
+
+def write_synthia(root: Path) -> None:
+    """Twenty images; the markings of a lane left, a car right."""
+    zeros = np.zeros((HEIGHT, WIDTH), np.uint16)
+    for n in range(20):
+        name = f"{n:07d}.png"
+        write_photo(root / "RGB" / name)
+        depth = halves(NEAR * 100, FAR * 100, 65535, np.uint16)
+        write(root / "Depth" / "Depth" / name, np.stack([depth] * 3, -1))
+        write(root / "GT" / "LABELS" / name,
+              np.stack([zeros, zeros + 7, halves(22, 8, 0, np.uint16)], -1))
+
+
+def write_virtual_kitti(root: Path) -> None:
+    """A scene of each split; the archive of labels in a folder of its own.  The camera moves 1 m
+    forwards a frame."""
+    for scene in ("Scene01", "Scene20"):
+        drive = root / scene / "clone"
+        labels = root / "vkitti_2.0.3_classSegmentation" / scene / "clone" / "frames"
+        for n in range(2):
+            write_photo(drive / "frames" / "rgb" / "Camera_0" / f"rgb_{n:05d}.jpg")
+            write(drive / "frames" / "depth" / "Camera_0" / f"depth_{n:05d}.png",
+                  halves(NEAR * 100, FAR * 100, 65535, np.uint16))
+            colours = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+            colours[:, LEFT], colours[:, ~LEFT] = (60, 100, 100), (80, 127, 255)
+            colours[0] = 80
+            write(labels / "classSegmentation" / "Camera_0" / f"classgt_{n:05d}.png", colours)
+        write_text(drive / "colors.txt", "Category r g b\nRoad 100 100 60\nCar:0 255 127 80\n"
+                   "Misc 80 80 80\n")
+        lines = [f"{n} {c} 30 30 19.5 9.5\n" for n in range(2) for c in range(2)]
+        write_text(drive / "intrinsic.txt",
+                   "frame cameraID K[0,0] K[1,1] K[0,2] K[1,2]\n" + "".join(lines))
+        lines = [f"{n} {c} 1 0 0 0 0 1 0 0 0 0 1 {-n} 0 0 0 1\n"
+                 for n in range(2) for c in range(2)]
+        write_text(drive / "extrinsic.txt", "frame cameraID r1,1 ...\n" + "".join(lines))
+
+
+def write_stanford(root: Path) -> None:
+    """Two images of an office of areas 1 and 5a: floor left, chair right.  The camera of frame n
+    stands at (n, 2, 3) and looks along the world's y.  Images are square."""
+    labels = ["<UNK>_0_<UNK>_0_0", *[f"wall_{n}_office_1_1" for n in range(300)],
+              "floor_1_office_1_1", "chair_7_office_1_1"]
+    write_text(root / "assets" / "semantic_labels.json", json.dumps(labels))
+    floor, chair = len(labels) - 2, len(labels) - 1
+    rotation = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])  # from the world to the camera
+    for area in ("area_1", "area_5a"):
+        data = root / area / "data"
+        for n in range(2):
+            stem = f"camera_0a1b_office_1_frame_{n}_domain_"
+            write_photo(data / "rgb" / f"{stem}rgb.png", WIDTH)
+            write(data / "depth" / f"{stem}depth.png",
+                  halves(NEAR * 512, FAR * 512, 65535, np.uint16, WIDTH))
+            index = halves(floor, chair, 0x0D0D0D, np.int32, WIDTH)
+            write(data / "semantic" / f"{stem}semantic.png",
+                  np.stack([index & 255, index >> 8 & 255, index >> 16], -1).astype(np.uint8))
+            place = np.array([n, 2.0, 3.0])
+            pose = {"camera_k_matrix": [[540, 0, 539.5], [0, 540, 539.5], [0, 0, 1]],
+                    "camera_rt_matrix": np.column_stack([rotation, -rotation @ place]).tolist(),
+                    "camera_location": place.tolist()}
+            write_text(data / "pose" / f"{stem}pose.json", json.dumps(pose))
+
+
+def turned_millimetres(near, far) -> np.ndarray:
+    """Depth as SUN RGB-D stores it, its bits turned by three."""
+    values = halves(near * 1000, far * 1000, 0, np.uint16)
+    return (values << 3) | (values >> 13)
+
+
+def write_sunrgbd(root: Path) -> None:
+    """The folder form: 20 training images and a test one, a wall left, a bag right."""
+    for split, count in (("train", 20), ("test", 1)):
+        for n in range(1, count + 1):
+            write_photo(root / "image" / split / f"img-{n:06d}.jpg")
+            write(root / "depth" / split / f"{n:08d}.png", turned_millimetres(1.5, 6))
+            write(root / "label37" / split / f"img37labels-{n:06d}.png",
+                  halves(1, 37, 0, np.uint8))
+
+
+def write_sunrgbd_official(root: Path) -> None:
+    """A training image and a test one as the toolbox lists them."""
+    import h5py
+    import scipy.io
+
+    toolbox = root / "SUNRGBDtoolbox"
+    for folder in ("Metadata", "traintestSUNRGBD"):
+        (toolbox / folder).mkdir(parents=True)
+    there, meta = "/n/fs/sun3d/data/SUNRGBD", []
+    for name in ("kv1/NYUdata/NYU0001", "xtion/sun3d/room"):
+        folder = root / "SUNRGBD" / name
+        write_photo(folder / "image" / "a.jpg")
+        write(folder / "depth_bfx" / "a.png", turned_millimetres(1.5, 6))
+        write_text(folder / "intrinsics.txt", "30 0 19.5 0 30 9.5 0 0 1")
+        meta.append({"rgbpath": f"{there}/{name}/image/a.jpg",
+                     "depthpath": f"{there}/{name}/depth/a.png"})
+    kinds = np.array([tuple(entry.values()) for entry in meta],
+                     dtype=[("rgbpath", object), ("depthpath", object)])
+    scipy.io.savemat(toolbox / "Metadata" / "SUNRGBDMeta.mat", {"SUNRGBDMeta": kinds})
+    training = np.array([f"{there}/kv1/NYUdata/NYU0001/"], object)
+    scipy.io.savemat(toolbox / "traintestSUNRGBD" / "allsplit.mat", {"alltrain": training})
+    with h5py.File(toolbox / "Metadata" / "SUNRGBD2Dseg.mat", "w") as file:
+        group = file.create_group("SUNRGBD2Dseg")
+        references = group.create_dataset("seglabel", (2, 1), h5py.ref_dtype)
+        for i in range(2):
+            labels = file.create_dataset(f"label{i}", data=halves(1, 37, 0, np.uint8).T)
+            references[i, 0] = labels.ref

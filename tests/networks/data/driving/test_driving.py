@@ -2,28 +2,11 @@
 
 import pytest
 from support import data_layouts as layouts
+from support.checked_sample import SIZE, found
 
 from scenecode.core.errors import DataError
-from scenecode.networks.classes import CAMVID_11, CITYSCAPES_19, VOID
+from scenecode.networks.classes import CAMVID_11, VOID
 from scenecode.networks.data.datasets import open_dataset
-
-SIZE = (layouts.WIDTH, layouts.HEIGHT)
-
-
-def found(name, root, split, *, depth, labels=None, count=1, classes=None):
-    """The first sample, whose halves must be as ``support.data_layouts`` says."""
-    data = open_dataset(name, str(root), split, *SIZE, classes=classes)
-    assert len(data) == count
-    sample = data[0]
-    assert sample.image[:, 5, 5].mean() < 0.3 < sample.image[:, 5, 30].mean()
-    if depth:
-        near, far = sample.depth[5, 5], sample.depth[5, 30]
-        assert (near, far) == pytest.approx((layouts.NEAR * depth, layouts.FAR * depth), rel=0.02)
-    assert (sample.depth[0] == 0).all()
-    names = [*data.classes.names, *[None] * (VOID + 1 - len(data.classes))]
-    assert (names[sample.labels[5, 5]], names[sample.labels[5, 30]]) == (labels or (None, None))
-    assert (sample.labels[0] == VOID).all()
-    return sample
 
 
 @pytest.mark.parametrize("write", [layouts.write_camvid, layouts.write_segnet])
@@ -83,6 +66,29 @@ def test_kitti_depth_comes_before_the_scans(tmp_path):
     assert found("kitti", tmp_path, "val", depth=2).name.endswith("0000000003")
 
 
+def test_kitti_2015(tmp_path):
+    layouts.write_kitti_2015(tmp_path)
+    found("kitti2015", tmp_path, "train", depth=1, labels=("road", "car"), count=8)
+    sample = found("kitti2015", tmp_path / "training", "val", depth=1, labels=("road", "car"),
+                   count=2)
+    assert sample.name == "kitti2015/000004_10"
+
+
+def test_synthia(tmp_path):
+    """Markings of lanes are road."""
+    layouts.write_synthia(tmp_path)
+    found("synthia", tmp_path, "train", depth=1, labels=("road", "car"), count=19)
+    sample = found("synthia", tmp_path, "val", depth=1, labels=("road", "car"))
+    assert sample.camera.fx == pytest.approx(532.74 * layouts.WIDTH / 1280, rel=1e-4)
+
+
+def test_virtual_kitti(tmp_path):
+    layouts.write_virtual_kitti(tmp_path)
+    sample = found("vkitti2", tmp_path, "train", depth=1, labels=("road", "car"), count=2)
+    assert sample.name == "vkitti2/Scene01/clone/00000" and sample.camera.fx == 30
+    found("vkitti2", tmp_path, "test", depth=1, labels=("road", "car"), count=2)
+
+
 def test_labels_of_another_folder(tmp_path):
     layouts.write_kitti_projected(tmp_path)
     layouts.write(tmp_path / "guesses" / "0000000000.png", layouts.halves(0, 13, 255, "uint8"))
@@ -114,8 +120,3 @@ def test_an_unknown_split_and_a_missing_file_are_named(tmp_path, name, write):
     (data.files[0].labels or data.files[0].depth).unlink()
     with pytest.raises(DataError, match=r"\.png: no such file"):
         data[0]
-
-
-def test_classes_are_cityscapes(tmp_path):
-    layouts.write_kitti_projected(tmp_path)
-    assert open_dataset("kitti", str(tmp_path), "val", *SIZE).classes == CITYSCAPES_19
