@@ -181,6 +181,16 @@ class Network(nn.Module, ABC):
             return None
         return dict(earlier.state_dict())
 
+    def encoder_state(self, earlier: "Network") -> dict[str, Tensor] | None:
+        """The weights of ``earlier``'s encoder, by name, where this network has the same one, else
+        ``None``; for ``transferable_state`` of families that may start from any other."""
+        theirs = earlier.state_dict()
+        own = {name: value.shape for name, value in self.state_dict().items()
+               if name.startswith("backbone.")}
+        fits = own and all(name in theirs and theirs[name].shape == shape
+                           for name, shape in own.items())
+        return {name: theirs[name] for name in own} if fits else None
+
     def require_size(self, image: Tensor) -> None:
         """Raises ``ValueError`` for an image that is not (3, height, width)."""
         if image.shape != (3, self.height, self.width):

@@ -10,7 +10,9 @@ from scenecode.networks.families.family import Family
 #: Module and attribute of each family by the ``architecture`` that its configurations name.
 FAMILIES = {"scenecode": "scenecode.networks.families.scenecode.family:FAMILY",
             "multiscale_crf": "scenecode.networks.families.multiscale_crf.family:FAMILY",
-            "hybridnet": "scenecode.networks.families.hybridnet.family:FAMILY"}
+            "hybridnet": "scenecode.networks.families.hybridnet.family:FAMILY",
+            "twins": "scenecode.networks.families.twins.family:FAMILY",
+            "depth_bins": "scenecode.networks.families.depth_bins.family:FAMILY"}
 #: What a configuration means that names none.
 DEFAULT_ARCHITECTURE = "scenecode"
 

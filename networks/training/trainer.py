@@ -91,12 +91,12 @@ class Trainer:
     def _make_model(self, classes: ClassSet) -> Network:
         model: Network = self.config.family.build(self.config.model, classes)
         self.model = model
-        is_complete = False
-        if self.config.start_from:
-            is_complete = self._start_from(self.config.start_from)
-        if self.config.pretrained and not is_complete:
+        taken = self._start_from(self.config.start_from) if self.config.start_from else set()
+        has_encoder = any(name.startswith("backbone.") for name in taken) \
+            or taken == self.model.state_dict().keys()
+        if self.config.pretrained and not has_encoder:
             load_imagenet(self._backbone("pretrained"), data_path(self.config.pretrained))
-        elif self.config.start_from and not is_complete:
+        elif self.config.start_from and not has_encoder:
             raise ConfigError(f"start_from: {self.config.start_from} has another backbone than "
                               "the model to be trained, whose own would start at random; set "
                               "'pretrained' to ImageNet weights for it")
@@ -105,8 +105,8 @@ class Trainer:
                 setattr(model, name, self.processes.synchronise_batch_norm(part, self.device))
         return model
 
-    def _start_from(self, path_or_name: str) -> bool:
-        """Fill the model with weights of an earlier run; whether it then has all.
+    def _start_from(self, path_or_name: str) -> set[str]:
+        """Fill the model with weights of an earlier run; the names of those that it then has.
 
         Raises ``ConfigError`` when the earlier model does not fit.
         """
@@ -115,9 +115,8 @@ class Trainer:
         if state is None:
             raise ConfigError(f"{path}: is another model, or has other classes, than the one "
                               "to be trained; change 'model' to fit it, or drop start_from")
-        is_complete = state.keys() == self.model.state_dict().keys()
-        self.model.load_state_dict(state, strict=is_complete)
-        return is_complete
+        self.model.load_state_dict(state, strict=False)
+        return set(state)
 
     def _backbone(self, key: str) -> Backbone:
         """The model's; ``ConfigError`` that names the ``key`` that needs one."""

@@ -62,7 +62,7 @@ def landmarks_on_the_box(graph, log_depth=log(BOX)):
     """A grid of landmarks of the first keyframe, observed by the others."""
     v, u = torch.meshgrid(torch.arange(6.0, 44, 8), torch.arange(5.0, 30, 8), indexing="ij")
     pixels = torch.stack([u, v], -1).reshape(-1, 2)
-    points = make_landmarks(graph.keyframes[0], graph.states[0].code_depth, pixels)
+    points = make_landmarks(graph.keyframes[0], torch.zeros(0), pixels)
     graph.landmarks[0] = replace(points, log_depth=torch.full((len(pixels),), log_depth))
     shift = torch.tensor([60 * 0.3 / BOX, 0.0])
     for n in (1, 2):
@@ -106,7 +106,7 @@ def test_without_reliable_landmarks_nothing_is_corrected(why):
         landmarks_on_the_box(graph)
     if why == "one view":
         del graph.observations[0, 2]
-    config = replace(CONFIG, method="none" if why == "switched off" else "landmarks")
+    config = replace(CONFIG, enabled=why != "switched off")
     assert torch.equal(log_depth_corrections(graph, 0, config), torch.zeros(48, 64))
 
 
@@ -129,7 +129,7 @@ def test_stronger_smoothness_reaches_further(monkeypatch):
 def test_the_map_shows_corrected_depth():
     graph = landmarks_on_the_box(graph_of())
     shown, plain = Fusion(FusionConfig()), \
-        Fusion(FusionConfig(refinement=replace(CONFIG, method="none")))
+        Fusion(FusionConfig(refinement=replace(CONFIG, enabled=False)))
     for fusion in (shown, plain):
         fusion.update(graph.frozen())
     assert shown.keyframe_views()[0].depth[:, :31] == pytest.approx(BOX, rel=0.03)

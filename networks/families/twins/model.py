@@ -1,0 +1,172 @@
+"""The network: a shared encoder, a depth decoder of up-projections and a semantic decoder that
+also reads the depth decoder's features; each has an atrous pyramid of its own."""
+
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from scenecode.networks.classes import ClassSet
+from scenecode.networks.families.network import Network
+from scenecode.networks.families.twins.config import TwinsConfig
+from scenecode.networks.families.uncertainty import LogDepthStd
+from scenecode.networks.layers.atrous import SCORE_STD, PyramidConcat
+from scenecode.networks.layers.backbones import Backbone, make_backbone
+from scenecode.networks.layers.refinenet import ConvNorm
+from scenecode.networks.layers.upprojection import make_upsampling
+from scenecode.networks.prediction import Prediction
+from scenecode.optim.geometry.camera import PinholeCamera
+
+
+class DepthDecoder(nn.Module):
+    """The encoder's last features to an output in 0 to 1: a pyramid, blocks that double the
+    resolution, a 3x3 convolution and a sigmoid."""
+
+    def __init__(self, config: TwinsConfig, c_encoder: int):
+        super().__init__()
+        channels = (config.pyramid_channels, *config.depth_channels)
+        self.pyramid = PyramidConcat(c_encoder, channels[0], config.pyramid_rates,
+                                     config.dropout)
+        self.blocks = nn.ModuleList(make_upsampling(config.upsampling, c_in, c_out)
+                                    for c_in, c_out in zip(channels, channels[1:]))
+        self.output = nn.Conv2d(channels[-1], 1, 3, padding=1)
+        nn.init.normal_(self.output.weight, std=SCORE_STD)
+        nn.init.zeros_(cast(Tensor, self.output.bias))
+        self._connected_after = config.blocks_to_labels
+        #: channels of the features at ``LABEL_STRIDE``
+        self.connected_channels = channels[self._connected_after]
+
+    def forward(self, encoded: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, F, h, w) to the output (B, 1, H, W) and the features at ``LABEL_STRIDE``."""
+        x = connected = self.pyramid(encoded)
+        for number, block in enumerate(self.blocks, 1):
+            x = block(x)
+            if number == self._connected_after:
+                connected = x
+        return torch.sigmoid(self.output(x)), connected
+
+
+class SemanticDecoder(nn.Module):
+    """The encoder's last features to logits at stride 4 (Chen et al. 2018, DeepLab v3+, figure
+    2), which also reads features of the encoder and of the depth decoder at that stride."""
+
+    def __init__(self, config: TwinsConfig, c_encoder: int, c_skip: int, c_depth: int,
+                 classes: int):
+        super().__init__()
+        channels = config.label_channels
+        self.pyramid = PyramidConcat(c_encoder, config.pyramid_channels, config.pyramid_rates,
+                                     config.dropout)
+        self.skip = ConvNorm(c_skip, config.skip_channels, 1) if config.skip_channels else None
+        self.connection = (ConvNorm(c_depth, config.connection_channels)
+                           if config.connection_channels else None)
+        c_joined = config.pyramid_channels + config.skip_channels + config.connection_channels
+        self.conv1, self.conv2 = ConvNorm(c_joined, channels), ConvNorm(channels, channels)
+        self.output = nn.Conv2d(channels, classes, 1)
+        nn.init.normal_(self.output.weight, std=SCORE_STD)
+        nn.init.zeros_(cast(Tensor, self.output.bias))
+
+    def forward(self, encoded: Tensor, skip: Tensor, depth: Tensor) -> Tensor:
+        """Features (B, F, h, w) and those at stride 4, of encoder and depth decoder."""
+        parts = [F.interpolate(self.pyramid(encoded), skip.shape[-2:], mode="bilinear",
+                               align_corners=False)]
+        if self.skip is not None:
+            parts.append(F.relu(self.skip(skip)))
+        if self.connection is not None:
+            parts.append(F.relu(self.connection(depth)))
+        x = F.relu(self.conv1(torch.cat(parts, 1)))
+        return self.output(F.relu(self.conv2(x)))
+
+
+@dataclass(frozen=True)
+class Output:
+    """Of a batch."""
+
+    #: (B, 1, H / depth_stride, W / depth_stride) in 0 to 1: log(1 + disparity) over its range
+    depth: Tensor
+    #: (B, C, H / 4, W / 4)
+    logits: Tensor
+
+
+class OutputGraph(nn.Module):
+    """``Twins.forward`` as a tuple in the order of the fields of ``Output``, which is what can
+    be exported."""
+
+    def __init__(self, model: "Twins"):
+        super().__init__()
+        self.model = model
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        output = self.model(image)
+        return output.depth, output.logits
+
+
+class Twins(Network):
+    """Depth and labels of one image; also a ``scenecode.networks.prediction.Predictor``."""
+
+    config: TwinsConfig
+    backbone: Backbone
+    log_depth_std: LogDepthStd
+
+    def __init__(self, config: TwinsConfig, classes: ClassSet):
+        super().__init__(config, classes)
+        self.backbone = make_backbone(config.backbone, config.padding, config.frozen_norm,
+                                      config.output_stride)
+        skip, *_, last = self.backbone.channels
+        self.depth_decoder = DepthDecoder(config, last)
+        self.semantic_decoder = SemanticDecoder(
+            config, last, skip, self.depth_decoder.connected_channels, len(classes))
+        self.log_depth_std = LogDepthStd(config.geometry)
+
+    def forward(self, image: Tensor) -> Output:
+        """(B, 3, H, W) in [0, 1] to both decoders' outputs."""
+        skip, *_, last = self.backbone(image.contiguous(memory_format=torch.channels_last))
+        depth, connected = self.depth_decoder(last)
+        return Output(depth=depth.float(),
+                      logits=self.semantic_decoder(last, skip, connected).float())
+
+    def disparity(self, output: Tensor) -> Tensor:
+        """Of an output in 0 to 1, in pixels at the canonical focal length."""
+        return torch.expm1(self.config.log_range * output)
+
+    def output_of_depth(self, depth: Tensor) -> Tensor:
+        """The output that means ``depth`` in metres at the canonical focal length."""
+        disparity = self.config.disparity_of_a_metre / depth.clamp(min=self.config.min_depth)
+        return disparity.log1p() / self.config.log_range
+
+    def depth(self, output: Tensor) -> Tensor:
+        """Metres at the canonical focal length, at most ``max_depth``."""
+        nearest = self.config.disparity_of_a_metre / self.config.max_depth
+        return self.config.disparity_of_a_metre / self.disparity(output).clamp(min=nearest)
+
+    @torch.no_grad()
+    def predict(self, image: Tensor, camera: PinholeCamera) -> Prediction:
+        """Depth, its standard deviation and logits of one image (3, H, W), at their own strides;
+        raises ``ValueError`` for an image of another size."""
+        self.require_size(image)
+        batch = image[None].to(self.device)
+        if self.runtime is None:
+            output = self(batch)
+        else:
+            depth, logits = self.runtime(batch)
+            output = Output(depth=depth, logits=logits)
+        canonical = self.depth(output.depth)[0, 0]
+        depth = canonical * camera.focal / self.config.canonical_focal
+        return Prediction.without_codes(
+            depth=depth, depth_std=depth * self.log_depth_std(canonical),
+            logits=output.logits[0], classes=self.classes,
+            average_depth=self.geometry.average_depth_for(camera))
+
+    def low_precision_modules(self) -> list[nn.Module]:
+        """Encoder and decoders."""
+        return [self.backbone, self.depth_decoder, self.semantic_decoder]
+
+    def graph(self) -> nn.Module:
+        """``forward`` as a tuple."""
+        return OutputGraph(self)
+
+    def transferable_state(self, earlier: Network) -> dict[str, Tensor] | None:
+        """All weights of the same network; of any other, its encoder where that is the same."""
+        state = super().transferable_state(earlier)
+        return self.encoder_state(earlier) if state is None else state
