@@ -29,7 +29,7 @@ from scenecode.networks.data.nyuv2 import NYUv2
 from scenecode.networks.data.relabelled import with_classes
 from scenecode.networks.data.rooms.images import FIRST_TRAINING_SEED, RoomsImages, ViewsConfig
 from scenecode.networks.data.scenenet.dataset import SceneNet
-from scenecode.networks.data.streets.images import streets_split
+from scenecode.networks.data.streets.splits import open_streets
 from scenecode.networks.sample import LabelledImages
 
 DatasetName = Literal["nyuv2", "rooms", "streets", "folder", "scenenet", "camvid", "cityscapes",
@@ -199,7 +199,8 @@ def data_path(text: str) -> Path:
 
 def open_dataset(name: DatasetName, root: str, split: str, width: int, height: int,
                  classes: int | None = None, labels: str | None = None) -> LabelledImages:
-    """A data set at one image size; rooms and streets need no ``root``.
+    """A data set at one image size; rooms and streets need no ``root``;
+    that of streets may hold shards of training images.
 
     ``classes`` is the number of classes of the labels, by default those that the data set is
     usually evaluated with; labels of another set are translated (``with_classes``).  ``labels``
@@ -226,7 +227,7 @@ def _open(name: DatasetName, root: str, split: str, width: int, height: int,
     if name == "rooms":
         return _rooms(split, width, height)
     if name == "streets":
-        return streets_split(split, width, height)
+        return open_streets(data_path(root) if root else None, split, width, height)
     path = data_path(root)
     if not path.exists():
         raise DataError(f"{path}: no such folder; give --root, or set {DATA_VARIABLE} to the "

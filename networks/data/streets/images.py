@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from scenecode.core.errors import ConfigError, DataError
+from scenecode.core.errors import ConfigError
 from scenecode.networks.classes import CITYSCAPES_19
 from scenecode.networks.data.rendering.effects import EffectsConfig, camera_effects
 from scenecode.networks.data.rendering.shading import View
@@ -19,8 +19,6 @@ from scenecode.optim.geometry.camera import PinholeCamera
 
 #: training streets start here, so that the demo's and the tests' streets (0 to 9999) stay unseen
 FIRST_TRAINING_SEED = 100_000
-#: first street of each split and how many it has; those of training are far from the others
-SPLITS = {"test": (5_000, 20), "val": (7_000, 20), "train": (FIRST_TRAINING_SEED, 300)}
 #: moments of a drive per second, and seconds between those that become images
 _FPS, _APART = 5.0, 3.0
 
@@ -94,12 +92,3 @@ class StreetsImages:
         return PinholeCamera(fx=f, fy=f, cx=(v.width - 1) / 2 + float(shift),
                              cy=float(rng.uniform(*v.horizon)) * (v.height - 1), width=v.width,
                              height=v.height)
-
-
-def streets_split(split: str, width: int, height: int) -> StreetsImages:
-    """The streets of a split; raises ``DataError`` for one that there is not."""
-    if split not in SPLITS:
-        raise DataError(f"streets split {split!r} is unknown; choose one of {', '.join(SPLITS)}")
-    first, count = SPLITS[split]
-    return StreetsImages(ViewsConfig(streets=count, views_per_street=4, first_seed=first,
-                                     width=width, height=height))

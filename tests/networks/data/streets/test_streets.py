@@ -152,6 +152,7 @@ def test_images_are_samples_and_shards_give_them_back(tmp_path):
     kept = StreetsShards(tmp_path)[1]
     assert torch.equal(kept.image, sample.image) and torch.equal(kept.labels, sample.labels)
     assert torch.allclose(kept.depth, sample.depth, rtol=1e-3) and kept.camera == sample.camera
+    assert len(open_dataset("streets", str(tmp_path), "train", 64, 24)) == 2
     with pytest.raises(IndexError):
         images[2]
 
