@@ -1,11 +1,14 @@
 """Your own images: a folder of RGB, depth and labels (layout in docs/training.md).
 
-``rgb/NAME.jpg`` or ``.png``; ``depth/NAME.png``, 16 bits, z in millimetres, 0 unknown;
+``rgb/NAME.jpg`` or ``.png``; ``depth/NAME.png``, 16 bits, z in millimetres or the unit that
+the folder states (``scenecode.networks.data.base.depth_unit``), 0 unknown;
 ``labels/NAME.png``, 8 bits, class ids, 255 unknown; all of one size.  ``camera.txt`` holds
-``fx fy cx cy width height``; ``train.txt``, ``val.txt``, ``test.txt`` a NAME a line;
+``fx fy cx cy width height``, or ``camera.json`` these keys; ``train.txt``, ``val.txt``,
+``test.txt`` a NAME a line;
 ``classes.yaml`` the label set (without it: NYUv2's 13 classes).
 """
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +24,7 @@ from scenecode.core.images import (
 )
 from scenecode.core.text_file import read_text
 from scenecode.networks.classes import NYU13, VOID, ClassSet, load_classes
+from scenecode.networks.data.base.depth_unit import stated_depth_scale, without_depth_unit
 from scenecode.networks.data.base.stored_images import ImageFile, central_box
 from scenecode.networks.sample import Sample
 from scenecode.optim.geometry.camera import PinholeCamera
@@ -46,7 +50,9 @@ class FolderImages:
                             "labels/, camera.txt and train.txt as docs/training.md says")
         label_file = self._root / "classes.yaml"
         self.classes: ClassSet = load_classes(label_file) if label_file.exists() else NYU13
-        self._full = read_camera(self._root / "camera.txt")
+        stated = self._root / "camera.json"
+        self._full = read_camera(stated if stated.is_file() else self._root / "camera.txt")
+        self._depth_scale = stated_depth_scale(self._root) or MILLIMETRES_PER_METRE
         self._box = central_box(self._full.width, self._full.height, width, height)
         self.camera = self._full.cropped(*self._box).resized(width, height)
         self.names = _read_names(self._root / f"{split}.txt")
@@ -89,7 +95,7 @@ class FolderImages:
         if values.dtype != np.uint16:
             raise DataError(f"{path}: has {8 * values.itemsize} bits; depth must be a 16-bit PNG "
                             "in millimetres")
-        return values.astype(np.float32) / MILLIMETRES_PER_METRE
+        return values.astype(np.float32) / np.float32(self._depth_scale)
 
     def _labels(self, path: Path) -> np.ndarray:
         """(H, W) uint8 ids."""
@@ -103,7 +109,7 @@ class FolderImages:
 
 
 def read_camera(path: Path) -> PinholeCamera:
-    """The camera that ``camera.txt`` describes; ``#`` begins a comment.
+    """The camera that ``camera.txt`` (``#`` begins a comment) or ``camera.json`` describes.
 
     Raises ``DataError`` when it is missing or not ``fx fy cx cy width height``.
     """
@@ -111,14 +117,25 @@ def read_camera(path: Path) -> PinholeCamera:
         lines = read_text(path).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read ({error}); write {_CAMERA_FORM}") from error
-    words = " ".join(line.partition("#")[0] for line in lines).replace(",", " ").split()
     try:
+        words = _words(path, lines)
         fx, fy, cx, cy, width, height = (float(word) for word in words)
         if width % 1 or height % 1:
             raise ValueError("width and height must be whole numbers")
         return PinholeCamera(fx=fx, fy=fy, cx=cx, cy=cy, width=int(width), height=int(height))
     except ValueError as error:
         raise DataError(f"{path}: {error}; write {_CAMERA_FORM}") from error
+
+
+def _words(path: Path, lines: list[str]) -> list[str]:
+    if path.suffix != ".json":
+        stated = without_depth_unit([line.partition("#")[0] for line in lines])
+        return " ".join(stated).replace(",", " ").split()
+    try:
+        found = json.loads("\n".join(lines))
+        return [str(found[key]) for key in ("fx", "fy", "cx", "cy", "width", "height")]
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"lacks {error}") from error
 
 
 def _read_names(path: Path) -> list[str]:

@@ -69,6 +69,8 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
                         "field of view instead (default %(default)s)")
     parser.add_argument("--fps", type=float, help="frames per second of images without stamps")
     parser.add_argument("--stride", type=int, default=1, metavar="N", help="take every N-th image")
+    parser.add_argument("--depth-scale", type=float, metavar="N", help="stored steps of one metre "
+                        "of true depth (default: what the folder states, else its layout's)")
     _add_common_arguments(parser)
 
 
@@ -121,7 +123,7 @@ def open_requested(args: argparse.Namespace, config: SlamConfig) -> Source:
     options = SourceOptions(
         intrinsics=args.intrinsics, calib=args.calib, fps=args.fps, width=config.width,
         height=config.height, max_frames=args.max_frames, stride=args.stride,
-        measure_lens=args.lens == "measure")
+        measure_lens=args.lens == "measure", depth_scale=args.depth_scale)
     return open_calibrated(args.source, options)
 
 

@@ -46,6 +46,8 @@ class SequenceConfig:
     fps: float | None = None
     stride: int = 1
     max_frames: int | None = None
+    #: stored steps of one metre of true depth, where the folder does not state them
+    depth_scale: float | None = None
     #: ``NAME=FILE``: trajectories of other systems (TUM)
     compare: tuple[str, ...] = ()
 
@@ -57,7 +59,8 @@ class SequenceConfig:
         """Raises ``SourceError`` as ``open_calibrated`` does."""
         calib = None if self.calib is None else data_path(self.calib)
         options = SourceOptions(intrinsics=self.intrinsics, calib=calib, fps=self.fps, width=width,
-                                height=height, max_frames=self.max_frames, stride=self.stride)
+                                height=height, max_frames=self.max_frames, stride=self.stride,
+                                depth_scale=self.depth_scale)
         path = data_path(self.source)
         return open_calibrated(str(path) if path.exists() else self.source, options)
 
@@ -148,6 +151,8 @@ def add_sequence_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fps", type=float, help="frames per second of images without stamps")
     parser.add_argument("--stride", type=int, default=1, metavar="N", help="take every N-th image")
     parser.add_argument("--max-frames", type=int, metavar="N", help="stop each after N frames")
+    parser.add_argument("--depth-scale", type=float, metavar="N",
+                        help="stored steps of one metre of true depth")
 
 
 def add_system_arguments(parser: argparse.ArgumentParser) -> None:
@@ -174,7 +179,8 @@ def listed_sequences(args: argparse.Namespace, compare: tuple[str, ...] = (),
     try:
         named = tuple(SequenceConfig(source=source, name="", intrinsics=intrinsics,
                                      calib=args.calib, fps=args.fps, stride=args.stride,
-                                     max_frames=args.max_frames, compare=compare)
+                                     max_frames=args.max_frames,
+                                     depth_scale=args.depth_scale, compare=compare)
                       for source in args.sources)
         if args.max_frames is not None:
             listed = SuiteConfig(tuple(replace(s, max_frames=args.max_frames)

@@ -237,14 +237,15 @@ FORMATS: tuple[Format, ...] = (
         name="TUM RGB-D folder",
         layout="`rgb.txt`: lines `STAMP FILE` (commas too)",
         camera="`freiburg1` .. `3` in the folder's name", stamps=_TUM_STAMPS,
-        truth="`groundtruth.txt` or `truth_cam_poses.txt`; `depth.txt` (5000 = 1 m)",
+        truth="`groundtruth.txt` or `truth_cam_poses.txt`; `depth.txt` (5000 = 1 m); "
+              "`labels.txt` or `labels13/`",
         recognises=_folder(is_tum), open=_at_path(open_tum),
         true_poses=lambda path, fps: read_image_poses(path) if has_truth(path)
         else Trajectory()),
     Format(
         name="7-Scenes sequence", layout="`frame-NNNNNN.color.png` or `.jpg`",
         camera="", stamps=_BY_RATE,
-        truth="`.pose.txt`; `.depth.png` (mm)",
+        truth="`.pose.txt`; `.depth.png` (mm); `labels13/`",
         recognises=_folder(is_seven_scenes), open=_at_path(open_seven_scenes),
         true_poses=read_poses),
     Format(
@@ -261,7 +262,7 @@ FORMATS: tuple[Format, ...] = (
         true_poses=lambda path, fps: read_body_truth(path)),
     Format(
         name="posed folder", layout="`color/` and `pose.txt`", camera="",
-        stamps=_BY_RATE, truth="`pose.txt`, one line for each image; `depth/` (mm)",
+        stamps=_BY_RATE, truth="`pose.txt`, one line for each image; `depth/` (mm); `labels13/`",
         recognises=_folder(is_posed), open=_at_path(open_posed), true_poses=read_line_poses),
     Format(
         name="SceneNet RGB-D trajectory", layout="`photo/`", camera="the data set's",

@@ -1,6 +1,7 @@
 """True depth from 16-bit images next to the photographs."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -8,10 +9,12 @@ import torch
 from torch import Tensor
 
 from scenecode.core.images import read_map
+from scenecode.networks.data.base.depth_unit import stated_depth_scale
 from scenecode.optim.geometry import se3
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.slam.records.true_depth import register_depth
 from scenecode.slam.sources.base.image_sequence import ImageItem, TruthReader
+from scenecode.slam.sources.base.options import SourceOptions
 from scenecode.slam.sources.base.rectifier import RawTruth
 
 
@@ -24,6 +27,12 @@ def metric_depth(units_per_metre: float, none_values: tuple[int, ...] = (0,)
         depth /= units_per_metre
         return depth
     return metres
+
+
+def depth_scale(folder: Path, options: SourceOptions, usual: float) -> float:
+    """Stored steps of one metre: the user's, else what the folder states, else the ``usual``
+    ones of its layout.  Raises ``DataError`` for a statement that is no positive number."""
+    return options.depth_scale or stated_depth_scale(folder) or usual
 
 
 def pose_and_depth(metres: Callable[[np.ndarray], np.ndarray],

@@ -4,16 +4,18 @@ import logging
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from scenecode.core.errors import DataError
+from scenecode.networks.classes import NYU13
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.slam.records.frame import Frame
 from scenecode.slam.records.trajectory import Trajectory
 from scenecode.slam.sources.base.image_files import image_files
+from scenecode.slam.sources.base.label_images import read_labels13
 from scenecode.slam.sources.base.limited_warnings import LimitedWarnings
 from scenecode.slam.sources.base.options import DEFAULT_FPS, SourceOptions, choose_camera
 from scenecode.slam.sources.base.prefetch import prefetch
@@ -36,6 +38,8 @@ class ImageItem:
     timestamp: float
     image: Path
     depth: Path | None = None
+    #: image of ids of NYUv2's 13 classes, see ``scenecode.slam.sources.base.label_images``
+    labels: Path | None = None
     #: (4, 4) float64
     T_world_cam: np.ndarray | None = None
 
@@ -126,14 +130,17 @@ class ImageSequence:
 
     def _truth(self, item: ImageItem, warnings: LimitedWarnings | None = None
                ) -> RawTruth | None:
-        if self._read_truth is None:
-            return None if item.T_world_cam is None else RawTruth(T_world_cam=item.T_world_cam)
+        truth = RawTruth(T_world_cam=item.T_world_cam)
         try:
-            return self._read_truth(item, self._rectifier.original)
+            if self._read_truth is not None:
+                truth = self._read_truth(item, self._rectifier.original)
+            if item.labels is None:
+                return truth
+            return replace(truth, labels=read_labels13(item.labels), classes=NYU13)
         except DataError as error:
             if warnings is not None:
-                warnings.warn("no true depth for frame %d: %s", item.index, error)
-            return RawTruth(T_world_cam=item.T_world_cam)
+                warnings.warn("no true depth or labels for frame %d: %s", item.index, error)
+            return truth
 
 
 def _wanted(items: Sequence[ImageItem], options: SourceOptions) -> list[ImageItem]:

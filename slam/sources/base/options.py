@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import dataclass
-from math import radians, tan
+from math import inf, radians, tan
 from pathlib import Path
 
 from scenecode.core.errors import SourceError
@@ -39,6 +39,8 @@ class SourceOptions:
     max_frames: int | None = None
     #: every how many-th image is taken
     stride: int = 1
+    #: stored steps of one metre of true depth; None: what the folder or the data set states
+    depth_scale: float | None = None
     #: whether ``scenecode.slam.calibration`` may measure a camera that nobody states
     measure_lens: bool = True
 
@@ -50,6 +52,9 @@ class SourceOptions:
             raise SourceError(f"fps must be above 0 and below 10000, got {self.fps:g}")
         if self.max_frames is not None and self.max_frames < 1:
             raise SourceError(f"max_frames must be at least 1, got {self.max_frames}")
+        if self.depth_scale is not None and not 0 < self.depth_scale < inf:
+            raise SourceError(f"depth_scale must be positive, got {self.depth_scale:g}; 5000 is "
+                              "TUM's, 1000 are millimetres")
         if self.stride < 1:
             raise SourceError(f"stride must be at least 1, got {self.stride}")
 

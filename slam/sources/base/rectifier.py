@@ -11,6 +11,7 @@ from torch import Tensor
 
 from scenecode.core.errors import SourceError
 from scenecode.core.images import image_tensor, resample_area, resample_nearest
+from scenecode.networks.classes import ClassSet
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.slam.records.frame import Frame, GroundTruth
 
@@ -45,6 +46,8 @@ class RawTruth:
     depth: np.ndarray | None = None
     #: (h, w) uint8 class ids
     labels: np.ndarray | None = None
+    #: what the labels stand for; None: the classes of the network
+    classes: ClassSet | None = None
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,7 @@ class Rectifier:
         return GroundTruth(
             T_world_cam=None if raw.T_world_cam is None else torch.from_numpy(raw.T_world_cam),
             depth=None if raw.depth is None else self.nearest(raw.depth),
-            labels=None if raw.labels is None else self.nearest(raw.labels))
+            labels=None if raw.labels is None else self.nearest(raw.labels), classes=raw.classes)
 
 
 def _look_up(original: PinholeCamera, undistorted: PinholeCamera) -> tuple[np.ndarray, np.ndarray]:

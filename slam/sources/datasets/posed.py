@@ -12,9 +12,10 @@ import numpy as np
 
 from scenecode.core.errors import SourceError
 from scenecode.slam.records.trajectory import Trajectory
-from scenecode.slam.sources.base.depth_images import metric_depth, pose_and_depth
+from scenecode.slam.sources.base.depth_images import depth_scale, metric_depth, pose_and_depth
 from scenecode.slam.sources.base.image_files import image_files
 from scenecode.slam.sources.base.image_sequence import ImageItem, ImageSequence
+from scenecode.slam.sources.base.label_images import labels13_by_name
 from scenecode.slam.sources.base.limited_warnings import LimitedWarnings
 from scenecode.slam.sources.base.options import DEFAULT_FPS, SourceOptions
 from scenecode.slam.sources.datasets.stamped_lists import (
@@ -51,11 +52,13 @@ def open_posed(folder: Path, options: SourceOptions) -> ImageSequence:
     except SourceError as error:
         _log.warning("%s; going without true poses", error)
     depths = {p.stem: p for p in (folder / _DEPTHS).glob("*")}
+    labels = labels13_by_name(folder)
     items = [ImageItem(index=i, timestamp=i / fps, image=image, depth=depths.get(image.stem),
-                       T_world_cam=pose)
+                       labels=labels.get(image.stem), T_world_cam=pose)
              for i, (image, pose) in enumerate(zip(images, poses))]
     return ImageSequence(str(folder), items, fps, options,
-                         read_truth=pose_and_depth(metric_depth(_DEPTH_UNITS_PER_METRE)))
+                         read_truth=pose_and_depth(metric_depth(
+                             depth_scale(folder, options, _DEPTH_UNITS_PER_METRE))))
 
 
 def read_line_poses(folder: Path, fps: float = DEFAULT_FPS) -> Trajectory:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from scenecode.networks.classes import NYU13
 from scenecode.networks.data.scenenet.trajectories import FULL_CAMERA, find_trajectory
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.slam.records.trajectory import Trajectory
@@ -28,8 +29,8 @@ def open_scenenet(folder: Path, options: SourceOptions) -> ImageSequence:
     trajectory = find_trajectory(folder)
 
     def read_truth(item: ImageItem, _: PinholeCamera) -> RawTruth:
-        return RawTruth(item.T_world_cam, trajectory.depth(item.index),
-                        trajectory.labels(item.index))
+        return RawTruth(T_world_cam=item.T_world_cam, depth=trajectory.depth(item.index),
+                        labels=trajectory.labels(item.index), classes=NYU13)
 
     items = [ImageItem(index=i,
                        timestamp=i / options.fps if options.fps else trajectory.timestamp(i),

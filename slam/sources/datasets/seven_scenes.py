@@ -18,8 +18,9 @@ from scenecode.core.text_file import read_text
 from scenecode.optim.geometry import se3
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.slam.records.trajectory import Trajectory
-from scenecode.slam.sources.base.depth_images import metric_depth, pose_and_depth
+from scenecode.slam.sources.base.depth_images import depth_scale, metric_depth, pose_and_depth
 from scenecode.slam.sources.base.image_sequence import ImageItem, ImageSequence
+from scenecode.slam.sources.base.label_images import labels13_by_name
 from scenecode.slam.sources.base.limited_warnings import LimitedWarnings
 from scenecode.slam.sources.base.options import DEFAULT_FPS, SourceOptions
 
@@ -47,13 +48,14 @@ def open_seven_scenes(folder: Path, options: SourceOptions) -> ImageSequence:
     fps = options.fps or DEFAULT_FPS
     numbered = sorted((int(m[1]), p) for p in folder.iterdir() if (m := _COLOUR.match(p.name)))
     poses = _read_poses(folder)
-    items = []
+    items, labels = [], labels13_by_name(folder)
     for index, (number, image) in enumerate(numbered):
         depth = folder / f"{image.name.split('.')[0]}.depth.png"
         items.append(ImageItem(index=index, timestamp=number / fps, image=image,
                                depth=depth if depth.is_file() else None,
+                               labels=labels.get(image.stem),
                                T_world_cam=poses.get(number)))
-    metres = metric_depth(_DEPTH_UNITS_PER_METRE, _NO_DEPTH)
+    metres = metric_depth(depth_scale(folder, options, _DEPTH_UNITS_PER_METRE), _NO_DEPTH)
     return ImageSequence(str(folder), items, fps, options,
                          read_truth=pose_and_depth(metres, _DEPTH_CAMERA))
 

@@ -196,14 +196,15 @@ def nearest_within(times: np.ndarray, stamps: np.ndarray, limit: float) -> list[
     return [int(i) if ok else None for i, ok in zip(nearest, near)]
 
 
-def existing(files: Sequence[Path | None], name: str) -> list[Path | None]:
+def existing(files: Sequence[Path | None], name: str,
+             kind: str = "depth") -> list[Path | None]:
     """``files``, None in place of those that are not there, which one warning counts."""
     there = [path if path is None or path.is_file() else None for path in files]
     absent = [path for path, found in zip(files, there) if path is not None and found is None]
     if absent:
-        _log.warning("%s: %d of its %d depth images are not there (%s ...); these frames go "
-                     "without true depth", name, len(absent),
-                     sum(path is not None for path in files), absent[0])
+        _log.warning("%s: %d of its %d %s images are not there (%s ...); these frames go "
+                     "without true %s", name, len(absent),
+                     sum(path is not None for path in files), kind, absent[0], kind)
     return there
 
 

@@ -1,4 +1,5 @@
-"""TUM RGB-D folders: ``rgb.txt``, and ``depth.txt`` and ``groundtruth.txt`` where present.
+"""TUM RGB-D folders: ``rgb.txt``, and ``depth.txt``, ``groundtruth.txt`` and ``labels.txt`` (of
+images in ``labels13``) where present.
 
 Sets of selected key frames have ``truth_cam_poses.txt`` instead, with one line for each image,
 in the order of ``rgb.txt`` whatever its stamps say.
@@ -14,12 +15,13 @@ from scenecode.core.errors import SourceError
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.optim.geometry.distortion import BrownConrady
 from scenecode.slam.records.trajectory import MAX_DIFFERENCE, Trajectory
-from scenecode.slam.sources.base.depth_images import metric_depth, pose_and_depth
+from scenecode.slam.sources.base.depth_images import depth_scale, metric_depth, pose_and_depth
 from scenecode.slam.sources.base.image_sequence import (
     ImageItem,
     ImageSequence,
     true_trajectory,
 )
+from scenecode.slam.sources.base.label_images import labels13_by_name
 from scenecode.slam.sources.base.options import SourceOptions
 from scenecode.slam.sources.datasets.posed import read_pose_lines, require_one_each
 from scenecode.slam.sources.datasets.stamped_lists import (
@@ -73,7 +75,8 @@ def open_tum(folder: Path, options: SourceOptions) -> ImageSequence:
     known = None if match is None else _CAMERAS[match[1]]
     return ImageSequence(str(folder), _items(folder, images), rate_of(images.stamps), options,
                          None if known is None else lambda width, height: known,
-                         pose_and_depth(metric_depth(_DEPTH_UNITS_PER_METRE)))
+                         pose_and_depth(metric_depth(
+                             depth_scale(folder, options, _DEPTH_UNITS_PER_METRE))))
 
 
 def read_image_poses(folder: Path) -> Trajectory:
@@ -82,23 +85,32 @@ def read_image_poses(folder: Path) -> Trajectory:
 
 
 def _items(folder: Path, images: StampedFiles) -> list[ImageItem]:
-    depths, poses = _depths(folder, images), _poses(folder, images)
+    depths = _listed_files(folder / "depth.txt", images, "depth")
+    labels, poses = _labels(folder, images), _poses(folder, images)
     return [ImageItem(index=i, timestamp=float(stamp), image=image, depth=depths[i],
-                      T_world_cam=poses[i])
+                      labels=labels[i], T_world_cam=poses[i])
             for i, (stamp, image) in enumerate(zip(images.stamps, images.files))]
 
 
-def _depths(folder: Path, images: StampedFiles) -> list[Path | None]:
-    path = folder / "depth.txt"
+def _labels(folder: Path, images: StampedFiles) -> list[Path | None]:
+    """Those that ``labels.txt`` lists, or of the same names."""
+    if (folder / "labels.txt").is_file():
+        return _listed_files(folder / "labels.txt", images, "label")
+    by_name = labels13_by_name(folder)
+    return [by_name.get(image.stem) for image in images.files]
+
+
+def _listed_files(path: Path, images: StampedFiles, kind: str) -> list[Path | None]:
+    """The nearest entry of a stamped list for each image."""
     if not path.is_file():
         return [None] * len(images.files)
     try:
-        depths = read_stamped_files(path)
+        listed = read_stamped_files(path)
     except SourceError as error:
-        _log.warning("%s; going without true depth", error)
+        _log.warning("%s; going without true %s", error, kind)
         return [None] * len(images.files)
-    matched = nearest_within(depths.stamps, images.stamps, MAX_DIFFERENCE)
-    return existing([None if i is None else depths.files[i] for i in matched], str(path))
+    matched = nearest_within(listed.stamps, images.stamps, MAX_DIFFERENCE)
+    return existing([None if i is None else listed.files[i] for i in matched], str(path), kind)
 
 
 def _poses(folder: Path, images: StampedFiles) -> list[np.ndarray | None]:

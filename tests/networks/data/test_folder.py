@@ -48,6 +48,18 @@ def test_evaluation_opens_it_by_name(root):
         open_dataset("folder", str(root), "test", 32, 24)
 
 
+@pytest.mark.parametrize("file, text", [
+    ("camera.json", '{"fx": 60, "fy": 60, "cx": 39.5, "cy": 19.5, "width": 80, "height": 40, '
+     '"depth_unit": 0.01}'),
+    ("camera.txt", "60 60 39.5 19.5 80 40\ndepth_unit 0.01\n")])
+def test_a_folder_states_its_unit_of_depth(root, file, text):
+    """Millimetres end at 65.5 m."""
+    (root / "camera.txt").unlink()
+    (root / file).write_text(text)
+    sample = FolderImages(root, "train", WIDTH, HEIGHT)[0]
+    assert (sample.depth[5, 10], sample.depth[5, 60]) == (15, 30) and sample.camera.fx == 60
+
+
 def write(root, path, values):
     cv2.imwrite(str(root / path), values)
 

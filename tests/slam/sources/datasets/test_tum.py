@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from support.pictures import HEIGHT, WIDTH, greys, small, write_pictures
 
-from scenecode.core.errors import SourceError
+from scenecode.core.errors import DataError, SourceError
+from scenecode.networks.classes import NYU13, VOID
 from scenecode.slam.records.trajectory import Trajectory, write_tum
 from scenecode.slam.sources import open_source
 from scenecode.slam.sources.formats import true_trajectory
@@ -39,6 +40,47 @@ def test_tum_associates_depth_and_pose_in_time(tmp_path):
     assert frames[0].truth.depth.unique().tolist() == [2.0]
     assert positions(frames) == [1, 2, None] and frames[1].truth.depth is None
     assert len(true_trajectory(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("file, text", [
+    (None, ""), ("depth.yaml", "depth_scale: 2500\n"), ("camera.json", '{"depth_unit": 0.0004}'),
+    ("camera.txt", "depth_unit 0.0004\n")])
+def test_the_unit_of_depth_is_the_users_or_stated_beside(tmp_path, file, text):
+    """10000 is 2 m in TUM's unit, 4 m in one of 2500 steps."""
+    folder = tum(tmp_path)
+    if file is None:
+        options = small(depth_scale=2500)
+    else:
+        (folder / file).write_text(text)
+        options = small()
+    frame = next(iter(open_source(str(folder), options)))
+    assert frame.truth.depth.unique().tolist() == pytest.approx([4])
+
+
+def test_a_unit_that_is_none_is_named(tmp_path):
+    (tum(tmp_path) / "depth.yaml").write_text("depth_scale: metres\n")
+    with pytest.raises(DataError, match="depth.yaml: depth_scale must be a positive number, got "):
+        open_source(str(tmp_path), small())
+    with pytest.raises(SourceError, match="depth_scale must be positive, got -1"):
+        small(depth_scale=-1)
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_labels_of_thirteen_classes(tmp_path, listed):
+    """1 is a bed, 13 a window, 0 and everything else unknown; by list, or by name."""
+    folder = tum(tmp_path)
+    (folder / "labels13").mkdir()
+    labels = np.full((HEIGHT, WIDTH), 13, np.uint8)
+    labels[:, :WIDTH // 2] = 1
+    labels[0], labels[1] = 0, 99
+    cv2.imwrite(str(folder / "labels13" / ("other.png" if listed else "b.png")), labels)
+    if listed:
+        (folder / "labels.txt").write_text("100.101 labels13/other.png\n")
+    truths = [frame.truth for frame in open_source(str(folder), small())]
+    assert truths[0].labels is None and truths[1].classes == NYU13
+    assert set(truths[1].labels.unique().tolist()) <= {0, 12, VOID}
+    last = truths[1].labels[-1]
+    assert (last[0], last[-1]) == (0, 12)
 
 
 def test_tum_cameras_are_known_by_folder_name(tmp_path, caplog):
