@@ -92,6 +92,9 @@ def load_classes(path: str | Path) -> ClassSet:
         raise DataError(f"{path}: {error}") from error
 
 
+#: Of networks that give depth only.
+UNLABELLED = ClassSet(names=("unlabelled",), colours=((160, 160, 160),))
+
 #: NYUv2's 13 classes (Couprie et al. 2013), in their published order.
 NYU13 = ClassSet(
     names=("bed", "books", "ceiling", "chair", "floor", "furniture", "objects",

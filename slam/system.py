@@ -21,7 +21,7 @@ import numpy as np
 
 from scenecode.core.device import choose_device
 from scenecode.core.errors import ConfigError, CorrectionError, ScenecodeError, SourceError
-from scenecode.networks.inference.checkpoint import load_predictor
+from scenecode.networks.inference.combined import load_front_end
 from scenecode.networks.prediction import Predictor
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.slam.backend import Backend, ThreadedBackend
@@ -380,7 +380,7 @@ def _keyframes_of(corrections: CorrectionList) -> frozenset[int]:
 
 def _loaded(config: SlamConfig) -> Predictor:
     name = None if config.model == "default" else config.model
-    return load_predictor(name, config.device, config.precision)
+    return load_front_end(name, config.device, config.precision)
 
 
 def _require_size(predictor: Predictor, config: SlamConfig) -> None:

@@ -51,6 +51,7 @@ FLOORS = (
     ("viewer.transport", "viewer.offscreen"),
     ("slam.benchmarks", "viewer"),
     ("slam.benchmarks.soak", "slam.benchmarks.corrections", "slam.benchmarks.surface"),
+    ("cli.networks",),
     ("cli",),
     ("",),
 )

@@ -6,6 +6,11 @@ from math import inf
 from scenecode.core.errors import ConfigError
 from scenecode.optim.geometry.camera import PinholeCamera
 
+#: The depths that a network tells apart well, as multiples of its average depth.
+NEAREST, FARTHEST = 1 / 8, 16.0
+#: Average depth in metres from which on a network is one of streets.
+OUTDOOR_DEPTH = 5.0
+
 
 @dataclass(frozen=True)
 class Geometry:
@@ -25,6 +30,17 @@ class Geometry:
     def __post_init__(self) -> None:
         if min(self.average_depth, self.canonical_focal, self.max_depth) <= 0:
             raise ConfigError("average_depth, canonical_focal and max_depth must be positive")
+
+    @property
+    def depth_range(self) -> tuple[float, float]:
+        """Metres between which a network of the canonical focal length is of use."""
+        farthest = min(self.average_depth * FARTHEST, self.max_depth)
+        return self.average_depth * NEAREST, farthest
+
+    @property
+    def is_outdoor(self) -> bool:
+        """Whether depths are those of streets rather than of rooms."""
+        return self.average_depth >= OUTDOOR_DEPTH
 
     def average_depth_for(self, camera: PinholeCamera) -> float:
         """``a`` in metres for images of ``camera``, which must be of this size."""

@@ -15,6 +15,7 @@ from scenecode.networks.families.uncertainty import LogDepthStd
 from scenecode.networks.layers.backbones import Backbone
 from scenecode.networks.prediction import Prediction
 from scenecode.networks.sample import Sample
+from scenecode.optim.dense_crf.crf import DenseCRF
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.optim.geometry.proximity import depth_from_proximity
 
@@ -92,6 +93,8 @@ class Network(nn.Module, ABC):
     #: the image encoder, which may start from ImageNet weights, stay frozen and have a learning
     #: rate of its own; ``None`` for a network without such a part
     backbone: Backbone | None
+    #: the dense conditional random field that was trained with the network, if any
+    crf: DenseCRF | None
     #: of a network that does not itself predict how uncertain its depth is; training fits it
     log_depth_std: LogDepthStd | None
 
@@ -100,6 +103,7 @@ class Network(nn.Module, ABC):
         self.config, self.classes = config, classes
         self.width, self.height = config.geometry.width, config.geometry.height
         self.backbone = None
+        self.crf = None
         self.log_depth_std = None
         #: computes ``graph()`` for one image in torch's place
         #: (``scenecode.networks.inference.onnx_runtime``)

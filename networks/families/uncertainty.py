@@ -8,10 +8,9 @@ from torch import Tensor, nn
 
 from scenecode.networks.families.geometry import Geometry
 
-#: Bands of depth, equally wide in ln depth; the outer ones hold everything beyond.
+#: Bands of ``Geometry.depth_range``, equally wide in ln depth; the outer ones hold everything
+#: beyond.
 BANDS = 12
-#: Ends of the bands, as multiples of the average depth.
-NEAREST, FARTHEST = 1 / 8, 16.0
 #: Standard deviation of ln depth before anything was fitted, and the least there can be.
 DEFAULT_STD, MIN_STD = 0.2, 0.01
 #: A band of few pixels tends to the value of all; this many of its own weigh as much as that.
@@ -33,8 +32,8 @@ class LogDepthStd(nn.Module):
 
     def __init__(self, geometry: Geometry):
         super().__init__()
-        farthest = min(FARTHEST * geometry.average_depth, geometry.max_depth)
-        self._start = log(NEAREST * geometry.average_depth)
+        nearest, farthest = geometry.depth_range
+        self._start = log(nearest)
         self._width = (log(farthest) - self._start) / BANDS
         self.register_buffer("std", torch.full((BANDS,), DEFAULT_STD))
 

@@ -7,7 +7,7 @@ training as JSON, so a checkpoint needs no configuration file and never runs cod
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -19,7 +19,8 @@ from scenecode.core.atomic_write import replacing
 from scenecode.core.errors import CheckpointError, ConfigError, ScenecodeError
 from scenecode.core.strict_config import from_mapping, to_mapping
 from scenecode.networks.classes import ClassSet
-from scenecode.networks.families.network import Network
+from scenecode.networks.families.family import Family
+from scenecode.networks.families.network import Network, NetworkConfig
 from scenecode.networks.families.registry import family_of
 from scenecode.networks.inference.precision import Precision, choose_dtype
 from scenecode.networks.inference.preparation import make_ready, warm_up
@@ -39,6 +40,22 @@ class Checkpoint:
     model: Network
     #: data, epochs, metrics: whatever training wrote, plain JSON values
     facts: dict
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a checkpoint says of its network."""
+
+    family: Family[Any, Any]
+    config: NetworkConfig
+    classes: ClassSet
+    facts: dict
+
+    def network(self) -> Network:
+        """The network without values: nothing is allocated for it."""
+        with torch.device("meta"):
+            network: Network = self.family.build(self.config, self.classes)
+        return network
 
 
 def save_checkpoint(path: str | Path, model: Network, facts: dict, half: bool = False) -> None:
@@ -64,7 +81,22 @@ def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> Che
     project, or whose tensors do not fit its own configuration.
     """
     path = Path(path)
-    tensors, metadata = _read(path)
+    described = describe(path)
+    tensors = _read(path, with_tensors=True)[0]
+    model = described.family.build(described.config, described.classes)
+    _load_strictly(model, tensors, path)
+    in_channels_last(model).to(device)
+    return Checkpoint(model.eval().requires_grad_(False), described.facts)
+
+
+def describe(path: str | Path) -> Description:
+    """Everything that a checkpoint holds but its tensors; fast.
+
+    Raises ``CheckpointError`` for a file that is missing, truncated, no checkpoint of this
+    project, or of a network that this version does not know.
+    """
+    path = Path(path)
+    metadata = _read(path, with_tensors=False)[1]
     if metadata.get("format") != FORMAT:
         raise CheckpointError(f"{path}: not a scenecode checkpoint (its format is "
                               f"{metadata.get('format', 'unnamed')!r}, expected {FORMAT!r}); "
@@ -72,16 +104,13 @@ def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> Che
     try:
         mapping = json.loads(metadata["model"])
         family = family_of(mapping)
-        config = from_mapping(family.config_type, mapping, str(path))
-        classes = ClassSet.from_json(json.loads(metadata["classes"]))
-        facts = json.loads(metadata["facts"])
-        model = family.build(config, classes)
+        return Description(family=family,
+                           config=from_mapping(family.config_type, mapping, str(path)),
+                           classes=ClassSet.from_json(json.loads(metadata["classes"])),
+                           facts=json.loads(metadata["facts"]))
     except (KeyError, ValueError, ScenecodeError) as error:
         raise CheckpointError(f"{path}: its description cannot be used ({error}); it was "
                               "written by another version, train it again") from error
-    _load_strictly(model, tensors, path)
-    in_channels_last(model).to(device)
-    return Checkpoint(model.eval().requires_grad_(False), facts)
 
 
 def load_predictor(path_or_name: str | Path | None = None,
@@ -117,9 +146,9 @@ def find_weights(path_or_name: str | Path | None = None) -> Path:
     for candidate in (Path(path_or_name), shipped.WEIGHTS / f"{path_or_name}.safetensors"):
         if candidate.is_file():
             return candidate
-    names = sorted(p.stem for p in shipped.WEIGHTS.glob("*.safetensors"))
     raise CheckpointError(f"{path_or_name}: no such weights; give a .safetensors file of "
-                          f"'scenecode train' or a shipped name ({', '.join(names) or 'none'})")
+                          "'scenecode train' or a shipped name "
+                          f"({', '.join(shipped_names()) or 'none'})")
 
 
 def _stored(value: Tensor, half: bool) -> Tensor:
@@ -127,10 +156,16 @@ def _stored(value: Tensor, half: bool) -> Tensor:
     return value.half() if half and value.ndim >= 2 and value.is_floating_point() else value
 
 
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+def shipped_names() -> list[str]:
+    """The names of all shipped weights."""
+    return sorted(path.stem for path in shipped.WEIGHTS.glob("*.safetensors"))
+
+
+def _read(path: Path, with_tensors: bool) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
         with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()} if with_tensors else {}
+            return tensors, file.metadata() or {}
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: no such checkpoint; check the path") from error
     except (SafetensorError, OSError) as error:

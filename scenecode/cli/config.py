@@ -2,6 +2,7 @@
 
 import argparse
 
+from scenecode.cli.networks.fitting import with_model_size
 from scenecode.core import shipped
 from scenecode.core.device import choose_device
 from scenecode.slam.config.files import changed, config_text, load_config
@@ -19,7 +20,8 @@ def add_setting_arguments(parser: argparse.ArgumentParser) -> None:
                         "the name of a shipped one: base, live")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
                         help="change one setting, for example mapping.window=8")
-    parser.add_argument("--model", metavar="NAME", help="weights: a shipped name or a file")
+    parser.add_argument("--model", metavar="NAME", help="a shipped name ('scenecode "
+                        "models'), a file of weights, or two as DEPTH+LABELS")
     parser.add_argument("--device", metavar="NAME", help="auto, cpu or cuda (default auto)")
 
 
@@ -38,7 +40,7 @@ def requested_config(args: argparse.Namespace) -> SlamConfig:
     for assignment in args.set:
         config = changed(config, assignment)
     if args.model:
-        config = changed(config, f"model={args.model}")
+        config = with_model_size(changed(config, f"model={args.model}"), args)
     return changed(config, f"device={args.device}") if args.device else config
 
 

@@ -46,6 +46,9 @@ COMMANDS: dict[str, Command | Group] = {
     "view": Command("look at a saved map", "scenecode.viewer.replay"),
     "twoview": Command("depth, labels and motion of two images, from nothing",
                        "scenecode.slam.benchmarks.two_views"),
+    "models": Command("the networks that are shipped", "scenecode.cli.networks.models"),
+    "predict": Command("depth and labels of images, a folder or a video",
+                       "scenecode.cli.networks.predict"),
     "train": Command("train a network", "scenecode.networks.training.train"),
     "evaluate": Group("compare with ground truth", {
         "trajectory": Command("a camera path", "scenecode.slam.evaluation.evaluate"),

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from scenecode.cli.config import add_setting_arguments, resolved_config
+from scenecode.cli.networks.fitting import warn_of_surroundings
 from scenecode.cli.polygon_files import require_polygons_possible, write_polygon_files
 from scenecode.core.console import escape, make_console
 from scenecode.core.errors import ConfigError, ScenecodeError, SourceError
@@ -43,6 +44,7 @@ RUN_EXAMPLES = """examples:
   scenecode run frames/ --calib camera.yaml --out result  folder of images
   scenecode run rgbd_dataset_freiburg1_desk --sequential  TUM RGB-D folder
   scenecode run rooms:7 --out result                      built-in room number 7
+  scenecode run 0 --view --model DEPTH+LABELS             two networks; 'scenecode models' lists
   scenecode run drive/ --out result --map-form polygons   also as labelled planar polygons"""
 
 #: Rows of the printed report that are lists: their length is shown.
@@ -107,7 +109,9 @@ def demo(args: argparse.Namespace) -> int:
     options = SourceOptions(width=config.width, height=config.height, max_frames=args.max_frames)
     if not args.view:
         args.sequential = True
-    return _execute(args, config, open_source(f"rooms:{args.seed}:{args.frames}", options))
+    spec = f"rooms:{args.seed}:{args.frames}"
+    warn_of_surroundings(config, spec)
+    return _execute(args, config, open_source(spec, options))
 
 
 def run(args: argparse.Namespace) -> int:
@@ -115,6 +119,7 @@ def run(args: argparse.Namespace) -> int:
     config = resolved_config(args)
     with make_console(stderr=True).status("opening the source, measuring its camera if unknown"):
         source = open_requested(args, config)
+    warn_of_surroundings(config, args.source)
     return _execute(args, config, source)
 
 

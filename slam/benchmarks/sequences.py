@@ -13,7 +13,7 @@ from scenecode.core.errors import ConfigError, ResultError
 from scenecode.core.shipped import find_config
 from scenecode.core.strict_config import from_mapping, load_yaml
 from scenecode.networks.data.datasets import data_path
-from scenecode.networks.inference.checkpoint import load_predictor
+from scenecode.networks.inference.combined import load_front_end
 from scenecode.networks.prediction import Predictor
 from scenecode.slam.calibration.opening import open_calibrated
 from scenecode.slam.config.files import changed
@@ -198,5 +198,5 @@ def load_system(args: argparse.Namespace) -> tuple[SlamConfig, Predictor]:
     config = replace(SlamConfig(), device=str(choose_device(args.device)))
     for assignment in args.set:
         config = changed(config, assignment)
-    predictor = load_predictor(args.model, config.device)
+    predictor = load_front_end(args.model, config.device)
     return replace(config, width=predictor.width, height=predictor.height), predictor

@@ -15,7 +15,7 @@ from rich.status import Status
 from scenecode.core.console import escape, make_console
 from scenecode.core.errors import ConfigError, ScenecodeError
 from scenecode.core.jobs import completed, open_executor
-from scenecode.networks.inference.checkpoint import load_predictor
+from scenecode.networks.inference.combined import load_front_end
 from scenecode.networks.prediction import Predictor
 from scenecode.slam.benchmarks.score_table import cells, markdown_table, write_results
 from scenecode.slam.benchmarks.sequences import (
@@ -77,7 +77,7 @@ class Found:
 
 def run_job(job: Job) -> Found:
     """``run_sequence`` of a job, in whichever process."""
-    return run_sequence(job.sequence, job.config, load_predictor(job.model, job.config.device))
+    return run_sequence(job.sequence, job.config, load_front_end(job.model, job.config.device))
 
 
 def run_sequence(sequence: SequenceConfig, config: SlamConfig, predictor: Predictor) -> Found:

@@ -24,7 +24,7 @@ from scenecode.core.errors import ResultError, SourceError
 from scenecode.core.images import image_to_uint8, write_rgb
 from scenecode.core.titles import title_row
 from scenecode.networks.classes import ClassSet
-from scenecode.networks.inference.checkpoint import load_predictor
+from scenecode.networks.inference.combined import load_front_end
 from scenecode.networks.prediction import Predictor
 from scenecode.optim.geometry import se3
 from scenecode.optim.imaging.lookup import sample_view
@@ -161,7 +161,7 @@ def main(args: argparse.Namespace) -> int:
     config = changed(SlamConfig(), f"device={choose_device(args.device)}")
     for assignment in args.set:
         config = changed(config, assignment)
-    predictor = load_predictor(args.model, config.device)
+    predictor = load_front_end(args.model, config.device)
     intrinsics = None if args.intrinsics is None else parse_intrinsics(args.intrinsics)
     options = SourceOptions(intrinsics=intrinsics, calib=args.calib, width=predictor.width,
                             height=predictor.height)

@@ -22,7 +22,8 @@ class SlamConfig:
                          minimum=16)
     height: int = setting(192, "height of the network's images", unit="pixels", basic=True,
                           minimum=16)
-    model: str = setting("default", "weights: a shipped name or a file", basic=True)
+    model: str = setting("default", "weights: a shipped name, a file, or two of these as "
+                         "DEPTH+LABELS", basic=True)
     device: str = setting("auto", "auto, cpu or cuda", basic=True)
     precision: Precision = setting(
         "float32", "of the network: float32, bfloat16, or auto (bfloat16 where the device has it)",

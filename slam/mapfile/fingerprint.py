@@ -6,7 +6,7 @@ from pathlib import Path
 
 from scenecode.core.errors import CheckpointError
 from scenecode.core.version import __version__
-from scenecode.networks.inference.checkpoint import find_weights
+from scenecode.networks.inference.combined import model_files
 from scenecode.networks.prediction import Predictor
 from scenecode.slam.config.files import config_text
 from scenecode.slam.config.slam_config import SlamConfig
@@ -26,21 +26,21 @@ def map_meta(config: SlamConfig, predictor: Predictor, fingerprint: str) -> MapM
 
 
 def weights_fingerprint(path_or_name: str | Path | None = None) -> str:
-    """SHA-256, as hexadecimal text, of a file of weights, or of the shipped weights of a name; by
-    default the shipped default.
+    """SHA-256, as hexadecimal text, of the files that a model means
+    (``scenecode.networks.inference.combined.model_files``).
 
     Raises ``CheckpointError`` where there are none.
     """
-    path = find_weights(path_or_name)
-    try:
-        with path.open("rb") as file:
-            digest = hashlib.sha256()
-            while block := file.read(_BLOCK):
-                digest.update(block)
-            return digest.hexdigest()
-    except OSError as error:
-        raise CheckpointError(f"cannot read the weights {path}: {error.strerror or error}; check "
-                              "its permissions") from error
+    digest = hashlib.sha256()
+    for path in model_files(path_or_name):
+        try:
+            with path.open("rb") as file:
+                while block := file.read(_BLOCK):
+                    digest.update(block)
+        except OSError as error:
+            raise CheckpointError(f"cannot read the weights {path}: {error.strerror or error}; "
+                                  "check its permissions") from error
+    return digest.hexdigest()
 
 
 def predictor_fingerprint(predictor: Predictor) -> str:

@@ -4,8 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from scenecode.core.device import choose_device
-from scenecode.networks.families.network import Network
-from scenecode.networks.inference.checkpoint import load_predictor
+from scenecode.networks.inference.combined import load_front_end
+from scenecode.networks.prediction import Predictor
 from scenecode.slam.config.files import parse_config
 from scenecode.slam.config.slam_config import SlamConfig
 from scenecode.slam.mapfile.fingerprint import weights_fingerprint
@@ -14,7 +14,7 @@ from scenecode.slam.mapfile.storage.records import MapMeta
 
 
 def map_network(meta: MapMeta, path: str | Path, model: str | None = None,
-                device: str = "auto") -> Network:
+                device: str = "auto") -> Predictor:
     """The network that made the map in a file; ``model`` says where its weights are now, by
     default where they were then.
 
@@ -23,7 +23,7 @@ def map_network(meta: MapMeta, path: str | Path, model: str | None = None,
     """
     name = model or (None if meta.model == "default" else meta.model)
     require_same_network(meta, path, weights_fingerprint(name), name or "default")
-    return load_predictor(name, choose_device(device))
+    return load_front_end(name, choose_device(device))
 
 
 def map_config(meta: MapMeta, path: str | Path, device: str = "auto") -> SlamConfig:

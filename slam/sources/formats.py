@@ -7,6 +7,7 @@ docs/inputs.md prints it.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from scenecode.core.errors import ResultError, SourceError
 from scenecode.slam.records.trajectory import Trajectory, read_tum
@@ -39,6 +40,10 @@ _ROOMS, _STREETS = "rooms:", "streets:"
 _PINGPONG = "pingpong:"
 
 
+#: Where images were taken.
+Surroundings = Literal["indoors", "outdoors"]
+
+
 @dataclass(frozen=True)
 class Format:
     """One form of input, of what the user wrote: a path, a URL, ``rooms:...`` or a number."""
@@ -58,6 +63,8 @@ class Format:
     true_poses: Callable[[Path, float], Trajectory] | None = None
     #: whether it is a camera, whose images come once
     is_live: bool = False
+    #: where its images were taken; ``None``: anywhere
+    surroundings: Surroundings | None = None
 
 
 def open_source(spec: str, options: SourceOptions = SourceOptions()) -> Source:
@@ -78,6 +85,14 @@ def open_source(spec: str, options: SourceOptions = SourceOptions()) -> Source:
     if path.is_dir():
         raise SourceError(f"{path}: no images in this folder{_hint(path)}; give {FORMS}")
     raise SourceError(f"{spec}: no such file or folder; give {FORMS}")
+
+
+def surroundings_of(spec: str) -> Surroundings | None:
+    """Where the images of ``spec`` were taken, as far as its form tells."""
+    if spec.startswith(_PINGPONG):
+        return surroundings_of(spec[len(_PINGPONG):].rpartition(":")[0])
+    form = _form_of(spec)
+    return None if form is None else form.surroundings
 
 
 def true_trajectory(path: Path, fps: float = DEFAULT_FPS) -> Trajectory:
@@ -214,12 +229,14 @@ FORMATS: tuple[Format, ...] = (
     Format(
         name="rooms:SEED[:FRAMES]", layout="the word `rooms:`", camera="its own",
         stamps="frame number / `--fps` (30)", truth="poses, depth and labels, exact",
-        recognises=lambda spec: spec.startswith(_ROOMS), open=_open_rooms),
+        recognises=lambda spec: spec.startswith(_ROOMS), open=_open_rooms,
+        surroundings="indoors"),
     Format(
         name="streets:SEED[:FRAMES]", layout="the word `streets:`", camera="its own",
         stamps="frame number / `--fps` (10)",
         truth="poses, depth and labels, exact; what moves",
-        recognises=lambda spec: spec.startswith(_STREETS), open=_open_streets),
+        recognises=lambda spec: spec.startswith(_STREETS), open=_open_streets,
+        surroundings="outdoors"),
     Format(
         name="pingpong:SOURCE:N",
         layout="the word `pingpong:`; N passes over a recording, to and fro",
@@ -232,7 +249,7 @@ FORMATS: tuple[Format, ...] = (
         camera="`calib.txt`", stamps="`times.txt`, or frame number / `--fps` (10)",
         truth="`poses.txt` or `poses/NN.txt` of camera 0, moved to the chosen camera",
         recognises=_folder(is_kitti), open=_at_path(open_kitti),
-        true_poses=lambda path, fps: read_camera_poses(path)),
+        true_poses=lambda path, fps: read_camera_poses(path), surroundings="outdoors"),
     Format(
         name="TUM RGB-D folder",
         layout="`rgb.txt`: lines `STAMP FILE` (commas too)",
@@ -247,12 +264,12 @@ FORMATS: tuple[Format, ...] = (
         camera="", stamps=_BY_RATE,
         truth="`.pose.txt`; `.depth.png` (mm); `labels13/`",
         recognises=_folder(is_seven_scenes), open=_at_path(open_seven_scenes),
-        true_poses=read_poses),
+        true_poses=read_poses, surroundings="indoors"),
     Format(
         name="NYUv2 raw scene", layout="`r-STAMP-N.ppm`",
         camera="the data set's", stamps="in the names",
         truth="`d-STAMP-N.pgm` (Kinect disparity), registered to colour; no poses",
-        recognises=_folder(is_nyu_raw), open=_at_path(open_nyu_raw)),
+        recognises=_folder(is_nyu_raw), open=_at_path(open_nyu_raw), surroundings="indoors"),
     Format(
         name="EuRoC folder",
         layout="`mav0/cam0/data.csv` and `data/`; also given `mav0`, `cam0` or `cam1`",
@@ -269,7 +286,7 @@ FORMATS: tuple[Format, ...] = (
         stamps="the data set's (1 s apart), or frame number / `--fps`",
         truth="poses, `depth/` and `instance/`",
         recognises=_folder(_is_scenenet), open=_at_path(_open_scenenet),
-        true_poses=_scenenet_poses),
+        true_poses=_scenenet_poses, surroundings="indoors"),
     Format(
         name="folder of images", layout="any of " + ", ".join(sorted(IMAGE_SUFFIXES)),
         camera="", stamps=_BY_RATE, truth="",

@@ -91,6 +91,7 @@ class MultiscaleCRF(Network):
 
     config: MultiscaleCRFConfig
     backbone: Backbone
+    crf: DenseCRF
 
     def __init__(self, config: MultiscaleCRFConfig, classes: ClassSet):
         super().__init__(config, classes)

@@ -15,7 +15,7 @@ from scenecode.core.errors import ConfigError
 from scenecode.networks.data.datasets import data_path
 from scenecode.networks.data.nyuv2 import NYUv2
 from scenecode.networks.evaluation.metrics import Confusion
-from scenecode.networks.inference.checkpoint import load_predictor
+from scenecode.networks.inference.combined import load_front_end
 from scenecode.networks.prediction import Predictor
 from scenecode.slam.benchmarks.corrections.simulated_user import SimulatedUser
 from scenecode.slam.benchmarks.fusion_scenes import REPORTED_SEED
@@ -174,7 +174,7 @@ def main(args: argparse.Namespace) -> int:
     if min(args.clicks) < 0 or args.radius <= 0 or min(args.frames, args.count) < 1:
         raise ConfigError("clicks must not be negative; radius, frames and count be positive")
     config = SlamConfig(device=str(choose_device(args.device)))
-    predictor = load_predictor(args.model, config.device)
+    predictor = load_front_end(args.model, config.device)
     maps = labelled_images(args.images, args.count, predictor, config) if args.images else (
         walked_room(seed, args.frames, predictor, config) for seed in args.seeds)
     clicks = sorted(set(args.clicks))

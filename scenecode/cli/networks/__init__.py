@@ -1,0 +1,1 @@
+"""Commands about networks: what is shipped, what one predicts, and how a run takes its size."""
