@@ -70,7 +70,7 @@ def _on_screen(faces: Faces, T_world_cam, camera) -> tuple[np.ndarray, np.ndarra
     candidates, x, nearest = candidates[before], x[before], nearest[before]
     bounds = np.empty((len(x), 4))
     whole, cut = np.flatnonzero(nearest >= NEAR), np.flatnonzero(nearest < NEAR)
-    bounds[whole] = _bounds(x[whole], np.True_, camera)
+    bounds[whole] = _bounds(x[whole], np.array(True), camera)
     bounds[cut] = _bounds(*_clipped(x[cut]), camera)
     limit = np.array([camera.width, camera.height] * 2)
     low = np.clip(np.ceil(bounds[:, :2] - 1e-2), 0, limit[:2])
