@@ -45,6 +45,8 @@ class TwinsConfig:
     label_channels: int = 256
     #: probability with which a channel of a pyramid's result is dropped in training
     dropout: float = 0.0
+    #: score a second answer whose depth is planar in superpixels
+    refinement: bool = False
     #: focal length in pixels at ``width`` for which depth is learnt
     canonical_focal: float = 1131.26
     #: ``a`` of proximity in metres at that focal length, for mapping

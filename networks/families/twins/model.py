@@ -1,15 +1,17 @@
 """The network: a shared encoder, a depth decoder of up-projections and a semantic decoder that
 also reads the depth decoder's features; each has an atrous pyramid of its own."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from scenecode.core.images import image_to_uint8
 from scenecode.networks.classes import ClassSet
-from scenecode.networks.families.network import Network
+from scenecode.networks.families.network import Answer, Network
 from scenecode.networks.families.twins.config import TwinsConfig
 from scenecode.networks.families.uncertainty import LogDepthStd
 from scenecode.networks.layers.atrous import SCORE_STD, PyramidConcat
@@ -17,7 +19,9 @@ from scenecode.networks.layers.backbones import Backbone, make_backbone
 from scenecode.networks.layers.refinenet import ConvNorm
 from scenecode.networks.layers.upprojection import make_upsampling
 from scenecode.networks.prediction import Prediction
+from scenecode.networks.sample import Sample
 from scenecode.optim.geometry.camera import PinholeCamera
+from scenecode.optim.geometry.proximity import proximity_from_depth
 
 
 class DepthDecoder(nn.Module):
@@ -157,6 +161,30 @@ class Twins(Network):
             depth=depth, depth_std=depth * self.log_depth_std(canonical),
             logits=output.logits[0], classes=self.classes,
             average_depth=self.geometry.average_depth_for(camera))
+
+    @torch.no_grad()
+    def answers(self, sample: Sample) -> dict[str, Answer]:
+        """``network`` and, where the configuration has ``refinement``, ``refined``: the same
+        with depth that is planar in superpixels."""
+        answers = super().answers(sample)
+        if self.config.refinement:
+            answers["refined"] = self._refined(answers["network"], sample)
+        return answers
+
+    def _refined(self, answer: Answer, sample: Sample) -> Answer:
+        # compiles its loops on first use, which only those who refine should wait for
+        from scenecode.networks.families.twins.refinement import ROAD_CLASSES, refined_disparity
+        depth, labels = cast(Tensor, answer.depth), cast(Tensor, answer.labels)
+        scale = self.config.disparity_of_a_metre * sample.camera.focal \
+            / self.config.canonical_focal
+        road = tuple(self.classes.names.index(name) for name in ROAD_CLASSES
+                     if name in self.classes.names)
+        disparity = refined_disparity(image_to_uint8(sample.image),
+                                      labels.numpy().astype(np.uint8),
+                                      scale / depth.numpy(), road)
+        prox = proximity_from_depth(scale / torch.from_numpy(disparity).float(),
+                                    answer.average_depth)
+        return replace(answer, prox=prox)
 
     def low_precision_modules(self) -> list[nn.Module]:
         """Encoder and decoders."""

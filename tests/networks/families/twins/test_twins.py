@@ -120,6 +120,16 @@ def test_its_encoder_starts_another_network_of_the_same_encoder():
     assert network(backbone="efficientnet_lite1").transferable_state(earlier) is None
 
 
+def test_the_refined_answer_has_the_same_labels_and_other_depth():
+    sample = Walls()[0]
+    assert list(network().eval().answers(sample)) == ["network"]
+    answers = network(refinement=True).eval().answers(sample)
+    assert list(answers) == ["network", "refined"]
+    plain, refined = answers["network"], answers["refined"]
+    assert torch.equal(plain.logits, refined.logits)
+    torch.testing.assert_close(refined.depth, plain.depth, rtol=0.5, atol=0)
+
+
 def test_shapes_that_cannot_be_are_refused():
     for changes, message in (({"width": 72}, "multiples of output_stride 16"),
                              ({"depth_channels": (8,)}, "from stride 16 to 8"),
