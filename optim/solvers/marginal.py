@@ -10,7 +10,7 @@ from torch import Tensor
 from scenecode.optim.geometry import se3
 from scenecode.optim.solvers.normal_equations import NormalEquations
 
-#: Eigenvalues below this share of the largest one count as zero.
+#: Eigenvalues below this share of the largest information of one parameter count as zero.
 _RANK_TOLERANCE = 1e-9
 
 
@@ -45,13 +45,16 @@ def eliminate(equations: NormalEquations, gone: Tensor, stays: Tensor) -> Linear
         scaled = equations.E / equations.D.clamp(min=_RANK_TOLERANCE)[:, None]
         H, g = H - equations.E.T @ scaled, g - scaled.T @ equations.e
     inner, across = H[gone][:, gone], H[gone][:, stays]
-    # a parameter without any residual has no influence
-    floor = _RANK_TOLERANCE * torch.diagonal(H).max().clamp(min=_RANK_TOLERANCE)
-    factor = torch.linalg.cholesky(inner + floor * torch.eye(len(inner)).to(inner))
-    best = torch.cholesky_solve(torch.cat([across, g[gone, None]], 1), factor)
+    # a direction without any residual has no influence; eliminating the points leaves round-off
+    # of either sign there
+    smallest = _RANK_TOLERANCE * torch.diagonal(equations.H).max().clamp(min=_RANK_TOLERANCE)
+    values, vectors = torch.linalg.eigh(0.5 * (inner + inner.T))
+    kept = values > smallest
+    values, vectors = values[kept, None], vectors[:, kept]
+    best = vectors @ (vectors.T @ torch.cat([across, g[gone, None]], 1) / values)
     schur = torch.cat([H[stays][:, stays], g[stays, None]], 1) - across.T @ best
     values, vectors = torch.linalg.eigh(0.5 * (schur[:, :-1] + schur[:, :-1].T))
-    kept = values > _RANK_TOLERANCE * values.max().clamp(min=_RANK_TOLERANCE)
+    kept = values > smallest
     root, vectors = values[kept].sqrt(), vectors[:, kept]
     return LinearResidual((vectors.T @ schur[:, -1]) / root, root[:, None] * vectors.T)
 

@@ -65,6 +65,14 @@ def test_unobserved_directions_stay_unobserved():
     assert 0.5 * remainder.at(torch.tensor([5.0, -2.0], dtype=DOUBLE)).square().sum() < 1e-6
 
 
+def test_what_only_points_of_one_observation_saw_is_no_information():
+    """Each such point takes up its residual; what is left is round-off of either sign."""
+    for seed in range(5):
+        equations, _, _ = quadratic(6, points=60, seed=seed)
+        remainder = eliminate(equations, torch.arange(4), torch.tensor([4, 5]))
+        assert remainder.at(torch.tensor([5.0, -2.0], dtype=DOUBLE)).square().sum() < 1e-6
+
+
 def test_pose_moved_returns_its_derivative():
     g = torch.Generator().manual_seed(1)
     T_from, T = (se3.exp(torch.randn(6, generator=g, dtype=DOUBLE)) for _ in range(2))
