@@ -24,7 +24,8 @@ def refined_disparity(image: np.ndarray, labels: np.ndarray, disparity: np.ndarr
     lab = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     found = superpixels(lab, labels)
     planes = fit_planes(found.index, len(found), disparity)
-    v, u = np.indices(labels.shape)
+    grid = np.indices(labels.shape)
+    v, u = grid[0], grid[1]
 
     def value(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
         return a * u + b * v + c
