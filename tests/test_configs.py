@@ -97,7 +97,7 @@ def test_printed_configuration_is_read_back(tmp_path, everything):
 def test_advanced_settings_are_printed_when_they_were_changed():
     config = changed(SlamConfig(), "fusion.refinement.smoothness=50")
     printed = yaml.safe_load(config_text(config, everything=False))
-    assert printed["fusion"]["refinement"] == {"enabled": True, "smoothness": 50.0}
+    assert printed["fusion"]["refinement"] == {"method": "images", "smoothness": 50.0}
     assert "links" not in printed["mapping"]
 
 

@@ -48,8 +48,8 @@ def residual_variants(config: SlamConfig) -> dict[str, SlamConfig]:
 
 def _scheduled(config: SlamConfig, schedule: tuple[StageConfig, ...]) -> SlamConfig:
     # without stages no landmark is triangulated, which depth could be refined by
-    refinement = replace(config.fusion.refinement,
-                         enabled=config.fusion.refinement.enabled and bool(schedule))
+    refinement = config.fusion.refinement if schedule else \
+        replace(config.fusion.refinement, method="none")
     mapping = replace(config.mapping, schedule=schedule,
                       scale_share=config.mapping.scale_share if schedule else 0.0)
     return replace(config, mapping=mapping, fusion=replace(config.fusion, refinement=refinement))

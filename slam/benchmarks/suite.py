@@ -39,7 +39,10 @@ OURS = "scenecode"
 COLUMNS = (("ate_m", "ATE m", 1, 3), ("zero_motion_ate_m", "never moves m", 1, 3),
            ("path_length_m", "path m", 1, 2), ("rpe_m", "RPE m", 1, 4),
            ("rotation_deg", "rotation deg", 1, 2), ("coverage", "coverage %", 100, 1),
-           ("depth_within_10", "depth within 10 %", 100, 1), ("abs_rel", "AbsRel", 1, 3),
+           ("depth_within_10", "depth within 10 %", 100, 1),
+           ("depth_within_10_metric", "at the map's scale %", 100, 1),
+           ("depth_confident_within_10", "of confident %", 100, 1),
+           ("depth_confident_share", "confident %", 100, 1), ("abs_rel", "AbsRel", 1, 3),
            ("miou", "mIoU", 1, 3), ("fps", "frames/s", 1, 1))
 #: Files written together with the plots.
 RESULTS, TABLE = "results.json", "table.md"

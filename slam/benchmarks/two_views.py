@@ -81,9 +81,10 @@ class TwoViews:
         if first is not None and first.depth is not None:
             for name, graph in (("depth_within_10_before", self.before),
                                 ("depth_within_10", self.after)):
-                depth = graph.keyframes[0].depth(graph.states[0].code_depth)
-                found = keyframe_depth_scores(depth.cpu().numpy(), first.depth.cpu().numpy())
-                scores |= {} if found is None else {name: found[0]}
+                depth = graph.keyframes[0].depth(graph.states[0].code_depth).cpu().numpy()
+                found = keyframe_depth_scores(depth, np.zeros_like(depth),
+                                              first.depth.cpu().numpy(), scale=1.0)
+                scores |= {} if found is None else {name: found.within}
         return scores
 
     def _pose_scores(self, true: Tensor) -> dict[str, float]:

@@ -8,10 +8,11 @@ from scenecode.slam.config.setting import check_ranges, group, setting
 
 @dataclass(frozen=True)
 class RefinementConfig:
-    """Corrections of depth by triangulated landmarks."""
+    """Corrections of depth by other keyframes' images and by triangulated landmarks."""
 
-    enabled: bool = setting(
-        True, "whether triangulated landmarks correct the depth around them", basic=True)
+    method: Literal["images", "landmarks", "none"] = setting(
+        "images", "what corrects depth: images of other keyframes, matched densely where the "
+        "camera moved; landmarks, around them; or none", basic=True)
     min_parallax: float = setting(
         3.0, "parallax without which a landmark is not used", unit="pixels", minimum=0)
     min_views: int = setting(
@@ -46,7 +47,7 @@ class FusionConfig:
         0.5, "predicted standard deviation of depth over depth above which a point is left out",
         positive=True)
     refinement: RefinementConfig = group(
-        RefinementConfig, "corrections of depth by triangulated landmarks")
+        RefinementConfig, "corrections of depth by other keyframes' images and by landmarks")
 
     def __post_init__(self):
         check_ranges(self, "fusion.")

@@ -70,6 +70,7 @@ RENAMED: Renamed = {
     # --- fusion
     "fusion.agreeing_views": "fusion.min_views",
     **_constants("fusion", "min_cosine"),
+    "fusion.refinement.enabled": Removed("fusion.refinement.method says what corrects depth"),
     **_constants("fusion.refinement", "deviation", "pixels", "cauchy", "iterations", "pull",
                  "step", "colour"),
 }

@@ -67,6 +67,9 @@ class Report(TypedDict, total=False):
     path_length_m: float
     scale: float
     depth_within_10: float
+    depth_within_10_metric: float
+    depth_confident_within_10: float
+    depth_confident_share: float
     abs_rel: float
     miou: float
 

@@ -12,11 +12,11 @@ from scenecode.networks.evaluation.metrics import Confusion
 from scenecode.optim.geometry import se3
 from scenecode.slam.evaluation.alignment import align, matched_poses
 from scenecode.slam.records.frame import GroundTruth
-from scenecode.slam.records.snapshot import KeyframeView
+from scenecode.slam.records.snapshot import RIGHT_WITHIN, KeyframeView
 from scenecode.slam.records.trajectory import MAX_DIFFERENCE, Trajectory
 
-#: A depth counts as right when it is off by less than this part of the truth.
-RIGHT_WITHIN = 0.10
+#: A depth is confident when it is more probably right than wrong.
+CONFIDENT = 0.5
 
 
 def trajectory_errors(gt: Trajectory, est: Trajectory,
@@ -82,11 +82,25 @@ def _relative_motions(T_world_cam: np.ndarray, scale: float) -> np.ndarray:
 
 
 @dataclass(frozen=True)
+class DepthScores:
+    """How a depth map compares with the truth, over the pixels where that is known."""
+
+    #: share of pixels that are right, at the scale of the path and at the map's own
+    within: float
+    within_metric: float
+    #: mean error over the true depth
+    abs_rel: float
+    #: share of pixels that are confident, and that are both confident and right
+    confident: float
+    confident_within: float
+
+
+@dataclass(frozen=True)
 class KeyframeScores:
     """How a keyframe compares with the truth of its frame."""
 
-    #: ``depth_within_10`` and ``abs_rel``; None where no depth is known
-    depth: tuple[float, float] | None = None
+    #: None where no depth is known
+    depth: "DepthScores | None" = None
     #: (C, C) counts of (true class, label); None where no label is known
     confusion: np.ndarray | None = None
 
@@ -97,8 +111,8 @@ def score_keyframe(view: KeyframeView, truth: GroundTruth | None, scale: float,
     are left out, and all labels where the true ones are not of ``class_count`` classes."""
     if truth is None:
         return KeyframeScores()
-    depth = None if truth.depth is None else \
-        keyframe_depth_scores(view.depth * scale, truth.depth.cpu().numpy())
+    depth = None if truth.depth is None else keyframe_depth_scores(
+        view.depth, view.depth_confidence, truth.depth.cpu().numpy(), scale)
     counts = None
     if truth.labels is not None and len(truth.classes or range(class_count)) == class_count:
         labels = torch.from_numpy(view.labels)
@@ -116,8 +130,14 @@ def pooled_scores(keyframes: Iterable[KeyframeScores], class_count: int) -> dict
     scores: dict[str, float] = {}
     depth = [keyframe.depth for keyframe in keyframes if keyframe.depth is not None]
     if depth:
-        within, relative = np.mean(depth, 0)
-        scores.update(depth_within_10=float(within), abs_rel=float(relative))
+        confident = float(np.mean([d.confident for d in depth]))
+        scores.update(depth_within_10=float(np.mean([d.within for d in depth])),
+                      depth_within_10_metric=float(np.mean([d.within_metric for d in depth])),
+                      abs_rel=float(np.mean([d.abs_rel for d in depth])),
+                      depth_confident_share=confident)
+        if confident > 0:
+            scores["depth_confident_within_10"] = \
+                float(np.mean([d.confident_within for d in depth])) / confident
     counts = [keyframe.confusion for keyframe in keyframes if keyframe.confusion is not None]
     if counts:
         confusion = Confusion(class_count)
@@ -135,6 +155,11 @@ def evaluate_maps(keyframes: Sequence[KeyframeView], truths: Sequence[GroundTrut
 
     * ``depth_within_10``: fraction of pixels with known depth that are within 10 % of it,
       mean over keyframes.
+    * ``depth_within_10_metric``: the same at the map's own scale, which is the network's where
+      the path gives none.
+    * ``depth_confident_share``: fraction of pixels whose ``depth_confidence`` is above
+      ``CONFIDENT``, mean over keyframes; ``depth_confident_within_10``: fraction of these that
+      are within 10 %, absent without any.
     * ``abs_rel``: mean of |depth - truth| / truth, mean over keyframes.
     * ``miou``: mean intersection over union of the classes that occur, all keyframes pooled;
       pixels without a label of either kind are left out.
@@ -145,11 +170,18 @@ def evaluate_maps(keyframes: Sequence[KeyframeView], truths: Sequence[GroundTrut
                           for view, truth in zip(keyframes, truths, strict=True)], class_count)
 
 
-def keyframe_depth_scores(depth: np.ndarray, truth: np.ndarray) -> tuple[float, float] | None:
-    """``depth_within_10`` and ``abs_rel`` of one depth map (H, W) in metres, where ``truth``
-    is above 0; None when it nowhere is."""
+def keyframe_depth_scores(depth: np.ndarray, confidence: np.ndarray, truth: np.ndarray,
+                          scale: float) -> DepthScores | None:
+    """Scores of one depth map (H, W) in metres of the map, of which ``scale`` true ones are one,
+    with its confidence (H, W), where ``truth`` (H, W) is above 0; None when it nowhere is."""
     known = truth > 0
     if not known.any():
         return None
-    error = np.abs(depth[known].astype(np.float64) - truth[known]) / truth[known]
-    return float((error <= RIGHT_WITHIN).mean()), float(error.mean())
+    true, ours = truth[known], depth[known].astype(np.float64)
+    confident = confidence[known] > CONFIDENT
+    error = np.abs(scale * ours - true) / true
+    right = error <= RIGHT_WITHIN
+    return DepthScores(within=float(right.mean()),
+                       within_metric=float((np.abs(ours - true) <= RIGHT_WITHIN * true).mean()),
+                       abs_rel=float(error.mean()), confident=float(confident.mean()),
+                       confident_within=float((confident & right).mean()))

@@ -57,7 +57,7 @@ def log_depth_corrections(graph: KeyframeGraph, number: int, config: RefinementC
     keyframe = graph.keyframes[number]
     h, w = keyframe.prediction.prox_zero.shape
     none = keyframe.prediction.prox_zero.new_zeros(h, w)
-    landmarks = landmark_depths(graph, number) if config.enabled else None
+    landmarks = None if config.method == "none" else landmark_depths(graph, number)
     if landmarks is None:
         return none
     reliable = (landmarks.parallax > config.min_parallax) & (landmarks.views >= config.min_views)

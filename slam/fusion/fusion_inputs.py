@@ -55,6 +55,15 @@ class FusionInputs:
 
     def is_near(self, other: "FusionInputs") -> bool:
         """Whether a result for one will do for the other."""
+        return self._has_near_poses(other) and all(map(are_similar, self.codes, other.codes))
+
+    def has_near_depth(self, other: "FusionInputs") -> bool:
+        """Whether the depth that images gave at one will do for the other: it does not depend on
+        the neighbours' codes."""
+        return self._has_near_poses(other) \
+            and are_similar(self.own_depth_code, other.own_depth_code)
+
+    def _has_near_poses(self, other: "FusionInputs") -> bool:
         if self.neighbours != other.neighbours:
             return False
         a, b = self.T_key_neighbour, other.T_key_neighbour
@@ -65,8 +74,7 @@ class FusionInputs:
         return bool((moved <= TRANSLATION_TOLERANCE).all()
                     and (turned <= ANGLE_TOLERANCE).all()
                     and (self.scales <= factor * other.scales).all()
-                    and (other.scales <= factor * self.scales).all()) \
-            and all(map(are_similar, self.codes, other.codes))
+                    and (other.scales <= factor * self.scales).all())
 
 
 def are_similar(a: Tensor, b: Tensor) -> bool:

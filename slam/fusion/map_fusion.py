@@ -15,13 +15,16 @@ import torch
 from torch import Tensor
 
 from scenecode.networks.prediction import resize_maps
+from scenecode.optim.geometry.proximity import depth_std
 from scenecode.optim.geometry.surface import surface_cosine
 from scenecode.optim.warp import ViewState
 from scenecode.slam.config.fusion import FusionConfig
 from scenecode.slam.fusion.depth_refinement import log_depth_corrections, refined_depth
 from scenecode.slam.fusion.fusion_inputs import FusionInputs, are_similar
+from scenecode.slam.fusion.image_depths import ImageDepth, ImageDepths
 from scenecode.slam.fusion.label_fusion import LabelFusion, LabelFusionConfig
 from scenecode.slam.fusion.label_views import LabelView
+from scenecode.slam.fusion.packed_maps import CORRECTIONS, LOG_B, PackedMap
 from scenecode.slam.fusion.resting_result import RestingResult
 from scenecode.slam.fusion.voxel_map import VoxelMap
 from scenecode.slam.map.graph import KeyframeGraph
@@ -77,6 +80,8 @@ class _Fused:
     #: of the fusion, and the objects that they were computed from
     inputs: FusionInputs
     sources: tuple[Any, ...]
+    #: what images showed of its depth
+    image_depth: ImageDepth | None
     #: at the present scale, and the scale that it is at
     result: RestingResult
     scale: float
@@ -92,8 +97,10 @@ class _OwnView:
     #: the objects that it was computed from
     sources: tuple[Any, ...]
     label_view: LabelView
-    #: (h, w), see ``log_depth_corrections``; exactly, or those of a similar code
-    corrections: Tensor
+    #: ln of factors of the code's depth: exactly, or those of a similar code
+    corrections: PackedMap | None
+    #: what images showed of its depth
+    image_depth: ImageDepth | None
     exactly: bool
 
 
@@ -124,6 +131,7 @@ class Fusion:
         #: by number: all that it is linked to
         self._linked: dict[int, frozenset[int]] = {}
         self._changes = _Changes()
+        self._image_depths = ImageDepths(config.refinement)
         #: by number, see ``set_map``
         self._stated: dict[int, np.ndarray] = {}
         #: by number
@@ -136,11 +144,13 @@ class Fusion:
         self._class_count = 0
 
     def update(self, graph: KeyframeGraph, stated: Mapping[int, np.ndarray] | None = None,
-               restated: Collection[int] = ()) -> None:
+               restated: Collection[int] = (), settled: bool = True) -> None:
         """Bring all results and the cloud up to date with a map, exactly: only resting keyframes
         may differ by the tolerances of ``fusion_inputs``.  ``stated`` and ``restated`` as for
-        ``set_map``."""
-        self.set_map(graph, exactly=True, stated=stated, restated=restated)
+        ``set_map``; images are compared where the map is ``settled``."""
+        self.set_map(graph, exactly=True, stated=stated, restated=restated, settled=settled)
+        for number in self.unmatched if settled else ():
+            self.match(number)
         for number in (*self.never_fused, *self.fuse_again):
             self.fuse(number)
         while self.place():
@@ -148,7 +158,7 @@ class Fusion:
 
     def set_map(self, graph: KeyframeGraph, exactly: bool = False,
                 stated: Mapping[int, np.ndarray] | None = None,
-                restated: Collection[int] = ()) -> None:
+                restated: Collection[int] = (), settled: bool = False) -> None:
         """Take over a map, which must not change any more.
 
         Small changes of active keyframes, too, wait until they add up, and so do small moves of
@@ -156,7 +166,8 @@ class Fusion:
 
         ``stated``: by number, (h, w) labels at the level of fusion that pixels have whatever the
         codes say, negative where none is stated.  However little the codes of ``restated``
-        keyframes changed, they and those fused with them are fused again.
+        keyframes changed, they and those fused with them are fused again.  Images are compared
+        with those of active keyframes only when the map is ``settled``.
         """
         self._graph = graph
         changed = self._take_stated(stated or {}) | set(restated)
@@ -165,6 +176,7 @@ class Fusion:
         self._median_depth = float(np.median(
             [graph.median_depth(number) for number in graph.keyframes] or [1.0]))
         self._choose_neighbours()
+        self._image_depths.set_map(graph, self._poses, self._linked, settled)
         for number in [n for n, known in self._fused.items() if n not in graph.keyframes
                        or known.frame_index != graph.keyframes[n].frame_index]:
             known = self._fused.pop(number)
@@ -195,18 +207,33 @@ class Fusion:
         """Numbers of keyframes whose result is out of date, the newest first."""
         return tuple(self._changes.fuse_again)
 
+    @property
+    def unmatched(self) -> Sequence[int]:
+        """Numbers of keyframes whose depth can be improved by images, the newest first."""
+        return tuple(self._image_depths.outdated)
+
+    def match(self, number: int) -> None:
+        """Estimate the depth of a keyframe from the images of others; its result is out of date
+        then, and so are those of its neighbours by as much as their labels depend on it."""
+        self._image_depths.match(number)
+        changes = self._changes
+        if number in self._fused and number not in changes.fuse_again \
+                and self._image_depths.get(number) is not self._fused[number].image_depth:
+            changes.fuse_again = sorted([*changes.fuse_again, number], reverse=True)
+
     def fuse(self, number: int) -> None:
         """Make the result of a keyframe."""
         keyframe, state = self._graph.keyframes[number], self._graph.states[number]
         before, own = self._fused.get(number), self._own_view(number, exactly=True)
         labels = self._fused_labels(number, own)
         result = resting_result(keyframe, state, own.label_view, labels, own.corrections,
-                                self._config)
+                                own.image_depth, self._config)
         self._class_count = len(labels.probabilities)
         self._fused[number] = _Fused(
             frame_index=keyframe.frame_index, inputs=self._inputs(number),
-            sources=self._sources(number), result=result, scale=keyframe.scale,
-            view=self._view(number, result), placed=None if before is None else before.placed)
+            sources=self._sources(number), image_depth=own.image_depth, result=result,
+            scale=keyframe.scale, view=self._view(number, result),
+            placed=None if before is None else before.placed)
         for waiting in (self._changes.never_fused, self._changes.fuse_again):
             if number in waiting:
                 waiting.remove(number)
@@ -275,6 +302,8 @@ class Fusion:
 
     def _must_be_fused_again(self, number: int, exactly: bool) -> bool:
         known, sources = self._fused[number], self._sources(number)
+        if known.image_depth is not self._image_depths.get(number):
+            return True
         if _same_objects(known.sources, sources):
             return False
         if exactly:
@@ -332,35 +361,39 @@ class Fusion:
 
     def _own_view(self, number: int, exactly: bool) -> _OwnView:
         keyframe, state = self._graph.keyframes[number], self._graph.states[number]
-        sources = (state, keyframe.scale)
+        image_depth = self._image_depths.get(number)
+        sources = (state, keyframe.scale, image_depth)
         known = self._own_views.get(number)
         if known is None or not _same_objects(known.sources, sources) \
                 or (exactly and not known.exactly):
-            corrections = self._known_corrections(number, exactly)
-            if corrections is None:
-                exactly = True
-                corrections = log_depth_corrections(self._graph, number, self._config.refinement)
-            view = keyframe_label_view(keyframe, state, self._config.level, corrections)
+            corrections, exactly = self._corrections(number, image_depth, exactly)
+            view = keyframe_label_view(keyframe, state, self._config.level,
+                                       None if corrections is None else
+                                       corrections.values().to(state.code_depth.device))
             known = _OwnView(sources=sources, label_view=view, corrections=corrections,
-                             exactly=exactly)
+                             image_depth=image_depth, exactly=exactly)
             self._own_views[number] = known
             while len(self._own_views) > MAX_LABEL_VIEWS:
                 self._own_views.popitem(last=False)
         self._own_views.move_to_end(number)
         return known
 
-    def _known_corrections(self, number: int, exactly: bool) -> Tensor | None:
-        """The corrections of a keyframe's result, if its code is still the same; or if it is
+    def _corrections(self, number: int, image_depth: ImageDepth | None,
+                     exactly: bool) -> tuple[PackedMap | None, bool]:
+        """Corrections of a keyframe's depth, None without any, by images or else by landmarks, and
+        whether they are exactly those of its code: those of its result will do if its code is
         similar, unless it must be ``exactly``."""
+        if image_depth is not None:
+            return image_depth.log_factor, True
         known, code = self._fused.get(number), self._graph.states[number].code_depth
-        if known is None:
-            return None
-        if exactly:
-            usable = number not in self._graph.active \
-                and torch.equal(known.inputs.own_depth_code, code)
-        else:
-            usable = are_similar(known.inputs.own_depth_code, code)
-        return known.result.log_depth_corrections.to(code) if usable else None
+        if known is not None and known.image_depth is None:
+            before = known.inputs.own_depth_code
+            is_usable = are_similar(before, code) if not exactly else \
+                number not in self._graph.active and torch.equal(before, code)
+            if is_usable:
+                return known.result.corrections, exactly
+        corrections = log_depth_corrections(self._graph, number, self._config.refinement)
+        return CORRECTIONS.pack(corrections) if bool(corrections.any()) else None, True
 
     def _choose_neighbours(self) -> None:
         graph = self._graph
@@ -399,18 +432,22 @@ def fused_labels(own: LabelView, others: Sequence[LabelView], config: FusionConf
 
 
 def resting_result(keyframe: Keyframe, state: ViewState, own: LabelView, labels: FusedLabels,
-                   corrections: Tensor, config: FusionConfig) -> RestingResult:
+                   corrections: PackedMap | None, image_depth: ImageDepth | None,
+                   config: FusionConfig) -> RestingResult:
     """The result of a keyframe: its pixels give points where its depth is certain, confirmed by
     other views and not seen at a grazing angle."""
     camera, depth = own.camera, own.depth
     points, _ = camera.backproject(camera.pixel_grid(device=depth.device), depth.reshape(-1))
     cosine = surface_cosine(points.reshape(camera.height, camera.width, 3))
-    certain = keyframe.depth_std(depth) < config.max_relative_std * depth
     prediction = own.prediction
+    log_b = LOG_B.pack(prediction.prox_b.clamp(min=1e-9).log()) if image_depth is None \
+        else image_depth.log_b
+    b = resize_maps(log_b.values().exp().to(depth)[None], camera.width, camera.height)[0]
+    certain = depth_std(depth, b, prediction.average_depth) < config.max_relative_std * depth
     return RestingResult.packed(
         keyframe.camera, keyframe.image, prediction.average_depth,
-        proximity=prediction.proximity(state.code_depth), b=prediction.prox_b,
-        corrections=corrections, probabilities=labels.probabilities,
+        proximity=prediction.proximity(state.code_depth), log_b=log_b, corrections=corrections,
+        probabilities=labels.probabilities,
         reliable=certain & (cosine > MIN_COSINE) & labels.confirmed.reshape(depth.shape))
 
 

@@ -1,4 +1,4 @@
-"""What fusion made of a keyframe, in about 20 kB: what is shown, written and scored of it is
+"""What fusion made of a keyframe, in 20 to 60 kB: what is shown, written and scored of it is
 decoded from that."""
 
 from dataclasses import dataclass, replace
@@ -17,34 +17,9 @@ from scenecode.optim.geometry.proximity import (
     depth_from_proximity,
     depth_std,
 )
+from scenecode.slam.fusion.packed_maps import LOG_DEPTH, PackedMap
 from scenecode.slam.fusion.voxel_map import LabelledPoints
 from scenecode.slam.map.stored_image import StoredImage
-
-
-@dataclass(frozen=True)
-class _Scale:
-    """Numbers as 16-bit integers: ``low`` and steps above it."""
-
-    low: float
-    step: float
-
-    def encode(self, values: Tensor) -> bytes:
-        """(h, w) as a PNG file; a value out of range becomes the nearest in it."""
-        steps = (values.detach().cpu().double().numpy() - self.low) / self.step
-        return png_bytes(np.rint(steps).clip(0, 65535).astype(np.uint16))
-
-    def decode(self, data: bytes) -> Tensor:
-        """(h, w) float32."""
-        return torch.from_numpy((from_png_bytes(data) * self.step + self.low).astype(np.float32))
-
-
-#: ln((1 - p) / p) of a proximity p, which is ln(depth / a).  Steps of 0.02 % of the depth: half of
-#: that precision is lost at most, where 16-bit floating-point proximities would lose 0.5 %.
-_LOG_DEPTH = _Scale(low=-7.0, step=14.0 / 65535)
-#: ln b of the Laplace scale
-_LOG_B = _Scale(low=-24.0, step=32.0 / 65535)
-#: ln of the factor that corrects depth
-_CORRECTIONS = _Scale(low=-6.0, step=12.0 / 65535)
 
 
 @dataclass(frozen=True)
@@ -58,28 +33,27 @@ class RestingResult:
     stored_image: StoredImage
     #: the ``a`` of proximity, metres
     average_depth: float
-    #: PNG files; see ``packed``
-    log_depth: bytes
-    log_b: bytes
-    corrections: bytes | None
+    #: see ``packed``
+    log_depth: PackedMap
+    log_b: PackedMap
+    corrections: PackedMap | None
+    #: PNG files
     fused_labels: bytes
     fused_confidence: bytes
     reliable: bytes
 
     @staticmethod
     def packed(camera: PinholeCamera, stored_image: StoredImage, average_depth: float, *,
-               proximity: Tensor, b: Tensor, corrections: Tensor, probabilities: Tensor,
-               reliable: Tensor) -> "RestingResult":
-        """Of the proximity (h, w) at a keyframe's code, its Laplace scale (h, w), the corrections
-        of ln depth (h, w), the fused class probabilities (C, H, W), and whether pixels give points
-        of the map (H, W)."""
+               proximity: Tensor, log_b: PackedMap, corrections: PackedMap | None,
+               probabilities: Tensor, reliable: Tensor) -> "RestingResult":
+        """Of the proximity (h, w) at a keyframe's code, ln of its Laplace scale, the corrections
+        of ln depth, the fused class probabilities (C, H, W), and whether pixels give points of the
+        map (H, W)."""
         p = proximity.clamp(MIN_PROXIMITY, MAX_PROXIMITY)
         confidence, labels = probabilities.max(0)
         return RestingResult(
             camera=camera, stored_image=stored_image, average_depth=average_depth,
-            log_depth=_LOG_DEPTH.encode(((1 - p) / p).log()),
-            log_b=_LOG_B.encode(b.clamp(min=1e-9).log()),
-            corrections=_CORRECTIONS.encode(corrections) if bool(corrections.any()) else None,
+            log_depth=LOG_DEPTH.pack(((1 - p) / p).log()), log_b=log_b, corrections=corrections,
             fused_labels=png_bytes(labels.to(torch.uint8).cpu().numpy()),
             # at least 1, so that every point has a vote
             fused_confidence=png_bytes(
@@ -97,16 +71,16 @@ class RestingResult:
     @property
     def num_bytes(self) -> int:
         """Of the compressed maps; the image is the keyframe's own."""
-        return sum(len(part) for part in (
-            self.log_depth, self.log_b, self.corrections or b"", self.fused_labels,
-            self.fused_confidence, self.reliable))
+        maps = (self.log_depth, self.log_b, self.corrections)
+        return sum(len(packed.png) for packed in maps if packed is not None) \
+            + sum(map(len, (self.fused_labels, self.fused_confidence, self.reliable)))
 
     @property
     def log_depth_corrections(self) -> Tensor:
         """(h, w): ln of the factor that corrects the depth of the code."""
         if self.corrections is None:
-            return torch.zeros(from_png_bytes(self.log_depth).shape)
-        return _CORRECTIONS.decode(self.corrections)
+            return torch.zeros(from_png_bytes(self.log_depth.png).shape)
+        return self.corrections.values()
 
     @property
     def image(self) -> np.ndarray:
@@ -119,7 +93,7 @@ class RestingResult:
     @property
     def depth_std(self) -> np.ndarray:
         depth = self._depth(self.camera.width, self.camera.height)
-        b = _resized(_LOG_B.decode(self.log_b).exp(), self.camera.width, self.camera.height)
+        b = _resized(self.log_b.values().exp(), self.camera.width, self.camera.height)
         return depth_std(depth, b, self.average_depth).numpy()
 
     @property
@@ -147,11 +121,11 @@ class RestingResult:
                               confidence=from_png_bytes(self.fused_confidence)[keep])
 
     def _depth(self, width: int, height: int) -> Tensor:
-        proximity = 1 / (1 + _LOG_DEPTH.decode(self.log_depth).exp())
+        proximity = 1 / (1 + self.log_depth.values().exp())
         depth = depth_from_proximity(_resized(proximity, width, height), self.average_depth)
         if self.corrections is None:
             return depth
-        return depth * _resized(_CORRECTIONS.decode(self.corrections), width, height).exp()
+        return depth * _resized(self.corrections.values(), width, height).exp()
 
     def _voted(self) -> tuple[np.ndarray, np.ndarray]:
         """Labels and confidence at full resolution: of a pixel's four neighbours, each votes for

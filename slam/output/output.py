@@ -35,8 +35,9 @@ from scenecode.slam.tracking.tracker import TrackedFrame
 LIVE_PERIOD = 0.2
 #: Seconds between two commits of frames to the map file, at most.
 FRAMES_PERIOD = 0.5
-#: Shares of the output's time: fusing known keyframes again, and the big files with the scores.
-FUSION_SHARE, FILE_SHARE = 0.5, 0.25
+#: Shares of the output's time: fusing known keyframes again, the big files with the scores, and
+#: depth from the images of several keyframes.
+FUSION_SHARE, FILE_SHARE, MATCHING_SHARE = 0.5, 0.25, 0.25
 #: Seconds between two times that freed memory is given back.
 RELEASE_PERIOD = 5.0
 #: Seconds between two snapshots while there is more to be fused.
@@ -72,6 +73,7 @@ class Output:
         self._deferring = deferring
         self._update: MapUpdate | None = None
         self._fusion_budget, self._file_budget = TimeBudget(FUSION_SHARE), TimeBudget(FILE_SHARE)
+        self._matching_budget = TimeBudget(MATCHING_SHARE)
         #: the round of file work in progress, and whether anything changed since it began
         self._round: Iterator[None] | None = None
         self._round_is_due = False
@@ -129,7 +131,7 @@ class Output:
         if self._deferring:
             self._show_new_keyframes(update.graph)
         else:
-            self._fuse_all()
+            self._fuse_all(settled=False)
             self._show()
         self._write_small_files()
         for requested_at in update.answered:
@@ -142,8 +144,8 @@ class Output:
         """Do a piece of what can wait, if its time has come; returns the seconds until the next
         one, or None when nothing is left to be done."""
         self._apply_new_corrections()
-        waits = [self._work_on_map(), self._keep_frames(), self._work_on_files(),
-                 self._keep_frames()]
+        waits = [self._work_on_map(), self._keep_frames(), self._match(), self._keep_frames(),
+                 self._work_on_files(), self._keep_frames()]
         self._sample_memory()
         return min((wait for wait in waits if wait is not None), default=None)
 
@@ -151,7 +153,7 @@ class Output:
         """Bring everything up to date, and draw the picture of the whole result."""
         if self._update is None:
             return
-        self._fuse_all()
+        self._fuse_all(settled=True)
         for _ in self._file_work(scale_tolerance=0.0):
             pass
         self._show()
@@ -186,9 +188,9 @@ class Output:
         self._corrected, self._applied = corrected, corrections
         return corrected, restated
 
-    def _fuse_all(self) -> None:
+    def _fuse_all(self, settled: bool) -> None:
         corrected, restated = self._correct_map(self._present.graph)
-        self._fusion.update(corrected.graph, corrected.stated, restated)
+        self._fusion.update(corrected.graph, corrected.stated, restated, settled)
 
     def _show_new_keyframes(self, graph: KeyframeGraph) -> None:
         corrected, restated = self._correct_map(graph)
@@ -222,6 +224,18 @@ class Output:
                 self._show()
                 self._round_is_due = True
         return self._fusion_budget.wait if more else None
+
+    def _match(self) -> float | None:
+        """Compare images with that of one keyframe at rest; ``None`` when all were compared."""
+        unmatched = self._fusion.unmatched
+        if not self._deferring or not unmatched:
+            return None
+        if not self._matching_budget.wait:
+            with self._matching_budget.spending():
+                self._fusion.match(unmatched[0])
+            # what it changed is fused next
+            return 0.0
+        return self._matching_budget.wait
 
     def _work_on_files(self) -> float | None:
         if self._update is None or (self._round is None and not self._round_is_due):

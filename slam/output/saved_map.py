@@ -204,7 +204,7 @@ def saved_map(stored: StoredMap, path: Path, predictor: Predictor, config: SlamC
     loaded = live_map(stored, WorkingMemory(predictor, config.device), config.device)
     graph, fusion = loaded.graph, Fusion(config.fusion)
     corrected = Corrector(config.fusion).apply(graph, loaded.corrections)
-    fusion.set_map(corrected.graph, stated=corrected.stated)
+    fusion.set_map(corrected.graph, stated=corrected.stated, settled=True)
     if dense:
         _fuse_all(fusion, len(graph), progress)
     rows = [loaded.frames[session] for session in sorted(loaded.frames)]
@@ -227,6 +227,8 @@ def saved_map(stored: StoredMap, path: Path, predictor: Predictor, config: SlamC
 
 
 def _fuse_all(fusion: Fusion, total: int, progress: Progress) -> None:
+    for number in fusion.unmatched:
+        fusion.match(number)
     for done, number in enumerate(fusion.never_fused, 1):
         fusion.fuse(number)
         progress(done, total)
@@ -271,6 +273,8 @@ class _LazyMaps:
     @property
     def _fused(self) -> DenseMaps:
         if self.number in self.fusion.never_fused:
+            if self.number in self.fusion.unmatched:
+                self.fusion.match(self.number)
             self.fusion.fuse(self.number)
         return self.fusion.keyframe_views()[self.number].maps
 

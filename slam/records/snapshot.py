@@ -44,6 +44,10 @@ class DenseMaps(Protocol):
         ...
 
 
+#: Relative error within which a depth is right.
+RIGHT_WITHIN = 0.1
+
+
 @dataclass(frozen=True)
 class StoredMaps:
     """The ``DenseMaps`` as arrays in memory."""
@@ -84,6 +88,12 @@ class KeyframeView:
         return self.maps.depth_std
 
     @property
+    def depth_confidence(self) -> np.ndarray:
+        """(H, W) float32, probability that depth is right within a tenth: of a Laplace
+        distribution with the standard deviation ``depth_std``"""
+        return depth_confidence(self.depth, self.depth_std)
+
+    @property
     def labels(self) -> np.ndarray:
         """(H, W) uint8 class ids"""
         return self.maps.labels
@@ -105,6 +115,13 @@ class KeyframeView:
         v = np.rint(camera.fy * x[:, 1] / x[:, 2] + camera.cy)
         inside = (u >= 0) & (u < camera.width) & (v >= 0) & (v < camera.height)
         return index[inside], u[inside].astype(int), v[inside].astype(int), x[inside, 2]
+
+
+def depth_confidence(depth: np.ndarray, depth_std: np.ndarray) -> np.ndarray:
+    """Probability that a depth is off by ``RIGHT_WITHIN`` of it at most, where its error has a
+    Laplace distribution with the standard deviation ``depth_std``; both in metres, one shape."""
+    relative = np.maximum(depth_std, 1e-9) / np.maximum(depth, 1e-9)
+    return (1 - np.exp(-np.sqrt(2) * RIGHT_WITHIN / relative)).astype(np.float32)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ CONTRACT = {"frames", "tracked", "coverage", "keyframes", "lost_spans", "trackin
             "keyframe_ms", "window_iteration_ms", "peak_memory_mb", "resident_mb",
             "culled", "reused", "relocalised_at", "lag_ms", "output_lag_ms"}
 CONTRACT_WITH_TRUTH = {"ate_m", "rotation_deg", "zero_motion_ate_m", "path_length_m",
-                       "depth_within_10", "abs_rel", "miou"}
+                       "depth_within_10", "depth_within_10_metric", "depth_confident_share",
+                       "abs_rel", "miou"}
 
 
 @dataclasses.dataclass

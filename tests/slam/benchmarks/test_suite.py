@@ -18,7 +18,7 @@ from scenecode.slam.records.trajectory import Trajectory, read_tum, write_tum
 from scenecode.slam.sources.rooms import RoomsSource
 
 SCORES = {"ate_m", "rpe_m", "rotation_deg", "coverage", "zero_motion_ate_m", "depth_within_10",
-          "abs_rel", "miou", "fps"}
+          "depth_within_10_metric", "depth_confident_share", "abs_rel", "miou", "fps"}
 SUITES = sorted((CONFIGS / "suites").glob("*.yaml"))
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -113,8 +114,14 @@ def test_map_scores_on_hand_values():
     depth = torch.full((4, 4), 2.0)
     depth[0] = 0
     labels = torch.tensor([[0, 1, 1, 1], [0, 1, 1, 1]] + [[VOID] * 4] * 2, dtype=torch.uint8)
+    # confident where 5 % off and, by mistake, in half of the rest
+    std = np.where(np.arange(4) == 3, 1.0, 0.05).astype(np.float32)[None].repeat(4, 0)
+    view = replace(view, maps=replace(view.maps, depth_std=std))
     scores = evaluate_maps([view], [GroundTruth(depth=depth, labels=labels)], 2.0, 3)
     assert scores["depth_within_10"] == pytest.approx(0.5)
+    assert scores["depth_within_10_metric"] == 0
+    assert scores["depth_confident_share"] == pytest.approx(3 / 4)
+    assert scores["depth_confident_within_10"] == pytest.approx(2 / 3)
     assert scores["abs_rel"] == pytest.approx(0.125, rel=1e-5)
     # class 0: 2 of 4; class 1: 4 of 6; class 2 does not occur
     assert scores["miou"] == pytest.approx((2 / 4 + 4 / 6) / 2)

@@ -106,7 +106,7 @@ def test_without_reliable_landmarks_nothing_is_corrected(why):
         landmarks_on_the_box(graph)
     if why == "one view":
         del graph.observations[0, 2]
-    config = replace(CONFIG, enabled=why != "switched off")
+    config = replace(CONFIG, method="none" if why == "switched off" else "landmarks")
     assert torch.equal(log_depth_corrections(graph, 0, config), torch.zeros(48, 64))
 
 
@@ -129,7 +129,7 @@ def test_stronger_smoothness_reaches_further(monkeypatch):
 def test_the_map_shows_corrected_depth():
     graph = landmarks_on_the_box(graph_of())
     shown, plain = Fusion(FusionConfig()), \
-        Fusion(FusionConfig(refinement=replace(CONFIG, enabled=False)))
+        Fusion(FusionConfig(refinement=replace(CONFIG, method="none")))
     for fusion in (shown, plain):
         fusion.update(graph.frozen())
     assert shown.keyframe_views()[0].depth[:, :31] == pytest.approx(BOX, rel=0.03)

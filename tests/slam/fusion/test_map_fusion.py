@@ -11,13 +11,13 @@ from support.wall_and_box import BOX, LABELS, WALL, graph_of, pose, surface
 
 from scenecode.networks.classes import NYU13
 from scenecode.optim.geometry import se3
-from scenecode.slam.config.fusion import FusionConfig
+from scenecode.slam.config.fusion import FusionConfig, RefinementConfig
 from scenecode.slam.fusion import map_fusion
 from scenecode.slam.fusion.fusion_inputs import ANGLE_TOLERANCE, TRANSLATION_TOLERANCE
 from scenecode.slam.fusion.map_fusion import Fusion
 from scenecode.slam.map.graph import KeyframeGraph
 
-CONFIG = FusionConfig(level=0)
+CONFIG = FusionConfig(level=0, refinement=RefinementConfig(method="landmarks"))
 POSES = (pose(), pose(0.2), pose(0.1, 0.05))
 
 

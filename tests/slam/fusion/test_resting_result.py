@@ -7,6 +7,7 @@ import torch
 from scenecode.networks.prediction import resize_maps
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.optim.geometry.proximity import depth_from_proximity, depth_std
+from scenecode.slam.fusion.packed_maps import CORRECTIONS, LOG_B
 from scenecode.slam.fusion.resting_result import RestingResult
 from scenecode.slam.map.stored_image import StoredImage
 
@@ -41,7 +42,16 @@ def image():
 
 @pytest.fixture(scope="module")
 def result(maps, image):
-    return RestingResult.packed(CAMERA, StoredImage.of(image), A, **maps)
+    return packed(maps, image)
+
+
+def packed(maps, image):
+    corrections = maps["corrections"]
+    rest = {name: maps[name] for name in ("proximity", "probabilities", "reliable")}
+    return RestingResult.packed(CAMERA, StoredImage.of(image), A, **rest,
+                                log_b=LOG_B.pack(maps["b"].log()),
+                                corrections=None if corrections is None
+                                else CORRECTIONS.pack(corrections))
 
 
 def true_depth(maps, width=256, height=192):
@@ -60,9 +70,7 @@ def test_depth_is_kept_to_a_thousandth(result, maps):
 def test_depth_is_kept_near_and_far(prox, maps, image):
     """Up to the limits within which a proximity counts as a depth."""
     proximity = torch.full((48, 64), prox)
-    kept = RestingResult.packed(CAMERA, StoredImage.of(image), A,
-                                **maps | {"proximity": proximity,
-                                          "corrections": torch.zeros(48, 64)})
+    kept = packed(maps | {"proximity": proximity, "corrections": torch.zeros(48, 64)}, image)
     expected = float(depth_from_proximity(proximity, A)[0, 0])
     assert kept.depth == pytest.approx(np.full((192, 256), expected), rel=5e-4)
 
@@ -84,9 +92,8 @@ def test_labels_are_those_of_interpolated_probabilities(result, maps):
 
 def test_labels_at_full_resolution_are_kept_as_they_are(maps, image):
     probabilities = resize_maps(maps["probabilities"], 256, 192)
-    kept = RestingResult.packed(
-        CAMERA, StoredImage.of(image), A,
-        **maps | {"probabilities": probabilities, "reliable": torch.ones(192, 256).bool()})
+    kept = packed(maps | {"probabilities": probabilities,
+                          "reliable": torch.ones(192, 256).bool()}, image)
     confidence, labels = probabilities.max(0)
     assert np.array_equal(kept.labels, labels.numpy())
     assert np.abs(kept.confidence - confidence.numpy()).max() < 0.51 / 255
@@ -121,10 +128,8 @@ def test_a_result_takes_thirty_kilobytes_at_most(result):
     assert result.num_bytes < 30_000
 
 
-def test_without_corrections_none_are_kept(maps, image):
-    plain = RestingResult.packed(CAMERA, StoredImage.of(image), A,
-                                 **maps | {"corrections": torch.zeros(48, 64)})
-    assert plain.corrections is None
+def test_without_corrections_depth_is_that_of_the_code(maps, image):
+    plain = packed(maps | {"corrections": None}, image)
     expected = depth_from_proximity(resize_maps(maps["proximity"][None], 256, 192)[0], A)
     assert np.abs(plain.depth / expected.numpy() - 1).max() < 1e-3 / 2
 

@@ -1,0 +1,110 @@
+"""Depth of keyframes from the images of others, kept as long as their poses hold."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+
+from scenecode.networks.prediction import resize_maps
+from scenecode.slam.config.fusion import RefinementConfig
+from scenecode.slam.dense.multi_view_depth import multi_view_depth
+from scenecode.slam.fusion.depth_refinement import log_depth_corrections
+from scenecode.slam.fusion.fusion_inputs import FusionInputs, are_similar
+from scenecode.slam.fusion.packed_maps import COARSE_CORRECTIONS, COARSE_LOG_B, PackedMap
+from scenecode.slam.map.graph import KeyframeGraph
+from scenecode.slam.map.keyframe import Keyframe
+
+#: Part of the image's size at which the uncertainty is kept.
+_STD_SIZE = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class ImageDepth:
+    """A keyframe's depth as images show it, compressed."""
+
+    #: ln of the factor from the depth of its code, at the size of the image
+    log_factor: PackedMap
+    #: ln b of the Laplace scale of proximity
+    log_b: PackedMap
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What was found for a keyframe, and what it is of."""
+
+    frame_index: int
+    #: None where no view has enough parallax
+    depth: ImageDepth | None
+    #: at which it was computed; of the views, not the neighbours of fusion
+    inputs: FusionInputs
+    linked: frozenset[int]
+
+
+class ImageDepths:
+    """The depths of all keyframes that were matched so far.  Owned by the thread of fusion."""
+
+    def __init__(self, config: RefinementConfig):
+        self._config = config
+        self._graph = KeyframeGraph()
+        self._poses: Mapping[int, np.ndarray] = {}
+        self._linked: Mapping[int, frozenset[int]] = {}
+        self._known: dict[int, _Known] = {}
+        #: keyframes to be matched, the newest first
+        self.outdated: list[int] = []
+
+    def set_map(self, graph: KeyframeGraph, poses: Mapping[int, np.ndarray],
+                linked: Mapping[int, frozenset[int]], settled: bool) -> None:
+        """Take over a map with its ``poses`` T_world_cam and links by number.  Active keyframes
+        wait until all are ``settled``."""
+        self._graph, self._poses, self._linked = graph, poses, linked
+        for number in [n for n, known in self._known.items() if not self._is_usable(n, known)]:
+            del self._known[number]
+        if self._config.method == "images":
+            waiting = () if settled else graph.active
+            self.outdated = [n for n in sorted(graph.keyframes, reverse=True)
+                             if n not in waiting and not self._is_current(n)]
+
+    def get(self, number: int) -> ImageDepth | None:
+        """What is known of a keyframe; the same object until that changes."""
+        known = self._known.get(number)
+        return None if known is None else known.depth
+
+    def match(self, number: int) -> None:
+        """Compare the images of others with a keyframe's."""
+        graph, keyframe = self._graph, self._graph.keyframes[number]
+        corrections = log_depth_corrections(graph, number, self._config)
+        found = multi_view_depth(graph, number, corrections)
+        views = () if found is None else found.views
+        depth = None
+        if found is not None:
+            depth = ImageDepth(log_factor=COARSE_CORRECTIONS.pack(found.log_factor),
+                               log_b=self._packed_log_b(keyframe, number, found.log_factor,
+                                                        found.log_std))
+        self._known[number] = _Known(
+            frame_index=keyframe.frame_index, depth=depth, linked=self._linked[number],
+            inputs=FusionInputs.of(graph, number, views, self._poses))
+        if number in self.outdated:
+            self.outdated.remove(number)
+
+    def _packed_log_b(self, keyframe: Keyframe, number: int, log_factor, log_std) -> PackedMap:
+        depth = keyframe.depth(self._graph.states[number].code_depth) * log_factor.exp()
+        a = keyframe.prediction.average_depth
+        # sqrt(2) b |dD/dp| is the standard deviation of depth
+        b = log_std * depth * a / (sqrt(2) * (a + depth) ** 2)
+        height, width = (max(1, round(_STD_SIZE * n)) for n in depth.shape)
+        return COARSE_LOG_B.pack(resize_maps(b.clamp(min=1e-6).log()[None], width, height)[0])
+
+    def _is_usable(self, number: int, known: _Known) -> bool:
+        """Whether a depth still is of the keyframe and of a code that is similar."""
+        keyframe = self._graph.keyframes.get(number)
+        return keyframe is not None and keyframe.frame_index == known.frame_index \
+            and are_similar(known.inputs.own_depth_code, self._graph.states[number].code_depth)
+
+    def _is_current(self, number: int) -> bool:
+        known = self._known.get(number)
+        if known is None or known.linked != self._linked[number] \
+                or not set(known.inputs.neighbours) <= self._graph.keyframes.keys():
+            return False
+        now = FusionInputs.of(self._graph, number, known.inputs.neighbours, self._poses)
+        return known.inputs.has_near_depth(now)
