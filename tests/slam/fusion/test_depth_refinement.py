@@ -62,7 +62,7 @@ def landmarks_on_the_box(graph, log_depth=log(BOX)):
     """A grid of landmarks of the first keyframe, observed by the others."""
     v, u = torch.meshgrid(torch.arange(6.0, 44, 8), torch.arange(5.0, 30, 8), indexing="ij")
     pixels = torch.stack([u, v], -1).reshape(-1, 2)
-    points = make_landmarks(graph.keyframes[0], torch.zeros(0), pixels)
+    points = make_landmarks(graph.keyframes[0], graph.states[0].code_depth, pixels)
     graph.landmarks[0] = replace(points, log_depth=torch.full((len(pixels),), log_depth))
     shift = torch.tensor([60 * 0.3 / BOX, 0.0])
     for n in (1, 2):
