@@ -26,9 +26,9 @@ from scenecode.slam.map.keyframe import Keyframe
 
 #: Hypotheses of ln of the factor: the outermost one, and their number.
 LARGEST_FACTOR, HYPOTHESES = 0.45, 46
-#: Standard deviation of ln of the factor before images are compared, and the largest energy of
-#: this prior.
-PRIOR_SIGMA, MAX_PRIOR = 0.2, 6.0
+#: Standard deviation of ln of the factor before images are compared: that of the network's depth,
+#: times how much too certain it is, within limits; and the largest energy of this prior.
+PRIOR_FACTOR, PRIOR_LIMITS, MAX_PRIOR = 1.3, (0.02, 0.25), 6.0
 #: Inverse temperature at which energies are negative logarithms of probabilities.
 INVERSE_TEMPERATURE = 8.0
 #: Penalty of an unlimited change of the factor between neighbours.
@@ -71,7 +71,8 @@ def multi_view_depth(graph: KeyframeGraph, number: int, corrections: Tensor
     start = (depth * base.exp()).double().cpu().numpy()
     image = np.moveaxis(keyframe.rgb.cpu().numpy(), 0, -1)
     intensity, views = _intensity(keyframe), _views(graph, number, chosen)
-    found, std = estimate(image, start, lambda factors: matching_cost(
+    prior_std = (keyframe.depth_std(depth) / depth).double().cpu().numpy()
+    found, std = estimate(image, start, prior_std, lambda factors: matching_cost(
         intensity, keyframe.camera, start, views, factors))
     std = np.hypot(calibrated_std(np.log(start) + found, std),
                    PIXEL_STD / float(chosen.parallax.max()))
@@ -80,16 +81,18 @@ def multi_view_depth(graph: KeyframeGraph, number: int, corrections: Tensor
                           log_std=torch.from_numpy(std).float().to(base.device))
 
 
-def estimate(image: np.ndarray, depth: np.ndarray,
+def estimate(image: np.ndarray, depth: np.ndarray, prior_std: np.ndarray,
              cost_at: Callable[[np.ndarray], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Mean of ln of the factor of a depth (H, W), and the standard deviation of its probability.
 
-    ``image`` (H, W, 3) in [0, 1]; ``cost_at`` gives costs (H, W, N) of ln factors (N,).
+    ``image`` (H, W, 3) in [0, 1]; ``prior_std`` (H, W) of ln depth, as the network predicts it;
+    ``cost_at`` gives costs (H, W, N) of ln factors (N,).
     """
     factors = np.linspace(-LARGEST_FACTOR, LARGEST_FACTOR, HYPOTHESES, dtype=np.float32)
-    prior = np.minimum(factors ** 2 / (2 * PRIOR_SIGMA ** 2), MAX_PRIOR) / INVERSE_TEMPERATURE
+    sigma = np.clip(PRIOR_FACTOR * prior_std, *PRIOR_LIMITS)[..., None].astype(np.float32)
+    prior = np.minimum(factors ** 2 / (2 * sigma ** 2), MAX_PRIOR) / INVERSE_TEMPERATURE
     log_depth = np.log(depth)
-    energies = min_marginals(cost_at(factors) + prior.astype(np.float32),
+    energies = min_marginals(cost_at(factors) + prior,
                              *step_penalties(image, log_depth, LARGE_STEP))
     mean, std = mean_and_std(energies, factors, INVERSE_TEMPERATURE)
     std = np.maximum(std, factors[1] - factors[0])

@@ -212,6 +212,11 @@ class Fusion:
         """Numbers of keyframes whose depth can be improved by images, the newest first."""
         return tuple(self._image_depths.outdated)
 
+    def unmatched_around(self, number: int) -> Sequence[int]:
+        """Those of ``unmatched`` on which the result of a keyframe depends."""
+        involved = {number, *self._neighbours[number]}
+        return tuple(n for n in self.unmatched if n in involved)
+
     def match(self, number: int) -> None:
         """Estimate the depth of a keyframe from the images of others; its result is out of date
         then, and so are those of its neighbours by as much as their labels depend on it."""

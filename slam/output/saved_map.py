@@ -273,8 +273,8 @@ class _LazyMaps:
     @property
     def _fused(self) -> DenseMaps:
         if self.number in self.fusion.never_fused:
-            if self.number in self.fusion.unmatched:
-                self.fusion.match(self.number)
+            for number in self.fusion.unmatched_around(self.number):
+                self.fusion.match(number)
             self.fusion.fuse(self.number)
         return self.fusion.keyframe_views()[self.number].maps
 
