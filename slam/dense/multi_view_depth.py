@@ -39,8 +39,8 @@ EDGE_WINDOW, LEAST_RANGE = 9, 0.005
 #: Odds that a depth is right within a tenth: exp of a constant, of weights of the logarithms of
 #: its standard deviation and of the range of ln depth around it.  Logistic regression on errors of
 #: three per cent in built-in rooms: where poses and cameras are measured rather than rendered,
-#: errors are that much larger.
-ODDS_CONSTANT, ODDS_STD, ODDS_RANGE = -12.4, -2.6, -1.4
+#: errors are that much larger.  The margin is that of ``snapshot.depth_confidence``.
+ODDS_CONSTANT, ODDS_STD, ODDS_RANGE, ODDS_MARGIN = -12.4, -2.6, -1.4, 1.6
 #: Error of a view's position in pixels, and the largest standard deviation of ln depth.
 PIXEL_STD, LARGEST_STD = 0.5, 1.0
 
@@ -100,13 +100,13 @@ def estimate(image: np.ndarray, depth: np.ndarray, prior_std: np.ndarray,
 
 
 def calibrated_std(log_depth: np.ndarray, std: np.ndarray) -> np.ndarray:
-    """(H, W) standard deviation of ln depth (H, W) whose Laplace distribution has the probability
-    to be right within a tenth that errors show; ``std`` (H, W) is that of ``estimate``."""
+    """(H, W) standard deviation of ln depth (H, W) that gives the confidence that errors show;
+    ``std`` (H, W) is that of ``estimate``."""
     window, values = np.ones((EDGE_WINDOW, EDGE_WINDOW), np.uint8), log_depth.astype(np.float32)
     spread = np.maximum(cv2.dilate(values, window) - cv2.erode(values, window), LEAST_RANGE)
     odds = np.exp(ODDS_CONSTANT + ODDS_STD * np.log(std) + ODDS_RANGE * np.log(spread))
     # 1 - exp(-sqrt(2) 0.1 / std) is odds / (1 + odds)
-    return np.minimum(sqrt(2) * 0.1 / np.log1p(odds), LARGEST_STD)
+    return np.minimum(sqrt(2) * 0.1 / (ODDS_MARGIN * np.log1p(odds)), LARGEST_STD)
 
 
 def _views(graph: KeyframeGraph, number: int, chosen: ChosenViews) -> list[SweepView]:

@@ -46,6 +46,9 @@ class DenseMaps(Protocol):
 
 #: Relative error within which a depth is right.
 RIGHT_WITHIN = 0.1
+#: Factor of the standard deviation in the confidence: errors of poses and lens, which whole
+#: keyframes share, differ from one recording to the next.
+CONFIDENCE_MARGIN = 1.6
 
 
 @dataclass(frozen=True)
@@ -89,8 +92,7 @@ class KeyframeView:
 
     @property
     def depth_confidence(self) -> np.ndarray:
-        """(H, W) float32, probability that depth is right within a tenth: of a Laplace
-        distribution with the standard deviation ``depth_std``"""
+        """(H, W) float32, probability that depth is right within a tenth, on the safe side"""
         return depth_confidence(self.depth, self.depth_std)
 
     @property
@@ -119,8 +121,9 @@ class KeyframeView:
 
 def depth_confidence(depth: np.ndarray, depth_std: np.ndarray) -> np.ndarray:
     """Probability that a depth is off by ``RIGHT_WITHIN`` of it at most, where its error has a
-    Laplace distribution with the standard deviation ``depth_std``; both in metres, one shape."""
-    relative = np.maximum(depth_std, 1e-9) / np.maximum(depth, 1e-9)
+    Laplace distribution with ``CONFIDENCE_MARGIN`` times the standard deviation ``depth_std``;
+    both in metres, of one shape."""
+    relative = CONFIDENCE_MARGIN * np.maximum(depth_std, 1e-9) / np.maximum(depth, 1e-9)
     return (1 - np.exp(-np.sqrt(2) * RIGHT_WITHIN / relative)).astype(np.float32)
 
 
