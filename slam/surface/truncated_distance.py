@@ -1,152 +1,193 @@
-"""A truncated signed distance field in hashed chunks of voxels (Curless and Levoy, 1996).
+"""A truncated signed distance field in chunks of voxels (Curless and Levoy, 1996).
 
 Distances are along the optical axis, in front of the surface positive.  Every keyframe counts with
 the inverse variance of its depth; pixels at depth edges and grazing ones do not count, so that no
-surface spans an edge.
+surface spans an edge.  Voxels hold sums of integers: what a keyframe added is subtracted without
+a remainder when it moves.
 """
 
-from dataclasses import dataclass
+import zlib
+from dataclasses import dataclass, fields
 
 import numpy as np
 
-from scenecode.networks.classes import VOID
 from scenecode.slam.records.snapshot import KeyframeView
 from scenecode.slam.records.triangle_mesh import ChunkKey
 
 #: Voxels along an edge of a chunk.
 CHUNK = 16
 #: Distance at which the field is truncated, in voxels.
-TRUNCATION = 4.0
+TRUNCATION = 4
 #: Relative difference of neighbouring depths beyond which both are at an edge, or grazing.
 _EDGE = 0.05
+#: Steps of a voxel in which distances are summed, and largest weight and confidence of one
+#: observation.  Sums fit for 4,000 keyframes that see one voxel.
+DISTANCE_STEPS, _WEIGHTS, VOTES = 256, 255, 15
+
+_VOXELS = CHUNK ** 3
+_OFFSETS = np.stack(np.meshgrid(*[np.arange(CHUNK)] * 3, indexing="ij"), -1).reshape(-1, 3)
 
 
 @dataclass
-class _Chunk:
-    """Voxels of a chunk; arrays are (16, 16, 16) along x, y, z."""
+class Chunk:
+    """Sums over keyframes of the N = 4096 voxels of a chunk, the last coordinate fastest."""
 
-    #: weighted mean of the truncated distances, in voxels
+    #: (N,) int32 weight times truncated distance, in ``DISTANCE_STEPS`` of a voxel
     distance: np.ndarray
+    #: (N,) int32
     weight: np.ndarray
-    #: keyframes that saw a surface within the truncation
+    #: (N,) uint16 keyframes that saw a surface within the truncation
     views: np.ndarray
-    #: (16, 16, 16, 3) weighted mean
+    #: (N, 3) int32 weight times colour, and (N,) the weights, of these keyframes
     colour: np.ndarray
     colour_weight: np.ndarray
-    #: class ahead in a running vote, by how much, and the sum of all confidences
-    label: np.ndarray
-    lead: np.ndarray
+    #: (N, C) uint16 confidence of each class, in ``VOTES``
     votes: np.ndarray
 
     @staticmethod
-    def empty() -> "_Chunk":
-        shape = (CHUNK,) * 3
-
-        def zeros() -> np.ndarray:
-            return np.zeros(shape, np.float32)
-
-        return _Chunk(distance=zeros(), weight=zeros(), views=np.zeros(shape, np.uint8),
-                      colour=np.zeros((*shape, 3), np.float32), colour_weight=zeros(),
-                      label=np.full(shape, VOID, np.uint8), lead=zeros(), votes=zeros())
-
-
-class DistanceField:
-    """Keyframes, fused.  Memory follows the surface: about 150 kB for a chunk."""
-
-    def __init__(self, voxel: float):
-        """``voxel``: its edge in metres."""
-        self.voxel = voxel
-        self.chunks: dict[ChunkKey, _Chunk] = {}
-        grid = np.stack(np.meshgrid(*[np.arange(CHUNK)] * 3, indexing="ij"), -1)
-        self._offsets = (grid.reshape(-1, 3) * voxel).astype(np.float32)
+    def empty(classes: int) -> "Chunk":
+        return Chunk(distance=np.zeros(_VOXELS, np.int32), weight=np.zeros(_VOXELS, np.int32),
+                     views=np.zeros(_VOXELS, np.uint16), colour=np.zeros((_VOXELS, 3), np.int32),
+                     colour_weight=np.zeros(_VOXELS, np.int32),
+                     votes=np.zeros((_VOXELS, classes), np.uint16))
 
     @property
-    def edge(self) -> float:
-        """Of a chunk, metres."""
-        return CHUNK * self.voxel
+    def num_bytes(self) -> int:
+        return sum(getattr(self, part.name).nbytes for part in fields(self))
 
-    def allocate(self, view: KeyframeView) -> None:
-        """Make the chunks around a keyframe's surface; before any keyframe is integrated."""
-        depth = _usable_depth(view.depth)
-        v, u = np.nonzero(depth > 0)
-        z = depth[v, u]
-        reach = TRUNCATION * self.voxel
+    def packed(self) -> bytes:
+        """Compressed, mostly to a tenth."""
+        return zlib.compress(b"".join(getattr(self, part.name).tobytes()
+                                      for part in fields(self)), 1)
+
+    @staticmethod
+    def unpacked(data: bytes, classes: int) -> "Chunk":
+        """The chunk that ``packed`` gave these bytes of."""
+        raw, at, chunk = bytearray(zlib.decompress(data)), 0, Chunk.empty(classes)
+        for part in fields(Chunk):
+            array = getattr(chunk, part.name)
+            filled = np.frombuffer(raw, array.dtype, array.size, at).reshape(array.shape)
+            setattr(chunk, part.name, filled)
+            at += array.nbytes
+        return chunk
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What a keyframe says about the surface, decoded once; arrays are (H * W,)."""
+
+    view: KeyframeView
+    #: float32 metres, 0 where it does not count
+    depth: np.ndarray
+    #: int32 from 1 to 255
+    weight: np.ndarray
+    #: (H * W, 3) uint8
+    image: np.ndarray
+    #: uint8 class ids; those that are no class have no vote
+    labels: np.ndarray
+    #: uint16 from 0 to ``VOTES``
+    votes: np.ndarray
+    #: median and largest depth that counts, metres; 0 without any
+    median: float
+    farthest: float
+
+    @staticmethod
+    def of(view: KeyframeView, voxel: float, classes: int) -> "Observation":
+        depth = usable_depth(view.depth).ravel()
+        weight = _WEIGHTS / ((view.depth_std.ravel() / voxel) ** 2 + 1)
+        labels = view.labels.ravel()
+        votes = np.rint(VOTES * np.clip(view.confidence.ravel(), 0, 1)).clip(1)
+        seen = depth[depth > 0]
+        return Observation(
+            view=view, depth=depth, weight=np.rint(weight).clip(1).astype(np.int32),
+            image=view.image.reshape(-1, 3), labels=np.where(labels < classes, labels, 0),
+            votes=np.where(labels < classes, votes, 0).astype(np.uint16),
+            median=float(np.median(seen)) if len(seen) else 0.0,
+            farthest=float(seen.max(initial=0)))
+
+    def surface_chunks(self, voxel: float) -> set[ChunkKey]:
+        """The chunks within the truncation of its surface."""
+        view, index = self.view, np.flatnonzero(self.depth)
+        camera, z = view.camera, self.depth[index].astype(np.float64)
+        v, u = np.divmod(index, camera.width)
+        rays = np.stack([(u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy,
+                         np.ones(len(u))], -1)
         keys = set()
-        for distance in (-reach, 0.0, reach):
-            points = _backproject(view, u, v, z + distance)
-            cells = np.floor(points / self.edge).astype(np.int64)
+        for distance in (-TRUNCATION * voxel, 0.0, TRUNCATION * voxel):
+            points = (rays * (z + distance)[:, None]) @ view.T_world_cam[:3, :3].T \
+                + view.T_world_cam[:3, 3]
+            cells = np.floor(points / (CHUNK * voxel)).astype(np.int64)
             # one number for a cell is sorted many times as fast as its three coordinates
             low = cells.min(0, initial=0)
             size = tuple(cells.max(0, initial=0) - low + 1)
             packed = np.unique(np.ravel_multi_index(tuple((cells - low).T), size))
             found = np.stack(np.unravel_index(packed, size), 1) + low
             keys |= {(x, y, z) for x, y, z in found.tolist()}
-        for key in keys - self.chunks.keys():
-            self.chunks[key] = _Chunk.empty()
+        return keys
 
-    def integrate(self, view: KeyframeView) -> None:
-        """Fuse the depth, colours and labels of a keyframe into the chunks that it sees."""
-        depth, std = _usable_depth(view.depth), view.depth_std
-        maps = (depth, std, view.image, view.labels, view.confidence)
-        for key in self._seen(view, float(depth.max())):
-            self._integrate_chunk(self.chunks[key], key, view, maps)
 
-    def _seen(self, view: KeyframeView, farthest: float) -> list[ChunkKey]:
-        """Chunks of which a sphere around them is in front of the camera and in its image."""
-        keys = list(self.chunks)
-        centres = (np.array(keys) + 0.5) * self.edge
-        x = (centres - view.T_world_cam[:3, 3]) @ view.T_world_cam[:3, :3]
-        radius, camera = self.edge * np.sqrt(3) / 2, view.camera
-        z = np.maximum(x[:, 2], radius)
-        margin = radius / z
-        near = (x[:, 2] > -radius) & (x[:, 2] < farthest + radius + TRUNCATION * self.voxel)
-        for coordinate, f, c, size in ((0, camera.fx, camera.cx, camera.width),
-                                       (1, camera.fy, camera.cy, camera.height)):
-            pixel = f * x[:, coordinate] / z + c
-            near &= (pixel > -f * margin) & (pixel < size + f * margin)
-        return [keys[i] for i in near.nonzero()[0]]
+class Projector:
+    """Adds an observation to chunks, or subtracts it."""
 
-    def _integrate_chunk(self, chunk: _Chunk, key: ChunkKey, view: KeyframeView,
-                         maps: tuple[np.ndarray, ...]) -> None:
-        depth, std, image, labels, confidence = maps
-        index, u, v, z = view.pixels_of(np.array(key) * self.edge + self._offsets)
-        distance = (depth[v, u] - z) / self.voxel
+    def __init__(self, observation: Observation, voxel: float):
+        self._seen, self._voxel = observation, voxel
+        R = observation.view.T_world_cam[:3, :3]
+        #: (3, N) from a chunk's first voxel to the others, in the camera's axes
+        self._offsets = np.ascontiguousarray((_OFFSETS * voxel @ R).T.astype(np.float32))
+
+    def add(self, chunk: Chunk, key: ChunkKey, sign: int) -> bool:
+        """Add the observation to a chunk, or with ``sign`` -1 subtract what was added before;
+        whether that changed anything."""
+        seen, view = self._seen, self._seen.view
+        camera = view.camera
+        first = (np.array(key) * (CHUNK * self._voxel) - view.T_world_cam[:3, 3]) \
+            @ view.T_world_cam[:3, :3]
+        x, y, z = self._offsets + first.astype(np.float32)[:, None]
+        front = np.maximum(z, np.float32(1e-6))
+        u = np.rint(np.float32(camera.fx) * x / front + np.float32(camera.cx))
+        v = np.rint(np.float32(camera.fy) * y / front + np.float32(camera.cy))
+        index = np.flatnonzero((z > 0) & (u >= 0) & (u < camera.width) & (v >= 0)
+                               & (v < camera.height))
+        pixel = v[index].astype(np.intp) * camera.width + u[index].astype(np.intp)
+        depth = seen.depth[pixel]
+        steps = np.rint((depth - z[index]) * np.float32(DISTANCE_STEPS / self._voxel))
         # behind the surface nothing is known
-        known = (depth[v, u] > 0) & (distance > -TRUNCATION)
-        index, u, v, distance = index[known], u[known], v[known], distance[known]
+        known = (depth > 0) & (steps > -TRUNCATION * DISTANCE_STEPS)
+        index, pixel = index[known], pixel[known]
         if not len(index):
-            return
-        weight = (1 / ((std[v, u] / self.voxel) ** 2 + 1)).astype(np.float32)
-        _average(chunk.distance, chunk.weight, index, np.minimum(distance, TRUNCATION), weight)
-        near = np.abs(distance) < TRUNCATION
-        index, u, v, weight = index[near], u[near], v[near], weight[near]
-        views = chunk.views.reshape(-1)
-        views[index] += views[index] < 255
-        _average(chunk.colour, chunk.colour_weight, index, image[v, u], weight)
-        _vote(chunk, index, labels[v, u], confidence[v, u])
+            return False
+        distance = np.minimum(steps[known], TRUNCATION * DISTANCE_STEPS).astype(np.int32)
+        weight = sign * seen.weight[pixel]
+        chunk.distance[index] += weight * distance
+        chunk.weight[index] += weight
+        near = distance < TRUNCATION * DISTANCE_STEPS
+        index, pixel, weight = index[near], pixel[near], weight[near]
+        chunk.colour[index] += weight[:, None] * seen.image[pixel]
+        chunk.colour_weight[index] += weight
+        change = np.add if sign > 0 else np.subtract
+        chunk.views[index] = change(chunk.views[index], np.uint16(1))
+        labels = seen.labels[pixel]
+        chunk.votes[index, labels] = change(chunk.votes[index, labels], seen.votes[pixel])
+        return True
 
 
-def _average(mean: np.ndarray, weights: np.ndarray, index: np.ndarray, values: np.ndarray,
-             weight: np.ndarray) -> None:
-    """Take values into weighted means, in place."""
-    flat = mean.reshape(CHUNK ** 3, *mean.shape[3:])
-    total = weights.reshape(-1)
-    total[index] += weight
-    step = (weight / total[index]).reshape(-1, *[1] * (values.ndim - 1))
-    flat[index] += step * (values - flat[index])
+def could_see(view: KeyframeView, farthest: float, keys: np.ndarray, voxel: float) -> np.ndarray:
+    """(K,) bool of chunks (K, 3): whether a sphere around them is in front of the camera, not
+    beyond the ``farthest`` depth in metres, and in the image."""
+    edge, camera = CHUNK * voxel, view.camera
+    x = ((keys + 0.5) * edge - view.T_world_cam[:3, 3]) @ view.T_world_cam[:3, :3]
+    radius = edge * np.sqrt(3) / 2
+    z = np.maximum(x[:, 2], radius)
+    margin = radius / z
+    near = (x[:, 2] > -radius) & (x[:, 2] < farthest + radius + TRUNCATION * voxel)
+    for coordinate, f, c, size in ((0, camera.fx, camera.cx, camera.width),
+                                   (1, camera.fy, camera.cy, camera.height)):
+        pixel = f * x[:, coordinate] / z + c
+        near &= (pixel > -f * margin) & (pixel < size + f * margin)
+    return near
 
 
-def _vote(chunk: _Chunk, index: np.ndarray, labels: np.ndarray, confidence: np.ndarray) -> None:
-    """Boyer and Moore's majority vote, weighted by confidence, in place."""
-    label, lead, votes = (values.reshape(-1) for values in (chunk.label, chunk.lead, chunk.votes))
-    lead[index] += np.where(label[index] == labels, confidence, -confidence)
-    overtaken = lead[index] < 0
-    label[index[overtaken]] = labels[overtaken]
-    lead[index] = np.abs(lead[index])
-    votes[index] += confidence
-
-
-def _usable_depth(depth: np.ndarray) -> np.ndarray:
+def usable_depth(depth: np.ndarray) -> np.ndarray:
     """(H, W) metres, 0 at depth edges, where the surface is grazed, and where there is none."""
     usable = np.isfinite(depth) & (depth > 0)
     for axis in (0, 1):
@@ -157,9 +198,3 @@ def _usable_depth(depth: np.ndarray) -> np.ndarray:
         usable[tuple(here)] &= ~step
         usable[tuple(there)] &= ~step
     return np.where(usable, depth, 0).astype(np.float32)
-
-
-def _backproject(view: KeyframeView, u: np.ndarray, v: np.ndarray, z: np.ndarray) -> np.ndarray:
-    camera, T = view.camera, view.T_world_cam
-    x = np.stack([(u - camera.cx) / camera.fx * z, (v - camera.cy) / camera.fy * z, z], -1)
-    return x @ T[:3, :3].T + T[:3, 3]

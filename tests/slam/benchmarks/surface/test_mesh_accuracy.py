@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from scenecode.core.errors import ResultError
+from scenecode.networks.classes import NYU13
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.slam.benchmarks.surface.accuracy import alignment, surface_scores
 from scenecode.slam.evaluation.alignment import Similarity
@@ -21,6 +22,7 @@ SAME = Similarity(1.0, np.eye(3), np.zeros(3))
 @dataclass(frozen=True)
 class Map:
     keyframes: tuple
+    classes: tuple = NYU13.names
 
 
 @pytest.fixture(scope="module")
