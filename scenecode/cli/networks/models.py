@@ -73,7 +73,8 @@ def main(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps([model.to_json() for model in models]))
         return 0
-    table = Table(Column("name", no_wrap=True), "family", "classes", "parameters", "MB", "depth", "image")
+    table = Table(Column("name", no_wrap=True), "family", "classes", "parameters", "MB", "depth",
+                  "image")
     for model in models:
         depth = "-" if model.depth_range is None else \
             f"{model.depth_range[0]:.2g} to {model.depth_range[1]:.0f} m"
