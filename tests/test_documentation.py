@@ -14,6 +14,7 @@ import pytest
 
 from scenecode.cli.main import COMMANDS, Group, build_parser
 from scenecode.core.strict_config import to_mapping
+from scenecode.networks.families.registry import FAMILIES, find_family
 from scenecode.networks.training.config import TrainConfig
 from scenecode.slam.config.slam_config import SlamConfig
 
@@ -152,7 +153,9 @@ def test_commands_that_are_named_in_a_sentence_exist():
 
 
 def test_settings_that_are_changed_exist():
-    known = {key for config in (SlamConfig(), TrainConfig()) for key in keys(to_mapping(config))}
+    families = [find_family(name) for name in FAMILIES]
+    trained = [TrainConfig(model=f.config_type(), loss=f.loss_type()) for f in families]
+    known = {key for config in (SlamConfig(), *trained) for key in keys(to_mapping(config))}
     missing = [f"{path.relative_to(ROOT)}: {key}" for path in documents()
                for key in re.findall(r"--set ([\w.]+)=", TEXTS[path]) if key not in known]
     assert not missing, "\n".join(missing)

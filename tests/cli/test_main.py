@@ -191,9 +191,11 @@ def test_missing_and_truncated_weights_are_named(capsys, pictures, tmp_path, tin
 
 
 @pytest.mark.slow
-def test_model_for_another_image_size_is_refused_with_the_cure(capsys, pictures, tiny_weights):
-    err = fails(capsys, "run", pictures, "--model", str(tiny_weights))
-    assert "takes 64x64 images" in err and "--set width=64 --set height=64" in err
+def test_a_run_takes_the_image_size_of_its_model(run, pictures, tiny_weights, tmp_path):
+    out = tmp_path / "out"
+    assert run("run", pictures, "--model", str(tiny_weights), "--out", str(out))[0] == 0
+    resolved = yaml.safe_load((out / "config.yaml").read_text())
+    assert (resolved["width"], resolved["height"]) == (64, 64)
 
 
 def test_precision_reaches_the_network(run, pictures, monkeypatch, capsys):
@@ -203,7 +205,7 @@ def test_precision_reaches_the_network(run, pictures, monkeypatch, capsys):
         requested.append(precision)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(scenecode.slam.system, "load_predictor", load)
+    monkeypatch.setattr(scenecode.slam.system, "load_front_end", load)
     assert run("run", pictures, "--set", "precision=bfloat16")[0] == INTERRUPTED
     assert run("run", pictures)[0] == INTERRUPTED
     assert requested == ["bfloat16", "float32"]
@@ -254,7 +256,7 @@ def test_interrupt_before_there_is_anything_to_save(run, pictures, monkeypatch):
     def impatient(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(scenecode.slam.system, "load_predictor", impatient)
+    monkeypatch.setattr(scenecode.slam.system, "load_front_end", impatient)
     status, _, err = run("run", pictures)
     assert status == INTERRUPTED and "interrupted" in err and "Traceback" not in err
 

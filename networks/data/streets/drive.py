@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
 
 from scenecode.core.errors import ConfigError
 from scenecode.networks.data.rendering.poses import small_rotations
@@ -132,7 +131,7 @@ def _way(town: Town, rng, length: float, config: DriveConfig):
     points = np.concatenate(lines)
     keep = np.concatenate([[True], np.linalg.norm(np.diff(points, axis=0), axis=1) > 1e-3])
     points = points[keep]
-    return gaussian_filter1d(points, 5.0, axis=0, mode="nearest")[8:-8], legs, stops
+    return _smoothed(points, 5.0)[8:-8], legs, stops
 
 
 def _lane(town: Town, axis: int, index: int, direction: int) -> float:
@@ -173,7 +172,7 @@ def _times(length, heading, cruise: float, stops, rng, config: DriveConfig) -> n
     """When each point of the way is reached, seconds, from 0."""
     step = np.maximum(np.diff(length), 1e-6)
     bend = np.abs(np.diff(heading)) / step
-    bend = gaussian_filter1d(np.append(bend, bend[-1]), 4.0)
+    bend = _smoothed(np.append(bend, bend[-1]), 4.0)
     speed = np.minimum(cruise, np.sqrt(_ASIDE / np.maximum(bend, 1e-4)))
     halts = [int(np.searchsorted(length, s)) for s in stops if s < length[-1] - 5]
     speed[halts] = _CREEP
@@ -199,7 +198,7 @@ def _poses(town: Town, rng, plan, at, speed, fps: float, config: DriveConfig) ->
                          ).sum(0) * np.array([[0.008], [0.0025], [0.002]])
     brake = np.gradient(speed, 1 / fps) if len(speed) > 1 else np.zeros(1)
     if len(speed) > 1:
-        brake = gaussian_filter1d(brake, max(0.25 * fps, 0.5), mode="nearest")
+        brake = _smoothed(brake, max(0.25 * fps, 0.5))
     angles = np.stack([mount + pitch + np.radians(0.25) * brake * config.bounce, 0 * at,
                        roll + sway], 1)
     turn = small_rotations(angles)
@@ -209,3 +208,10 @@ def _poses(town: Town, rng, plan, at, speed, fps: float, config: DriveConfig) ->
         poses[k, :3, :3] = rotation @ _FROM_CAMERA @ turn[k]
         poses[k, :3, 3] = place + rotation @ [aside, 0.8, height + lift[k]]
     return poses
+
+
+def _smoothed(values: np.ndarray, sigma: float) -> np.ndarray:
+    """Smoothed along the first axis by a Gaussian of ``sigma`` samples; the ends go on."""
+    from scipy.ndimage import gaussian_filter1d
+    smoothed: np.ndarray = gaussian_filter1d(values, sigma, axis=0, mode="nearest")
+    return smoothed
