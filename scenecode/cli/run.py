@@ -5,6 +5,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from scenecode.cli.networks.fitting import warn_of_surroundings
 from scenecode.cli.polygon_files import require_polygons_possible, write_polygon_files
 from scenecode.core.console import escape, make_console
 from scenecode.core.errors import ConfigError, ScenecodeError, SourceError
+from scenecode.networks.classes import CITYSCAPES_19
+from scenecode.networks.prediction import Predictor
 from scenecode.slam.calibration.opening import open_calibrated
 from scenecode.slam.config.slam_config import SlamConfig
 from scenecode.slam.records.frame import Frame
@@ -26,6 +29,7 @@ from scenecode.slam.runtime.run_control import RunControl
 from scenecode.slam.sources import FORMS, SourceOptions, open_source
 from scenecode.slam.sources.base.source import ContinuedSource, Source
 from scenecode.slam.sources.calibration.intrinsics import parse_intrinsics
+from scenecode.slam.sources.known_truth import KnownTruth
 from scenecode.slam.system import System
 from scenecode.slam.tracking.tracker import TrackedFrame
 from scenecode.viewer.address import add_page_arguments, open_browser
@@ -33,7 +37,8 @@ from scenecode.viewer.address import add_page_arguments, open_browser
 DEMO_EXAMPLES = """examples:
   scenecode demo                      a walk through a built-in room, with errors against truth
   scenecode demo --view               the same, live in the browser
-  scenecode demo --seed 5 --out out   another room, results kept in out/"""
+  scenecode demo --seed 5 --out out   another room, results kept in out/
+  scenecode demo --street --out out   a drive, and its map as labelled polygons"""
 RUN_EXAMPLES = """examples:
   scenecode run 0 --view                                  webcam, live in the browser
   scenecode run rtsp://camera/stream --view               network camera
@@ -47,15 +52,22 @@ RUN_EXAMPLES = """examples:
   scenecode run 0 --view --model DEPTH+LABELS             two networks; 'scenecode models' lists
   scenecode run drive/ --out result --map-form polygons   also as labelled planar polygons"""
 
+#: Width and height of the images of the street.
+STREET_SIZE = (624, 192)
 #: Rows of the printed report that are lists: their length is shown.
 _COUNTED = ("lost_spans", "unusable")
 
 
 def add_demo_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``scenecode demo``."""
-    parser.add_argument("--seed", type=int, default=7, help="room number (default %(default)s)")
+    parser.add_argument("--street", action="store_true",
+                        help="drive through a built-in street instead; with --out the map also "
+                        "becomes labelled polygons")
+    parser.add_argument("--seed", type=int, default=7,
+                        help="number of the room or street (default %(default)s)")
     parser.add_argument("--frames", type=int, default=150,
-                        help="length of the walk at 30 frames a second (default %(default)s)")
+                        help="length of the walk at 30 frames a second, or of the drive at 10 "
+                        "(default %(default)s)")
     _add_common_arguments(parser)
 
 
@@ -106,12 +118,34 @@ def _intrinsics(text: str) -> tuple[float, ...]:
 def demo(args: argparse.Namespace) -> int:
     """Run ``scenecode demo``; returns the exit status."""
     config = resolved_config(args)
-    options = SourceOptions(width=config.width, height=config.height, max_frames=args.max_frames)
     if not args.view:
         args.sequential = True
+    if args.street:
+        return _demo_street(args, config)
+    options = SourceOptions(width=config.width, height=config.height, max_frames=args.max_frames)
     spec = f"rooms:{args.seed}:{args.frames}"
     warn_of_surroundings(config, spec)
     return _execute(args, config, open_source(spec, options))
+
+
+def _demo_street(args: argparse.Namespace, config: SlamConfig) -> int:
+    """The demo on a drive; without a ``--model`` the street's own depth and labels stand for the
+    answers of a network."""
+    if args.out is not None:
+        args.map_form = "polygons"
+    is_truth = config.model == SlamConfig().model
+    if is_truth:
+        width, height = STREET_SIZE
+        config = replace(config, width=width, height=height)
+    options = SourceOptions(width=config.width, height=config.height, max_frames=args.max_frames)
+    source = open_source(f"streets:{args.seed}:{args.frames}", options)
+    if not is_truth:
+        return _execute(args, config, source)
+    make_console(stderr=True).print(
+        "no network is used: depth and labels are the street's own, camera poses are tracked; "
+        "--model NAME uses a network")
+    truth = KnownTruth(source, CITYSCAPES_19, config.width, config.height)
+    return _execute(args, config, truth, truth)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -139,8 +173,10 @@ def require_map(report: Mapping[str, Any]) -> None:
                           "camera's cover and exposure, or lower tracking.min_contrast")
 
 
-def _execute(args: argparse.Namespace, config: SlamConfig, source: Source) -> int:
-    """Run the system on a source with the outputs that were requested; print the report."""
+def _execute(args: argparse.Namespace, config: SlamConfig, source: Source,
+             predictor: Predictor | None = None) -> int:
+    """Run the system on a source with the outputs that were requested, by a predictor or the
+    network that the configuration names; print the report."""
     if args.localise and args.map is None:
         raise ConfigError("--localise needs the map to localise in; add --map FILE")
     if args.recode and (args.map is None or args.localise):
@@ -171,7 +207,7 @@ def _execute(args: argparse.Namespace, config: SlamConfig, source: Source) -> in
         for number in count(1):
             out, map_file = _numbered(args.out, number), _numbered(args.map, number)
             with _progress(source) as advance:
-                system = System(config, out=out, map_file=map_file, localise=args.localise,
+                system = System(config, predictor, out=out, map_file=map_file, localise=args.localise,
                                 recode=args.recode, session=source.name, mailbox=mailbox,
                                 on_frame=advance, threaded=not args.sequential, control=control)
                 if page is not None:
