@@ -12,6 +12,7 @@ from scenecode.slam.corrections.editor import LabelEditor
 from scenecode.slam.output.saved_labels import open_labels
 from scenecode.slam.output.saved_map import SavedMap, open_saved
 from scenecode.slam.records.snapshot import Snapshot
+from scenecode.slam.records.triangle_mesh import TriangleMesh
 from scenecode.slam.sources import SourceOptions, open_source
 from scenecode.slam.sources.base.source import Source
 from scenecode.viewer.address import add_page_arguments, open_browser
@@ -30,6 +31,7 @@ from scenecode.viewer.web import WebViewer
 EXAMPLES = """examples:
   scenecode view result                  a folder of --out
   scenecode view kitchen.map             a file of --map; labels can be corrected
+  scenecode view drive --polygons        filled polygons in place of points, by image or class
   scenecode view kitchen.map --screenshot kitchen.png --colour class
   scenecode view kitchen.map --video kitchen.mp4          a turn around it
   scenecode view kitchen.map --host 0.0.0.0 --view-only   for others, by the printed link"""
@@ -44,6 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--truth", metavar="SOURCE", help="what the map was made from, where that "
                         "has true depth: errors are shown")
     add_page_arguments(parser)
+    parser.add_argument("--polygons", action="store_true",
+                        help="show labelled planar polygons in place of points")
     parser.add_argument("--window", action="store_true",
                         help="a window of polyscope instead of the page, where it is installed")
     pictures = parser.add_argument_group("pictures", "made without a browser; no page is served")
@@ -64,9 +68,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def open_viewer(saved: SavedMap, host: str, port: int, view_only: bool = False,
-                truth: Source | None = None, editor: LabelEditor | None = None) -> WebViewer:
+                truth: Source | None = None, editor: LabelEditor | None = None,
+                polygons: bool = False) -> WebViewer:
     """A viewer that shows a saved map, with the labels of the ``editor`` where there is one, and
-    with errors where the ``truth`` is known; the caller closes it.
+    with errors where the ``truth`` is known; as ``polygons`` on request.  The caller closes it.
 
     Raises ``ViewerError`` for an address that is not to be had.
     """
@@ -84,10 +89,19 @@ def open_viewer(saved: SavedMap, host: str, port: int, view_only: bool = False,
         host, port, title=saved.path.name, view_only=view_only,
         annotations=annotations_path(saved.path),
         probabilities=probabilities if saved.has_probabilities else None,
-        error=lambda view: None if true_depth is None else true_depth.error(view))
+        error=lambda view: None if true_depth is None else true_depth.error(view),
+        polygons=polygon_triangles if polygons else None)
     viewer.set_editor(editor)
     viewer.show(saved.snapshot if editor is None else editor.snapshot)
     return viewer
+
+
+def polygon_triangles(snapshot: Snapshot) -> TriangleMesh:
+    """The polygons of a map as triangles."""
+    # numba is needed for polygons only
+    from scenecode.slam.polygons.config import PolygonConfig
+    from scenecode.slam.polygons.polygon_map import polygon_map
+    return polygon_map(snapshot.keyframes, snapshot.classes, PolygonConfig()).mesh()
 
 
 def main(args: argparse.Namespace) -> int:
@@ -107,7 +121,7 @@ def main(args: argparse.Namespace) -> int:
         return _write_pictures(args, saved.snapshot)
     truth = None if args.truth is None else _open_truth(args.truth, saved)
     viewer = open_viewer(saved, args.host, args.port, args.view_only, truth,
-                         editor)
+                         editor, args.polygons)
     try:
         with suppress(KeyboardInterrupt):
             print(f"{args.result} is open at {viewer.link} (Ctrl-C to end)", flush=True)

@@ -69,11 +69,14 @@ class MapShower:
     """Makes a ``ShownMap`` of every new version of a snapshot.
 
     ``probabilities`` gives (C, H, W) of a keyframe by its frame index, ``error`` (H, W) of a
-    keyframe's depth, None where unknown.
+    keyframe's depth, None where unknown; ``triangles`` makes those that pages may
+    show, by default the surface's.
     """
 
     def __init__(self, classes: int, probabilities: Callable[[int], np.ndarray | None],
-                 error: Callable[[KeyframeView], np.ndarray | None]):
+                 error: Callable[[KeyframeView], np.ndarray | None],
+                 triangles: Callable[[Snapshot], TriangleMesh] | None = None):
+        self._triangles = triangles
         self.maps = KeyframeMaps(classes, probabilities, error)
         self._attributes = AttributeIndex(self.maps)
         self._attributed: ShownMap | None = None
@@ -103,7 +106,8 @@ class MapShower:
         """The pieces of the surface; computed once for a version, by whoever asks first."""
         with self._surface_lock:
             if self._surfaced is not shown:
-                self._surface = dict(surface_pieces(surface_of(shown.snapshot)))
+                mesh = (self._triangles or surface_of)(shown.snapshot)
+                self._surface = dict(surface_pieces(mesh))
                 self._surfaced = shown
             return self._surface
 

@@ -13,6 +13,7 @@ from websockets.sync.server import ServerConnection
 from scenecode.core.colours import amount_colours
 from scenecode.slam.corrections.editor import LabelEditor
 from scenecode.slam.records.snapshot import KeyframeView, Snapshot
+from scenecode.slam.records.triangle_mesh import TriangleMesh
 from scenecode.viewer.access import Access
 from scenecode.viewer.address import page_url
 from scenecode.viewer.base import RunControls
@@ -40,6 +41,8 @@ class WebViewer:
       is replaced.
     * ``probabilities``: (C, H, W) of a keyframe by its frame index, where they are known.
     * ``error``: (H, W) metres by which the depth of a keyframe is off, where that is known.
+    * ``polygons``: triangles of a map's polygons, which pages then show in place of points; by
+      default pages can show the surface.
 
     Raises ``ViewerError`` when the address is not to be had, ``ResultError`` for damaged
     annotations.
@@ -50,7 +53,9 @@ class WebViewer:
                  controls: RunControls | None = None, annotations: Path | None = None,
                  new_annotations: bool = False,
                  probabilities: Callable[[int], np.ndarray | None] | None = None,
-                 error: Callable[[KeyframeView], np.ndarray | None] = lambda view: None):
+                 error: Callable[[KeyframeView], np.ndarray | None] = lambda view: None,
+                 polygons: Callable[[Snapshot], TriangleMesh] | None = None):
+        self._polygons = polygons
         self._title, self._controls = title, controls
         self._editor: LabelEditor | None = None
         self._has_probabilities = probabilities is not None
@@ -118,8 +123,10 @@ class WebViewer:
         self._hello = {"title": self._title, "classes": snapshot.classes.to_json(),
                        "is_live": self._controls is not None,
                        "can_correct": self._editor is not None, "ramp": ramp,
-                       "has_probabilities": self._has_probabilities}
-        self._shower = MapShower(len(snapshot.classes), self._probabilities, self._error)
+                       "has_probabilities": self._has_probabilities,
+                       "has_polygons": self._polygons is not None}
+        self._shower = MapShower(len(snapshot.classes), self._probabilities, self._error,
+                                 self._polygons)
         self._commands = PageCommands(
             self._shower, self._shown, self._annotations, on_change=self._on_change,
             editor=self._editor, controls=self._controls)

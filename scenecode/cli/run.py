@@ -191,10 +191,12 @@ def _execute(args: argparse.Namespace, config: SlamConfig, source: Source,
             # the web server is needed for this only
             from scenecode.viewer.inspection.true_depth import TrueDepth
             from scenecode.viewer.live import serve
+            from scenecode.viewer.replay import polygon_triangles
             from scenecode.viewer.web import WebViewer
             page = WebViewer(args.host, args.port, title=source.name, view_only=args.view_only,
                              controls=control, annotations=_annotations(args),
                              new_annotations=args.map is None,
+                             polygons=polygon_triangles if args.map_form == "polygons" else None,
                              error=TrueDepth(source, lambda: system.report.get("scale")).error)
             mailbox = Mailbox[Snapshot]()
             stack.callback(page.close)
@@ -207,9 +209,10 @@ def _execute(args: argparse.Namespace, config: SlamConfig, source: Source,
         for number in count(1):
             out, map_file = _numbered(args.out, number), _numbered(args.map, number)
             with _progress(source) as advance:
-                system = System(config, predictor, out=out, map_file=map_file, localise=args.localise,
-                                recode=args.recode, session=source.name, mailbox=mailbox,
-                                on_frame=advance, threaded=not args.sequential, control=control)
+                system = System(config, predictor, out=out, map_file=map_file,
+                                localise=args.localise, recode=args.recode, session=source.name,
+                                mailbox=mailbox, on_frame=advance, threaded=not args.sequential,
+                                control=control)
                 if page is not None:
                     page.set_editor(system)
                 with stopping_on_interrupt(system, source) as is_interrupted:

@@ -62,9 +62,13 @@ class PageClient:
 
     def ask(self, name: str, /, **values: Any) -> dict[str, Any]:
         """The whole answer to a command."""
-        self._number += 1
-        self._socket.send(json.dumps({**values, "id": self._number, "do": name}))
+        self.send(name, **values)
         while True:
             answer = self.until("answer")
             if answer.get("id") == self._number:
                 return answer
+
+    def send(self, name: str, /, **values: Any) -> None:
+        """A command, some of which are not answered but change what the server says."""
+        self._number += 1
+        self._socket.send(json.dumps({**values, "id": self._number, "do": name}))

@@ -19,7 +19,7 @@ from scenecode.slam.output.result_folder import ResultFolder
 from scenecode.slam.output.saved_map import open_saved
 from scenecode.slam.records.trajectory import Trajectory
 from scenecode.viewer.inspection.annotations import annotations_path
-from scenecode.viewer.replay import add_arguments, open_viewer
+from scenecode.viewer.replay import add_arguments, open_viewer, polygon_triangles
 
 ROOT = Path(__file__).parents[2]
 #: Seconds for a fresh interpreter to import and serve, on a busy machine.
@@ -51,6 +51,21 @@ def test_a_result_folder_is_shown_whole(result, room):
         assert keyframes["frame_index"] == [view.frame_index for view in room.keyframes]
         path = next(m for kind, m, _ in received if kind == "path")["poses"].reshape(-1, 3, 4)
         assert np.allclose(path, room.trajectory[:, :3], atol=1e-5)
+    finally:
+        page.close()
+        viewer.close()
+
+
+def test_polygons_are_shown_in_place_of_points(result, room):
+    viewer = open_viewer(open_saved(result), "127.0.0.1", 0, polygons=True)
+    page = PageClient(viewer.link)
+    try:
+        received = page.until_complete(1)
+        assert next(m for kind, m, _ in received if kind == "hello")["has_polygons"]
+        page.send("surface")
+        page.until("surface_complete")
+        sent = sum(m["triangles"].size for kind, m, _ in page.messages if kind == "mesh")
+        assert sent == polygon_triangles(room).triangles.size > 0
     finally:
         page.close()
         viewer.close()

@@ -125,6 +125,11 @@ class App {
     document.body.classList.toggle("view-only", !message.may_change);
     this.updatePalette();
     this.emit("hello", message);
+    if (message.has_polygons) {
+      this.settings.surface = true;     // of this map, not kept for others
+      this.wantSurface();
+      this.emit("setting", "surface", true);
+    }
   }
 
   hear_scene(message) {
@@ -201,7 +206,7 @@ class App {
   wantSurface() {
     if (this.surfaceAsked) return;
     this.surfaceAsked = true;
-    toast("Computing the surface …");
+    toast(`Computing the ${this.hello.has_polygons ? "polygons" : "surface"} …`);
     this.connection.ask("surface").catch(() => { this.surfaceAsked = false; });
   }
 
