@@ -53,7 +53,7 @@ RUN_EXAMPLES = """examples:
   scenecode run drive/ --out result --map-form polygons   also as labelled planar polygons"""
 
 #: Width and height of the images of the street.
-STREET_SIZE = (624, 192)
+STREET_SIZE = (416, 128)
 #: Rows of the printed report that are lists: their length is shown.
 _COUNTED = ("lost_spans", "unusable")
 
