@@ -70,10 +70,10 @@ def test_alone_without_torchrun(monkeypatch):
 
 
 def test_norms_are_shared_on_gpus_except_frozen_ones(monkeypatch):
-    monkeypatch.setattr(Processes, "wrap", lambda self, module: module)
+    monkeypatch.setattr(Processes, "wrap", lambda self, module, **options: module)
     original = Processes.synchronise_batch_norm
-    monkeypatch.setattr(Processes, "synchronise_batch_norm", lambda self, module, device, **options:
-                        original(self, module, torch.device("cuda"), **options))
+    monkeypatch.setattr(Processes, "synchronise_batch_norm",
+                        lambda self, module, device: original(self, module, torch.device("cuda")))
     run = Trainer(CONFIG, MixedImages([Walls()], [4]), False, torch.device("cpu"),
                   Processes(count=2))
     norms = (nn.BatchNorm2d, nn.SyncBatchNorm)
