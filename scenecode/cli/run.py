@@ -52,8 +52,9 @@ RUN_EXAMPLES = """examples:
   scenecode run 0 --view --model DEPTH+LABELS             two networks; 'scenecode models' lists
   scenecode run drive/ --out result --map-form polygons   also as labelled planar polygons"""
 
-#: Width and height of the images of the street.
+#: Width and height of the images of the street, and frames of either demo.
 STREET_SIZE = (416, 128)
+WALK_FRAMES, DRIVE_FRAMES = 150, 100
 #: Rows of the printed report that are lists: their length is shown.
 _COUNTED = ("lost_spans", "unusable")
 
@@ -65,9 +66,9 @@ def add_demo_arguments(parser: argparse.ArgumentParser) -> None:
                         "becomes labelled polygons")
     parser.add_argument("--seed", type=int, default=7,
                         help="number of the room or street (default %(default)s)")
-    parser.add_argument("--frames", type=int, default=150,
-                        help="length of the walk at 30 frames a second, or of the drive at 10 "
-                        "(default %(default)s)")
+    parser.add_argument("--frames", type=int,
+                        help=f"length of the walk at 30 frames a second (default {WALK_FRAMES}), "
+                        f"or of the drive at 10 (default {DRIVE_FRAMES})")
     _add_common_arguments(parser)
 
 
@@ -123,7 +124,7 @@ def demo(args: argparse.Namespace) -> int:
     if args.street:
         return _demo_street(args, config)
     options = SourceOptions(width=config.width, height=config.height, max_frames=args.max_frames)
-    spec = f"rooms:{args.seed}:{args.frames}"
+    spec = f"rooms:{args.seed}:{args.frames or WALK_FRAMES}"
     warn_of_surroundings(config, spec)
     return _execute(args, config, open_source(spec, options))
 
@@ -136,9 +137,13 @@ def _demo_street(args: argparse.Namespace, config: SlamConfig) -> int:
     is_truth = config.model == SlamConfig().model
     if is_truth:
         width, height = STREET_SIZE
-        config = replace(config, width=width, height=height)
+        # what is exact needs no views that agree
+        fusion = replace(config.fusion, labels="none", refinement=replace(
+            config.fusion.refinement, enabled=False))
+        config = replace(config, width=width, height=height, fusion=fusion)
     options = SourceOptions(width=config.width, height=config.height, max_frames=args.max_frames)
-    source = open_source(f"streets:{args.seed}:{args.frames}", options)
+    spec = f"streets:{args.seed}:{args.frames or DRIVE_FRAMES}"
+    source = open_source(spec, options)
     if not is_truth:
         return _execute(args, config, source)
     make_console(stderr=True).print(
