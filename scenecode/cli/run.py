@@ -139,7 +139,7 @@ def _demo_street(args: argparse.Namespace, config: SlamConfig) -> int:
         width, height = STREET_SIZE
         # what is exact needs no views that agree
         fusion = replace(config.fusion, labels="none", refinement=replace(
-            config.fusion.refinement, enabled=False))
+            config.fusion.refinement, method="none"))
         config = replace(config, width=width, height=height, fusion=fusion)
     options = SourceOptions(width=config.width, height=config.height, max_frames=args.max_frames)
     spec = f"streets:{args.seed}:{args.frames or DRIVE_FRAMES}"
