@@ -11,12 +11,11 @@ import numpy as np
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection
 
-from scenecode.slam.records.triangle_mesh import TriangleMesh
 from scenecode.viewer.commands import PageCommands
 from scenecode.viewer.shown_map import MapShower, ShownMap
 from scenecode.viewer.state import LiveImages, PageState
 from scenecode.viewer.transport.point_chunks import Piece, sending_plan
-from scenecode.viewer.transport.surface_pieces import surface_message
+from scenecode.viewer.transport.surface_pieces import SurfacePiece
 from scenecode.viewer.transport.wire import binary_message, text_message
 
 #: Poses of the path in one message; those of a piece that did not change are not sent again.
@@ -48,7 +47,7 @@ class Session:
         # of the sending thread
         #: serial of the state that was sent last, and whether attributes and surface were
         self._sent = -1, False, False
-        self._surface: dict[str, TriangleMesh] = {}
+        self._surface: dict[str, SurfacePiece] = {}
         #: the map of which all points were sent, and that of which statistics were
         self._complete: ShownMap | None = None
         self._counted: ShownMap | None = None
@@ -231,19 +230,24 @@ class Session:
         if now < self._surface_at:
             self._is_behind = True
             return
-        pieces = self._shower.surface(shown)
-        self._surfaced = shown
-        self._surface_at = now + SURFACE_PAUSE * (time.monotonic() - now)
+        pieces, is_whole = self._shower.surface(shown)
+        if is_whole:
+            self._surfaced = shown
+        else:
+            self._is_behind = True
+        is_live = shown.snapshot.live is not None
+        self._surface_at = now + SURFACE_PAUSE * (time.monotonic() - now) * is_live
         gone = [key for key in self._surface if key not in pieces]
         if gone:
             self._connection.send(text_message({"type": "mesh_gone", "keys": gone}))
-        for key, mesh in pieces.items():
-            if self._surface.get(key) is not mesh:
-                self._connection.send(surface_message(key, mesh))
-        self._surface = dict(pieces)
-        self._say("surface_complete", {
-            "version": shown.snapshot.version,
-            "triangles": sum(len(mesh.triangles) for mesh in pieces.values())})
+        for key, piece in pieces.items():
+            if self._surface.get(key) is not piece:
+                self._connection.send(piece.message)
+        self._surface = pieces
+        if is_whole:
+            self._say("surface_complete", {
+                "version": shown.snapshot.version,
+                "triangles": sum(piece.triangles for piece in pieces.values())})
 
 
 def _rows(poses: np.ndarray) -> np.ndarray:

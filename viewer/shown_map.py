@@ -9,7 +9,8 @@ import numpy as np
 
 from scenecode.slam.records.snapshot import KeyframeView, PointCloud, Snapshot
 from scenecode.slam.records.triangle_mesh import TriangleMesh
-from scenecode.slam.surface.saved_surface import surface_of
+from scenecode.slam.surface.saved_surface import voxel_edge
+from scenecode.slam.surface.surface_map import SurfaceMap
 from scenecode.viewer.inspection.class_statistics import (
     ClassStatistics,
     class_statistics,
@@ -20,7 +21,13 @@ from scenecode.viewer.inspection.keyframe_maps import KeyframeMaps
 from scenecode.viewer.inspection.objects import Found, connected_objects
 from scenecode.viewer.inspection.point_attributes import AttributeIndex
 from scenecode.viewer.transport.point_chunks import Piece, PieceStore
-from scenecode.viewer.transport.surface_pieces import surface_pieces
+from scenecode.viewer.transport.surface_pieces import SurfacePiece, SurfacePieces, pieces_of
+
+#: The surface is begun anew with voxels of another size when the depth of keyframes asks for one
+#: that differs by more than this factor.
+VOXEL_SLACK = 1.25
+#: Keyframes that are taken into the surface before it is shown.
+SURFACE_KEYFRAMES = 8
 
 
 @dataclass(frozen=True)
@@ -81,8 +88,11 @@ class MapShower:
         self._attributes = AttributeIndex(self.maps)
         self._attributed: ShownMap | None = None
         self._attributes_lock = threading.Lock()
+        self._surface: tuple[SurfaceMap, SurfacePieces] | None = None
+        #: pieces of triangles that are made at once
+        self._made: dict[str, SurfacePiece] = {}
+        #: the map that they are of, as far as they are
         self._surfaced: ShownMap | None = None
-        self._surface: dict[str, TriangleMesh] = {}
         self._surface_lock = threading.Lock()
         self._pieces = PieceStore()
         self._shown: ShownMap | None = None
@@ -102,14 +112,31 @@ class MapShower:
         assert self._shown is not None
         return self._shown
 
-    def surface(self, shown: ShownMap) -> dict[str, TriangleMesh]:
-        """The pieces of the surface; computed once for a version, by whoever asks first."""
+    def surface(self, shown: ShownMap) -> tuple[dict[str, SurfacePiece], bool]:
+        """The pieces of the surface, and whether they have all of the map: by one call some
+        keyframes that changed are taken, for whoever asks."""
         with self._surface_lock:
+            if self._triangles is None:
+                return self._followed(shown)
             if self._surfaced is not shown:
-                mesh = (self._triangles or surface_of)(shown.snapshot)
-                self._surface = dict(surface_pieces(mesh))
+                self._made = pieces_of(self._triangles(shown.snapshot))
                 self._surfaced = shown
-            return self._surface
+            return self._made, True
+
+    def _followed(self, shown: ShownMap) -> tuple[dict[str, SurfacePiece], bool]:
+        keyframes, is_live = shown.snapshot.keyframes, shown.snapshot.live is not None
+        if self._surfaced is not shown:
+            edge = voxel_edge(keyframes)
+            if self._surface is None or not (
+                    1 / VOXEL_SLACK < edge / self._surface[0].voxel < VOXEL_SLACK):
+                self._surface = (SurfaceMap(edge, len(shown.snapshot.classes)),
+                                 SurfacePieces(edge))
+            self._surfaced = shown
+        assert self._surface is not None
+        surface, pieces = self._surface
+        changed = surface.update(keyframes, SURFACE_KEYFRAMES, exactly=not is_live)
+        pieces.update(changed, surface.chunk)
+        return pieces.pieces, not surface.pending
 
     def attribute_message(self, shown: ShownMap, piece: Piece, count: int) -> bytes:
         """What keyframes know about the points of a piece; any thread may call."""

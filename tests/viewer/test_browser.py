@@ -407,6 +407,21 @@ def test_beyond_loopback_the_link_opens_the_page_and_the_address_alone_does_not(
         viewer.close()
 
 
+class OfOneChunk:
+    """A ``SurfaceMap`` whose only chunk has a mesh that is given."""
+
+    pending, voxel = 0, 0.03
+
+    def __init__(self, mesh):
+        self._mesh = mesh
+
+    def update(self, keyframes, at_most, exactly):
+        return {(0, 0, 0)}
+
+    def chunk(self, key):
+        return self._mesh
+
+
 def test_the_surface_is_drawn_in_place_of_points(browser, room, monkeypatch):
     z = 0.3
     vertices = np.array([[-2, -1.2, z], [2, -1.2, z], [2, 1.1, z], [-2, 1.1, z]], np.float32)
@@ -415,7 +430,7 @@ def test_the_surface_is_drawn_in_place_of_points(browser, room, monkeypatch):
         colours=np.full((4, 3), 90, np.uint8), labels=np.full(4, TABLE, np.uint8),
         confidence=np.ones(4, np.float32),
         normals=np.tile(np.array([0, 0, -1], np.float32), (4, 1)))
-    monkeypatch.setattr(shown_map, "surface_of", lambda snapshot: sheet)
+    monkeypatch.setattr(shown_map, "SurfaceMap", lambda voxel, classes: OfOneChunk(sheet))
     viewer = WebViewer(port=0)
     viewer.show(replace(room, live=None))
     try:

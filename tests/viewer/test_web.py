@@ -332,3 +332,26 @@ def test_a_correction_is_listed_changes_other_keyframes_and_is_undone(corrected,
     corrected.ask("redo")
     corrected.ask("remove_correction", number=1)
     assert "no correction" in corrected.ask("undo")["error"]
+
+
+def test_a_page_gets_the_surface_in_pieces_and_later_only_those_that_changed(viewer):
+    room = room_snapshot(keyframes=16, width=96)
+    saved = replace(room, live=None)
+    viewer.show(replace(saved, keyframes=room.keyframes[:2]))
+    page = PageClient(viewer.link)
+    page._socket.send(json.dumps({"id": 0, "do": "surface"}))
+    page.until("surface_complete")
+    first = {header["key"] for kind, header, _ in page.messages if kind == "mesh"}
+    assert first
+
+    def meshes_of(keyframes, version):
+        page.messages.clear()
+        viewer.show(replace(saved, version=version, keyframes=keyframes))
+        assert page.until("surface_complete")["version"] == version
+        return {header["key"] for kind, header, _ in page.messages if kind == "mesh"}
+
+    assert not meshes_of(room.keyframes[:2], room.version + 1)
+    behind = room.keyframes[8:10]
+    grown = meshes_of((*room.keyframes[:2], *behind), room.version + 2)
+    assert grown and not grown & first
+    page.close()

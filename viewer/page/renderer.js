@@ -9,6 +9,9 @@ const SLOW_MS = 40, FAST_MS = 24;
 const LEAST_BUDGET = 20000, MOST_BUDGET = 4e6;
 // Points nearer to each other than this on the screen, in pixels, are left out.
 const LEAST_PIXELS = 1.1;
+// Triangles with shorter edges than this on the screen, in pixels, are drawn in coarser ones; at most
+// so long ones while things move.
+const LEAST_EDGE = 2.5, MOST_EDGE = 40;
 // Pieces in a cube of this edge (metres) are drawn together: thousands of calls a frame are slow.
 const GROUP_EDGE = 5;
 // A group holds ever larger samples of its points, each ROOT times the one before.
@@ -192,11 +195,14 @@ export class Renderer {
     cluster.vao = this._appearanceArrays(this._points, cluster);
   }
 
-  addMesh({ key, low, step, records, normals, triangles }) {
+  addMesh({ key, low, step, records, normals, triangles, counts, cells }) {
     const { gl } = this;
     this.removeMeshes([key]);
     if (!triangles.length) return;
-    const mesh = { low, step, count: triangles.length, records: this._buffer(records),
+    const high = low.map((v, i) => v + 65535 * step[i]);
+    const mesh = { low, step, counts, cells, low3: low, high3: high,
+      type: triangles.BYTES_PER_ELEMENT === 2 ? gl.UNSIGNED_SHORT : gl.UNSIGNED_INT,
+      bytes: triangles.BYTES_PER_ELEMENT, records: this._buffer(records),
       normals: this._buffer(normals), attributes: this._buffer(
         new Uint8Array(records.length / RECORD_BYTES * ATTRIBUTE_BYTES)),
       indices: gl.createBuffer() };
@@ -284,7 +290,7 @@ export class Renderer {
     gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
     const hasMesh = look.surface && this._meshes.size > 0;
     this.drawn = 0;
-    if (hasMesh) this._drawTriangles(eye, look);
+    if (hasMesh) this._drawTriangles(eye, look, camera, ratio * part, moving);
     if (look.points && !hasMesh) this._drawPoints(eye, look, camera, ratio * part, moving);
     this._drawImage(eye);
     this._drawLines(eye, look, across, down, ratio * part);
@@ -336,15 +342,32 @@ export class Renderer {
     gl.bindVertexArray(null);
   }
 
-  _drawTriangles(eye, look) {
+  // Each piece in the coarsest triangles that are small on the screen; while a slow machine moves,
+  // in coarser ones.
+  _drawTriangles(eye, look, camera, ratio, moving) {
     const { gl } = this, { uniforms } = this._triangles;
     this._useAppearance(this._triangles, eye, look);
+    const toClip = multiplied(multiplied(eye.projection, eye.view), ofRows(look.T_ground_world));
+    const seen = [];
     for (const mesh of this._meshes.values()) {
+      if (!this._isSeen(mesh, toClip)) continue;
+      const far = camera.orthographic ? 1 : this._nearest(mesh, eye.eye, look.T_ground_world);
+      seen.push([mesh, eye.pixelsPerMetre / Math.max(far, 0.3) / ratio]);
+    }
+    const levelOf = (mesh, pixels, least) => Math.max(0,
+      mesh.cells.findLastIndex((cell) => cell * pixels <= least));
+    const wanted = (least) => seen.reduce((sum, [mesh, pixels]) =>
+      sum + mesh.counts[levelOf(mesh, pixels, least)] / 3, 0);
+    let least = LEAST_EDGE;
+    while (moving && least < MOST_EDGE && wanted(least) > this._budget) least *= 1.5;
+    for (const [mesh, pixels] of seen) {
+      const level = levelOf(mesh, pixels, least);
+      const first = mesh.counts.slice(0, level).reduce((sum, n) => sum + n, 0);
       gl.uniform3fv(uniforms.u_low, mesh.low);
       gl.uniform3fv(uniforms.u_step, mesh.step);
       gl.bindVertexArray(mesh.vao);
-      gl.drawElements(gl.TRIANGLES, mesh.count, gl.UNSIGNED_INT, 0);
-      this.drawn += mesh.count / 3;
+      gl.drawElements(gl.TRIANGLES, mesh.counts[level], mesh.type, first * mesh.bytes);
+      this.drawn += mesh.counts[level] / 3;
     }
     gl.bindVertexArray(null);
   }
