@@ -53,7 +53,7 @@ def test_pieces_have_every_triangle_once_and_stay_while_their_chunks_do():
 
 
 def test_any_mesh_comes_in_pieces_that_have_every_triangle_once():
-    whole = sheet(10, 12)
+    whole = sheet(11, 12)
     pieces = pieces_of(whole)
     assert len(pieces) == 9 and not pieces_of(TriangleMesh.empty())
     assert sum(piece.triangles for piece in pieces.values()) == len(whole.triangles)
