@@ -161,8 +161,9 @@ def _inverse_depth_range(bounds: Boundaries, planes: np.ndarray) -> tuple[np.nda
     a, b, c = planes[region].T
     values = a * (vertices[:, 0] - 0.5) + b * (vertices[:, 1] - 0.5) + c
     low, high = np.full(len(planes), np.inf), np.full(len(planes), -np.inf)
-    np.minimum.at(low, region, values)
-    np.maximum.at(high, region, values)
+    with np.errstate(invalid="ignore"):     # of polygons without a plane
+        np.minimum.at(low, region, values)
+        np.maximum.at(high, region, values)
     return low, high
 
 
