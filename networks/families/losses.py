@@ -1,10 +1,13 @@
 """Loss terms of proximity and labels, their balance, and class weights."""
 
+from types import EllipsisType
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scenecode.networks.classes import VOID
+from scenecode.networks.distributed import Processes
 
 #: Relative depth errors are taken of proximities at least this far inside 0 to 1.
 PROXIMITY_MARGIN = 0.05
@@ -63,6 +66,25 @@ def cross_entropy(logits: Tensor, labels: Tensor, class_weights: Tensor) -> Tens
     total = F.cross_entropy(logits, labels.long(), class_weights, ignore_index=VOID,
                             reduction="sum")
     return total / labelled_weight(labels, class_weights).clamp(min=1e-6)
+
+
+def own_part(weight: Tensor, processes: Processes) -> Tensor:
+    """The ``weight`` of this process's pixels over the mean of all processes: turns a mean over
+    its own pixels into its part of the mean over all."""
+    return weight / processes.mean(weight).clamp(min=1e-6)
+
+
+def cross_entropy_part(logits: Tensor, labels: Tensor, class_weights: Tensor,
+                       processes: Processes) -> Tensor:
+    """This process's part of ``cross_entropy``; logits at any resolution."""
+    return own_part(labelled_weight(labels, class_weights), processes) \
+        * cross_entropy(upsampled(logits, labels), labels, class_weights)
+
+
+def pixel_grid(step: int, generator: torch.Generator) -> tuple[EllipsisType, slice, slice]:
+    """The index of every ``step``-th pixel of each row and column, from a random one on."""
+    row, column = torch.randint(step, (2,), generator=generator).tolist()
+    return ..., slice(row, None, step), slice(column, None, step)
 
 
 def labelled_weight(labels: Tensor, class_weights: Tensor) -> Tensor:

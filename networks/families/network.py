@@ -2,8 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +18,8 @@ from scenecode.networks.sample import Sample
 from scenecode.optim.dense_crf.crf import DenseCRF
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.optim.geometry.proximity import depth_from_proximity
+
+OutputT = TypeVar("OutputT")
 
 
 class NetworkConfig(Protocol):
@@ -76,6 +78,21 @@ class Figure:
     caption: str
     #: (H, W, 3) uint8 RGB
     picture: np.ndarray
+
+
+class OutputGraph(nn.Module):
+    """What of a network computes a dataclass of tensors, as a tuple in the order of its fields,
+    which is what can be exported."""
+
+    def __init__(self, model: nn.Module, compute: Callable[[Tensor], Any]):
+        """``compute`` is a method of ``model``, of an image batch (B, 3, H, W)."""
+        super().__init__()
+        self.model = model
+        self._compute = compute
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        output = self._compute(image)
+        return tuple(getattr(output, field.name) for field in fields(output))
 
 
 class Network(nn.Module, ABC):
@@ -139,12 +156,32 @@ class Network(nn.Module, ABC):
 
         By default ``network``: the maps of ``predict`` that mean something.
         """
-        prediction = self.predict(sample.image, sample.camera).resized(self.width, self.height)
-        return {"network": Answer(
+        return {"network": self.answer_of(self.predict(sample.image, sample.camera))}
+
+    def answer_of(self, prediction: Prediction) -> Answer:
+        """The maps of a prediction at zero codes that mean something."""
+        prediction = prediction.resized(self.width, self.height)
+        return Answer(
             average_depth=prediction.average_depth,
             prox=prediction.prox_zero.cpu() if self.predicts_depth else None,
             prox_b=prediction.prox_b.cpu() if self.predicts_depth else None,
-            logits=prediction.logits_zero.cpu() if self.predicts_labels else None)}
+            logits=prediction.logits_zero.cpu() if self.predicts_labels else None)
+
+    def prediction_without_codes(self, canonical_depth: Tensor, log_depth_std: Tensor,
+                                 logits: Tensor, camera: PinholeCamera) -> Prediction:
+        """Of depth (h, w) in metres at the canonical focal length, the standard deviation (h, w)
+        of its logarithm, and logits (C, h', w'), for an image of ``camera``."""
+        depth = canonical_depth * camera.focal / self.geometry.canonical_focal
+        return Prediction.without_codes(
+            depth=depth, depth_std=depth * log_depth_std, logits=logits, classes=self.classes,
+            average_depth=self.geometry.average_depth_for(camera))
+
+    def output_of(self, image: Tensor, compute: Callable[[Tensor], OutputT],
+                  from_graph: Callable[..., OutputT]) -> OutputT:
+        """``compute`` of a batch of one image (3, H, W), or where there is a ``runtime``, what
+        ``from_graph`` makes of its tensors."""
+        batch = image[None].to(self.device)
+        return compute(batch) if self.runtime is None else from_graph(*self.runtime(batch))
 
     def figures(self, sample: Sample) -> list[Figure]:
         """Pictures of a labelled image that only this family can draw; none by default."""

@@ -66,9 +66,7 @@ class DepthBinsNetwork(Network):
     def _scores_of(self, image: Tensor, stride: int) -> Tensor:
         """Scores (1, K, h, w) of one image (3, H, W), by ``runtime`` where one was attached."""
         self.require_size(image)
-        batch = image[None].to(self.device)
-        scores = self(batch) if self.runtime is None else self.runtime(batch)[0]
-        return self.scores(scores, stride)
+        return self.scores(self.output_of(image, self, lambda scores: scores), stride)
 
     @torch.no_grad()
     def predict(self, image: Tensor, camera: PinholeCamera) -> Prediction:
@@ -82,20 +80,13 @@ class DepthBinsNetwork(Network):
         """Depth by both ways to decode, at the image's size; that of the configuration first."""
         scores = self._scores_of(sample.image, 1)
         others = [how for how in get_args(Decoding) if how != self.config.decode]
-        answers = {}
-        for how in (self.config.decode, *others):
-            prediction = self._prediction(scores, sample.camera, how)
-            answers[how] = Answer(average_depth=prediction.average_depth,
-                                  prox=prediction.prox_zero.cpu(), prox_b=prediction.prox_b.cpu())
-        return answers
+        return {how: self.answer_of(self._prediction(scores, sample.camera, how))
+                for how in (self.config.decode, *others)}
 
     def _prediction(self, scores: Tensor, camera: PinholeCamera, how: Decoding) -> Prediction:
         canonical, std = (maps[0] for maps in self.bins.decode(scores, how))
-        depth = canonical * camera.focal / self.config.canonical_focal
-        return Prediction.without_codes(
-            depth=depth, depth_std=depth * std,
-            logits=depth.new_zeros(len(self.classes), *depth.shape), classes=self.classes,
-            average_depth=self.geometry.average_depth_for(camera))
+        logits = canonical.new_zeros(len(self.classes), *canonical.shape)
+        return self.prediction_without_codes(canonical, std, logits, camera)
 
     def parameter_groups(self) -> dict[str, float]:
         """The pyramid, which starts at random, learns ten times as fast as the encoder."""

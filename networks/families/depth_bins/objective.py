@@ -11,6 +11,7 @@ from scenecode.networks.data.mixed import Batch
 from scenecode.networks.distributed import Processes
 from scenecode.networks.families.depth_bins.model import DepthBinsNetwork
 from scenecode.networks.families.family import Objective
+from scenecode.networks.families.losses import pixel_grid
 
 #: Label of a pixel of unknown depth.
 UNKNOWN = -100
@@ -44,8 +45,7 @@ class DepthBinsObjective(Objective):
         (``Geometry.max_depth``); nearer than it is the first bin.
         """
         step = self.config.pixel_step
-        row, column = torch.randint(step, (2,), generator=generator).tolist()
-        at = (..., slice(row, None, step), slice(column, None, step))
+        at = pixel_grid(step, generator)
         valid = batch.valid[at]
         labels = model.bins.label(batch.depth[at]).masked_fill(~valid, UNKNOWN)
         scores = model.scores(model(batch.image), step)

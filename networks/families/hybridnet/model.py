@@ -103,10 +103,7 @@ class HybridNet(Network):
             std = torch.full_like(canonical, UNKNOWN_DEPTH_STD)
         else:
             std = self.log_depth_std(canonical)
-        depth = canonical * camera.focal / self.config.canonical_focal
-        return Prediction.without_codes(
-            depth=depth, depth_std=depth * std, logits=logits, classes=self.classes,
-            average_depth=self.geometry.average_depth_for(camera))
+        return self.prediction_without_codes(canonical, std, logits, camera)
 
     def _maps(self, batch: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (C, h, w) and canonical depth (h', w') of a batch of one; constants for those

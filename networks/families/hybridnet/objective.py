@@ -12,7 +12,7 @@ from scenecode.networks.data.mixed import Batch
 from scenecode.networks.distributed import Processes
 from scenecode.networks.families.family import Objective
 from scenecode.networks.families.hybridnet.model import HybridNet
-from scenecode.networks.families.losses import cross_entropy, labelled_weight, upsampled
+from scenecode.networks.families.losses import cross_entropy_part
 
 #: Least standard deviation in metres by which depth is divided.
 _MIN_STD = 1e-3
@@ -74,7 +74,8 @@ class HybridNetObjective(Objective):
         parts: dict[str, Tensor] = {}
         total = batch.image.new_zeros(())
         if self.uses("labels") and output.logits is not None:
-            parts["labels"] = self._cross_entropy(output.logits, batch.labels)
+            parts["labels"] = cross_entropy_part(output.logits, batch.labels,
+                                                 self.class_weights, self.processes)
             total = total + config.labels * parts["labels"]
         depths = {"depth": (output.depth, 1.0),
                   "global": (output.global_depth, config.global_depth)}
@@ -91,11 +92,6 @@ class HybridNetObjective(Objective):
                                                _nearest(batch.depth, output.gradient))
             total = total + config.gradient * parts["gradient"]
         return total, {name: value.detach() for name, value in parts.items()}
-
-    def _cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
-        weight = labelled_weight(labels, self.class_weights)
-        own_part = weight / self.processes.mean(weight).clamp(min=1e-6)
-        return own_part * cross_entropy(upsampled(logits, labels), labels, self.class_weights)
 
 
 def mean_square(error: Tensor, valid: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from scenecode.networks.classes import ClassSet
 from scenecode.networks.families.multiscale_crf.config import Labelling, MultiscaleCRFConfig
-from scenecode.networks.families.network import Answer, Network
+from scenecode.networks.families.network import Answer, Network, OutputGraph
 from scenecode.networks.layers.atrous import SCORE_STD
 from scenecode.networks.layers.backbones import Backbone, make_backbone
 from scenecode.networks.layers.refinenet import ConvNorm
@@ -71,19 +71,6 @@ class Output:
     logits: Tensor
     #: (B, K, h, w) scores of the depth bins
     depth_scores: Tensor
-
-
-class OutputGraph(nn.Module):
-    """``MultiscaleCRF.forward`` as a tuple in the order of the fields of ``Output``, which is
-    what can be exported."""
-
-    def __init__(self, model: "MultiscaleCRF"):
-        super().__init__()
-        self.model = model
-
-    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        output = self.model(image)
-        return output.logits, output.depth_scores
 
 
 class MultiscaleCRF(Network):
@@ -150,11 +137,7 @@ class MultiscaleCRF(Network):
 
     def _output_of(self, image: Tensor) -> Output:
         self.require_size(image)
-        batch = image[None].to(self.device)
-        if self.runtime is None:
-            return self(batch)
-        logits, depth_scores = self.runtime(batch)
-        return Output(logits=logits, depth_scores=depth_scores)
+        return self.output_of(image, self, Output)
 
     def _labelled(self, output: Output, image: Tensor, depth: Tensor,
                   labelling: Labelling) -> Tensor:
@@ -174,25 +157,17 @@ class MultiscaleCRF(Network):
     def _prediction(self, output: Output, image: Tensor, camera: PinholeCamera,
                     labelling: Labelling) -> Prediction:
         canonical, std = (maps[0] for maps in self.depth(output.depth_scores))
-        depth = canonical * camera.focal / self.config.canonical_focal
-        return Prediction.without_codes(
-            depth=depth, depth_std=depth * std,
-            logits=self._labelled(output, image, canonical, labelling), classes=self.classes,
-            average_depth=self.geometry.average_depth_for(camera))
+        logits = self._labelled(output, image, canonical, labelling)
+        return self.prediction_without_codes(canonical, std, logits, camera)
 
     @torch.no_grad()
     def answers(self, sample: Sample) -> dict[str, Answer]:
         """One for each way to label: ``unary``, ``crf`` and ``crf_depth``, whose field has the
         kernel of the estimated depth too; all have the same depth."""
         output = self._output_of(sample.image)
-        answers = {}
-        for labelling in get_args(Labelling):
-            prediction = self._prediction(output, sample.image, sample.camera, labelling)
-            prediction = prediction.resized(self.width, self.height)
-            answers[labelling] = Answer(
-                average_depth=prediction.average_depth, prox=prediction.prox_zero.cpu(),
-                prox_b=prediction.prox_b.cpu(), logits=prediction.logits_zero.cpu())
-        return answers
+        return {labelling: self.answer_of(
+                    self._prediction(output, sample.image, sample.camera, labelling))
+                for labelling in get_args(Labelling)}
 
     def parameter_groups(self) -> dict[str, float]:
         """The field's compatibilities learn faster."""
@@ -204,4 +179,4 @@ class MultiscaleCRF(Network):
 
     def graph(self) -> nn.Module:
         """``forward`` as a tuple."""
-        return OutputGraph(self)
+        return OutputGraph(self, self.forward)

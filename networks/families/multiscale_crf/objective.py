@@ -12,8 +12,8 @@ from scenecode.networks.data.mixed import Batch
 from scenecode.networks.distributed import Processes
 from scenecode.networks.families.family import Objective
 from scenecode.networks.families.losses import (
-    cross_entropy,
-    labelled_weight,
+    cross_entropy_part,
+    pixel_grid,
     scale_invariant,
     upsampled,
 )
@@ -65,9 +65,7 @@ class MultiscaleCRFObjective(Objective):
                 generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         """The total (scalar) and its detached parts: ``labels``, ``crf`` (cross-entropies) and
         ``depth`` (twice the variance of the error of log depth), of those terms that are used."""
-        step = self.config.pixel_step
-        row, column = torch.randint(step, (2,), generator=generator).tolist()
-        at = (..., slice(row, None, step), slice(column, None, step))
+        at = pixel_grid(self.config.pixel_step, generator)
         output = model(batch.image)
         labels = batch.labels[at]
         parts, total = {}, output.logits.new_zeros(())
@@ -85,9 +83,7 @@ class MultiscaleCRFObjective(Objective):
         return total, {name: value.detach() for name, value in parts.items()}
 
     def _cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
-        weight = labelled_weight(labels, self.class_weights)
-        own_part = weight / self.processes.mean(weight).clamp(min=1e-6)
-        return own_part * cross_entropy(upsampled(logits, labels), labels, self.class_weights)
+        return cross_entropy_part(logits, labels, self.class_weights, self.processes)
 
     def _depth_loss(self, model: MultiscaleCRF, scores: Tensor,
                     truth: Tensor) -> tuple[Tensor, Tensor]:

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scenecode.networks.classes import VOID, ClassSet
-from scenecode.networks.families.network import Answer, Figure, Network
+from scenecode.networks.families.network import Answer, Figure, Network, OutputGraph
 from scenecode.networks.families.scenecode.config import FEATURE_STRIDE, SceneCodeConfig
 from scenecode.networks.families.scenecode.heads import HEAD_STD, LinearHead, NonlinearHead
 from scenecode.networks.families.scenecode.jacobian_pictures import jacobian_figures
@@ -48,20 +48,6 @@ class Features:
     prox_b: Tensor
     #: (B, C, h, w) logits at zero code
     logits_zero: Tensor
-
-
-class FeatureGraph(nn.Module):
-    """``SceneCode.features`` as a tuple in the order of the fields of ``Features``, which is
-    what can be exported."""
-
-    def __init__(self, model: "SceneCode"):
-        super().__init__()
-        self.model = model
-
-    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        features = self.model.features(image)
-        return (features.depth, features.semantic, features.prox_zero, features.prox_b,
-                features.logits_zero)
 
 
 class SceneCode(Network):
@@ -110,12 +96,7 @@ class SceneCode(Network):
 
     def features_of(self, image: Tensor) -> Features:
         """``features`` of one image (3, H, W), by ``runtime`` where one was attached."""
-        batch = image[None].to(self.device)
-        if self.runtime is None:
-            return self.features(batch)
-        depth, semantic, prox_zero, prox_b, logits_zero = self.runtime(batch)
-        return Features(depth=depth, semantic=semantic, prox_zero=prox_zero, prox_b=prox_b,
-                        logits_zero=logits_zero)
+        return self.output_of(image, self.features, Features)
 
     def decode(self, features: Features, depth_code: Tensor | None,
                semantic_code: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -234,7 +215,7 @@ class SceneCode(Network):
 
     def graph(self) -> nn.Module:
         """``features`` as a tuple."""
-        return FeatureGraph(self)
+        return OutputGraph(self, self.features)
 
     def transferable_state(self, earlier: Network) -> dict[str, Tensor] | None:
         """All weights of the same model; of one that differs in its backbone alone, those that

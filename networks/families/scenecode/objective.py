@@ -17,6 +17,8 @@ from scenecode.networks.families.losses import (
     edge_l1,
     labelled_weight,
     laplace_nll,
+    own_part,
+    pixel_grid,
     proximity_l1,
     relative_l1,
     upsampled,
@@ -134,9 +136,7 @@ class SceneCodeObjective(Objective):
             features, None if depth_code is None else depth_code.code,
             None if semantic_code is None else semantic_code.code)
 
-        step = self.config.pixel_step
-        row, column = torch.randint(step, (2,), generator=generator).tolist()
-        at = (..., slice(row, None, step), slice(column, None, step))
+        at = pixel_grid(self.config.pixel_step, generator)
         kl_factor = self.config.kl_factor(epoch)
         depth, depth_parts = self._depth_loss(features, coded_prox, depth_code, kl_factor,
                                               prox[at], valid[at])
@@ -160,7 +160,7 @@ class SceneCodeObjective(Objective):
                     kl_factor: float, prox: Tensor,
                     valid: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Of ``prox`` where ``valid``, both (B, 1, H, W) at the sampled pixels."""
-        weight = self._local_weight(valid.sum())
+        weight = own_part(valid.sum(), self.processes)
         b, zero = (upsampled(maps, prox) for maps in (features.prox_b, features.prox_zero))
         plain = weight * proximity_l1(zero, prox, valid)
         relative = weight * relative_l1(zero, prox, valid)
@@ -183,7 +183,7 @@ class SceneCodeObjective(Objective):
                        sampled: _SampledCode | None, kl_factor: float,
                        labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Of ``labels`` (B, H, W) at the sampled pixels."""
-        weight = self._local_weight(labelled_weight(labels, self.class_weights))
+        weight = own_part(labelled_weight(labels, self.class_weights), self.processes)
         zero = weight * cross_entropy(upsampled(features.logits_zero, labels), labels,
                                       self.class_weights)
         parts = {"semantic_zero": zero}
@@ -209,11 +209,6 @@ class SceneCodeObjective(Objective):
         uniform = torch.rand((B * count, C), generator=generator)[rank * B:(rank + 1) * B]
         kept = (uniform >= probability).to(maps)
         return maps * (kept / (1 - probability))[..., None, None]
-
-    def _local_weight(self, weight: Tensor) -> Tensor:
-        """This process's ``weight`` (of its valid pixels) over the mean of all processes: turns a
-        mean over its own pixels into its part of the mean over all."""
-        return weight / self.processes.mean(weight).clamp(min=1e-6)
 
     def _sample_code(self, size: int, generator: torch.Generator,
                      recognise: Callable[[], tuple[Tensor, Tensor]]) -> _SampledCode | None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from scenecode.core.images import image_to_uint8
 from scenecode.networks.classes import ClassSet
-from scenecode.networks.families.network import Answer, Network
+from scenecode.networks.families.network import Answer, Network, OutputGraph
 from scenecode.networks.families.twins.config import TwinsConfig
 from scenecode.networks.families.uncertainty import LogDepthStd
 from scenecode.networks.layers.atrous import SCORE_STD, PyramidConcat
@@ -93,19 +93,6 @@ class Output:
     logits: Tensor
 
 
-class OutputGraph(nn.Module):
-    """``Twins.forward`` as a tuple in the order of the fields of ``Output``, which is what can
-    be exported."""
-
-    def __init__(self, model: "Twins"):
-        super().__init__()
-        self.model = model
-
-    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        output = self.model(image)
-        return output.depth, output.logits
-
-
 class Twins(Network):
     """Depth and labels of one image; also a ``scenecode.networks.prediction.Predictor``."""
 
@@ -149,18 +136,10 @@ class Twins(Network):
         """Depth, its standard deviation and logits of one image (3, H, W), at their own strides;
         raises ``ValueError`` for an image of another size."""
         self.require_size(image)
-        batch = image[None].to(self.device)
-        if self.runtime is None:
-            output = self(batch)
-        else:
-            depth, logits = self.runtime(batch)
-            output = Output(depth=depth, logits=logits)
+        output = self.output_of(image, self, Output)
         canonical = self.depth(output.depth)[0, 0]
-        depth = canonical * camera.focal / self.config.canonical_focal
-        return Prediction.without_codes(
-            depth=depth, depth_std=depth * self.log_depth_std(canonical),
-            logits=output.logits[0], classes=self.classes,
-            average_depth=self.geometry.average_depth_for(camera))
+        return self.prediction_without_codes(canonical, self.log_depth_std(canonical),
+                                             output.logits[0], camera)
 
     @torch.no_grad()
     def answers(self, sample: Sample) -> dict[str, Answer]:
@@ -192,7 +171,7 @@ class Twins(Network):
 
     def graph(self) -> nn.Module:
         """``forward`` as a tuple."""
-        return OutputGraph(self)
+        return OutputGraph(self, self.forward)
 
     def transferable_state(self, earlier: Network) -> dict[str, Tensor] | None:
         """All weights of the same network; of any other, its encoder where that is the same."""

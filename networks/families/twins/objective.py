@@ -12,8 +12,8 @@ from scenecode.networks.data.mixed import Batch
 from scenecode.networks.distributed import Processes
 from scenecode.networks.families.family import Objective
 from scenecode.networks.families.losses import (
-    cross_entropy,
-    labelled_weight,
+    cross_entropy_part,
+    pixel_grid,
     scale_invariant,
     upsampled,
 )
@@ -71,18 +71,14 @@ class TwinsObjective(Objective):
     def forward(self, model: Twins, batch: Batch, epoch: float,
                 generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         """The total (scalar) and its detached parts ``depth`` and ``semantic``."""
-        step = self.config.pixel_step
-        row, column = torch.randint(step, (2,), generator=generator).tolist()
-        at = (..., slice(row, None, step), slice(column, None, step))
+        at = pixel_grid(self.config.pixel_step, generator)
         depth, labels = batch.depth[at][:, None], batch.labels[at]
         output = model(batch.image)
         difference = self._difference(model, upsampled(output.depth, depth), depth)
         depth_loss = scale_invariant(difference, batch.valid[at][:, None],
                                      self.config.invariance)
-        weight = labelled_weight(labels, self.class_weights)
-        share = weight / self.processes.mean(weight).clamp(min=1e-6)
-        semantic_loss = share * cross_entropy(upsampled(output.logits, labels), labels,
-                                              self.class_weights)
+        semantic_loss = cross_entropy_part(output.logits, labels, self.class_weights,
+                                           self.processes)
         total = self.config.semantic * semantic_loss \
             + (1 - self.config.semantic) * self.config.depth_scale * depth_loss
         return total, {"depth": depth_loss.detach(), "semantic": semantic_loss.detach()}
