@@ -11,7 +11,11 @@ from torch import Tensor
 from scenecode.core.errors import PredictionError
 from scenecode.networks.classes import ClassSet
 from scenecode.optim.geometry.camera import PinholeCamera
-from scenecode.optim.geometry.proximity import depth_from_proximity, proximity_from_depth
+from scenecode.optim.geometry.proximity import (
+    depth_from_proximity,
+    proximity_from_depth,
+    proximity_scale,
+)
 
 #: The maps of a prediction.
 _MAPS = ("prox_zero", "prox_J_code", "prox_b", "logits_zero", "logits_J_code")
@@ -63,8 +67,7 @@ class Prediction:
             raise PredictionError(f"depth {tuple(depth.shape)} and depth_std "
                                   f"{tuple(depth_std.shape)} must have one shape (H, W)")
         prox = proximity_from_depth(depth, average_depth)
-        # sqrt(2) b |dD/dp| = std, with D = a (1 - p) / p
-        b = depth_std * prox.square() / (average_depth * 2 ** 0.5)
+        b = proximity_scale(depth_std, depth, average_depth)
         return Prediction(prox_zero=prox, prox_J_code=prox.new_zeros(0, *prox.shape), prox_b=b,
                           logits_zero=logits,
                           logits_J_code=logits.new_zeros(len(logits), 0, *logits.shape[1:]),

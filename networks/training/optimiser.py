@@ -52,7 +52,7 @@ def set_frozen(model: Network, beginnings: tuple[str, ...],
             raise ConfigError(f"stages: no parameter of the network begins with {beginning!r}; "
                               f"its parts are {', '.join(n for n, _ in model.named_children())}")
     for name, parameter in model.named_parameters():
-        parameter.requires_grad_(trainable[name] and not name.startswith(beginnings or ("\0",)))
+        parameter.requires_grad_(trainable[name] and not name.startswith(beginnings))
 
 
 def _factors(model: Network) -> dict[str, float]:

@@ -207,8 +207,8 @@ class Trainer:
         set_rates(self.optimiser, *self.schedule.rates_at(progress, self.step))
         self.model.train()
         frozen = self.schedule.stages[stage].frozen
-        for name, module in self.model.named_modules():
-            if frozen and f"{name}.".startswith(frozen):
+        for name, module in self.model.named_modules() if frozen else ():
+            if f"{name}.".startswith(frozen):
                 module.eval()
 
     def _enter(self, stage: StageConfig) -> None:

@@ -36,3 +36,9 @@ def depth_std(depth: Tensor, b: Tensor, a: float | Tensor) -> Tensor:
     """Standard deviation of depth in metres, given the Laplace scale ``b`` of proximity at the
     same pixels: sqrt(2) b |dD/dp|."""
     return (2 ** 0.5) * b * (a + depth) ** 2 / a
+
+
+def proximity_scale(depth_std: Tensor, depth: Tensor, a: float | Tensor) -> Tensor:
+    """The Laplace scale ``b`` of proximity, given the standard deviation of ``depth`` in metres:
+    the inverse of ``depth_std``."""
+    return depth_std * a / (2 ** 0.5 * (a + depth) ** 2)

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import sqrt
 
 import numpy as np
 
 from scenecode.networks.prediction import resize_maps
+from scenecode.optim.geometry.proximity import proximity_scale
 from scenecode.slam.config.fusion import RefinementConfig
 from scenecode.slam.dense.multi_view_depth import multi_view_depth
 from scenecode.slam.fusion.depth_refinement import log_depth_corrections
@@ -90,8 +90,7 @@ class ImageDepths:
     def _packed_log_b(self, keyframe: Keyframe, number: int, log_factor, log_std) -> PackedMap:
         depth = keyframe.depth(self._graph.states[number].code_depth) * log_factor.exp()
         a = keyframe.prediction.average_depth
-        # sqrt(2) b |dD/dp| is the standard deviation of depth
-        b = log_std * depth * a / (sqrt(2) * (a + depth) ** 2)
+        b = proximity_scale(log_std * depth, depth, a)
         height, width = (max(1, round(_STD_SIZE * n)) for n in depth.shape)
         return COARSE_LOG_B.pack(resize_maps(b.clamp(min=1e-6).log()[None], width, height)[0])
 
