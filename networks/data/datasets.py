@@ -12,7 +12,11 @@ from typing import Literal
 
 from scenecode.core.errors import DataError
 from scenecode.networks.classes import CLASS_SETS, NYU13, NYU_40
-from scenecode.networks.data.base.stored_images import StoredImages, with_labels_from
+from scenecode.networks.data.base.stored_images import (
+    StoredImages,
+    require_split,
+    with_labels_from,
+)
 from scenecode.networks.data.driving import (
     camvid,
     cityscapes,
@@ -237,9 +241,7 @@ def _open(name: DatasetName, root: str, split: str, width: int, height: int,
 
 
 def _rooms(split: str, width: int, height: int) -> LabelledImages:
-    if split not in ROOMS_SPLITS:
-        raise DataError(f"rooms split {split!r} is unknown; choose one of "
-                        f"{', '.join(ROOMS_SPLITS)}")
+    require_split("rooms", split, ROOMS_SPLITS)
     views = ViewsConfig(rooms=ROOMS_EVALUATED, views_per_room=VIEWS_EVALUATED,
                         first_seed=ROOMS_SPLITS[split], width=width, height=height)
     return RoomsImages(views)

@@ -17,7 +17,6 @@ import torch
 from scenecode.core.errors import DataError
 from scenecode.core.images import (
     image_tensor,
-    read_map,
     read_rgb,
     require_size,
     resample_area,
@@ -25,7 +24,11 @@ from scenecode.core.images import (
 )
 from scenecode.core.text_file import read_text
 from scenecode.networks.classes import NYU13, NYU_40, VOID, ClassSet
-from scenecode.networks.data.base.stored_images import lookup_table, require_split
+from scenecode.networks.data.base.stored_images import (
+    lookup_table,
+    read_bytes_map,
+    require_split,
+)
 from scenecode.networks.data.base.translation import NYU13_OF_NYU40
 from scenecode.networks.sample import Sample
 from scenecode.optim.geometry.camera import PinholeCamera
@@ -163,8 +166,8 @@ class _FolderForm:
             self._root / folder / f"{number:04d}{ending}"
             for folder, ending in (("rgb", ".jpg"), ("depth8", ".png"), ("labels40", ".png")))
         w, h = FULL_CAMERA.width, FULL_CAMERA.height
-        steps = require_size(_bytes(depth_path), w // 2, h // 2, depth_path)
-        labels = require_size(_bytes(labels_path), w, h, labels_path)
+        steps = require_size(read_bytes_map(depth_path), w // 2, h // 2, depth_path)
+        labels = require_size(read_bytes_map(labels_path), w, h, labels_path)
         return _Raw(image=require_size(read_rgb(image_path), w, h, image_path),
                     depth=(steps.astype(np.float32) + 0.5) / DEPTH8_STEPS_PER_METRE,
                     labels=self._ids[labels])
@@ -215,13 +218,6 @@ class _OfficialForm:
             raise DataError(f"{self._mat}: image {number} is listed in splits.mat, but "
                             f"{key} holds {data.shape[0]}")
         return data[number - 1]
-
-
-def _bytes(path: Path) -> np.ndarray:
-    values = read_map(path)
-    if values.dtype != np.uint8:
-        raise DataError(f"{path}: must be an 8-bit PNG, is {values.dtype}")
-    return values
 
 
 def _mat_variable(path: Path, key: str) -> np.ndarray:

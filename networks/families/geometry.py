@@ -48,6 +48,4 @@ class Geometry:
 
     def canonical_camera(self) -> PinholeCamera:
         """A camera of this image size and the canonical focal length."""
-        return PinholeCamera(fx=self.canonical_focal, fy=self.canonical_focal,
-                             cx=(self.width - 1) / 2, cy=(self.height - 1) / 2,
-                             width=self.width, height=self.height)
+        return PinholeCamera.centred(self.canonical_focal, self.width, self.height)

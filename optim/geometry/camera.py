@@ -43,6 +43,12 @@ class PinholeCamera:
                 f"focal length {self.fx:g}, {self.fy:g} px is impossible for a "
                 f"{self.width}x{self.height} image; expected 0.1 to 20 times its longer side")
 
+    @staticmethod
+    def centred(focal: float, width: int, height: int) -> "PinholeCamera":
+        """Square pixels, the principal point in the middle of the image."""
+        return PinholeCamera(fx=focal, fy=focal, cx=(width - 1) / 2, cy=(height - 1) / 2,
+                             width=width, height=height)
+
     @property
     def focal(self) -> float:
         """Mean focal length in pixels."""

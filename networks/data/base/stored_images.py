@@ -1,7 +1,7 @@
 """Image files with depth and label files as labelled images of one size."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -40,9 +40,9 @@ class StoredImages(ABC):
     """``LabelledImages`` of ``files``, cropped centrally to the aspect of ``width`` x ``height``
     and resampled to it; the camera is in step.
 
-    A subclass says how one file of each kind is read.  Depth is 0 and labels are ``VOID``
-    everywhere where there is no file of them.  ``DataError`` names a file that is missing or
-    has another size than its image.
+    A subclass says how one depth file is read and, unless it holds ids, one label file.  Depth
+    is 0 and labels are ``VOID`` everywhere where there is no file of them.  ``DataError`` names
+    a file that is missing or has another size than its image.
     """
 
     #: what names of samples begin with
@@ -62,11 +62,12 @@ class StoredImages(ABC):
     def read_depth(self, file: ImageFile, path: Path, width: int, height: int) -> np.ndarray:
         """(height, width) float32 z in metres of the depth file of an image of this size, 0 where
         unknown."""
-        raise NotImplementedError(f"{self.title} has no depth")
+        raise DataError(f"{path}: images of {self.title} have no depth")
 
     def read_labels(self, file: ImageFile, path: Path) -> np.ndarray:
-        """(H, W) uint8 ids of ``classes`` of a label file, ``VOID`` where unknown."""
-        raise NotImplementedError(f"{self.title} has no labels")
+        """(H, W) uint8 ids of ``classes`` of a label file, ``VOID`` where unknown; by default the
+        file holds them."""
+        return read_ids(path, self.classes)
 
     def __len__(self) -> int:
         return len(self.files)
@@ -129,26 +130,20 @@ def scaled_to(camera: PinholeCamera, width: int, height: int, where: Path) -> Pi
     return camera.resized(width, height)
 
 
-def principal_point_in_the_middle(focal: float, width: int, height: int) -> PinholeCamera:
-    """A camera of which only the focal length in pixels is known."""
-    return PinholeCamera(fx=focal, fy=focal, cx=(width - 1) / 2, cy=(height - 1) / 2,
-                         width=width, height=height)
-
-
 def read_bytes_map(path: Path) -> np.ndarray:
     """(H, W) uint8 of an 8-bit single-channel image; ``DataError`` for another one."""
-    values = read_map(path)
-    if values.dtype != np.uint8:
-        raise DataError(f"{path}: must be an 8-bit PNG, is {values.dtype}; fetch the original "
-                        "file")
-    return values
+    return _map_of(path, np.uint8, "an 8-bit")
 
 
 def read_words_map(path: Path) -> np.ndarray:
     """(H, W) uint16 of a 16-bit single-channel image; ``DataError`` for another one."""
+    return _map_of(path, np.uint16, "a 16-bit")
+
+
+def _map_of(path: Path, kind: type, in_words: str) -> np.ndarray:
     values = read_map(path)
-    if values.dtype != np.uint16:
-        raise DataError(f"{path}: must be a 16-bit PNG, is {values.dtype}; fetch the original "
+    if values.dtype != kind:
+        raise DataError(f"{path}: must be {in_words} PNG, is {values.dtype}; fetch the original "
                         "file")
     return values
 
@@ -188,7 +183,7 @@ def with_labels_from(files: Sequence[ImageFile], folder: Path) -> list[ImageFile
     return labelled
 
 
-def require_split(title: str, split: str, splits: Sequence[str]) -> None:
+def require_split(title: str, split: str, splits: Collection[str]) -> None:
     """Raise ``DataError`` for a split that a data set does not have."""
     if split not in splits:
         raise DataError(f"{title} split {split!r} is unknown; choose one of {', '.join(splits)}")

@@ -39,7 +39,7 @@ TABLES: tuple[tuple[ClassSet, ClassSet, dict[str, str | None]], ...] = (
     (CAMVID_11, CITYSCAPES_19, {
         "pavement": "sidewalk", "tree": "vegetation", "sign": "traffic sign",
         "pedestrian": "person"}),
-    (NYU_40, NYU13, {**_40_TO_13}),
+    (NYU_40, NYU13, _40_TO_13),
     (SUNRGBD_37, NYU13, {name: _40_TO_13[name] for name in SUNRGBD_37.names}),
     (STANFORD_13, NYU13, {
         "beam": "ceiling", "column": "wall", "door": "wall", "bookcase": "furniture",
@@ -48,7 +48,7 @@ TABLES: tuple[tuple[ClassSet, ClassSet, dict[str, str | None]], ...] = (
     (NYU13, SUNRGBD_37, {"tv": "television"}),
     (STANFORD_13, NYU_40, {"bookcase": "bookshelf", "board": "whiteboard"}),
     (STANFORD_13, SUNRGBD_37, {"bookcase": "bookshelf", "board": "whiteboard"}),
-    (NYU_40, STANFORD_13, {**_40_TO_STANFORD}),
+    (NYU_40, STANFORD_13, _40_TO_STANFORD),
     (SUNRGBD_37, STANFORD_13, {name: own for name, own in _40_TO_STANFORD.items()
                                if name in SUNRGBD_37.names}),
 )

@@ -8,8 +8,6 @@ labels in ``trainannot/``, ``valannot/`` and ``testannot/``.
 
 from pathlib import Path
 
-import numpy as np
-
 from scenecode.core.errors import DataError
 from scenecode.core.text_file import read_text
 from scenecode.networks.classes import CAMVID_11
@@ -17,8 +15,6 @@ from scenecode.networks.data.base.stored_images import (
     ImageFile,
     StoredImages,
     images_below,
-    principal_point_in_the_middle,
-    read_ids,
     require_images,
     require_split,
 )
@@ -43,10 +39,7 @@ class CamVid(StoredImages):
         super().__init__(files, CAMVID_11, width, height)
 
     def camera_of(self, file: ImageFile, width: int, height: int) -> PinholeCamera:
-        return principal_point_in_the_middle(FOCAL_OVER_WIDTH * width, width, height)
-
-    def read_labels(self, file: ImageFile, path: Path) -> np.ndarray:
-        return read_ids(path, CAMVID_11)
+        return PinholeCamera.centred(FOCAL_OVER_WIDTH * width, width, height)
 
 
 def is_camvid(root: Path) -> bool:

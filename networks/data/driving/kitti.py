@@ -26,7 +26,6 @@ from scenecode.networks.data.base.stored_images import (
     StoredImages,
     if_there,
     images_below,
-    read_ids,
     read_words_map,
     require_images,
     require_split,
@@ -99,9 +98,6 @@ class Kitti(StoredImages):
         size = matrix(read_matrices(calibration), f"S_rect_{number}", 1, 2, calibration)[0]
         return _laser_calibration(calibration, number).depth(read_scan(path), int(size[0]),
                                                              int(size[1]))
-
-    def read_labels(self, file: ImageFile, path: Path) -> np.ndarray:
-        return read_ids(path, CITYSCAPES_19)
 
 
 def is_kitti_depth(root: Path) -> bool:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from scenecode.core.errors import DataError
 from scenecode.networks.classes import CITYSCAPES_19
 from scenecode.networks.data.base.stored_images import (
     ImageFile,
@@ -15,6 +14,7 @@ from scenecode.networks.data.base.stored_images import (
     if_there,
     images_below,
     require_images,
+    require_split,
 )
 from scenecode.networks.data.driving.kitti import part_of_drives
 from scenecode.networks.data.driving.kitti_calibration import (
@@ -68,9 +68,7 @@ def is_kitti_odometry(root: Path) -> bool:
 
 def _files(root: Path, split: str) -> list[ImageFile]:
     if _is_sequence(root):
-        if split not in SPLITS:
-            raise DataError(f"KITTI odometry split {split!r} is unknown; choose one of "
-                            f"{', '.join(SPLITS)}")
+        require_split("KITTI odometry", split, SPLITS)
         return part_of_drives([_sequence_files(root)], split, root)
     names = SEQUENCES.get(split, (split,))
     folders = [folder for folder in _sequences(root) if folder.name in names]

@@ -15,7 +15,6 @@ from scenecode.networks.data.base.stored_images import (
     StoredImages,
     images_below,
     lookup_table,
-    principal_point_in_the_middle,
     require_images,
     require_split,
 )
@@ -49,7 +48,7 @@ class Synthia(StoredImages):
         super().__init__(_files(Path(root), split), CITYSCAPES_19, width, height)
 
     def camera_of(self, file: ImageFile, width: int, height: int) -> PinholeCamera:
-        return principal_point_in_the_middle(FOCAL_OVER_WIDTH * width, width, height)
+        return PinholeCamera.centred(FOCAL_OVER_WIDTH * width, width, height)
 
     def read_depth(self, file: ImageFile, path: Path, width: int, height: int) -> np.ndarray:
         stored = read_deep_rgb(path)[..., 0].astype(np.float32)

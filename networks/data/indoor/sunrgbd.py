@@ -23,7 +23,6 @@ from scenecode.networks.data.base.stored_images import (
     StoredImages,
     images_below,
     lookup_table,
-    principal_point_in_the_middle,
     read_bytes_map,
     read_words_map,
     require_images,
@@ -65,7 +64,7 @@ class SunRgbd(StoredImages):
     def camera_of(self, file: ImageFile, width: int, height: int) -> PinholeCamera:
         path = file.image.parent.parent / "intrinsics.txt"
         if not path.is_file():
-            return principal_point_in_the_middle(FOCAL_OVER_WIDTH * width, width, height)
+            return PinholeCamera.centred(FOCAL_OVER_WIDTH * width, width, height)
         try:
             K = np.array(read_text(path).split(), np.float64).reshape(3, 3)
             return PinholeCamera(fx=float(K[0, 0]), fy=float(K[1, 1]), cx=float(K[0, 2]),
@@ -80,7 +79,7 @@ class SunRgbd(StoredImages):
         return np.where(depth > LARGEST_DEPTH, 0, depth).astype(np.float32)
 
     def read_labels(self, file: ImageFile, path: Path) -> np.ndarray:
-        if self._official is not None:
+        if self._official is not None and path == self._official.labels_file:
             return _IDS[self._official.labels(file)]
         return _IDS[read_bytes_map(path)]
 

@@ -4,10 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from scenecode.core.errors import DataError
-from scenecode.core.images import read_map
 from scenecode.networks.classes import NYU13
-from scenecode.networks.data.base.stored_images import lookup_table
+from scenecode.networks.data.base.stored_images import lookup_table, read_bytes_map
 
 #: Folder of PNG files of ids 1..13, in the published order of the classes; 0 is unknown.
 LABELS_FOLDER = "labels13"
@@ -17,10 +15,7 @@ _IDS = lookup_table({i + 1: i for i in range(len(NYU13))})
 def read_labels13(path: Path) -> np.ndarray:
     """(H, W) uint8 ids of ``NYU13``, ``VOID`` where unknown; ``DataError`` unless the image has
     one channel of 8 bits."""
-    stored = read_map(path)
-    if stored.dtype != np.uint8:
-        raise DataError(f"{path}: must be an 8-bit PNG of ids 1 to 13, is {stored.dtype}")
-    return _IDS[stored]
+    return _IDS[read_bytes_map(path)]
 
 
 def labels13_by_name(folder: Path) -> dict[str, Path]:

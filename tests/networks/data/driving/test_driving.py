@@ -1,11 +1,14 @@
 """The data sets of roads, each on a tiny one written in its layout."""
 
+import numpy as np
 import pytest
 from support import data_layouts as layouts
 from support.checked_sample import SIZE, found
 
+from scenecode.core.atomic_write import write_bytes
 from scenecode.core.errors import DataError
-from scenecode.networks.classes import CAMVID_11, VOID
+from scenecode.core.images import png_bytes, read_rgb
+from scenecode.networks.classes import CAMVID_11, CITYSCAPES_19, VOID
 from scenecode.networks.data.datasets import open_dataset
 
 
@@ -107,6 +110,20 @@ def test_kitti_odometry(tmp_path):
         "00/000001")
     with pytest.raises(DataError, match="no images; expected sequences/NN of 07"):
         open_dataset("kitti_odometry", str(tmp_path), "07", *SIZE)
+
+
+def test_images_without_labels_of_their_own_take_those_of_a_folder(tmp_path):
+    layouts.write_kitti_odometry(tmp_path)
+    own = open_dataset("kitti_odometry", str(tmp_path), "train", *SIZE)
+    height, width = read_rgb(own.files[0].image).shape[:2]
+    road = CITYSCAPES_19.names.index("road")
+    (tmp_path / "others").mkdir()
+    for file in own.files:
+        write_bytes(tmp_path / "others" / f"{file.image.stem}.png",
+                    png_bytes(np.full((height, width), road, np.uint8)))
+    labelled = open_dataset("kitti_odometry", str(tmp_path), "train", *SIZE,
+                            labels=str(tmp_path / "others"))
+    assert (own[0].labels == VOID).all() and (labelled[0].labels == road).all()
 
 
 @pytest.mark.parametrize("name, write", [

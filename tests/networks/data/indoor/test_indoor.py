@@ -2,11 +2,14 @@
 
 import json
 
+import numpy as np
 import pytest
 from support import data_layouts as layouts
 from support.checked_sample import SIZE, found
 
+from scenecode.core.atomic_write import write_bytes
 from scenecode.core.errors import DataError
+from scenecode.core.images import png_bytes, read_rgb
 from scenecode.networks.data.datasets import open_dataset
 
 
@@ -45,3 +48,17 @@ def test_sunrgbd_as_published(tmp_path):
                    labels=("wall", "bag"))
     assert sample.name == "sunrgbd/kv1/NYUdata/NYU0001" and sample.camera.fx == 30
     found("sunrgbd", tmp_path, "test", depth=1, metres=(1.5, 6), labels=("wall", "bag"))
+
+
+def test_sunrgbd_as_published_takes_labels_of_a_folder(tmp_path):
+    layouts.write_sunrgbd_official(tmp_path)
+    own = open_dataset("sunrgbd", str(tmp_path), "train", *SIZE)
+    height, width = read_rgb(own.files[0].image).shape[:2]
+    floor = own.classes.names.index("floor")
+    (tmp_path / "others").mkdir()
+    for file in own.files:
+        write_bytes(tmp_path / "others" / f"{file.image.stem}.png",
+                    png_bytes(np.full((height, width), 1 + floor, np.uint8)))
+    labelled = open_dataset("sunrgbd", str(tmp_path), "train", *SIZE,
+                            labels=str(tmp_path / "others"))
+    assert (labelled[0].labels == floor).all() and (own[0].labels != floor).any()
