@@ -3,8 +3,9 @@
 glTF's axes are y up and z to the front.  Reading needs ``trimesh``; drawing does not.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -14,6 +15,50 @@ _AXES = np.array([[-1.0, 0, 0], [0, 0, 1.0], [0, 1.0, 0]])
 
 #: (T, 3, 3) corners and an (r, g, b) in [0, 1]
 Part = tuple[np.ndarray, np.ndarray]
+
+
+class Sort(Protocol):
+    """A kind of models, known by their file names."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """How names of its files begin, in lower case."""
+        ...
+
+    @property
+    def role(self) -> str:
+        """What its models stand in for."""
+        ...
+
+
+SortT = TypeVar("SortT", bound=Sort)
+ModelT = TypeVar("ModelT")
+
+
+def models_by_role(folder: str, sorts: Sequence[SortT],
+                   make: Callable[[SortT, tuple[Part, ...]], ModelT], most_triangles: int,
+                   wanted: str, excluded: tuple[str, ...] = ()) -> dict[str, list[ModelT]]:
+    """Models below ``folder`` by the roles of their sorts: the first of ``sorts`` that fits a name
+    counts, names that begin like one of ``excluded`` and models of more than ``most_triangles``
+    are left out.
+
+    Raises ``DataError`` as ``read_models``, and where none is left: ``wanted`` says what was.
+    """
+    def sort_of(stem: str) -> SortT | None:
+        name = stem.lower()
+        if name.startswith(excluded):
+            return None
+        return next((s for s in sorts if name.startswith(s.names)), None)
+
+    roles: dict[str, list[ModelT]] = {}
+    for path, parts in read_models(folder, lambda stem: sort_of(stem) is not None):
+        sort = sort_of(path.stem)
+        if sort is not None and sum(len(c) for c, _ in parts) <= most_triangles:
+            roles.setdefault(sort.role, []).append(make(sort, parts))
+    if not roles:
+        raise DataError(f"meshes={folder}: no .glb file of at most {most_triangles} triangles is "
+                        f"named like {wanted}")
+    return roles
 
 
 def read_models(folder: str, wanted: Callable[[str], bool]

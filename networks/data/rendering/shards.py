@@ -30,6 +30,10 @@ SHARD = 50
 _KINDS = {"images": np.uint8, "depth": np.float16, "labels": np.uint8, "cameras": np.float64}
 
 
+#: Files of complete shards: their images are written last.
+_COMPLETE = "*_images.npy"
+
+
 class RenderedImages(Protocol):
     """Images that are rendered when they are asked for, the same at every time."""
 
@@ -52,8 +56,7 @@ class Shards:
         """``command`` writes such folders, for the message."""
         self.classes = classes
         self._folder = Path(folder)
-        # images.npy is written last: a shard without it was never finished
-        stems = sorted(p.name.split("_")[0] for p in self._folder.glob("*_images.npy"))
+        stems = sorted(p.name.split("_")[0] for p in self._folder.glob(_COMPLETE))
         if not stems:
             raise DataError(f"{folder}: no shards of rendered images; write some with "
                             f"{command} --out DIR --images N")
@@ -87,6 +90,11 @@ class Shards:
                 raise DataError(f"{path}: {shard[kind].dtype} {shard[kind].shape} does not fit "
                                 f"its shard; delete shard {stem} and write it again")
         return shard
+
+
+def has_shards(folder: Path) -> bool:
+    """Whether a folder holds what ``write_shards`` writes."""
+    return next(folder.glob(_COMPLETE), None) is not None
 
 
 @dataclass(frozen=True)

@@ -129,8 +129,7 @@ def _unshadowed(faces, position, points, cube: int) -> np.ndarray:
     ray = points - position
     axis = np.abs(ray).argmax(1)
     side = 2 * axis + (ray[np.arange(len(ray)), axis] < 0)
-    camera = PinholeCamera(fx=cube / 2, fy=cube / 2, cx=(cube - 1) / 2, cy=(cube - 1) / 2,
-                           width=cube, height=cube)
+    camera = PinholeCamera.centred(cube / 2, cube, cube)
     seen = np.ones(len(points))
     for k in np.unique(side):
         members = np.flatnonzero(side == k)

@@ -51,8 +51,7 @@ class Shadows:
 def cast(blockers: Faces, thing: np.ndarray, sun: np.ndarray, middle: np.ndarray) -> Shadows:
     """Shadows round a ``middle`` (3,) of ``blockers`` that belong to things (B,)."""
     T = look_at(middle + _FAR * sun, middle)
-    camera = PinholeCamera(fx=_FAR / _REACH * _SIDE / 2, fy=_FAR / _REACH * _SIDE / 2,
-                           cx=(_SIDE - 1) / 2, cy=(_SIDE - 1) / 2, width=_SIDE, height=_SIDE)
+    camera = PinholeCamera.centred(_FAR / _REACH * _SIDE / 2, _SIDE, _SIDE)
     seen = rasterise(blockers, T, camera)
     owner = np.where(seen.face >= 0, thing[seen.face], -1) if len(thing) else seen.face
     return Shadows(T_sun_world=np.linalg.inv(T), camera=camera, inverse_depth=seen.inverse_depth,

@@ -27,11 +27,6 @@ class StreetsShards(rendered.Shards):
         super().__init__(folder, CITYSCAPES_19, f"python -m {_MODULE}")
 
 
-def is_shards(folder: Path) -> bool:
-    """Whether a folder holds what ``write_shards`` writes."""
-    return next(folder.glob("*_images.npy"), None) is not None
-
-
 def write_shards(folder: str | Path, images: int, views: ViewsConfig,
                  street: StreetConfig = StreetConfig(), workers: int = 1,
                  cluster: str | None = None) -> float:

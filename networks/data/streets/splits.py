@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
-from scenecode.core.errors import DataError
+from scenecode.networks.data.base.stored_images import require_split
+from scenecode.networks.data.rendering.shards import has_shards
 from scenecode.networks.data.streets.images import (
     FIRST_TRAINING_SEED,
     StreetsImages,
     ViewsConfig,
 )
-from scenecode.networks.data.streets.shards import StreetsShards, is_shards
+from scenecode.networks.data.streets.shards import StreetsShards
 from scenecode.networks.sample import LabelledImages
 
 #: first street of each split and how many it has; those of training are far from the others
@@ -19,9 +20,8 @@ def open_streets(folder: Path | None, split: str, width: int, height: int) -> La
     """The streets of a split, rendered at one size; those of training from ``folder`` where it
     holds shards of them, at their own size.  Raises ``DataError`` for a split that there is not.
     """
-    if split not in SPLITS:
-        raise DataError(f"streets split {split!r} is unknown; choose one of {', '.join(SPLITS)}")
-    if split == "train" and folder is not None and is_shards(folder):
+    require_split("streets", split, SPLITS)
+    if split == "train" and folder is not None and has_shards(folder):
         return StreetsShards(folder)
     first, count = SPLITS[split]
     return StreetsImages(ViewsConfig(streets=count, views_per_street=4, first_seed=first,

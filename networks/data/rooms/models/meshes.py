@@ -5,9 +5,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from scenecode.core.errors import DataError
 from scenecode.networks.data.rendering.faces import join, triangles
-from scenecode.networks.data.rendering.glb import Part, read_models
+from scenecode.networks.data.rendering.glb import Part, models_by_role
 from scenecode.networks.data.rooms.models.furniture import Item, Top
 from scenecode.networks.data.rooms.models.materials import Materials
 
@@ -111,19 +110,5 @@ def load_models(folder: str) -> dict[str, list[Model]]:
 
     Raises ``DataError`` when trimesh is missing or no file name is one of furniture.
     """
-    roles: dict[str, list[Model]] = {}
-    for path, parts in read_models(folder, lambda stem: _sort_of(stem) is not None):
-        sort = _sort_of(path.stem)
-        if sort is not None and sum(len(c) for c, _ in parts) <= _MOST_TRIANGLES:
-            roles.setdefault(sort.role, []).append(Model(sort, parts))
-    if not roles:
-        raise DataError(f"meshes={folder}: no .glb file of at most {_MOST_TRIANGLES} triangles is "
-                        "named like furniture (chair.glb, tableRound.glb, bookcaseOpen.glb, ...)")
-    return roles
-
-
-def _sort_of(stem: str) -> _Sort | None:
-    name = stem.lower()
-    if name.startswith(_EXCLUDED):
-        return None
-    return next((s for s in _SORTS if name.startswith(s.names)), None)
+    return models_by_role(folder, _SORTS, Model, _MOST_TRIANGLES, "furniture (chair.glb, "
+                          "tableRound.glb, bookcaseOpen.glb, ...)", _EXCLUDED)

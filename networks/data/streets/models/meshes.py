@@ -6,9 +6,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from scenecode.core.errors import DataError
 from scenecode.networks.data.rendering.faces import join, triangles
-from scenecode.networks.data.rendering.glb import Part, read_models
+from scenecode.networks.data.rendering.glb import Part, models_by_role
 from scenecode.networks.data.streets.models.palette import Palette
 from scenecode.networks.data.streets.models.shapes import Model, model
 from scenecode.networks.data.streets.models.vehicles import ground_below
@@ -74,18 +73,5 @@ def load_meshes(folder: str) -> dict[str, list[Mesh]]:
 
     Raises ``DataError`` when trimesh is missing or no file is named like something of a street.
     """
-    roles: dict[str, list[Mesh]] = {}
-    for path, parts in read_models(folder, lambda stem: _sort_of(stem) is not None):
-        sort = _sort_of(path.stem)
-        if sort is not None and sum(len(c) for c, _ in parts) <= _MOST_TRIANGLES:
-            roles.setdefault(sort.role, []).append(Mesh(sort=sort, parts=parts))
-    if not roles:
-        raise DataError(f"meshes={folder}: no .glb file of at most {_MOST_TRIANGLES} triangles is "
-                        "named like something of a street (sedan.glb, van.glb, truck.glb, "
-                        "tree.glb, ...)")
-    return roles
-
-
-def _sort_of(stem: str) -> _Sort | None:
-    name = stem.lower()
-    return next((s for s in _SORTS if name.startswith(s.names)), None)
+    return models_by_role(folder, _SORTS, Mesh, _MOST_TRIANGLES, "something of a street "
+                          "(sedan.glb, van.glb, truck.glb, tree.glb, ...)")
