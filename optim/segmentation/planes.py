@@ -16,6 +16,9 @@ MIN_PIXELS = 6
 #: one pixel has 0, of two 1/4.
 _MIN_VARIANCE = 0.1
 _ITERATIONS = 10
+#: Pixels of disparity within which a pixel is in the plane of the road, and the share of the
+#: road's pixels that must be, for the plane to be used.
+ROAD_THRESHOLD, MIN_ROAD = 1.0, 0.3
 
 
 def fit_planes(index: np.ndarray, count: int, disparity: np.ndarray) -> np.ndarray:
@@ -72,6 +75,20 @@ def ransac_plane(u: np.ndarray, v: np.ndarray, disparity: np.ndarray, threshold:
         plane = np.linalg.lstsq(design[inliers], disparity[inliers], rcond=None)[0]
     inliers = np.abs(design @ plane - disparity) <= threshold
     return RobustPlane(plane=plane, inlier_ratio=float(inliers.mean()))
+
+
+def road_plane(u: np.ndarray, v: np.ndarray, disparity: np.ndarray,
+               pixel: float = 1.0) -> np.ndarray | None:
+    """(3,) the plane that enough of the road's pixels (N,) lie in, or None; ``pixel`` is a pixel
+    of disparity in the unit of ``disparity``."""
+    found = ransac_plane(u, v, disparity, ROAD_THRESHOLD * pixel)
+    return None if found is None or found.inlier_ratio < MIN_ROAD else found.plane
+
+
+def plane_values(planes: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """(H, W) the plane (K, 3) of each pixel's region ``index`` (H, W) at the pixel."""
+    a, b, c = (planes[:, n][index] for n in range(3))
+    return a * np.arange(index.shape[1]) + b * np.arange(index.shape[0])[:, None] + c
 
 
 @compiled

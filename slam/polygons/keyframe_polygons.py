@@ -9,7 +9,7 @@ import numpy as np
 from scenecode.networks.classes import VOID, ClassSet
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.optim.segmentation.boundaries import Boundaries, trace_boundaries
-from scenecode.optim.segmentation.planes import fit_planes, ransac_plane
+from scenecode.optim.segmentation.planes import fit_planes, plane_values, road_plane
 from scenecode.optim.segmentation.simplification import simplified
 from scenecode.optim.segmentation.snic import Superpixels, superpixels
 from scenecode.slam.polygons.config import PolygonConfig
@@ -18,10 +18,6 @@ from scenecode.slam.records.snapshot import KeyframeView
 #: Classes without a place, and those whose polygons lie in one plane; in lower case.
 SKY_CLASSES = ("sky",)
 ROAD_CLASSES = ("road", "floor", "ground")
-#: Pixels of disparity within which a pixel belongs to the road's plane.
-ROAD_THRESHOLD = 1.0
-#: Share of the road's pixels that must be in its plane.
-_MIN_ROAD = 0.3
 
 
 @dataclass(frozen=True)
@@ -84,7 +80,7 @@ class KeyframePolygons:
     @property
     def depth(self) -> np.ndarray:
         """(H, W) float64 metres of the polygons' planes; NaN where there is none."""
-        return 1 / _plane_values(self.planes, self.boundaries.rasterised())
+        return 1 / plane_values(self.planes, self.boundaries.rasterised())
 
 
 def polygonise(view: KeyframeView, classes: ClassSet, config: PolygonConfig) -> KeyframePolygons:
@@ -128,16 +124,16 @@ def _planes(found: Superpixels, inverse: np.ndarray, classes: ClassSet,
     is_road = np.isin(found.labels, class_ids(classes, ROAD_CLASSES))
     pixels = is_road[found.index] & (inverse > 0)
     v, u = np.nonzero(pixels)
-    road = ransac_plane(u, v, inverse[pixels], ROAD_THRESHOLD / disparity_scale)
-    if road is None or road.inlier_ratio < _MIN_ROAD:
+    road = road_plane(u, v, inverse[pixels], 1 / disparity_scale)
+    if road is None:
         return planes, np.zeros(len(found), bool)
     # road pixels above its horizon keep the planes that were fitted to them
     values = np.full(found.index.shape, np.inf)
-    values[pixels] = road.plane[0] * u + road.plane[1] * v + road.plane[2]
+    values[pixels] = road[0] * u + road[1] * v + road[2]
     lowest = np.full(len(found), np.inf)
     np.minimum.at(lowest, found.index.ravel(), values.ravel())
     is_road &= np.isfinite(lowest) & (lowest > 0)
-    planes[is_road] = road.plane
+    planes[is_road] = road
     return planes, is_road
 
 
@@ -171,19 +167,13 @@ def _change(bounds: Boundaries, planes: np.ndarray, polygon_labels: np.ndarray,
             labels: np.ndarray, inverse: np.ndarray, disparity_scale: float) -> Change:
     drawn = bounds.rasterised()
     known = labels != VOID
-    fitted = _plane_values(planes, drawn)
+    fitted = plane_values(planes, drawn)
     measured = (inverse > 0) & np.isfinite(fitted)
     error = np.abs(fitted - inverse)[measured] * disparity_scale
     return Change(labelled=int(known.sum()),
                   relabelled=int((polygon_labels[drawn] != labels)[known].sum()),
                   measured=int(measured.sum()), sum_error=float(error.sum()),
                   sum_squared_error=float((error ** 2).sum()))
-
-
-def _plane_values(planes: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """(H, W) the plane of each pixel's region at the pixel."""
-    a, b, c = (planes[:, n][index] for n in range(3))
-    return a * np.arange(index.shape[1]) + b * np.arange(index.shape[0])[:, None] + c
 
 
 def _mean_colours(found: Superpixels, image: np.ndarray) -> np.ndarray:
