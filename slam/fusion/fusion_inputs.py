@@ -1,9 +1,10 @@
 """What the fused result of a keyframe depends on, and by how much that may change before the
 result of a resting keyframe is made again."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from math import exp, radians, sqrt
+from typing import Any
 
 import numpy as np
 import torch
@@ -75,6 +76,21 @@ class FusionInputs:
                     and (turned <= ANGLE_TOLERANCE).all()
                     and (self.scales <= factor * other.scales).all()
                     and (other.scales <= factor * self.scales).all())
+
+
+def sources_of(graph: KeyframeGraph, number: int,
+               neighbours: tuple[int, ...]) -> tuple[Any, ...]:
+    """The objects that the inputs of a keyframe are computed from: where none of them was
+    replaced, nothing changed."""
+    numbers = (number, *neighbours)
+    return (*numbers, *(graph.states[n] for n in numbers),
+            *(graph.keyframes[n].scale for n in numbers))
+
+
+def same_objects(a: Collection[Any], b: Collection[Any]) -> bool:
+    """Whether two tuples hold the same objects, or equal numbers."""
+    return len(a) == len(b) and all(
+        x is y or (isinstance(x, (int, float)) and x == y) for x, y in zip(a, b))
 
 
 def are_similar(a: Tensor, b: Tensor) -> bool:

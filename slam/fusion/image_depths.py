@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +11,12 @@ from scenecode.optim.geometry.proximity import proximity_scale
 from scenecode.slam.config.fusion import RefinementConfig
 from scenecode.slam.dense.multi_view_depth import multi_view_depth
 from scenecode.slam.fusion.depth_refinement import log_depth_corrections
-from scenecode.slam.fusion.fusion_inputs import FusionInputs, are_similar
+from scenecode.slam.fusion.fusion_inputs import (
+    FusionInputs,
+    are_similar,
+    same_objects,
+    sources_of,
+)
 from scenecode.slam.fusion.packed_maps import COARSE_CORRECTIONS, COARSE_LOG_B, PackedMap
 from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.map.keyframe import Keyframe
@@ -29,7 +35,7 @@ class ImageDepth:
     log_b: PackedMap
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Known:
     """What was found for a keyframe, and what it is of."""
 
@@ -38,6 +44,8 @@ class _Known:
     depth: ImageDepth | None
     #: at which it was computed; of the views, not the neighbours of fusion
     inputs: FusionInputs
+    #: the objects that these, or inputs that were near them, are computed from
+    sources: tuple[Any, ...]
     linked: frozenset[int]
 
 
@@ -83,7 +91,8 @@ class ImageDepths:
                                                         found.log_std))
         self._known[number] = _Known(
             frame_index=keyframe.frame_index, depth=depth, linked=self._linked[number],
-            inputs=FusionInputs.of(graph, number, views, self._poses))
+            inputs=FusionInputs.of(graph, number, views, self._poses),
+            sources=sources_of(graph, number, views))
         if number in self.outdated:
             self.outdated.remove(number)
 
@@ -105,5 +114,13 @@ class ImageDepths:
         if known is None or known.linked != self._linked[number] \
                 or not set(known.inputs.neighbours) <= self._graph.keyframes.keys():
             return False
-        now = FusionInputs.of(self._graph, number, known.inputs.neighbours, self._poses)
-        return known.inputs.has_near_depth(now)
+        views = known.inputs.neighbours
+        sources = sources_of(self._graph, number, views)
+        if same_objects(known.sources, sources):
+            return True
+        now = FusionInputs.of(self._graph, number, views, self._poses)
+        if not known.inputs.has_near_depth(now):
+            return False
+        # not compared again until something is replaced
+        known.sources = sources
+        return True

@@ -20,7 +20,12 @@ from scenecode.optim.geometry.surface import surface_cosine
 from scenecode.optim.warp import ViewState
 from scenecode.slam.config.fusion import FusionConfig
 from scenecode.slam.fusion.depth_refinement import log_depth_corrections, refined_depth
-from scenecode.slam.fusion.fusion_inputs import FusionInputs, are_similar
+from scenecode.slam.fusion.fusion_inputs import (
+    FusionInputs,
+    are_similar,
+    same_objects,
+    sources_of,
+)
 from scenecode.slam.fusion.image_depths import ImageDepth, ImageDepths
 from scenecode.slam.fusion.label_fusion import LabelFusion, LabelFusionConfig
 from scenecode.slam.fusion.label_views import LabelView
@@ -299,17 +304,13 @@ class Fusion:
         return FusionInputs.of(self._graph, number, self._neighbours[number], self._poses)
 
     def _sources(self, number: int) -> tuple[Any, ...]:
-        """The objects that a keyframe's inputs are computed from: where none of them was
-        replaced, nothing changed."""
-        numbers = (number, *self._neighbours[number])
-        return (*numbers, *(self._graph.states[n] for n in numbers),
-                *(self._graph.keyframes[n].scale for n in numbers))
+        return sources_of(self._graph, number, self._neighbours[number])
 
     def _must_be_fused_again(self, number: int, exactly: bool) -> bool:
         known, sources = self._fused[number], self._sources(number)
         if known.image_depth is not self._image_depths.get(number):
             return True
-        if _same_objects(known.sources, sources):
+        if same_objects(known.sources, sources):
             return False
         if exactly:
             return True
@@ -369,7 +370,7 @@ class Fusion:
         image_depth = self._image_depths.get(number)
         sources = (state, keyframe.scale, image_depth)
         known = self._own_views.get(number)
-        if known is None or not _same_objects(known.sources, sources) \
+        if known is None or not same_objects(known.sources, sources) \
                 or (exactly and not known.exactly):
             corrections, exactly = self._corrections(number, image_depth, exactly)
             view = keyframe_label_view(keyframe, state, self._config.level,
@@ -458,9 +459,3 @@ def resting_result(keyframe: Keyframe, state: ViewState, own: LabelView, labels:
 
 def _pose(state: ViewState) -> np.ndarray:
     return state.T_world_cam.double().cpu().numpy().copy()
-
-
-def _same_objects(a: Collection[Any], b: Collection[Any]) -> bool:
-    """Whether two tuples hold the same objects, or equal numbers."""
-    return len(a) == len(b) and all(
-        x is y or (isinstance(x, (int, float)) and x == y) for x, y in zip(a, b))
