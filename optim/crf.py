@@ -15,15 +15,13 @@ from torch import Tensor
 
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.optim.geometry.surface import surface_normals
+from scenecode.optim.imaging.neighbours import Region, neighbour_regions
 from scenecode.optim.mean_field import mean_field
 
 #: Directions of the neighbours of a pixel, as (rows, columns); their opposites follow.
 _DIRECTIONS = ((0, 1), (1, 0), (1, 1), (1, -1))
 #: Lower bound of probabilities in logarithms.
 _MIN_PROBABILITY = 1e-4
-
-#: Rows and columns of an image.
-Region = tuple[slice, slice]
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ def pairwise_potentials(camera: PinholeCamera, image: Tensor, depth: Tensor,
     for offset in set(config.offsets):
         by_offset[offset], total[offset] = [], torch.ones_like(depth)
         for rows, columns in _DIRECTIONS:
-            a, b = _shifted(depth.shape, offset * rows, offset * columns)
+            a, b = neighbour_regions(offset * rows, offset * columns)
             of_a, of_b = (slice(None), *a), (slice(None), *b)
             step = points[of_b] - points[of_a]
             off_plane = ((step * normals[of_a]).sum(0).abs()
@@ -97,11 +95,3 @@ def smoothed_labels(probabilities: Tensor, pairwise: PairwisePotentials,
 
     return mean_field(log_unary, probabilities,
                       [partial(energy, offset) for offset in config.offsets], dim=0)
-
-
-def _shifted(shape: torch.Size, rows: int, columns: int) -> tuple[Region, Region]:
-    """All pixels that have a neighbour so many rows and columns further, and those neighbours."""
-    height, width = shape
-    columns_a = slice(max(0, -columns), width - max(0, columns))
-    columns_b = slice(max(0, columns), width - max(0, -columns))
-    return (slice(0, height - rows), columns_a), (slice(rows, height), columns_b)

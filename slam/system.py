@@ -26,7 +26,7 @@ from scenecode.networks.prediction import Predictor
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.slam.backend import Backend, ThreadedBackend
 from scenecode.slam.config.files import config_text
-from scenecode.slam.config.slam_config import SlamConfig
+from scenecode.slam.config.slam_config import SlamConfig, weights_of
 from scenecode.slam.corrections.correction import Correction, CorrectionKind, CorrectionList
 from scenecode.slam.corrections.editor import Place
 from scenecode.slam.corrections.label_editing import LabelEditing
@@ -325,9 +325,8 @@ class System:
     def _open_map(self, path: str | Path, is_own: bool, session: str,
                   localise: bool, recode: bool) -> OpenedMap:
         """``is_own``: whether the predictor was given, so that it has no weights file of ours."""
-        name = None if self.config.model == "default" else self.config.model
         fingerprint = predictor_fingerprint(self.predictor) if is_own \
-            else weights_fingerprint(name)
+            else weights_fingerprint(weights_of(self.config.model))
         opened = open_map(path, self.config, self.predictor, fingerprint, session, localise,
                           recode)
         if opened.writer is not None:
@@ -379,8 +378,7 @@ def _keyframes_of(corrections: CorrectionList) -> frozenset[int]:
 
 
 def _loaded(config: SlamConfig) -> Predictor:
-    name = None if config.model == "default" else config.model
-    return load_front_end(name, config.device, config.precision)
+    return load_front_end(weights_of(config.model), config.device, config.precision)
 
 
 def _require_size(predictor: Predictor, config: SlamConfig) -> None:

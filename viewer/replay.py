@@ -11,6 +11,7 @@ from scenecode.core.console import make_console
 from scenecode.slam.corrections.editor import LabelEditor
 from scenecode.slam.output.saved_labels import open_labels
 from scenecode.slam.output.saved_map import SavedMap, open_saved
+from scenecode.slam.polygons.of_map import polygons_of
 from scenecode.slam.records.snapshot import Snapshot
 from scenecode.slam.records.triangle_mesh import TriangleMesh
 from scenecode.slam.sources import SourceOptions, open_source
@@ -98,10 +99,7 @@ def open_viewer(saved: SavedMap, host: str, port: int, view_only: bool = False,
 
 def polygon_triangles(snapshot: Snapshot) -> TriangleMesh:
     """The polygons of a map as triangles."""
-    # numba is needed for polygons only
-    from scenecode.slam.polygons.config import PolygonConfig
-    from scenecode.slam.polygons.polygon_map import polygon_map
-    return polygon_map(snapshot.keyframes, snapshot.classes, PolygonConfig()).mesh()
+    return polygons_of(snapshot).mesh()
 
 
 def main(args: argparse.Namespace) -> int:

@@ -19,6 +19,7 @@ from scenecode.slam.output.result_folder import (
     REPORT,
 )
 from scenecode.slam.output.saved_map import saved_folder
+from scenecode.slam.polygons.of_map import polygons_of
 
 
 def require_polygons_possible(out: str | None) -> None:
@@ -33,15 +34,13 @@ def write_polygon_files(out: str) -> dict[str, Any]:
     """Make ``polygons.glb``, ``.ply``, ``.geojson`` and ``.png`` of the map in a result folder,
     and add the memory table to its ``report.json``; returns the whole report."""
     # numba is needed for polygons only
-    from scenecode.slam.polygons.config import PolygonConfig
     from scenecode.slam.polygons.ground_plan import ground_plan
     from scenecode.slam.polygons.memory import memory_table
     from scenecode.slam.polygons.picture import polygon_picture
-    from scenecode.slam.polygons.polygon_map import polygon_map
     folder = Path(out)
     with make_console(stderr=True).status("making polygons of the map"):
         saved = saved_folder(folder)
-        polygons = polygon_map(saved.keyframes, saved.classes, PolygonConfig())
+        polygons = polygons_of(saved)
         mesh = polygons.mesh()
         if len(mesh.triangles):
             write_glb(saved, mesh, folder / POLYGONS_GLB, ExportOptions(colours="image"))

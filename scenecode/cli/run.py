@@ -21,7 +21,7 @@ from scenecode.core.errors import ConfigError, ScenecodeError, SourceError
 from scenecode.networks.classes import CITYSCAPES_19
 from scenecode.networks.prediction import Predictor
 from scenecode.slam.calibration.opening import open_calibrated
-from scenecode.slam.config.slam_config import SlamConfig
+from scenecode.slam.config.slam_config import DEFAULT_MODEL, SlamConfig
 from scenecode.slam.records.frame import Frame
 from scenecode.slam.records.snapshot import Snapshot
 from scenecode.slam.runtime.mailbox import Mailbox
@@ -134,7 +134,7 @@ def _demo_street(args: argparse.Namespace, config: SlamConfig) -> int:
     answers of a network."""
     if args.out is not None:
         args.map_form = "polygons"
-    is_truth = config.model == SlamConfig().model
+    is_truth = config.model == DEFAULT_MODEL
     if is_truth:
         width, height = STREET_SIZE
         # what is exact needs no views that agree

@@ -14,6 +14,15 @@ from scenecode.slam.records.frame import PYRAMID_LEVELS
 _MAX_ASPECT = 5
 
 
+#: The setting ``model`` that means the shipped network.
+DEFAULT_MODEL = "default"
+
+
+def weights_of(model: str) -> str | None:
+    """What ``scenecode.networks.inference.combined.model_files`` takes for a setting ``model``."""
+    return None if model == DEFAULT_MODEL else model
+
+
 @dataclass(frozen=True)
 class SlamConfig:
     """The whole system."""
@@ -22,7 +31,7 @@ class SlamConfig:
                          minimum=16)
     height: int = setting(192, "height of the network's images", unit="pixels", basic=True,
                           minimum=16)
-    model: str = setting("default", "weights: a shipped name, a file, or two of these as "
+    model: str = setting(DEFAULT_MODEL, "weights: a shipped name, a file, or two of these as "
                          "DEPTH+LABELS", basic=True)
     device: str = setting("auto", "auto, cpu or cuda", basic=True)
     precision: Precision = setting(

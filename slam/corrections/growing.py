@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from scenecode.optim.imaging.neighbours import neighbour_regions
 from scenecode.slam.corrections.regions import Region
 from scenecode.slam.records.snapshot import KeyframeView
 
@@ -55,8 +56,6 @@ def grow(around: Surroundings, at: tuple[float, float]) -> Region:
 def _depth_edges(depth: np.ndarray) -> np.ndarray:
     edges = np.zeros(depth.shape, bool)
     log_depth = np.log(np.maximum(depth, 1e-6))
-    for axis in (0, 1):
-        step = np.abs(np.diff(log_depth, axis=axis)) > DEPTH_STEP
-        first = (slice(None, -1), slice(None)) if axis == 0 else (slice(None), slice(None, -1))
-        edges[first] |= step
+    for here, there in (neighbour_regions(1, 0), neighbour_regions(0, 1)):
+        edges[here] |= np.abs(log_depth[there] - log_depth[here]) > DEPTH_STEP
     return edges

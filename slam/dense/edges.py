@@ -3,6 +3,8 @@
 import cv2
 import numpy as np
 
+from scenecode.optim.imaging.neighbours import neighbour_regions
+
 #: Difference of colour (0-1) and of ln depth between neighbours at which a step of the surface
 #: costs 1/e of what it costs elsewhere, and the least part of that.
 STEP_COLOUR, STEP_DEPTH, LEAST_STEP = 0.06, 0.05, 0.1
@@ -37,7 +39,7 @@ def smoothed(image: np.ndarray, log_depth: np.ndarray, std: np.ndarray) -> np.nd
             for columns in (-distance, 0, distance):
                 if not rows and not columns:
                     continue
-                here, there = _overlap(rows, columns)
+                here, there = neighbour_regions(rows, columns)
                 colour = np.abs(image[there] - image[here]).max(2)
                 depth = np.abs(log_depth[there] - log_depth[here])
                 w = np.exp(-colour / MEAN_COLOUR - depth / MEAN_DEPTH) * precision[there]
@@ -49,14 +51,3 @@ def smoothed(image: np.ndarray, log_depth: np.ndarray, std: np.ndarray) -> np.nd
 
 def _blurred(image: np.ndarray) -> np.ndarray:
     return cv2.GaussianBlur(image.astype(np.float32), (3, 3), 0)
-
-
-def _overlap(rows: int, columns: int) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """The pixels that have a neighbour at an offset, and these neighbours."""
-    def slices(offset: int) -> tuple[slice, slice]:
-        size = abs(offset)
-        low, high = slice(0, -size or None), slice(size, None)
-        return (low, high) if offset > 0 else (high, low) if offset < 0 else (low, low)
-
-    (here_rows, there_rows), (here_columns, there_columns) = slices(rows), slices(columns)
-    return (here_rows, here_columns), (there_rows, there_columns)

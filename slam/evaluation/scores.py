@@ -100,7 +100,7 @@ class KeyframeScores:
     """How a keyframe compares with the truth of its frame."""
 
     #: None where no depth is known
-    depth: "DepthScores | None" = None
+    depth: DepthScores | None = None
     #: (C, C) counts of (true class, label); None where no label is known
     confusion: np.ndarray | None = None
 

@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from scenecode.core.atomic_write import write_text
 from scenecode.core.errors import ResultError
@@ -30,11 +29,9 @@ from scenecode.slam.exports.trajectories import (
     write_tum_path,
 )
 from scenecode.slam.output.saved_map import SavedMap
+from scenecode.slam.polygons.of_map import polygons_of
 from scenecode.slam.records.triangle_mesh import TriangleMesh
 from scenecode.slam.surface.saved_surface import surface_of
-
-if TYPE_CHECKING:
-    from scenecode.slam.polygons.polygon_map import PolygonMap
 
 Progress = Callable[[int, int], None]
 Writer = Callable[[SavedMap, Path, ExportOptions, Progress], None]
@@ -64,23 +61,16 @@ def _surface(saved: SavedMap) -> TriangleMesh:
 
 
 def _polygon_mesh(saved: SavedMap, progress: Progress) -> TriangleMesh:
-    mesh = _polygons(saved, progress).mesh()
+    mesh = polygons_of(saved, progress).mesh()
     if not len(mesh.triangles):
         raise ResultError(f"{saved.path} has no polygons: nothing of it but sky is near enough; "
                           "export --format npz, which needs none")
     return mesh
 
 
-def _polygons(saved: SavedMap, progress: Progress) -> "PolygonMap":
-    # numba is needed for polygons only
-    from scenecode.slam.polygons.config import PolygonConfig
-    from scenecode.slam.polygons.polygon_map import polygon_map
-    return polygon_map(saved.keyframes, saved.classes, PolygonConfig(), progress)
-
-
 def _write_ground_plan(saved: SavedMap, out: Path, progress: Progress) -> None:
     from scenecode.slam.polygons.ground_plan import ground_plan
-    plan = ground_plan(_polygons(saved, progress), saved.T_ground_world)
+    plan = ground_plan(polygons_of(saved, progress), saved.T_ground_world)
     write_text(out, json.dumps(plan) + "\n")
 
 

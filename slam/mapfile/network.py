@@ -7,7 +7,7 @@ from scenecode.core.device import choose_device
 from scenecode.networks.inference.combined import load_front_end
 from scenecode.networks.prediction import Predictor
 from scenecode.slam.config.files import parse_config
-from scenecode.slam.config.slam_config import SlamConfig
+from scenecode.slam.config.slam_config import DEFAULT_MODEL, SlamConfig, weights_of
 from scenecode.slam.mapfile.fingerprint import weights_fingerprint
 from scenecode.slam.mapfile.storage.reading import require_same_network
 from scenecode.slam.mapfile.storage.records import MapMeta
@@ -21,8 +21,8 @@ def map_network(meta: MapMeta, path: str | Path, model: str | None = None,
     Raises ``ResultError`` when these are another network's, ``CheckpointError`` when there are
     none.
     """
-    name = model or (None if meta.model == "default" else meta.model)
-    require_same_network(meta, path, weights_fingerprint(name), name or "default")
+    name = model or weights_of(meta.model)
+    require_same_network(meta, path, weights_fingerprint(name), name or DEFAULT_MODEL)
     return load_front_end(name, choose_device(device))
 
 

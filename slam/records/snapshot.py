@@ -3,7 +3,7 @@
 A snapshot shares no memory with the live system, so that a reader needs no lock.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
@@ -117,6 +117,17 @@ class KeyframeView:
         v = np.rint(camera.fy * x[:, 1] / x[:, 2] + camera.cy)
         inside = (u >= 0) & (u < camera.width) & (v >= 0) & (v < camera.height)
         return index[inside], u[inside].astype(int), v[inside].astype(int), x[inside, 2]
+
+
+class HasKeyframes(Protocol):
+    """A map as far as its surface and its polygons depend on it, such as a ``SavedMap`` or a
+    ``Snapshot``."""
+
+    @property
+    def keyframes(self) -> Sequence[KeyframeView]: ...
+
+    @property
+    def classes(self) -> ClassSet: ...
 
 
 def depth_confidence(depth: np.ndarray, depth_std: np.ndarray) -> np.ndarray:

@@ -1,11 +1,10 @@
 """The surface of a whole map."""
 
-from collections.abc import Sequence, Sized
-from typing import Protocol
+from collections.abc import Sequence
 
 import numpy as np
 
-from scenecode.slam.records.snapshot import KeyframeView
+from scenecode.slam.records.snapshot import HasKeyframes, KeyframeView
 from scenecode.slam.records.triangle_mesh import TriangleMesh
 from scenecode.slam.surface.surface_map import SurfaceMap
 
@@ -13,16 +12,6 @@ from scenecode.slam.surface.surface_map import SurfaceMap
 _VOXEL_SHARE, _MIN_VOXEL = 0.0125, 0.02
 #: Keyframes of which the median depth is taken, at most.
 _SAMPLE = 16
-
-
-class HasKeyframes(Protocol):
-    """A map as far as its surface depends on it, such as a ``SavedMap`` or a ``Snapshot``."""
-
-    @property
-    def keyframes(self) -> Sequence[KeyframeView]: ...
-
-    @property
-    def classes(self) -> Sized: ...
 
 
 def surface_of(saved: HasKeyframes) -> TriangleMesh:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from scenecode.optim.imaging.neighbours import neighbour_regions
 from scenecode.slam.records.snapshot import KeyframeView
 from scenecode.slam.records.triangle_mesh import ChunkKey
 
@@ -190,11 +191,8 @@ def could_see(view: KeyframeView, farthest: float, keys: np.ndarray, voxel: floa
 def usable_depth(depth: np.ndarray) -> np.ndarray:
     """(H, W) metres, 0 at depth edges, where the surface is grazed, and where there is none."""
     usable = np.isfinite(depth) & (depth > 0)
-    for axis in (0, 1):
-        step = np.abs(np.diff(depth, axis=axis)) > _EDGE * np.minimum(
-            *(np.take(depth, range(k, depth.shape[axis] - 1 + k), axis) for k in (0, 1)))
-        here, there = ([slice(None), slice(None)] for _ in range(2))
-        here[axis], there[axis] = slice(0, -1), slice(1, None)
-        usable[tuple(here)] &= ~step
-        usable[tuple(there)] &= ~step
+    for here, there in (neighbour_regions(1, 0), neighbour_regions(0, 1)):
+        step = np.abs(depth[there] - depth[here]) > _EDGE * np.minimum(depth[here], depth[there])
+        usable[here] &= ~step
+        usable[there] &= ~step
     return np.where(usable, depth, 0).astype(np.float32)

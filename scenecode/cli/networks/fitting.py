@@ -8,7 +8,7 @@ from pathlib import Path
 from scenecode.networks.families.geometry import Geometry
 from scenecode.networks.inference.checkpoint import describe
 from scenecode.networks.inference.combined import model_files
-from scenecode.slam.config.slam_config import SlamConfig
+from scenecode.slam.config.slam_config import SlamConfig, weights_of
 from scenecode.slam.sources.formats import Surroundings, surroundings_of
 
 _DEFAULT = SlamConfig()
@@ -36,5 +36,4 @@ def warn_of_surroundings(config: SlamConfig, source: str) -> None:
 
 
 def _geometry(config: SlamConfig) -> Geometry:
-    name = None if config.model == "default" else config.model
-    return describe(model_files(name)[0]).config.geometry
+    return describe(model_files(weights_of(config.model))[0]).config.geometry

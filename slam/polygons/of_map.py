@@ -1,0 +1,18 @@
+"""The polygons of a whole map."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from scenecode.slam.records.snapshot import HasKeyframes
+
+if TYPE_CHECKING:
+    from scenecode.slam.polygons.polygon_map import PolygonMap
+
+
+def polygons_of(saved: HasKeyframes,
+                progress: Callable[[int, int], None] = lambda done, total: None) -> "PolygonMap":
+    """The polygons of a map with the default settings; ``progress`` as for ``polygon_map``."""
+    # numba is needed for polygons only
+    from scenecode.slam.polygons.config import PolygonConfig
+    from scenecode.slam.polygons.polygon_map import polygon_map
+    return polygon_map(saved.keyframes, saved.classes, PolygonConfig(), progress)
