@@ -4,6 +4,8 @@
 void.
 """
 
+from collections.abc import Mapping
+
 from scenecode.networks.classes import (
     CAMVID_11,
     CITYSCAPES_19,
@@ -30,7 +32,7 @@ _40_TO_STANFORD = {"bookshelf": "bookcase", "whiteboard": "board", "desk": "tabl
 #: (from, to, name -> name; ``None`` for void).  CamVid's "building" includes walls, its "tree"
 #: grass, its "sign" traffic lights, its "car" all larger vehicles, and its "bicyclist" whoever
 #: rides and what they ride, which Cityscapes divides.
-TABLES: tuple[tuple[ClassSet, ClassSet, dict[str, str | None]], ...] = (
+TABLES: tuple[tuple[ClassSet, ClassSet, Mapping[str, str | None]], ...] = (
     (CITYSCAPES_19, CAMVID_11, {
         "sidewalk": "pavement", "wall": "building", "traffic light": "sign",
         "traffic sign": "sign", "vegetation": "tree", "terrain": "tree", "person": "pedestrian",
