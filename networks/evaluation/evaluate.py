@@ -13,12 +13,13 @@ from rich.table import Table
 
 from scenecode.core.console import make_console
 from scenecode.core.device import choose_device
-from scenecode.networks.classes import ClassSet
+from scenecode.networks.classes import CLASS_SETS, ClassSet
 from scenecode.networks.data.datasets import DatasetName, open_dataset
 from scenecode.networks.evaluation.comparison import Comparison, compare, require_same_classes
 from scenecode.networks.evaluation.metrics import Confusion, DepthErrors
 from scenecode.networks.evaluation.model_page import ModelPage
 from scenecode.networks.evaluation.reliability import ProbabilityReliability, ScaleReliability
+from scenecode.networks.evaluation.translated import Translated
 from scenecode.networks.families.network import Answer, Network, answer_title
 from scenecode.networks.inference.checkpoint import find_weights, load_checkpoint
 from scenecode.networks.inference.precision import Precision, choose_dtype
@@ -134,6 +135,7 @@ EXAMPLES = """examples:
   scenecode evaluate model                                          on built-in rooms
   scenecode evaluate model --data nyuv2 --root ~/data/nyuv2 --json
   scenecode evaluate model --model mine.safetensors --data folder --root mine --split val
+  scenecode evaluate model --model twins_streets --data camvid --root camvid --classes 11
   scenecode evaluate model --pictures page          page/index.html: pictures and plots"""
 
 
@@ -146,6 +148,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--root", metavar="DIR", default="nyuv2",
                         help="folder of the data set, absolute or below $SCENECODE_DATA")
     parser.add_argument("--split", default="test", help="test (default), val or train")
+    parser.add_argument("--classes", type=int, metavar="N", help="score labels in the set of 13, "
+                        "40, 37, 19 or 11 classes (default: the network's own)")
     parser.add_argument("--pictures", metavar="DIR",
                         help="write a page of pictures, index.html, into this folder")
     parser.add_argument("--precision", choices=get_args(Precision), default="float32",
@@ -158,9 +162,12 @@ def main(args: argparse.Namespace) -> int:
     """``evaluate model``: print tables, or JSON with the scores of each answer, ``classes`` and
     ``calibration``."""
     device = choose_device(args.device)
-    model = load_checkpoint(find_weights(args.model), device).model
-    make_ready(model, choose_dtype(args.precision, device))
-    data = open_dataset(args.data, args.root, args.split, model.width, model.height)
+    model = make_ready(load_checkpoint(find_weights(args.model), device).model,
+                       choose_dtype(args.precision, device))
+    data = open_dataset(args.data, args.root, args.split, model.width, model.height,
+                        args.classes or _number_of(model.classes))
+    if args.classes and data.classes != model.classes:
+        model = Translated(model, data.classes)
     page = ModelPage(Path(args.pictures), model, len(data)) if args.pictures else None
     bar = partial(track, description="evaluating", console=make_console(stderr=True))
     evaluation = evaluate(model, data, bar, page)
@@ -171,6 +178,12 @@ def main(args: argparse.Namespace) -> int:
     else:
         _print(evaluation)
     return 0
+
+
+def _number_of(classes: ClassSet) -> int | None:
+    """By which a data set is opened in these classes; ``None`` for a set of one's own."""
+    number = len(classes)
+    return number if CLASS_SETS.get(number) == classes else None
 
 
 def _print(evaluation: Evaluation) -> None:
