@@ -21,6 +21,11 @@ from scenecode.slam.sources.cameras.video import VideoFile
 from scenecode.slam.sources.cameras.webcam import open_webcam
 from scenecode.slam.sources.datasets.euroc import is_euroc, open_euroc, read_body_truth
 from scenecode.slam.sources.datasets.kitti import is_kitti, open_kitti, read_camera_poses
+from scenecode.slam.sources.datasets.kitti_raw import (
+    is_kitti_raw,
+    open_kitti_raw,
+    read_unit_poses,
+)
 from scenecode.slam.sources.datasets.nyu_raw import is_nyu_raw, open_nyu_raw
 from scenecode.slam.sources.datasets.posed import is_posed, open_posed, read_line_poses
 from scenecode.slam.sources.datasets.seven_scenes import (
@@ -28,7 +33,17 @@ from scenecode.slam.sources.datasets.seven_scenes import (
     open_seven_scenes,
     read_poses,
 )
+from scenecode.slam.sources.datasets.stanford import (
+    is_stanford_area,
+    open_stanford,
+    read_still_poses,
+)
 from scenecode.slam.sources.datasets.tum import has_truth, is_tum, open_tum, read_image_poses
+from scenecode.slam.sources.datasets.virtual_kitti import (
+    is_virtual_drive,
+    open_virtual_kitti,
+    read_drive_poses,
+)
 from scenecode.slam.sources.pingpong import play_to_and_fro
 
 #: Frames of ``rooms:SEED`` and ``streets:SEED`` when they do not say how many.
@@ -247,9 +262,32 @@ FORMATS: tuple[Format, ...] = (
         name="KITTI odometry sequence",
         layout="`calib.txt` next to `image_2` (or 3, 0, 1); also given one of these",
         camera="`calib.txt`", stamps="`times.txt`, or frame number / `--fps` (10)",
-        truth="`poses.txt` or `poses/NN.txt` of camera 0, moved to the chosen camera",
+        truth="`poses.txt` or `poses/NN.txt` of camera 0, moved to the chosen camera; "
+              "`velodyne/`",
         recognises=_folder(is_kitti), open=_at_path(open_kitti),
         true_poses=lambda path, fps: read_camera_poses(path), surroundings="outdoors"),
+    Format(
+        name="KITTI raw drive",
+        layout="`image_02/data` (or 03, 00, 01); also given one of these; or `image_02/` and "
+               "`depth/`",
+        camera="`calib_cam_to_cam.txt` of its day, else the data set's",
+        stamps="`timestamps.txt`, or frame number / `--fps` (10)",
+        truth="`oxts/`, moved to the camera; `proj_depth/` or `velodyne_points/`",
+        recognises=_folder(is_kitti_raw), open=_at_path(open_kitti_raw),
+        true_poses=lambda path, fps: read_unit_poses(path), surroundings="outdoors"),
+    Format(
+        name="Virtual KITTI 2 drive", layout="`SceneNN/VARIATION` with `frames/rgb/Camera_0`",
+        camera="`intrinsic.txt`", stamps="frame number / `--fps` (10)",
+        truth="`extrinsic.txt`, `frames/depth/` and `frames/classSegmentation/`",
+        recognises=_folder(is_virtual_drive), open=_at_path(open_virtual_kitti),
+        true_poses=lambda path, fps: read_drive_poses(path), surroundings="outdoors"),
+    Format(
+        name="Stanford 2D-3D-S area or room",
+        layout="`area_N` with `data/rgb`; `area_N/office_3` is one of its rooms",
+        camera="`data/pose/`", stamps="frame number / `--fps` (1)",
+        truth="`data/pose/`, `data/depth/` and `data/semantic/`",
+        recognises=lambda spec: is_stanford_area(_path(spec)), open=_at_path(open_stanford),
+        true_poses=lambda path, fps: read_still_poses(path), surroundings="indoors"),
     Format(
         name="TUM RGB-D folder",
         layout="`rgb.txt`: lines `STAMP FILE` (commas too)",
@@ -308,5 +346,6 @@ FORMATS: tuple[Format, ...] = (
 
 #: What a source may be, for messages and help.
 FORMS = ("a folder of images, the folder of a data set (TUM RGB-D, 7-Scenes, NYUv2 raw, "
-         "EuRoC, KITTI odometry, SceneNet), a video file, the URL of a network camera, the index "
-         "of a webcam, rooms:SEED[:FRAMES], streets:SEED[:FRAMES], or pingpong:SOURCE:N")
+         "EuRoC, KITTI, Virtual KITTI 2, Stanford 2D-3D-S, SceneNet), a video file, the URL of a "
+         "network camera, the index of a webcam, rooms:SEED[:FRAMES], streets:SEED[:FRAMES], or "
+         "pingpong:SOURCE:N")

@@ -115,6 +115,22 @@ def write_kitti_raw(root: Path, frames: int = 4) -> None:
     write_kitti_calibration(root / date)
 
 
+def write_kitti_inertial(root: Path, frames: int = 4) -> Path:
+    """``write_kitti_raw`` with dates, 0.1 s apart, and an inertial unit at the scanner, which
+    drives 2 m a frame to the north; gives the drive."""
+    write_kitti_raw(root, frames)
+    drive = root / "2011_09_26" / "2011_09_26_drive_0001_sync"
+    write_text(drive / "image_02" / "timestamps.txt",
+               "".join(f"2011-09-26 13:02:25.{n}00000000\n" for n in range(frames)))
+    write_text(drive.parent / "calib_imu_to_velo.txt", "R: 1 0 0 0 1 0 0 0 1\nT: 0 0 0\n")
+    for n in range(frames):
+        # on the equator, where Mercator's projection stretches nothing
+        latitude = np.degrees(2 * n / 6_378_137)
+        write_text(drive / "oxts" / "data" / f"{n:010d}.txt",
+                   f"{latitude:.12f} 8.4 112.8 0 0 {np.pi / 2} " + "0 " * 24)
+    return drive
+
+
 def write_kitti_depth(root: Path) -> None:
     """``write_kitti_raw`` with KITTI depth's images, of the last two frames only."""
     write_kitti_raw(root)

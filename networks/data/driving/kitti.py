@@ -72,37 +72,49 @@ class Kitti(StoredImages):
         super().__init__(kitti_files(self._root, split), CITYSCAPES_19, width, height)
 
     def camera_of(self, file: ImageFile, width: int, height: int) -> PinholeCamera:
-        intrinsics = file.image.parent.parent / "intrinsics" / f"{file.image.stem}.txt"
-        if intrinsics.is_file():
-            K = matrix(read_matrices(intrinsics), "P0", 3, 3, intrinsics)
-            return camera_of_projection(K, width, height, intrinsics)
-        path, camera = _calibration_file(file.image), _camera_number(file.image)
-        if path is not None:
-            found = read_matrices(path)
-            size = matrix(found, f"S_rect_{camera}", 1, 2, path)[0]
-            projection = matrix(found, f"P_rect_{camera}", 3, 4, path)
-            stated = camera_of_projection(projection, int(size[0]), int(size[1]), path)
-        else:
-            date = next((p.name for p in file.image.parents if p.name in CAMERAS_BY_DATE), None)
-            stated = CAMERAS_BY_DATE[date] if date else camera_by_size(width, height, file.image)
-        return scaled_to(stated, width, height, file.image)
+        return kitti_camera(file.image, width, height)
 
     def read_depth(self, file: ImageFile, path: Path, width: int, height: int) -> np.ndarray:
-        if path.suffix == ".png":
-            return read_words_map(path).astype(np.float32) / DEPTH_STEPS_PER_METRE
-        calibration = _calibration_file(file.image)
-        if calibration is None:
-            raise DataError(f"{path}: has no calib_cam_to_cam.txt beside its drive; fetch the "
-                            "calibration of its day")
-        number = _camera_number(file.image)
-        size = matrix(read_matrices(calibration), f"S_rect_{number}", 1, 2, calibration)[0]
-        return _laser_calibration(calibration, number).depth(read_scan(path), int(size[0]),
-                                                             int(size[1]))
+        return read_kitti_depth(file.image, path)
+
+
+def kitti_camera(image: Path, width: int, height: int) -> PinholeCamera:
+    """The camera of an image of this size: of the calibration beside it or beside its drive, else
+    the published one of its day."""
+    intrinsics = image.parent.parent / "intrinsics" / f"{image.stem}.txt"
+    if intrinsics.is_file():
+        K = matrix(read_matrices(intrinsics), "P0", 3, 3, intrinsics)
+        return camera_of_projection(K, width, height, intrinsics)
+    path, camera = _calibration_file(image), camera_number(image)
+    if path is not None:
+        found = read_matrices(path)
+        size = matrix(found, f"S_rect_{camera}", 1, 2, path)[0]
+        projection = matrix(found, f"P_rect_{camera}", 3, 4, path)
+        stated = camera_of_projection(projection, int(size[0]), int(size[1]), path)
+    else:
+        date = next((p.name for p in image.parents if p.name in CAMERAS_BY_DATE), None)
+        stated = CAMERAS_BY_DATE[date] if date else camera_by_size(width, height, image)
+    return scaled_to(stated, width, height, image)
+
+
+def read_kitti_depth(image: Path, path: Path) -> np.ndarray:
+    """(H, W) float32 metres at the pixels of an image, 0 where unknown, of its depth image or
+    laser scan."""
+    if path.suffix == ".png":
+        return read_words_map(path).astype(np.float32) / DEPTH_STEPS_PER_METRE
+    calibration = _calibration_file(image)
+    if calibration is None:
+        raise DataError(f"{path}: has no calib_cam_to_cam.txt beside its drive; fetch the "
+                        "calibration of its day")
+    number = camera_number(image)
+    size = matrix(read_matrices(calibration), f"S_rect_{number}", 1, 2, calibration)[0]
+    return _laser_calibration(calibration, number).depth(read_scan(path), int(size[0]),
+                                                         int(size[1]))
 
 
 def is_kitti_depth(root: Path) -> bool:
     """True for a folder of one of the three forms."""
-    return _is_projected(root) or _selection(root) is not None \
+    return is_projected(root) or _selection(root) is not None \
         or next(_drives(root), None) is not None
 
 
@@ -116,8 +128,8 @@ def kitti_files(root: Path, split: str) -> list[ImageFile]:
             path = root / folder / name.format(split)
             if path.is_file():
                 return _listed(root, path)
-    if _is_projected(root):
-        files = [_projected_file(root, image) for image in images_below(root / "image_02")]
+    if is_projected(root):
+        files = [projected_file(root, image) for image in images_below(root / "image_02")]
         return part_of_drives([files], split, root)
     selection = _selection(root)
     if selection is not None:
@@ -125,7 +137,7 @@ def kitti_files(root: Path, split: str) -> list[ImageFile]:
     annotated = _annotated(root) / split
     if annotated.is_dir():
         return _annotated_files(root, annotated)
-    drives = [[_raw_file(root, image) for image in images_below(drive / "image_02" / "data")]
+    drives = [[raw_file(root, image) for image in images_below(drive / "image_02" / "data")]
               for drive in _drives(root)]
     return part_of_drives(drives, split, root)
 
@@ -141,11 +153,13 @@ def part_of_drives(drives: Sequence[Sequence[ImageFile]], split: str,
     return found
 
 
-def _is_projected(root: Path) -> bool:
+def is_projected(root: Path) -> bool:
+    """True for ``image_02/NAME`` and ``depth/NAME.png`` of one drive."""
     return (root / "image_02").is_dir() and (root / "depth").is_dir()
 
 
-def _projected_file(root: Path, image: Path) -> ImageFile:
+def projected_file(root: Path, image: Path) -> ImageFile:
+    """An image of the projected form below a root."""
     return ImageFile(name=image.stem, image=image, depth=root / "depth" / f"{image.stem}.png",
                      labels=if_there(root / "labels" / f"{image.stem}.png"))
 
@@ -189,7 +203,9 @@ def _annotated_files(root: Path, split: Path) -> list[ImageFile]:
     return files
 
 
-def _raw_file(root: Path, image: Path) -> ImageFile:
+def raw_file(root: Path, image: Path) -> ImageFile:
+    """An image ``DATE/DRIVE/image_0N/data/NAME`` below a root, with its depth where there is
+    any."""
     drive, camera = image.parents[2], image.parent.parent.name
     inside = Path("proj_depth") / "groundtruth" / camera / f"{image.stem}.png"
     candidates = (drive / inside, _annotated(root) / "train" / drive.name / inside,
@@ -212,8 +228,8 @@ def _listed(root: Path, path: Path) -> list[ImageFile]:
         if image is None:
             raise DataError(f"{path}, line {number}: must be 'DATE/DRIVE FRAME l' or the path of "
                             f"an image, got '{line}'")
-        files.append(_projected_file(root, image) if _is_projected(root)
-                     else _raw_file(root, image))
+        files.append(projected_file(root, image) if is_projected(root)
+                     else raw_file(root, image))
     require_images(files, path, "lines such as 'DATE/DRIVE FRAME l'")
     return files
 
@@ -222,7 +238,7 @@ def _listed_image(root: Path, parts: list[str]) -> Path | None:
     first = Path(parts[0])
     if first.suffix.lower() in _ENDINGS:
         return _existing_image((root / first).parent, first.stem)
-    if _is_projected(root) and len(parts) == 1:
+    if is_projected(root) and len(parts) == 1:
         return _existing_image(root / "image_02", parts[0])
     if len(parts) < 2 or not parts[1].isdecimal():
         return None
@@ -237,8 +253,8 @@ def _existing_image(folder: Path, stem: str) -> Path:
     return next((path for path in paths if path.is_file()), paths[0])
 
 
-def _camera_number(image: Path) -> str:
-    """``02`` or ``03``, of the folder ``image_02`` that the image is in."""
+def camera_number(image: Path) -> str:
+    """Such as ``02``, of the folder ``image_02`` that the image is in."""
     return next((p.name[-2:] for p in image.parents if p.name.startswith("image_0")), "02")
 
 

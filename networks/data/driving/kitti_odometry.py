@@ -48,17 +48,23 @@ class KittiOdometry(StoredImages):
         super().__init__(_files(Path(root), split), CITYSCAPES_19, width, height)
 
     def camera_of(self, file: ImageFile, width: int, height: int) -> PinholeCamera:
-        path, name = _calibration(file)
+        path, name = _calibration(file.image)
         return camera_of_projection(matrix(read_matrices(path), name, 3, 4, path), width, height,
                                     path)
 
     def read_depth(self, file: ImageFile, path: Path, width: int, height: int) -> np.ndarray:
-        calibration, name = _calibration(file)
-        found = read_matrices(calibration)
-        velo = matrix(found, "Tr", 3, 4, calibration)
-        laser = LaserCalibration(matrix(found, name, 3, 4, calibration)
-                                 @ rigid(velo[:, :3], velo[:, 3]))
-        return laser.depth(read_scan(path), width, height)
+        return read_odometry_depth(file.image, path, width, height)
+
+
+def read_odometry_depth(image: Path, scan: Path, width: int, height: int) -> np.ndarray:
+    """(height, width) float32 metres of a laser scan at the pixels of an image of its sequence, 0
+    where unknown."""
+    calibration, name = _calibration(image)
+    found = read_matrices(calibration)
+    velo = matrix(found, "Tr", 3, 4, calibration)
+    laser = LaserCalibration(matrix(found, name, 3, 4, calibration)
+                             @ rigid(velo[:, :3], velo[:, 3]))
+    return laser.depth(read_scan(scan), width, height)
 
 
 def is_kitti_odometry(root: Path) -> bool:
@@ -95,6 +101,6 @@ def _sequence_files(folder: Path) -> list[ImageFile]:
             for image in images_below(images)]
 
 
-def _calibration(file: ImageFile) -> tuple[Path, str]:
+def _calibration(image: Path) -> tuple[Path, str]:
     """``calib.txt`` and the name of the projection of the image's camera."""
-    return file.image.parent.parent / "calib.txt", f"P{file.image.parent.name[-1]}"
+    return image.parent.parent / "calib.txt", f"P{image.parent.name[-1]}"

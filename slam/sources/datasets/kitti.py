@@ -1,7 +1,7 @@
 """KITTI odometry sequences (Geiger et al. 2012).
 
 ``image_0`` .. ``image_3`` (rectified), ``calib.txt``, ``times.txt``, and poses of camera 0 in
-``poses/NN.txt`` next to the sequences, or in ``poses.txt``.
+``poses/NN.txt`` next to the sequences, or in ``poses.txt``; ``velodyne`` where it is there.
 """
 
 import logging
@@ -12,6 +12,8 @@ import numpy as np
 import torch
 
 from scenecode.core.errors import SourceError
+from scenecode.networks.data.base.stored_images import if_there
+from scenecode.networks.data.driving.kitti_odometry import read_odometry_depth
 from scenecode.optim.geometry import se3
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.slam.records.trajectory import Trajectory
@@ -23,6 +25,7 @@ from scenecode.slam.sources.base.image_sequence import (
 )
 from scenecode.slam.sources.base.limited_warnings import LimitedWarnings
 from scenecode.slam.sources.base.options import SourceOptions
+from scenecode.slam.sources.base.rectifier import RawTruth
 from scenecode.slam.sources.datasets.stamped_lists import content_lines, rate_of, words
 
 #: The colour cameras first.
@@ -45,7 +48,8 @@ def is_kitti(folder: Path) -> bool:
 
 def open_kitti(folder: Path, options: SourceOptions) -> ImageSequence:
     """One camera (the left colour one where present, unless its folder is given) with its
-    calibration, stamped by ``times.txt`` or frame number / 10; truth is the pose of that camera.
+    calibration, stamped by ``times.txt`` or frame number / 10; truth is the pose of that camera
+    and the depth of its laser scans.
 
     Raises ``SourceError`` for a calibration that cannot be parsed.
     """
@@ -57,7 +61,13 @@ def open_kitti(folder: Path, options: SourceOptions) -> ImageSequence:
         str(folder), items, rate, options,
         known=lambda width, height: PinholeCamera(
             fx=float(projection[0, 0]), fy=float(projection[1, 1]), cx=float(projection[0, 2]),
-            cy=float(projection[1, 2]), width=width, height=height))
+            cy=float(projection[1, 2]), width=width, height=height), read_truth=_read_truth)
+
+
+def _read_truth(item: ImageItem, camera: PinholeCamera) -> RawTruth:
+    depth = None if item.depth is None else \
+        read_odometry_depth(item.image, item.depth, camera.width, camera.height)
+    return RawTruth(T_world_cam=item.T_world_cam, depth=depth)
 
 
 def read_camera_poses(folder: Path, fps: float | None = None) -> Trajectory:
@@ -82,7 +92,9 @@ def _items(images: Path, fps: float | None) -> list[ImageItem]:
     files = image_files(images)
     times = _times(images.parent / "times.txt", len(files), fps)
     poses = _poses(images, len(files))
-    return [ImageItem(index=i, timestamp=times[i], image=file, T_world_cam=poses[i])
+    scans = images.parent / "velodyne"
+    return [ImageItem(index=i, timestamp=times[i], image=file, T_world_cam=poses[i],
+                      depth=if_there(scans / f"{file.stem}.bin"))
             for i, file in enumerate(files)]
 
 

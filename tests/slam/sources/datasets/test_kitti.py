@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from support import data_layouts as layouts
 from support.pictures import greys, small, write_pictures
 
 from scenecode.core.errors import SourceError
@@ -88,3 +89,10 @@ def test_flawed_poses_cost_their_truth_only(tmp_path, caplog):
     frames = list(open_source(str(sequence), small()))
     assert [f.truth is not None for f in frames] == [True, False, False]
     assert "2 poses for 3 images" in caplog.text and "line 2" in caplog.text
+
+
+def test_depth_is_that_of_the_laser_scans(tmp_path):
+    layouts.write_kitti_odometry(tmp_path)
+    options = small(intrinsics=None, width=layouts.WIDTH, height=layouts.HEIGHT)
+    frame = next(iter(open_source(str(tmp_path / "sequences" / "00"), options)))
+    assert frame.truth.depth[5, [5, 35]].tolist() == [layouts.NEAR, layouts.FAR]
