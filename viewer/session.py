@@ -58,6 +58,7 @@ class Session:
         self._surface_at = 0.0
         self._pieces: dict[str, tuple[Piece, int]] = {}
         self._attributes: dict[str, tuple[ShownMap, int]] = {}
+        self._surface_attributes: dict[str, tuple[ShownMap, SurfacePiece]] = {}
         self._path: list[np.ndarray] = []
         self._keyframes: dict[int, np.ndarray] = {}
         self._said: dict[str, str] = {}
@@ -135,6 +136,8 @@ class Session:
             self._send_attributes(state.shown)
         if self._wants_surface.is_set() and self._state().shown is state.shown:
             self._send_surface(state.shown)
+            if self._wants_attributes.is_set():
+                self._send_surface_attributes(state.shown)
 
     def _say(self, kind: str, content: dict[str, Any]) -> None:
         """Send a message unless the page has it."""
@@ -248,6 +251,18 @@ class Session:
             self._say("surface_complete", {
                 "version": shown.snapshot.version,
                 "triangles": sum(piece.triangles for piece in pieces.values())})
+
+    def _send_surface_attributes(self, shown: ShownMap) -> None:
+        for key in self._surface_attributes.keys() - self._surface.keys():
+            del self._surface_attributes[key]
+        for key, piece in self._surface.items():
+            if self._surface_attributes.get(key) != (shown, piece):
+                self._connection.send(self._shower.surface_attribute_message(shown, piece))
+                self._surface_attributes[key] = shown, piece
+            if self._state().shown is not shown or self._ended.is_set():
+                return
+        if shown is self._surfaced:
+            self._say("surface_attributes_complete", {"version": shown.snapshot.version})
 
 
 def _rows(poses: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ from scenecode.viewer.inspection.class_statistics import (
 from scenecode.viewer.inspection.ground import extent, ground_of
 from scenecode.viewer.inspection.keyframe_maps import KeyframeMaps
 from scenecode.viewer.inspection.objects import Found, connected_objects
-from scenecode.viewer.inspection.point_attributes import AttributeIndex
+from scenecode.viewer.inspection.point_attributes import AttributeIndex, PointAttributes
 from scenecode.viewer.transport.point_chunks import Piece, PieceStore
 from scenecode.viewer.transport.surface_pieces import SurfacePiece, SurfacePieces, pieces_of
 
@@ -140,8 +140,15 @@ class MapShower:
 
     def attribute_message(self, shown: ShownMap, piece: Piece, count: int) -> bytes:
         """What keyframes know about the points of a piece; any thread may call."""
+        return piece.attribute_message(self._attributes_of(shown, piece.points[:count]), count)
+
+    def surface_attribute_message(self, shown: ShownMap, piece: SurfacePiece) -> bytes:
+        """What they know about the vertices of a piece of the surface; any thread may call."""
+        return piece.attribute_message(self._attributes_of(shown, piece.vertices))
+
+    def _attributes_of(self, shown: ShownMap, points: np.ndarray) -> PointAttributes:
         with self._attributes_lock:
             if self._attributed is not shown:
                 self._attributes.update(shown.snapshot.keyframes)
                 self._attributed = shown
-            return piece.attribute_message(self._attributes.of(piece.points[:count]), count)
+            return self._attributes.of(points)

@@ -447,6 +447,29 @@ def test_the_surface_is_drawn_in_place_of_points(browser, room, monkeypatch):
         viewer.close()
 
 
+def test_the_surface_has_every_colouring(browser, room):
+    viewer = WebViewer(port=0, error=lambda view: 0.01 * view.depth)
+    viewer.show(replace(room, live=None))
+    try:
+        load(browser, viewer)
+        browser.find_element(By.XPATH, "//label[normalize-space()='Surface']").click()
+        until(browser, "app.surfaceTriangles > 1000")
+        seen = []
+        for mode in ("image", "class", "confidence", "entropy", "height", "depth uncertainty",
+                     "keyframe", "error"):
+            colour_by(browser, mode)
+            until(browser, "app.settings.mode < 3 || app.surfaceAttributesComplete")
+            seen.append(scene(browser))
+        for number, one in enumerate(seen):
+            for other in seen[:number]:
+                assert np.abs(one - other).max(-1).mean() > 0.5
+        # what no keyframe knows is grey, as the background is
+        drawn = seen[-1].max(-1) > 40
+        assert (np.ptp(seen[-1], -1)[drawn] > 25).mean() > 0.3
+    finally:
+        viewer.close()
+
+
 def tinted_share(browser, colour) -> float:
     """Share of the scene that has a colour in any light."""
     view = scene(browser) + 1e-3

@@ -20,6 +20,9 @@ MOST_EXACT = 60
 NO_KEYFRAME = -1
 
 _OFFSET, _BITS = 1 << 20, 21
+#: Differences of the keys of a cell and of those that share a face with it: a fused surface is
+#: between those of its keyframes.
+_NEIGHBOURS = 0, *(sign << shift for shift in (0, _BITS, 2 * _BITS) for sign in (1, -1))
 
 
 @dataclass(frozen=True)
@@ -93,13 +96,19 @@ class AttributeIndex:
     def of(self, points: np.ndarray) -> PointAttributes:
         """Attributes of points (N, 3) in the world frame."""
         total, keys = self._total, _keys(points)
-        at = np.minimum(np.searchsorted(total.keys, keys), max(len(total.keys) - 1, 0))
-        found = total.keys[at] == keys if len(total.keys) else np.zeros(len(points), bool)
         std, entropy, error = (np.full(len(points), np.nan, np.float32) for _ in range(3))
         keyframe = np.full(len(points), NO_KEYFRAME, np.int32)
-        std[found], entropy[found] = total.depth_std[at[found]], total.entropy[at[found]]
-        error[found] = total.error[at[found]]
-        keyframe[found] = self._keyframe[at[found]]
+        if not len(total.keys):
+            return PointAttributes(depth_std=std, entropy=entropy, error=error, keyframe=keyframe)
+        for step in _NEIGHBOURS:
+            unknown = np.flatnonzero(keyframe == NO_KEYFRAME)
+            wanted = keys[unknown] + step
+            at = np.minimum(np.searchsorted(total.keys, wanted), len(total.keys) - 1)
+            found = total.keys[at] == wanted
+            to, at = unknown[found], at[found]
+            std[to], entropy[to], error[to] = (total.depth_std[at], total.entropy[at],
+                                               total.error[at])
+            keyframe[to] = self._keyframe[at]
         return PointAttributes(depth_std=std, entropy=entropy, error=error, keyframe=keyframe)
 
     def _seen(self, view: KeyframeView, exact: bool) -> _Cells:

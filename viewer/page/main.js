@@ -89,7 +89,7 @@ class App {
     this.renderer.clear();
     this.path = new Float32Array(0);
     this.settledVersion = undefined;
-    this.attributesAsked = this.attributesComplete = false;
+    this.attributesAsked = this.attributesComplete = this.surfaceAttributesComplete = false;
     this.emit("reset");
     if (this.settings.mode >= 3) this.wantAttributes();
     this.surfaceAsked = false;
@@ -106,10 +106,12 @@ class App {
       points: (m) => this.renderer.addPoints(m), gone: (m) => this.renderer.removePoints(m.keys),
       attributes: (m) => this.renderer.setAttributes(m),
       mesh: (m) => { this.renderer.addMesh(m); this.emit("mesh"); },
+      mesh_attributes: (m) => this.renderer.setMeshAttributes(m),
       mesh_gone: (m) => this.renderer.removeMeshes(m.keys),
       surface_complete: (m) => { this.surfaceTriangles = m.triangles;
         if (!m.triangles) toast("This map has no surface yet that several keyframes agree on."); },
       attributes_complete: () => { this.attributesComplete = true; },
+      surface_attributes_complete: () => { this.surfaceAttributesComplete = true; },
       complete: this.hear_complete }[message.type];
     handler?.call(this, message);
     this.redraw();

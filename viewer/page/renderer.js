@@ -214,6 +214,13 @@ export class Renderer {
     this._meshes.set(key, mesh);
   }
 
+  setMeshAttributes({ key, records }) {
+    const { gl } = this, mesh = this._meshes.get(key);
+    if (!mesh) return;
+    gl.bindBuffer(gl.ARRAY_BUFFER, mesh.attributes);
+    gl.bufferData(gl.ARRAY_BUFFER, records, gl.STATIC_DRAW);
+  }
+
   removeMeshes(keys) { this._remove(this._meshes, keys); }
 
   clear() {

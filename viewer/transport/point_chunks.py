@@ -68,17 +68,8 @@ class Piece:
 
     def attribute_message(self, attributes: PointAttributes, count: int) -> bytes:
         """Attributes of the points in the order of sending, of the first ``count``."""
-        records = np.zeros(count, _ATTRIBUTES)
-        for name, values in (("entropy", attributes.entropy[:count]),
-                             ("depth_std", _share_of_range(attributes.depth_std[:count])),
-                             ("error", _share_of_range(attributes.error[:count]))):
-            known = np.isfinite(values)
-            records[name][known] = 1 + np.rint(254 * np.clip(values[known], 0, 1))
-        keyframe = attributes.keyframe[:count]
-        records["keyframe"] = np.where(keyframe < 0, NO_KEYFRAME,
-                                       np.minimum(keyframe, NO_KEYFRAME - 1))
         return binary_message({"type": "attributes", "key": self.key, "total": count},
-                              {"records": records.view(np.uint8)})
+                              {"records": attribute_records(attributes, count)})
 
 
 class PieceStore:
@@ -96,6 +87,20 @@ class PieceStore:
                 else (chunk, [*_pieces(key, chunk)])
         self._of_chunk = kept
         return {piece.key: piece for _, pieces in kept.values() for piece in pieces}
+
+
+def attribute_records(attributes: PointAttributes, count: int) -> np.ndarray:
+    """(8 * count,) uint8: what is sent of the attributes of the first ``count`` points."""
+    records = np.zeros(count, _ATTRIBUTES)
+    for name, values in (("entropy", attributes.entropy[:count]),
+                         ("depth_std", _share_of_range(attributes.depth_std[:count])),
+                         ("error", _share_of_range(attributes.error[:count]))):
+        known = np.isfinite(values)
+        records[name][known] = 1 + np.rint(254 * np.clip(values[known], 0, 1))
+    keyframe = attributes.keyframe[:count]
+    records["keyframe"] = np.where(keyframe < 0, NO_KEYFRAME,
+                                   np.minimum(keyframe, NO_KEYFRAME - 1))
+    return records.view(np.uint8)
 
 
 def sending_plan(sizes: dict[str, int]) -> tuple[dict[str, int], dict[str, int]]:

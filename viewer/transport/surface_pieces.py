@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from scenecode.slam.records.triangle_mesh import ChunkKey, TriangleMesh
-from scenecode.viewer.transport.point_chunks import RECORD
+from scenecode.viewer.inspection.point_attributes import PointAttributes
+from scenecode.viewer.transport.point_chunks import RECORD, attribute_records
 from scenecode.viewer.transport.wire import binary_message
 
 #: Chunks along an edge of a piece.
@@ -21,8 +22,16 @@ COARSER = 2.5, 6.0
 class SurfacePiece:
     """The surface in a cube of ``PIECE`` chunks."""
 
+    key: str
     message: bytes
     triangles: int
+    #: (N, 3) float32 metres, in the order of sending
+    vertices: np.ndarray
+
+    def attribute_message(self, attributes: PointAttributes) -> bytes:
+        """Attributes of the vertices."""
+        return binary_message({"type": "mesh_attributes", "key": self.key}, {
+            "records": attribute_records(attributes, len(self.vertices))})
 
 
 class SurfacePieces:
@@ -50,10 +59,8 @@ class SurfacePieces:
             name, meshes = ".".join(map(str, place)), self._meshes[place]
             if meshes:
                 mesh = TriangleMesh.joined(meshes[key] for key in sorted(meshes))
-                self._pieces[name] = SurfacePiece(
-                    message=surface_message(
-                        name, mesh, [cell * self._voxel for cell in COARSER]),
-                    triangles=len(mesh.triangles))
+                self._pieces[name] = _piece(name, mesh,
+                                            [cell * self._voxel for cell in COARSER])
             else:
                 del self._meshes[place]
                 self._pieces.pop(name, None)
@@ -76,12 +83,16 @@ def pieces_of(mesh: TriangleMesh) -> dict[str, SurfacePiece]:
     for place, members in zip(places, np.split(order, ends[:-1])):
         used, corners = np.unique(mesh.triangles[members], return_inverse=True)
         name = ".".join(map(str, place))
-        made[name] = SurfacePiece(triangles=len(members), message=surface_message(
-            name, TriangleMesh(
-                vertices=mesh.vertices[used], triangles=corners.reshape(-1, 3).astype(np.int32),
-                colours=mesh.colours[used], labels=mesh.labels[used],
-                confidence=mesh.confidence[used], normals=mesh.normals[used])))
+        made[name] = _piece(name, TriangleMesh(
+            vertices=mesh.vertices[used], triangles=corners.reshape(-1, 3).astype(np.int32),
+            colours=mesh.colours[used], labels=mesh.labels[used],
+            confidence=mesh.confidence[used], normals=mesh.normals[used]))
     return made
+
+
+def _piece(key: str, mesh: TriangleMesh, coarser: Sequence[float] = ()) -> SurfacePiece:
+    return SurfacePiece(key=key, message=surface_message(key, mesh, coarser),
+                        triangles=len(mesh.triangles), vertices=mesh.vertices)
 
 
 def surface_message(key: str, mesh: TriangleMesh, coarser: Sequence[float] = ()) -> bytes:
