@@ -45,9 +45,9 @@ def compare(model: Network, sample: Sample) -> Comparison:
 
 
 def require_same_classes(model: Network, data: LabelledImages) -> None:
-    """Raises ``DataError`` when a data set has nothing, or other classes than a model."""
+    """Raises ``DataError`` when a data set has nothing, or other classes than a model has."""
     if not len(data):
         raise DataError("the data set has no images; check its split and its folder")
-    if data.classes != model.classes:
+    if model.predicts_labels and data.classes != model.classes:
         raise DataError("the data set and the model have different classes; evaluate with the "
                         "label set that the model was trained on")

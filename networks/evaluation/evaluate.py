@@ -4,7 +4,7 @@ import argparse
 import json
 from collections.abc import Callable
 from functools import partial
-from math import isnan
+from math import isnan, nan
 from pathlib import Path
 from typing import get_args
 
@@ -13,13 +13,18 @@ from rich.table import Table
 
 from scenecode.core.console import make_console
 from scenecode.core.device import choose_device
-from scenecode.networks.classes import CLASS_SETS, ClassSet
-from scenecode.networks.data.datasets import DatasetName, open_dataset
+from scenecode.networks.classes import (
+    CITYSCAPES_19,
+    CITYSCAPES_CATEGORY_OF_CLASS,
+    VOID,
+    ClassSet,
+)
+from scenecode.networks.data.datasets import DatasetName
 from scenecode.networks.evaluation.comparison import Comparison, compare, require_same_classes
 from scenecode.networks.evaluation.metrics import Confusion, DepthErrors
 from scenecode.networks.evaluation.model_page import ModelPage
 from scenecode.networks.evaluation.reliability import ProbabilityReliability, ScaleReliability
-from scenecode.networks.evaluation.translated import Translated
+from scenecode.networks.evaluation.scored_data import open_scored
 from scenecode.networks.families.network import Answer, Network, answer_title
 from scenecode.networks.inference.checkpoint import find_weights, load_checkpoint
 from scenecode.networks.inference.precision import Precision, choose_dtype
@@ -29,35 +34,45 @@ from scenecode.networks.sample import LabelledImages
 #: Scores in the order they are printed.
 SCORES = ("miou", "pixel_accuracy", "class_accuracy", "abs_rel", "delta1", "rmse_m",
           "proximity_error", "sq_rel", "rmse_log", "si_log", "delta2", "delta3",
-          "mvn_delta1", "mvn_delta1_literal", "si_log_variance", "si_log_literal")
+          "mvn_delta1", "mvn_delta1_literal", "si_log_variance", "si_log_literal",
+          "category_miou")
 
 
 class _AnswerScores:
-    """Statistics of one answer over all images; NaN for the kind of map that it lacks."""
+    """Statistics of one answer over all images."""
 
     def __init__(self, classes: ClassSet):
+        self._classes = classes
         self.confusion, self.errors = Confusion(len(classes)), DepthErrors()
         self.probabilities, self.scale = ProbabilityReliability(), ScaleReliability()
-        self.has_scale = False
+        self.has_scale = self.has_probabilities = False
 
     def add(self, comparison: Comparison, answer: Answer) -> None:
         truth = comparison.sample
         if answer.labels is not None and answer.logits is not None:
             self.confusion.add(answer.labels, truth.labels)
             self.probabilities.add(answer.logits, truth.labels)
+            self.has_probabilities |= bool((truth.labels != VOID).any())
         if answer.depth is not None and answer.prox is not None:
             self.errors.add(answer.depth, truth.depth, answer.prox, comparison.prox_truth)
             if answer.prox_b is not None:
-                self.has_scale = True
                 self.scale.add(answer.prox - comparison.prox_truth, answer.prox_b,
                                truth.depth > 0)
+                self.has_scale |= bool((truth.depth > 0).any())
 
-    def scores(self) -> dict[str, float]:
-        values = self.confusion.scores() | self.errors.scores()
-        return {name: values[name] for name in SCORES}
+    def scores(self) -> dict[str, float | None]:
+        """``None`` for what the answer or the truth lacks; ``category_miou`` is of Cityscapes'
+        categories."""
+        values = self.confusion.scores() | self.errors.scores() | {"category_miou": nan}
+        if self._classes == CITYSCAPES_19:
+            categories = self.confusion.joined(CITYSCAPES_CATEGORY_OF_CLASS)
+            values["category_miou"] = categories.scores()["miou"]
+        return {name: None if isnan(values[name]) else values[name] for name in SCORES}
 
     def calibration(self) -> dict[str, dict]:
         depth = {"depth": self.scale.scores()} if self.has_scale else {}
+        if not self.has_probabilities:
+            return depth
         return depth | {"probabilities": self.probabilities.scores()}
 
 
@@ -75,8 +90,9 @@ class Evaluation:
                 self._answers[name] = _AnswerScores(self._classes)
             self._answers[name].add(comparison, answer)
 
-    def scores(self) -> dict[str, dict[str, float]]:
-        """Those of ``SCORES``, by the names of the network's answers."""
+    def scores(self) -> dict[str, dict[str, float | None]]:
+        """Those of ``SCORES``, by the names of the network's answers; ``None`` for those of a kind
+        of map that answer or truth lacks."""
         return {name: answers.scores() for name, answers in self._answers.items()}
 
     def by_class(self) -> dict[str, dict]:
@@ -95,8 +111,8 @@ class Evaluation:
         return table
 
     def calibration(self) -> dict[str, dict]:
-        """For each answer ``probabilities`` and, where it predicts a scale, ``depth``, as
-        ``scenecode.networks.evaluation.reliability`` has them."""
+        """For each answer ``probabilities`` where it and the truth have labels, and ``depth``
+        where it predicts a scale, as ``scenecode.networks.evaluation.reliability`` has them."""
         return {name: answers.calibration() for name, answers in self._answers.items()}
 
     def to_json(self) -> dict[str, dict]:
@@ -105,7 +121,7 @@ class Evaluation:
 
 
 def evaluate_model(model: Network, data: LabelledImages,
-                   progress: Callable = iter) -> dict[str, dict[str, float]]:
+                   progress: Callable = iter) -> dict[str, dict[str, float | None]]:
     """Scores of ``model`` over all of ``data`` by the names of its answers: of SceneCode
     ``zero_code`` (from the image alone) and ``encoded``.
 
@@ -134,6 +150,7 @@ def evaluate(model: Network, data: LabelledImages, progress: Callable = iter,
 EXAMPLES = """examples:
   scenecode evaluate model                                          on built-in rooms
   scenecode evaluate model --data nyuv2 --root ~/data/nyuv2 --json
+  scenecode evaluate model --data camvid --split val --classes 11 --model NAME
   scenecode evaluate model --model mine.safetensors --data folder --root mine --split val
   scenecode evaluate model --model twins_streets --data camvid --root camvid --classes 11
   scenecode evaluate model --pictures page          page/index.html: pictures and plots"""
@@ -145,8 +162,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="shipped name or checkpoint (default: the shipped model)")
     parser.add_argument("--data", choices=get_args(DatasetName), default="rooms",
                         help="data set (default: rooms, which needs no download)")
-    parser.add_argument("--root", metavar="DIR", default="nyuv2",
-                        help="folder of the data set, absolute or below $SCENECODE_DATA")
+    parser.add_argument("--root", metavar="DIR", help="folder of the data set, absolute or below "
+                        "$SCENECODE_DATA (default: its name)")
     parser.add_argument("--split", default="test", help="test (default), val or train")
     parser.add_argument("--classes", type=int, metavar="N", help="score labels in the set of 13, "
                         "40, 37, 19 or 11 classes (default: the network's own)")
@@ -164,10 +181,7 @@ def main(args: argparse.Namespace) -> int:
     device = choose_device(args.device)
     model = make_ready(load_checkpoint(find_weights(args.model), device).model,
                        choose_dtype(args.precision, device))
-    data = open_dataset(args.data, args.root, args.split, model.width, model.height,
-                        args.classes or _number_of(model.classes))
-    if args.classes and data.classes != model.classes:
-        model = Translated(model, data.classes)
+    model, data = open_scored(model, args.data, args.root, args.split, args.classes)
     page = ModelPage(Path(args.pictures), model, len(data)) if args.pictures else None
     bar = partial(track, description="evaluating", console=make_console(stderr=True))
     evaluation = evaluate(model, data, bar, page)
@@ -180,17 +194,12 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-def _number_of(classes: ClassSet) -> int | None:
-    """By which a data set is opened in these classes; ``None`` for a set of one's own."""
-    number = len(classes)
-    return number if CLASS_SETS.get(number) == classes else None
-
-
 def _print(evaluation: Evaluation) -> None:
     scores, console = evaluation.scores(), make_console()
     table = Table("", *scores)
     for key in SCORES:
-        table.add_row(key, *(f"{values[key]:.4f}" for values in scores.values()))
+        table.add_row(key, *("-" if value is None else f"{value:.4f}"
+                             for value in (values[key] for values in scores.values())))
     console.print(table)
     table = Table("class", "share", *(f"{text}, {answer_title(kind)}"
                                       for text in ("IoU", "accuracy") for kind in scores))
@@ -207,6 +216,7 @@ def _print(evaluation: Evaluation) -> None:
                 f"{depth['mean_scaled_error']:.3f} (1 is right); "
                 f"{depth['coverage']['0.5']:.3f} of the pixels below the median of a Laplace "
                 f"distribution, {depth['coverage']['0.9']:.3f} below its 90 %")
-        p = calibration["probabilities"]
-        console.print(f"class probabilities, {kind}: calibration error {p['ece']:.4f}, "
-                      f"negative log likelihood {p['nll']:.4f}")
+        if "probabilities" in calibration:
+            p = calibration["probabilities"]
+            console.print(f"class probabilities, {kind}: calibration error {p['ece']:.4f}, "
+                          f"negative log likelihood {p['nll']:.4f}")

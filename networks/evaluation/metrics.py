@@ -1,9 +1,11 @@
 """Scores of depth and labels, pooled over all pixels of a set."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from scenecode.networks.classes import VOID
@@ -28,6 +30,13 @@ class Confusion:
         C = len(self.counts)
         pairs = truth[labelled].long().cpu() * C + predicted[labelled].long().cpu()
         self.counts += torch.bincount(pairs, minlength=C * C).reshape(C, C)
+
+    def joined(self, group_of_class: Sequence[int]) -> "Confusion":
+        """The counts of groups of classes, numbered from 0."""
+        groups = F.one_hot(torch.tensor(group_of_class))
+        counts = Confusion(groups.shape[1])
+        counts.counts += groups.T @ self.counts @ groups
+        return counts
 
     def scores(self) -> dict[str, float]:
         """``miou``, ``pixel_accuracy`` and ``class_accuracy`` in [0, 1].

@@ -29,12 +29,15 @@ def save_reliability_plot(path: Path, calibration: dict[str, dict]) -> None:
     scale.set(title="proximity error by predicted scale", xscale="log", yscale="log",
               xlabel="predicted scale b", ylabel="mean |error|")
     for kind, values in calibration.items():
+        if "probabilities" not in values:
+            continue
         p = values["probabilities"]
         _dots(probability, p["bins"], "confidence", "accuracy",
               f"{answer_title(kind)}: ECE {p['ece']:.3f}, NLL {p['nll']:.2f}")
     _diagonal(probability, 0, 1)
     probability.set(title="class probabilities", xlabel="confidence", ylabel="accuracy")
-    probability.legend(loc="upper left")
+    if any("probabilities" in values for values in calibration.values()):
+        probability.legend(loc="upper left")
     figure.savefig(path, dpi=100)
 
 

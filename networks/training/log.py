@@ -62,11 +62,15 @@ def save_curves(path: Path, records: Sequence[dict],
             for label, name in names.items() if name in parts})
     for axes, (title, name) in zip(below, _SCORES.items()):
         _draw(axes, epochs, f"held-out {title}", {
-            answer_title(answer): [r["val"][answer][name] for r in records]
+            answer_title(answer): [_number(r["val"][answer][name]) for r in records]
             for answer in answers})
     for axes in (*above[1 + len(loss_curves):], *below[len(_SCORES):]):
         axes.set_axis_off()
     figure.savefig(path, dpi=90)
+
+
+def _number(score: float | None) -> float:
+    return nan if score is None else score
 
 
 def _draw(axes: Any, epochs: list[int], title: str, lines: dict[str, list[float]]) -> None:

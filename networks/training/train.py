@@ -147,11 +147,15 @@ def _finish_epoch(trainer: Trainer, held_out: LabelledImages, losses: dict, out:
     save_checkpoint(out / "model.safetensors", trainer.averaged, facts, half=True)
     save_state(out / "state.pt", trainer.state())
     save_sample_pictures(out / "samples.png", trainer.averaged, held_out)
-    summary = "  ".join(f"{text} " + " | ".join(f"{answer[name]:.{digits}f}"
+    summary = "  ".join(f"{text} " + " | ".join(_rounded(answer[name], digits)
                                                 for answer in scores.values())
                         for text, name, digits in PRINTED)
     console.print(f"epoch {trainer.epoch}/{trainer.schedule.epochs}  loss {losses['loss']:.3f}  "
                   f"{' | '.join(map(answer_title, scores))}:  {summary}")
+
+
+def _rounded(score: float | None, digits: int) -> str:
+    return "-" if score is None else f"{score:.{digits}f}"
 
 
 @contextmanager

@@ -3,14 +3,14 @@
 import json
 import re
 from dataclasses import replace
-from math import isnan, log
+from math import log
 
 import cv2
 import numpy as np
 import pytest
 import torch
 
-import scenecode.networks.evaluation.evaluate
+import scenecode.networks.evaluation.scored_data
 from scenecode.cli.main import main
 from scenecode.core.errors import DataError
 from scenecode.core.titles import TITLE_HEIGHT
@@ -44,7 +44,8 @@ def tiny_model(**changes) -> SceneCode:
 @pytest.fixture
 def command(rooms, tmp_path, monkeypatch):
     """``scenecode evaluate model`` with a tiny model on two rooms."""
-    monkeypatch.setattr(scenecode.networks.evaluation.evaluate, "open_dataset", lambda *_: rooms)
+    monkeypatch.setattr(scenecode.networks.evaluation.scored_data, "open_dataset",
+                        lambda *_: rooms)
 
     def call(*arguments, **model):
         save_checkpoint(tmp_path / "m.safetensors", tiny_model(**model), {})
@@ -180,8 +181,8 @@ def test_answers_without_depth_or_labels_are_not_scored_but_shown(rooms):
     evaluation = Evaluation(NYU13)
     evaluation.add(comparison)
     scores = evaluation.scores()
-    assert isnan(scores["of_depth"]["miou"]) and scores["of_depth"]["abs_rel"] > 0
-    assert isnan(scores["of_labels"]["abs_rel"]) and scores["of_labels"]["miou"] >= 0
+    assert scores["of_depth"]["miou"] is None and scores["of_depth"]["abs_rel"] > 0
+    assert scores["of_labels"]["abs_rel"] is None and scores["of_labels"]["miou"] >= 0
     assert list(evaluation.calibration()["of_labels"]) == ["probabilities"]
     assert prediction_sheet([comparison], NYU13).shape[1] == 9 * SIZE
 
@@ -206,5 +207,5 @@ def test_nothing_labelled_is_not_perfect(rooms):
     blank = replace(comparison.sample, labels=torch.full((SIZE, SIZE), VOID, dtype=torch.uint8))
     evaluation = Evaluation(NYU13)
     evaluation.add(replace(comparison, sample=blank))
-    assert isnan(evaluation.scores()["zero_code"]["miou"])
+    assert evaluation.scores()["zero_code"]["miou"] is None
     assert all(row["zero_code"]["iou"] is None for row in evaluation.by_class().values())

@@ -19,6 +19,14 @@ def test_label_scores_by_hand():
     assert scores["class_accuracy"] == pytest.approx((2 / 3 + 1 / 2) / 2)
 
 
+def test_a_car_taken_for_a_truck_is_a_vehicle():
+    confusion = Confusion(3)
+    confusion.add(torch.tensor([0, 1, 1, 1]), torch.tensor([0, 1, 2, 0]))
+    categories = confusion.joined((0, 1, 1)).scores()
+    assert confusion.scores()["miou"] == pytest.approx((1 / 2 + 1 / 3 + 0) / 3)
+    assert categories["miou"] == pytest.approx((1 / 2 + 2 / 3) / 2)
+
+
 def test_label_scores_pool_pixels_over_images():
     pooled, whole = Confusion(3), Confusion(3)
     truth, predicted = torch.randint(0, 3, (2, 8, 8)), torch.randint(0, 3, (2, 8, 8))

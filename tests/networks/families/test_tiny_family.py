@@ -12,7 +12,7 @@ from support.small_training import quiet
 from support.tiny_family import ENTRY, TinyConfig, TinyLossConfig, TinyNetwork
 from support.walks import SMALL, Playback, small_config
 
-import scenecode.networks.evaluation.evaluate
+import scenecode.networks.evaluation.scored_data
 from scenecode.cli.main import main
 from scenecode.core.errors import CheckpointError, ConfigError
 from scenecode.core.strict_config import override, to_mapping
@@ -92,7 +92,7 @@ def test_its_checkpoint_names_it_and_loads(trained):
 
 def test_it_is_evaluated_by_the_command(trained, tmp_path, capsys, monkeypatch):
     out, held_out = trained
-    monkeypatch.setattr(scenecode.networks.evaluation.evaluate, "open_dataset",
+    monkeypatch.setattr(scenecode.networks.evaluation.scored_data, "open_dataset",
                         lambda *_: held_out)
     command = ["evaluate", "model", "--model", str(out / "model.safetensors"), "--device", "cpu"]
     assert main([*command, "--json", "--pictures", str(tmp_path / "page")]) == 0
