@@ -12,6 +12,9 @@ from scenecode.core.text_file import read_text
 
 #: Label of a pixel without ground truth; ignored by losses and metrics.
 VOID = 255
+#: Names, in lower case, of classes whose members move by themselves.
+MOVING_CLASSES = frozenset({"person", "pedestrian", "rider", "bicyclist", "car", "truck", "bus",
+                            "train", "motorcycle", "bicycle"})
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,11 @@ class ClassSet:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def moving(self) -> list[int]:
+        """Ids of ``MOVING_CLASSES``."""
+        return [i for i, name in enumerate(self.names) if name.lower() in MOVING_CLASSES]
 
     def paint(self, labels) -> np.ndarray:
         """Label map (H, W) of ids, void allowed, to an image (H, W, 3) uint8; void is black."""

@@ -13,6 +13,7 @@ from scenecode.networks.prediction import Predictor
 from scenecode.slam.config.slam_config import SlamConfig
 from scenecode.slam.known_map import KnownMap
 from scenecode.slam.map.graph import KeyframeGraph
+from scenecode.slam.map.working_memory import WorkingMemory
 from scenecode.slam.mapping.map_update import MapUpdate
 from scenecode.slam.mapping.mapper import Mapper
 from scenecode.slam.mapping.published_map import PublishedMap, publish
@@ -60,8 +61,10 @@ class Backend:
         self._recording = recording
         self._timings = timings
         self._output = output
+        memory = known.memory if known else WorkingMemory(
+            predictor, config.device, mask_moving=config.dynamic == "mask")
         self._mapper = Mapper(config.mapping, predictor, config.tracking, config.keyframes,
-                              config.device, memory=known.memory if known else None,
+                              config.device, memory=memory,
                               loaded=known.graph if known else None,
                               localise=known is not None and known.localise, timings=timings)
         #: serial number of the last request for a keyframe that was answered; mapping thread

@@ -47,7 +47,7 @@ def open_map(path: str | Path, config: SlamConfig, predictor: Predictor, fingerp
 
     Raises as ``open_or_create``, ``load_map`` when localising, and ``recoding.recode``.
     """
-    memory = WorkingMemory(predictor, config.device)
+    memory = WorkingMemory(predictor, config.device, mask_moving=config.dynamic == "mask")
     meta = map_meta(config, predictor, fingerprint)
     if recode and Path(path).exists() and load(path).meta.fingerprint != fingerprint:
         recoding.recode(path, meta, memory, config.device)

@@ -95,6 +95,7 @@ class System:
         self.config = config = replace(config, device=str(choose_device(config.device)))
         self.predictor = _loaded(config) if predictor is None else predictor
         _require_size(self.predictor, config)
+        _require_moving_classes(self.predictor, config)
         self.recording = Recording()
         self.timings = Timings()
         #: set it to end a run after the present frame
@@ -379,6 +380,13 @@ def _keyframes_of(corrections: CorrectionList) -> frozenset[int]:
 
 def _loaded(config: SlamConfig) -> Predictor:
     return load_front_end(weights_of(config.model), config.device, config.precision)
+
+
+def _require_moving_classes(predictor: Predictor, config: SlamConfig) -> None:
+    if config.dynamic == "mask" and not predictor.classes.moving:
+        raise ConfigError(f"dynamic mask: none of the network's {len(predictor.classes)} classes "
+                          "is of people or vehicles; take its depth and labels of a network that "
+                          "has them (--model DEPTH+LABELS), or leave --dynamic out")
 
 
 def _require_size(predictor: Predictor, config: SlamConfig) -> None:

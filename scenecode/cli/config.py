@@ -22,6 +22,8 @@ def add_setting_arguments(parser: argparse.ArgumentParser) -> None:
                         help="change one setting, for example mapping.window=8")
     parser.add_argument("--model", metavar="NAME", help="a shipped name ('scenecode "
                         "models'), a file of weights, or two as DEPTH+LABELS")
+    parser.add_argument("--dynamic", choices=("keep", "mask"), help="mask: leave people and "
+                        "vehicles out of tracking and map (default keep)")
     parser.add_argument("--device", metavar="NAME", help="auto, cpu or cuda (default auto)")
 
 
@@ -33,7 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def requested_config(args: argparse.Namespace) -> SlamConfig:
-    """The defaults, changed by ``--config``, ``--set``, ``--model`` and ``--device`` in turn."""
+    """The defaults, changed by ``--config``, ``--set``, ``--model``, ``--dynamic`` and
+    ``--device`` in turn."""
     config = SlamConfig()
     if args.config:
         config = load_config(shipped.find_config(args.config), args.config)
@@ -41,6 +44,8 @@ def requested_config(args: argparse.Namespace) -> SlamConfig:
         config = changed(config, assignment)
     if args.model:
         config = with_model_size(changed(config, f"model={args.model}"), args)
+    if args.dynamic:
+        config = changed(config, f"dynamic={args.dynamic}")
     return changed(config, f"device={args.device}") if args.device else config
 
 

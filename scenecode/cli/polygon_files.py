@@ -30,9 +30,10 @@ def require_polygons_possible(out: str | None) -> None:
     import_extra("trimesh", "meshes", POLYGONS_GLB)
 
 
-def write_polygon_files(out: str) -> dict[str, Any]:
+def write_polygon_files(out: str, mask_moving: bool) -> dict[str, Any]:
     """Make ``polygons.glb``, ``.ply``, ``.geojson`` and ``.png`` of the map in a result folder,
-    and add the memory table to its ``report.json``; returns the whole report."""
+    and add the memory table to its ``report.json``; returns the whole report.  To ``mask_moving``
+    is to leave people and vehicles out."""
     # numba is needed for polygons only
     from scenecode.slam.polygons.ground_plan import ground_plan
     from scenecode.slam.polygons.memory import memory_table
@@ -40,7 +41,7 @@ def write_polygon_files(out: str) -> dict[str, Any]:
     folder = Path(out)
     with make_console(stderr=True).status("making polygons of the map"):
         saved = saved_folder(folder)
-        polygons = polygons_of(saved)
+        polygons = polygons_of(saved, mask_moving=mask_moving)
         mesh = polygons.mesh()
         if len(mesh.triangles):
             write_glb(saved, mesh, folder / POLYGONS_GLB, ExportOptions(colours="image"))

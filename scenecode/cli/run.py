@@ -50,7 +50,8 @@ RUN_EXAMPLES = """examples:
   scenecode run rgbd_dataset_freiburg1_desk --sequential  TUM RGB-D folder
   scenecode run rooms:7 --out result                      built-in room number 7
   scenecode run 0 --view --model DEPTH+LABELS             two networks; 'scenecode models' lists
-  scenecode run drive/ --out result --map-form polygons   also as labelled planar polygons"""
+  scenecode run drive/ --out result --map-form polygons   also as labelled planar polygons
+  scenecode run drive/ --model NAME --dynamic mask        without people and vehicles"""
 
 #: Width and height of the images of the street, and frames of either demo.
 STREET_SIZE = (416, 128)
@@ -227,7 +228,7 @@ def _execute(args: argparse.Namespace, config: SlamConfig, source: Source,
             if not system.stop.is_set() and number == 1:
                 require_map(report)
             if out is not None and args.map_form == "polygons" and report.get("keyframes"):
-                report = write_polygon_files(out)
+                report = write_polygon_files(out, config.dynamic == "mask")
             _print_report(report, out)
             if interrupted or not control.wants_new_map:
                 break

@@ -9,15 +9,10 @@ import torch
 from torch import Tensor
 
 from scenecode.optim.geometry import se3
-from scenecode.slam.features.klt import (
-    KltConfig,
-    detect_corners,
-    epipolar_inliers,
-    track_corners,
-)
+from scenecode.slam.features.klt import KltConfig, epipolar_inliers, track_corners
 from scenecode.slam.features.orb import grey
 from scenecode.slam.map.graph import KeyframeGraph
-from scenecode.slam.map.landmarks import Observation, make_landmarks
+from scenecode.slam.map.landmarks import Observation, keyframe_corners, make_landmarks
 from scenecode.slam.map.stored_image import StoredImage
 from scenecode.slam.places.view_overlap import CoarseViews
 
@@ -112,8 +107,8 @@ class CornerMatches:
         known = self._corners.get(keyframe.image)
         if known is not None and known.code_depth is code:
             return
-        pixels = detect_corners(grey(keyframe.pyramid[0]), torch.zeros(0, 2), _KLT) \
-            if known is None else known.pixels
+        pixels = keyframe_corners(keyframe, torch.zeros(0, 2), _KLT) if known is None \
+            else known.pixels
         found = make_landmarks(keyframe, code, pixels)
         self._corners[keyframe.image] = KeyframeCorners(
             pixels=pixels, rays=found.rays, log_std=found.log_std, code_depth=code,

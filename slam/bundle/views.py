@@ -57,6 +57,10 @@ class SurfaceViews:
         #: (V, h, w)
         self.weight_maps = surface_weight(points) \
             if config.residuals.visibility_weights else torch.ones_like(depth)
+        for weight, keyframe in zip(self.weight_maps, keyframes):
+            moving = keyframe.moving(level)
+            if moving is not None:
+                weight[moving] = 0.0
         #: (V, N)
         self.weight = self.weight_maps.flatten(1)[:, chosen]
 

@@ -1,6 +1,7 @@
 """All settings of the running system, with the defaults it ships."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from scenecode.networks.inference.precision import Precision
 from scenecode.slam.config.fusion import FusionConfig
@@ -37,6 +38,9 @@ class SlamConfig:
     precision: Precision = setting(
         "float32", "of the network: float32, bfloat16, or auto (bfloat16 where the device has it)",
         basic=True)
+    dynamic: Literal["keep", "mask"] = setting(
+        "keep", "people and vehicles, which may move: keep them, or mask them out of tracking and "
+        "map")
     tracking: TrackingConfig = group(
         TrackingConfig, "alignment of every frame to a keyframe")
     keyframes: KeyframeConfig = group(

@@ -37,10 +37,14 @@ class KltConfig:
     ransac_pixels: float = 1.0
 
 
-def detect_corners(image: np.ndarray, occupied: Tensor, config: KltConfig) -> Tensor:
-    """Corners (P, 2) of an image of bytes (H, W), strongest first, away from the ``occupied``
-    pixels (M, 2): together at most ``config.max_corners``."""
+def detect_corners(image: np.ndarray, occupied: Tensor, config: KltConfig,
+                   excluded: np.ndarray | None = None) -> Tensor:
+    """Corners (P, 2) of an image of bytes (H, W), strongest first, outside an ``excluded`` area
+    (H, W) and away from the ``occupied`` pixels (M, 2): together at most ``config.max_corners``.
+    """
     mask = np.full(image.shape, 255, np.uint8)
+    if excluded is not None:
+        mask[excluded] = 0
     border = config.window // 2
     mask[:border], mask[-border:], mask[:, :border], mask[:, -border:] = 0, 0, 0, 0
     for u, v in occupied.tolist():

@@ -32,6 +32,10 @@ class Features:
     #: (N, 32) uint8
     descriptors: np.ndarray
 
+    def select(self, which: np.ndarray) -> "Features":
+        """Those that a mask (N,) marks."""
+        return Features(pixels=self.pixels[which], descriptors=self.descriptors[which])
+
 
 def grey(intensity: Tensor) -> np.ndarray:
     """Intensity (H, W) in [0, 1] to bytes (H, W), as OpenCV takes images."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 
 from scenecode.networks.prediction import resize_maps
 from scenecode.optim.geometry.proximity import proximity_scale
@@ -20,6 +21,7 @@ from scenecode.slam.fusion.fusion_inputs import (
 from scenecode.slam.fusion.packed_maps import COARSE_CORRECTIONS, COARSE_LOG_B, PackedMap
 from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.map.keyframe import Keyframe
+from scenecode.slam.map.working_memory import UNKNOWN_B
 
 #: Part of the image's size at which the uncertainty is kept.
 _STD_SIZE = 0.5
@@ -100,6 +102,9 @@ class ImageDepths:
         depth = keyframe.depth(self._graph.states[number].code_depth) * log_factor.exp()
         a = keyframe.prediction.average_depth
         b = proximity_scale(log_std * depth, depth, a)
+        moving = keyframe.moving()
+        if moving is not None:
+            b = torch.where(moving, UNKNOWN_B, b)
         height, width = (max(1, round(_STD_SIZE * n)) for n in depth.shape)
         return COARSE_LOG_B.pack(resize_maps(b.clamp(min=1e-6).log()[None], width, height)[0])
 

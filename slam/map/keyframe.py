@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from math import exp
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -66,6 +67,16 @@ class Keyframe:
         """The network's prediction, rescaled."""
         prediction = self.maps.prediction
         return replace(prediction, average_depth=prediction.average_depth * self.scale)
+
+    def moving(self, level: int = 0) -> Tensor | None:
+        """(H, W) bool at a pyramid level, whether a pixel shows something that may move and is
+        left out; None where nothing does."""
+        maps = self.maps
+        if maps.moving is None or not level:
+            return maps.moving
+        moving = maps.moving
+        return maps.derived(("moving", level), lambda: resize_maps(
+            moving[None].float(), *self.size_at(level))[0] > 0)
 
     def size_at(self, level: int) -> tuple[int, int]:
         """Width and height at a pyramid level."""
@@ -152,14 +163,25 @@ class Keyframe:
         return torch.softmax(logits, 0)
 
 
+def at_pixels(mask: Tensor, pixels: np.ndarray) -> np.ndarray:
+    """(N,) bool of a mask (H, W) at the pixels (N, 2) nearest to these; those outside count as the
+    border."""
+    height, width = mask.shape
+    u, v = np.rint(pixels).astype(np.intp).T
+    return mask.numpy(force=True)[v.clip(0, height - 1), u.clip(0, width - 1)]
+
+
 def make_keyframe(frame: Frame, T_world_cam: Tensor, memory: WorkingMemory) -> Keyframe:
     """Compress a frame at a pose (4, 4), run the network on it, and detect its ORB features.
 
     Raises ``PredictionError`` for an answer of the network that cannot be used.
     """
     image = StoredImage.of(frame.image)
-    pyramid = memory.maps(image, frame.camera).pyramid
+    maps = memory.maps(image, frame.camera)
+    features = detect(grey(maps.pyramid[0]))
+    if maps.moving is not None:
+        features = features.select(~at_pixels(maps.moving, features.pixels))
     return Keyframe(frame_index=frame.index, timestamp=frame.timestamp, camera=frame.camera,
                     image=image, T_world_cam_inserted=T_world_cam,
-                    features=detect(grey(pyramid[0])), memory=memory,
+                    features=features, memory=memory,
                     stored_truth=StoredTruth.of(frame))

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from scenecode.optim.geometry.proximity import depth_from_proximity
+from scenecode.slam.features.klt import KltConfig, detect_corners
+from scenecode.slam.features.orb import grey
 from scenecode.slam.map.keyframe import Keyframe
 
 
@@ -43,6 +45,14 @@ class Observation:
     index: Tensor
     #: (M, 2) in the other keyframe
     pixels: Tensor
+
+
+def keyframe_corners(keyframe: Keyframe, occupied: Tensor, config: KltConfig) -> Tensor:
+    """Corners (P, 2) of a keyframe where nothing moves, as ``detect_corners`` finds them away from
+    the ``occupied`` pixels (M, 2)."""
+    moving = keyframe.moving()
+    return detect_corners(grey(keyframe.pyramid[0]), occupied, config,
+                          None if moving is None else moving.numpy(force=True))
 
 
 def make_landmarks(keyframe: Keyframe, code: Tensor, pixels: Tensor) -> Landmarks:

@@ -7,17 +7,17 @@ import torch
 from torch import Tensor
 
 from scenecode.optim.geometry import se3
-from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.slam.config.mapping import LandmarkConfig
-from scenecode.slam.features.klt import (
-    KltConfig,
-    detect_corners,
-    epipolar_inliers,
-    track_corners,
-)
+from scenecode.slam.features.klt import KltConfig, epipolar_inliers, track_corners
 from scenecode.slam.features.orb import grey
 from scenecode.slam.map.graph import KeyframeGraph
-from scenecode.slam.map.landmarks import Landmarks, Observation, make_landmarks
+from scenecode.slam.map.keyframe import Keyframe, at_pixels
+from scenecode.slam.map.landmarks import (
+    Landmarks,
+    Observation,
+    keyframe_corners,
+    make_landmarks,
+)
 
 #: Older keyframes whose landmarks are tracked into a new one, and those into which the new one's
 #: are tracked back.
@@ -34,7 +34,7 @@ def match_keyframe(graph: KeyframeGraph, number: int, earlier: Sequence[int],
     for older in earlier[-_FORWARD:]:
         occupied = torch.cat([occupied, _observe(graph, older, number, images, klt)])
     keyframe = graph.keyframes[number]
-    pixels = detect_corners(images.of(number), occupied, klt)
+    pixels = keyframe_corners(keyframe, occupied, klt)
     graph.landmarks[number] = make_landmarks(keyframe, graph.states[number].code_depth, pixels)
     for older in earlier[-_BACKWARD:]:
         _observe(graph, number, older, images, klt)
@@ -68,8 +68,7 @@ def _observe(graph: KeyframeGraph, a: int, b: int, images: _Images,
     """Track a's landmarks into b and keep the observation; returns its pixels (M, 2)."""
     landmarks = graph.landmarks.get(a)
     observation = None if landmarks is None else _tracked(
-        landmarks, graph.relative(a, b), images.of(a), images.of(b), graph.keyframes[b].camera,
-        config)
+        landmarks, graph.relative(a, b), images.of(a), images.of(b), graph.keyframes[b], config)
     if observation is None:
         return torch.zeros(0, 2)
     graph.observations[a, b] = observation
@@ -77,13 +76,16 @@ def _observe(graph: KeyframeGraph, a: int, b: int, images: _Images,
 
 
 def _tracked(landmarks: Landmarks, T_ba: Tensor, image_a: np.ndarray, image_b: np.ndarray,
-             camera_b: PinholeCamera, config: KltConfig) -> Observation | None:
+             keyframe_b: Keyframe, config: KltConfig) -> Observation | None:
     """Observation of a keyframe's landmarks in another one, if any; ``T_ba`` predicts where."""
     if not len(landmarks.rays):
         return None
+    camera_b, moving = keyframe_b.camera, keyframe_b.moving()
     x_b = se3.act(T_ba, landmarks.rays * landmarks.log_depth.exp()[:, None])
     guess, _ = camera_b.project(x_b)
     found, kept = track_corners(image_a, image_b, landmarks.pixels, guess, config)
     index = kept.nonzero()[:, 0]
+    if moving is not None:
+        index = index[torch.from_numpy(~at_pixels(moving, found[index].numpy()))]
     index = index[epipolar_inliers(landmarks.rays[index], found[index], camera_b, config)]
     return Observation(index, found[index]) if len(index) else None

@@ -35,6 +35,7 @@ class PolygonConfig:
     baseline: float = setting(
         0.54, "distance of the two cameras that disparities in pixels are of: KITTI's", unit="m",
         positive=True)
+    mask_moving: bool = setting(False, "whether people and vehicles are left out")
 
     def __post_init__(self):
         check_ranges(self, "polygons.")

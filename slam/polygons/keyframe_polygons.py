@@ -144,7 +144,10 @@ def _placed(bounds: Boundaries, planes: np.ndarray, labels: np.ndarray, is_road:
     with np.errstate(divide="ignore", invalid="ignore"):
         near = (low > 0) & (low >= 1 / config.max_depth)
         is_flat = is_road | (high <= config.max_depth_ratio * low)
-    is_seen = ~np.isin(labels, [*class_ids(classes, SKY_CLASSES), VOID])
+    left_out = [*class_ids(classes, SKY_CLASSES), VOID]
+    if config.mask_moving:
+        left_out += classes.moving
+    is_seen = ~np.isin(labels, left_out)
     return is_seen & np.isfinite(planes[:, 2]) & near & is_flat
 
 

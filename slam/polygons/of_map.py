@@ -10,9 +10,12 @@ if TYPE_CHECKING:
 
 
 def polygons_of(saved: HasKeyframes,
-                progress: Callable[[int, int], None] = lambda done, total: None) -> "PolygonMap":
-    """The polygons of a map with the default settings; ``progress`` as for ``polygon_map``."""
+                progress: Callable[[int, int], None] = lambda done, total: None,
+                mask_moving: bool = False) -> "PolygonMap":
+    """The polygons of a map with the default settings, without people and vehicles where they are
+    masked; ``progress`` as for ``polygon_map``."""
     # numba is needed for polygons only
     from scenecode.slam.polygons.config import PolygonConfig
     from scenecode.slam.polygons.polygon_map import polygon_map
-    return polygon_map(saved.keyframes, saved.classes, PolygonConfig(), progress)
+    config = PolygonConfig(mask_moving=mask_moving)
+    return polygon_map(saved.keyframes, saved.classes, config, progress)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from scenecode.networks.classes import NYU13
 from scenecode.networks.data.rooms import (
     EffectsConfig,
     PathConfig,
@@ -47,8 +48,8 @@ class RoomsSource(RenderedSource):
 
     def frame(self, index: int) -> Frame:
         T_world_cam = self._poses[index]
-        return self.frame_of(index, T_world_cam, render(self._room, T_world_cam, self.camera,
-                                                        self._supersample))
+        view = render(self._room, T_world_cam, self.camera, self._supersample)
+        return self.frame_of(index, T_world_cam, view, NYU13)
 
     def close(self) -> None:
         """Nothing to release."""

@@ -46,7 +46,8 @@ def make_reference(number: int, keyframe: Keyframe, state: ViewState,
                    config: TrackingConfig) -> Reference:
     """Prepare a keyframe for tracking against it."""
     depths = [keyframe.depth(state.code_depth, level) for level in range(PYRAMID_LEVELS)]
-    levels = [reference_level(keyframe.camera_at(level), keyframe.pyramid[level], depth,
+    levels = [reference_level(keyframe.camera_at(level), keyframe.pyramid[level],
+                              _known_to_rest(keyframe, depth, level),
                               config.lucas_kanade, _INDEPENDENT_STD * keyframe.depth_std(depth))
               for level, depth in enumerate(depths)]
     pixels = torch.from_numpy(keyframe.features.pixels).to(depths[0])
@@ -57,6 +58,12 @@ def make_reference(number: int, keyframe: Keyframe, state: ViewState,
         T_world_cam=state.T_world_cam, levels=tuple(levels),
         median_depth=float(depths[-1].median()), thumbnail=thumbnail(keyframe.pyramid[-1]),
         features=keyframe.features, points=points, scale=keyframe.scale)
+
+
+def _known_to_rest(keyframe: Keyframe, depth: Tensor, level: int) -> Tensor:
+    """The depth (H, W), 0 where something may move."""
+    moving = keyframe.moving(level)
+    return depth if moving is None else depth.masked_fill(moving, 0.0)
 
 
 def thumbnail(intensity: Tensor) -> Tensor:
