@@ -215,6 +215,12 @@ class Network(nn.Module, ABC):
         computes where it is set; ``None``, the default, leaves everything to torch."""
         return None
 
+    def compute_maps(self, image: Tensor) -> object:
+        """What the network computes of an image batch (1, 3, H, W) before derivatives by codes
+        and its random field; only the operations matter."""
+        graph = self.graph()
+        return self(image) if graph is None else graph(image)
+
     def transferable_state(self, earlier: "Network") -> dict[str, Tensor] | None:
         """Those weights of ``earlier``, by name, that this network may start from; ``None`` when
         it is another network or has other classes.  By default all or nothing."""

@@ -105,6 +105,14 @@ class HybridNet(Network):
             std = self.log_depth_std(canonical)
         return self.prediction_without_codes(canonical, std, logits, camera)
 
+    def compute_maps(self, image: Tensor) -> object:
+        """The maps of the image, or of every tile of it."""
+        t = self.config.tile
+        if not t:
+            return self(image)
+        return [self(image[..., row:row + t, column:column + t])
+                for row, column in tile_corners(self.width, self.height, t)]
+
     def _maps(self, batch: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (C, h, w) and canonical depth (h', w') of a batch of one; constants for those
         that the variant lacks."""

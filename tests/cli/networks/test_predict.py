@@ -117,3 +117,13 @@ def test_depth_of_one_network_and_labels_of_another(tiny_weights, tmp_path):
     copy.write_bytes(tiny_weights.read_bytes())
     loaded = load_front_end(f"{tiny_weights}+{copy}")
     assert isinstance(loaded, Combined) and loaded.classes == describe(copy).classes
+
+
+def test_profile_counts_what_a_network_computes(capsys):
+    assert main(["models", "--profile", "hybridnet_a2_vgg16", "twins_nyuv2", "--runs", "0",
+                 "--json"]) == 0
+    full, small = json.loads(capsys.readouterr().out)
+    assert (full["family"], small["family"]) == ("hybridnet", "twins")
+    # VGG-16's convolutions have 14.7 million values, and every tile of 321 pixels is computed
+    assert full["parameters"] > 14.7e6 and full["ms"] is None
+    assert full["flops"] > 100 * small["flops"] > 1e9
