@@ -64,6 +64,18 @@ class Faces:
         return replace(self, origin=self.origin @ rotation.T + np.asarray(translation),
                        edge_s=self.edge_s @ rotation.T, edge_t=self.edge_t @ rotation.T)
 
+    def copies(self, rotations: np.ndarray, translations: np.ndarray) -> "Faces":
+        """K copies, one after the other, each rotated by one of (K, 3, 3), then translated by one
+        of (K, 3)."""
+        turned = rotations.transpose(0, 2, 1)
+        count = len(turned)
+        return Faces(
+            origin=(self.origin @ turned + translations[:, None]).reshape(-1, 3),
+            edge_s=(self.edge_s @ turned).reshape(-1, 3),
+            edge_t=(self.edge_t @ turned).reshape(-1, 3),
+            **{name: np.concatenate([getattr(self, name)] * count)
+               for name in ("kind", "label", "texture", "uv", "tint", "emission")})
+
     def only(self, mask: np.ndarray) -> "Faces":
         """The faces where ``mask`` (F,) is True."""
         return Faces(**{f.name: getattr(self, f.name)[mask] for f in fields(Faces)})

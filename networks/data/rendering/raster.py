@@ -12,14 +12,16 @@ import numpy as np
 
 from scenecode.networks.data.rendering.faces import DISC, TRIANGLE, Faces
 from scenecode.optim.geometry.camera import PinholeCamera
+from scenecode.optim.segmentation.compiled import compiled
 
 #: nothing nearer than this (metres) is drawn
 NEAR = 0.02
 #: faces grow by this fraction so that neighbours leave no cracks
 _CRACK = 1e-4
-#: rectangles above this many pixels are drawn one by one, smaller ones in batches
-_LARGE = 2048
-_BATCH_PIXELS = 1 << 16
+#: faces are seen from the front: their normals point this much to the camera, at least
+_FACING = 1e-12
+#: pixels that bounds may be off by, for rounding
+_MARGIN = 1e-2
 
 
 @dataclass(frozen=True)
@@ -41,63 +43,66 @@ def inverse_intrinsics(camera: PinholeCamera) -> np.ndarray:
 
 def rasterise(faces: Faces, T_world_cam: np.ndarray, camera: PinholeCamera) -> Visibility:
     """Nearest front face of every pixel centre."""
-    seen, rects = _on_screen(faces, T_world_cam, camera)
+    T_world_cam = np.asarray(T_world_cam, np.float64)
+    intrinsics = np.array([camera.fx, camera.fy, camera.cx, camera.cy])
+    rects = _rectangles(faces.origin, faces.edge_s, faces.edge_t, faces.kind, T_world_cam,
+                        intrinsics, camera.width, camera.height)
+    seen = np.flatnonzero(rects[:, 2] > rects[:, 0])
     planes = np.zeros((len(faces), 3, 3))
     planes[seen] = _planes(faces, seen, T_world_cam, camera)
-    edges = _half_planes(planes[seen], faces.kind[seen]).astype(np.float32)
-    inverse_depth = planes[seen, 2].astype(np.float32)
     face = np.full((camera.height, camera.width), -1, np.int32)
     buffer = np.zeros((camera.height, camera.width), np.float32)
-    area = (rects[:, 2] - rects[:, 0]) * (rects[:, 3] - rects[:, 1])
-    is_disc = faces.kind[seen] == DISC
-    for k in np.flatnonzero((area > _LARGE) | is_disc):
-        _draw_one(face, buffer, seen[k], rects[k], edges[k], inverse_depth[k],
-                  planes[seen[k]] if is_disc[k] else None)
-    small = np.flatnonzero((area <= _LARGE) & ~is_disc)
-    _draw_small(face, buffer, seen[small], rects[small], edges[small], inverse_depth[small])
+    _draw(face, buffer, seen, rects[seen],
+          _half_planes(planes[seen], faces.kind[seen]).astype(np.float32),
+          planes[seen].astype(np.float32), faces.kind[seen] == DISC)
     return Visibility(face, buffer, planes)
 
 
-def _on_screen(faces: Faces, T_world_cam, camera) -> tuple[np.ndarray, np.ndarray]:
-    """Indices (V,) of front faces in view and their pixel rectangles (V, 4) (u0, v0, u1, v1)."""
-    centre = T_world_cam[:3, 3]
-    toward = np.einsum("fi,fi->f", faces.normal, faces.origin - centre)
-    candidates = np.flatnonzero(toward < -1e-12)
-    x = (faces.corners[candidates].reshape(-1, 3) - centre) @ T_world_cam[:3, :3]
-    x = x.reshape(-1, 4, 3)
-    nearest, farthest = x[..., 2].min(1), x[..., 2].max(1)
-    before = farthest >= NEAR
-    candidates, x, nearest = candidates[before], x[before], nearest[before]
-    bounds = np.empty((len(x), 4))
-    whole, cut = np.flatnonzero(nearest >= NEAR), np.flatnonzero(nearest < NEAR)
-    bounds[whole] = _bounds(x[whole], np.array(True), camera)
-    bounds[cut] = _bounds(*_clipped(x[cut]), camera)
-    limit = np.array([camera.width, camera.height] * 2)
-    low = np.clip(np.ceil(bounds[:, :2] - 1e-2), 0, limit[:2])
-    high = np.clip(np.floor(bounds[:, 2:] + 1e-2) + 1, 0, limit[:2])
-    keep = (high > low).all(1)
-    return candidates[keep], np.concatenate([low, high], 1)[keep].astype(np.int64)
-
-
-def _clipped(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Corners (V, 8, 3) of (V, 4, 3) faces cut by the near plane, and which of them count."""
-    following = np.roll(x, -1, axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        at = (NEAR - x[..., 2]) / (following[..., 2] - x[..., 2])
-        cut = x + at[..., None] * (following - x)
-    crosses = (x[..., 2] < NEAR) != (following[..., 2] < NEAR)
-    points = np.concatenate([x, np.where(crosses[..., None], cut, 1.0)], 1)
-    return points, np.concatenate([x[..., 2] >= NEAR, crosses], 1)
-
-
-def _bounds(points: np.ndarray, valid: np.ndarray, camera: PinholeCamera) -> np.ndarray:
-    """(V, 4) smallest u, v and largest u, v of (V, N, 3) camera points where they are valid."""
-    depth = np.where(valid, np.maximum(points[..., 2], NEAR * 0.5), 1.0)
-    u = camera.fx * points[..., 0] / depth + camera.cx
-    v = camera.fy * points[..., 1] / depth + camera.cy
-    inf = np.inf
-    return np.stack([np.where(valid, u, inf).min(1), np.where(valid, v, inf).min(1),
-                     np.where(valid, u, -inf).max(1), np.where(valid, v, -inf).max(1)], 1)
+@compiled
+def _rectangles(origin, edge_s, edge_t, kind, T_world_cam, intrinsics, width, height):
+    """(F, 4) int64 pixels (u0, v0, u1, v1) that front faces in view lie within, the far side
+    excluded; all 0 for others."""
+    rects = np.zeros((len(origin), 4), np.int64)
+    fx, fy, cx, cy = intrinsics
+    x = np.empty((4, 3))
+    for k in range(len(origin)):
+        o = origin[k] - T_world_cam[:3, 3]
+        s, t = edge_s[k], edge_t[k]
+        facing = (s[1] * t[2] - s[2] * t[1]) * o[0] + (s[2] * t[0] - s[0] * t[2]) * o[1] \
+            + (s[0] * t[1] - s[1] * t[0]) * o[2]
+        if facing >= -_FACING:
+            continue
+        far = 0.0 if kind[k] == TRIANGLE else 1.0
+        nearest, farthest = np.inf, -np.inf
+        for j in range(3):
+            # a triangle repeats its last corner
+            a = o[0] * T_world_cam[0, j] + o[1] * T_world_cam[1, j] + o[2] * T_world_cam[2, j]
+            b = s[0] * T_world_cam[0, j] + s[1] * T_world_cam[1, j] + s[2] * T_world_cam[2, j]
+            c = t[0] * T_world_cam[0, j] + t[1] * T_world_cam[1, j] + t[2] * T_world_cam[2, j]
+            x[0, j], x[1, j], x[2, j], x[3, j] = a, a + b, a + b + far * c, a + c
+        for i in range(4):
+            nearest, farthest = min(nearest, x[i, 2]), max(farthest, x[i, 2])
+        if farthest < NEAR:
+            continue
+        u0, v0, u1, v1 = np.inf, np.inf, -np.inf, -np.inf
+        for i in range(4):
+            following = (i + 1) % 4
+            if x[i, 2] >= NEAR:
+                u, v = fx * x[i, 0] / x[i, 2] + cx, fy * x[i, 1] / x[i, 2] + cy
+                u0, v0, u1, v1 = min(u0, u), min(v0, v), max(u1, u), max(v1, v)
+            if (x[i, 2] < NEAR) != (x[following, 2] < NEAR):
+                # where the edge is cut by the near plane
+                at = (NEAR - x[i, 2]) / (x[following, 2] - x[i, 2])
+                u = fx * (x[i, 0] + at * (x[following, 0] - x[i, 0])) / NEAR + cx
+                v = fy * (x[i, 1] + at * (x[following, 1] - x[i, 1])) / NEAR + cy
+                u0, v0, u1, v1 = min(u0, u), min(v0, v), max(u1, u), max(v1, v)
+        left = min(max(np.ceil(u0 - _MARGIN), 0.0), float(width))
+        top = min(max(np.ceil(v0 - _MARGIN), 0.0), float(height))
+        right = min(max(np.floor(u1 + _MARGIN) + 1, 0.0), float(width))
+        bottom = min(max(np.floor(v1 + _MARGIN) + 1, 0.0), float(height))
+        if right > left and bottom > top:
+            rects[k, 0], rects[k, 1], rects[k, 2], rects[k, 3] = left, top, right, bottom
+    return rects
 
 
 def _planes(faces: Faces, seen, T_world_cam, camera) -> np.ndarray:
@@ -120,54 +125,30 @@ def _half_planes(planes: np.ndarray, kind: np.ndarray) -> np.ndarray:
                      grown - np.where(is_triangle, 0, t)], 1)
 
 
-def _draw_one(face, buffer, index, rect, edges, inverse_depth, disc_plane) -> None:
-    u0, v0, u1, v1 = rect
-    u, v = np.arange(u0, u1, dtype=np.float32), np.arange(v0, v1, dtype=np.float32)
-    target = buffer[v0:v1, u0:u1]
-    w = inverse_depth[0] * u + (inverse_depth[1] * v + inverse_depth[2])[:, None]
-    mask = w > target
-    for a, b, c in edges:
-        mask &= a * u >= (-b * v - c)[:, None]
-    if disc_plane is not None:
-        s, t = ((p[0] * u + (p[1] * v + p[2])[:, None]) / w - 0.5 for p in disc_plane[:2])
-        mask &= s * s + t * t <= 0.25
-    np.copyto(target, w, where=mask)
-    np.copyto(face[v0:v1, u0:u1], index, where=mask)
-
-
-def _draw_small(face, buffer, index, rects, edges, inverse_depth) -> None:
-    """Draws faces grouped by rectangle size; ties within a batch go to the nearest."""
-    size = np.maximum(rects[:, 2:] - rects[:, :2], 4)
-    shape = 1 << np.ceil(np.log2(size)).astype(np.int64)
-    keys = shape[:, 0] * (1 << 16) + shape[:, 1]
-    for key in np.unique(keys):
-        members = np.flatnonzero(keys == key)
-        step = max(1, _BATCH_PIXELS // int((key >> 16) * (key & 0xFFFF)))
-        for start in range(0, len(members), step):
-            m = members[start:start + step]
-            _draw_batch(face, buffer, index[m], rects[m], edges[m], inverse_depth[m],
-                        int(key >> 16), int(key & 0xFFFF))
-
-
-def _draw_batch(face, buffer, index, rects, edges, inverse_depth, width, height) -> None:
-    u = (rects[:, :1] + np.arange(width)).astype(np.float32)[:, None, :]
-    v = (rects[:, 1:2] + np.arange(height)).astype(np.float32)[:, :, None]
-    mask = (u < rects[:, 2, None, None]) & (v < rects[:, 3, None, None])
-    for k in range(4):
-        a, b, c = (edges[:, k, j, None, None] for j in range(3))
-        mask &= a * u >= -b * v - c
-    which, row, column = np.nonzero(mask)
-    if not len(which):
-        return
-    column = column + rects[which, 0]
-    row = row + rects[which, 1]
-    plane = inverse_depth[which]
-    w = plane[:, 0] * column + (plane[:, 1] * row + plane[:, 2])
-    w = w.astype(np.float32)
-    pixel = row * buffer.shape[1] + column
-    flat = buffer.reshape(-1)
-    nearer = w > flat[pixel]
-    pixel, w, which = pixel[nearer], w[nearer], which[nearer]
-    np.maximum.at(flat, pixel, w)
-    wins = flat[pixel] == w
-    face.reshape(-1)[pixel[wins]] = index[which[wins]]
+@compiled
+def _draw(face, buffer, index, rects, edges, planes, is_disc):
+    """Draw faces of ``index`` (V,) into (H, W) face and 1/z: float32 half planes (V, 4, 3) and
+    ``planes`` (V, 3, 3)."""
+    half, quarter = np.float32(0.5), np.float32(0.25)
+    for k in range(len(index)):
+        u0, v0, u1, v1 = rects[k]
+        e, p = edges[k], planes[k]
+        for row in range(v0, v1):
+            v = np.float32(row)
+            limit0, limit1 = -e[0, 1] * v - e[0, 2], -e[1, 1] * v - e[1, 2]
+            limit2, limit3 = -e[2, 1] * v - e[2, 2], -e[3, 1] * v - e[3, 2]
+            # single precision would move shadows, which are seen from far away
+            start = np.float64(p[2, 1]) * row + np.float64(p[2, 2])
+            for column in range(u0, u1):
+                u = np.float32(column)
+                w = np.float32(np.float64(p[2, 0]) * column + start)
+                if w <= buffer[row, column] or e[0, 0] * u < limit0 or e[1, 0] * u < limit1 \
+                        or e[2, 0] * u < limit2 or e[3, 0] * u < limit3:
+                    continue
+                if is_disc[k]:
+                    s = (p[0, 0] * u + (p[0, 1] * v + p[0, 2])) / w - half
+                    t = (p[1, 0] * u + (p[1, 1] * v + p[1, 2])) / w - half
+                    if s * s + t * t > quarter:
+                        continue
+                buffer[row, column] = w
+                face[row, column] = index[k]

@@ -7,7 +7,7 @@ import numpy as np
 from scenecode.networks.classes import CITYSCAPES_19
 from scenecode.networks.data.rendering.faces import Faces
 from scenecode.networks.data.rendering.shading import Hits, View, draw, sample, shoulder, textured
-from scenecode.networks.data.streets.layout.parts import Parts, merge
+from scenecode.networks.data.streets.layout.parts import Parts, chosen
 from scenecode.networks.data.streets.layout.stock import LEAVES
 from scenecode.networks.data.streets.layout.town import Town
 from scenecode.networks.data.streets.layout.weather import Weather
@@ -41,31 +41,30 @@ def render(town: Town, T_world_cam: np.ndarray, camera: PinholeCamera, supersamp
     ``supersample`` n averages the colours of n x n rays in the pixels at the edges of faces.
     """
     T_world_cam = np.asarray(T_world_cam, float)
-    parts = _neighbourhood(town, T_world_cam, camera, moving)
-    faces, thing = _in_view(parts, T_world_cam, camera)
+    pieces = _neighbourhood(town, T_world_cam, camera, moving)
+    faces, thing, moves = chosen(pieces, lambda part: _in_view(part, T_world_cam, camera))
     shader = _Shader(faces=faces, thing=thing, atlas=town.atlas, weather=town.weather,
-                     T_world_cam=T_world_cam, shadows=_shadows(parts, T_world_cam, town.weather))
+                     T_world_cam=T_world_cam, shadows=_shadows(pieces, T_world_cam, town.weather))
     view, visible = draw(faces, T_world_cam, camera, shader, supersample)
     hidden = visible.face < 0
     labels = np.where(hidden, _SKY, view.labels).astype(np.uint8)
-    dynamic = parts.moving[thing[visible.face]] & ~hidden
+    dynamic = moves[thing[visible.face]] & ~hidden
     return StreetView(View(view.image, view.depth, labels), dynamic)
 
 
 def _neighbourhood(town: Town, T_world_cam: np.ndarray, camera: PinholeCamera,
-                   moving: Parts | None) -> Parts:
+                   moving: Parts | None) -> list[Parts]:
     """The pieces of the town that can be seen, or throw a shadow on what is."""
     x, y = T_world_cam[:2, 3]
     heading = np.arctan2(T_world_cam[1, 2], T_world_cam[0, 2])
     half = np.arctan(max(camera.cx, camera.width - camera.cx) / camera.fx) + _TILT
     pieces = [town.piece(*p) for p in town.pieces_around(float(x), float(y), town.reach)
               if town.may_show(*p, float(x), float(y), float(heading), float(half))]
-    return merge(pieces if moving is None else [*pieces, moving])
+    return pieces if moving is None else [*pieces, moving]
 
 
-def _in_view(parts: Parts, T_world_cam: np.ndarray, camera: PinholeCamera
-             ) -> tuple[Faces, np.ndarray]:
-    """The faces of things in the picture, and to which thing each belongs."""
+def _in_view(parts: Parts, T_world_cam: np.ndarray, camera: PinholeCamera) -> np.ndarray:
+    """(I,) bool, which things are in the picture."""
     x = (parts.centre - T_world_cam[:3, 3]) @ T_world_cam[:3, :3]
     distance, r = np.linalg.norm(x, axis=1), parts.radius + _MARGIN
     keep = (x[:, 2] > -r) & (distance >= parts.distance[:, 0]) & (
@@ -75,22 +74,24 @@ def _in_view(parts: Parts, T_world_cam: np.ndarray, camera: PinholeCamera
         for sign, edge in ((1.0, (size - c) / f), (-1.0, (c + 1) / f)):
             # distance beyond the plane through the camera and one edge of the picture
             keep &= (sign * x[:, axis] - edge * x[:, 2]) / np.hypot(1.0, edge) < r
-    index = np.flatnonzero(keep[parts.thing])
-    return parts.faces.only(index), parts.thing[index]
+    return keep
 
 
-def _shadows(parts: Parts, T_world_cam: np.ndarray, weather: Weather) -> Shadows | None:
+def _shadows(pieces: list[Parts], T_world_cam: np.ndarray, weather: Weather) -> Shadows | None:
     if weather.direct.max() < 0.05:
         return None
     forward = T_world_cam[:3, 2] * [1.0, 1.0, 0.0]
     middle = T_world_cam[:3, 3] + _AHEAD * forward
-    offset = parts.centre - middle
-    aside = offset - (offset @ weather.sun)[:, None] * weather.sun
-    near = parts.casts & (np.abs(aside).max(1) - parts.radius < 75.0)
-    # of trees in two versions the one for the distance casts the shadow
-    near &= parts.distance[:, 1] > LEAVES
-    index = np.flatnonzero(near[parts.blocking])
-    return cast(parts.blockers.only(index), parts.blocking[index], weather.sun, middle)
+
+    def casts(parts: Parts) -> np.ndarray:
+        offset = parts.centre - middle
+        aside = offset - (offset @ weather.sun)[:, None] * weather.sun
+        near = parts.casts & (np.abs(aside).max(1) - parts.radius < 75.0)
+        # of trees in two versions the one for the distance casts the shadow
+        return near & (parts.distance[:, 1] > LEAVES)
+
+    blockers, blocking, _ = chosen(pieces, casts, blockers=True)
+    return cast(blockers, blocking, weather.sun, middle)
 
 
 @dataclass(frozen=True)
