@@ -68,7 +68,8 @@ class Collector:
     def parts(self) -> Parts:
         """All things; there must be at least one."""
         table = np.array(self._rows, float)
-        owned, casting = [], []
+        owned: list[tuple[Faces, np.ndarray]] = []
+        casting: list[tuple[Faces, np.ndarray]] = []
         for number, faces, blockers in self._added:
             owned.append((faces, np.full(len(faces), number, np.int32)))
             if blockers is not None:
@@ -92,7 +93,9 @@ def chosen(pieces: list[Parts], choose: Callable[[Parts], np.ndarray], blockers:
            ) -> tuple[Faces, np.ndarray, np.ndarray]:
     """The faces (or blockers) of those things of several pieces that ``choose`` (I,) bool picks,
     the number (F,) of each one's thing among all things, and which of all things move."""
-    faces, things, start = [], [], 0
+    faces: list[Faces] = []
+    things: list[np.ndarray] = []
+    start = 0
     for piece in pieces:
         whose = piece.blocking if blockers else piece.thing
         index = np.flatnonzero(choose(piece)[whose])
