@@ -13,10 +13,11 @@ from rich.table import Table
 
 from scenecode.core.atomic_write import write_bytes
 from scenecode.core.console import escape, make_console
-from scenecode.core.errors import CalibrationError, ResultError
+from scenecode.core.errors import CalibrationError, ConfigError, ResultError
 from scenecode.slam.calibration import pictures
-from scenecode.slam.calibration.board import BOARD_FORMS, parse_board
+from scenecode.slam.calibration.board import BOARD_FORMS, KINDS, parse_board
 from scenecode.slam.calibration.board_calibration import calibrate_board
+from scenecode.slam.calibration.board_recognition import recognised_board
 from scenecode.slam.calibration.recording import as_recorded, calibrate_source
 from scenecode.slam.calibration.result import NAMES, CalibratedCamera
 from scenecode.slam.calibration.self_calibration import LARGEST_SIGMA
@@ -25,6 +26,8 @@ from scenecode.slam.sources import FORMS, SourceOptions, open_source
 EXAMPLES = """examples:
   scenecode calibrate walk.mp4 --out walk          from the motion: walk/camera.yaml and pictures
   scenecode run walk.mp4 --calib walk/camera.yaml
+  scenecode calibrate board.mp4 --out camera       a board that is shown is recognised
+  scenecode calibrate 0 --board charuco --frames 300 --out camera
   scenecode calibrate board.mp4 --board checkerboard:9x6:0.025 --out camera
   scenecode calibrate 0 --board charuco:5x7:0.04:0.03:DICT_5X5_100 --frames 300 --out camera
   scenecode calibrate frames/ --board aprilgrid:6x6:0.088:0.3 --json
@@ -36,7 +39,10 @@ some seconds; focal length (fx = fy), k1 and k2 follow, with standard deviations
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``scenecode calibrate``."""
     parser.add_argument("source", metavar="SOURCE", help=FORMS)
-    parser.add_argument("--board", metavar="BOARD", help=BOARD_FORMS)
+    parser.add_argument("--board", metavar="BOARD", default="auto",
+                        help="auto (default): a board that is seen is recognised, else the motion "
+                        f"tells; none: the motion only; {', '.join(KINDS)}: a board of this kind "
+                        f"of any size; or its size: {BOARD_FORMS}")
     parser.add_argument("--frames", type=int, default=500, metavar="N",
                         help="frames that are looked at, at most (default %(default)s)")
     parser.add_argument("--stride", type=int, default=1, metavar="N",
@@ -49,18 +55,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Run ``scenecode calibrate``; returns the exit status."""
-    board = None if args.board is None else parse_board(args.board)
+    board = parse_board(args.board) if ":" in args.board else None
+    if board is None and args.board not in ("auto", "none", *KINDS):
+        raise ConfigError(f"--board '{args.board}': give auto, none, {', '.join(KINDS)}, "
+                          f"{BOARD_FORMS}")
     options = SourceOptions(width=640, height=480, max_frames=args.frames, stride=args.stride)
     with closing(open_source(args.source, options)) as source, \
             as_recorded(source, options) as recorded, _progress(recorded.length) as (bar, task):
         def advance(count: int) -> None:
             bar.update(task, completed=count)
 
+        def state(step: str) -> None:
+            bar.update(task, description=step)
+
+        if board is None and args.board != "none":
+            state("looking for a board")
+            kinds = KINDS if args.board == "auto" else (args.board,)
+            board = recognised_board(recorded, recorded.length, kinds)
+            if board is None and args.board != "auto":
+                raise CalibrationError(
+                    f"{source.name}: no {args.board} is recognised; show it whole, flat, sharp "
+                    f"and large, or state its size by --board {args.board}:...")
         if board is not None:
+            state(str(board))
             result = calibrate_board(recorded, board, advance)
         else:
-            result = calibrate_source(recorded, advance, lambda step: bar.update(
-                task, description=step))
+            state("frames")
+            result = calibrate_source(recorded, advance, state)
     if args.out is not None:
         _write(result, Path(args.out))
     if args.json:
@@ -102,5 +123,6 @@ def _print(result: CalibratedCamera, out: str | None) -> None:
         std = result.std[name]
         table.add_row(name, f"{result.values[name]:.5g}", f"{std:.2g}" if std else "fixed")
     table.add_row("rms", f"{result.rms:.3g} px", "")
+    table.add_row("coverage", f"{100 * result.coverage:.0f} % of the image", "")
     table.add_row("from", result.method, "")
     make_console().print(table)

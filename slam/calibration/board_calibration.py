@@ -34,9 +34,9 @@ def calibrate_board(source: Source, board: Board, advance: Callable[[int], None]
     views, size, count = _collect(source, board, advance)
     if len(views) < _MIN_VIEWS:
         raise CalibrationError(
-            f"{source.name}: {len(views)} different views of the {board.kind} {board.cols}x"
-            f"{board.rows} in {count} frames, needs {_MIN_VIEWS}; check --board, and show the "
-            "board whole, tilted, near and far, in all parts of the image")
+            f"{source.name}: {len(views)} different views of the {board} in {count} frames, needs "
+            f"{_MIN_VIEWS}; check --board (none calibrates from the motion), and show the board "
+            "whole, tilted, near and far, in all parts of the image")
     for _ in range(2):
         rms, matrix, lens, sigma, per_view, residuals = _calibrated(views, size)
         error = float(np.median(per_view))
@@ -52,7 +52,7 @@ def calibrate_board(source: Source, board: Board, advance: Callable[[int], None]
     pixels = np.concatenate([p for _, p in views])
     original = source.original or camera
     return scaled_result(camera, dict(zip(NAMES, map(float, sigma[:8]))), rms,
-                         f"{board.kind}: {len(pixels)} corners in {len(views)} views", pixels,
+                         f"{board}: {len(pixels)} corners in {len(views)} views", pixels,
                          residuals, original.width, original.height)
 
 

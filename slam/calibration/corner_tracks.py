@@ -73,6 +73,11 @@ class CornerTracker:
         self._frames: list[int] = []
         self._seen: list[tuple[ndarray, ndarray]] = []
 
+    @property
+    def motion(self) -> float:
+        """Median pixels by which corners moved in all, up to the last keyframe."""
+        return self._motion
+
     def add(self, image: ndarray, index: int) -> None:
         """The next image (H, W) uint8, of this frame index."""
         self._frame_count += 1
@@ -131,15 +136,19 @@ class CornerTracker:
         self._seen.append((self._corners, self._pixels.double().numpy()))
 
 
-def track_video(frames: Iterable[Frame], advance: Callable[[int], None] = lambda count: None
+def track_video(frames: Iterable[Frame], advance: Callable[[int], None] = lambda count: None,
+                is_enough: Callable[[Frame, float], bool] = lambda frame, motion: False
                 ) -> CornerTracks | None:
-    """The tracks of all frames; None where there are none.  ``advance`` is called with the number
-    of frames so far."""
+    """The tracks of all frames, up to the one of which ``is_enough``, which is also given the
+    motion so far in image widths; None where there are no frames.  ``advance`` is called with the
+    number of frames so far."""
     tracker, count = CornerTracker(), 0
     for frame in frames:
         tracker.add(grey(imaging.intensity(frame.image)), frame.index)
         count += 1
         advance(count)
+        if is_enough(frame, tracker.motion / frame.camera.width):
+            break
     return tracker.tracks() if count else None
 
 

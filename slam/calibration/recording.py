@@ -12,8 +12,10 @@ from scenecode.slam.calibration.corner_tracks import track_video
 from scenecode.slam.calibration.lens import CX, CY, K1, K2, LOG_F, Lens
 from scenecode.slam.calibration.result import CalibratedCamera, scaled_result
 from scenecode.slam.calibration.self_calibration import self_calibrate
+from scenecode.slam.records.frame import Frame
 from scenecode.slam.sources.base.options import SourceOptions
 from scenecode.slam.sources.base.source import Recording, Source
+from scenecode.slam.sources.cameras.live import LiveCamera
 from scenecode.slam.sources.pingpong import PingPongRecording
 
 #: Width of the images in which corners are tracked, at most.
@@ -22,14 +24,17 @@ WIDTH = 960
 
 def calibrate_source(source: Source, advance: Callable[[int], None] = lambda count: None,
                      state: Callable[[str], None] = lambda step: None,
-                     is_focal_stated: bool = False) -> CalibratedCamera:
+                     is_focal_stated: bool = False,
+                     is_enough: Callable[[Frame, float], bool] = lambda frame, motion: False
+                     ) -> CalibratedCamera:
     """Focal length and distortion of a source's camera from its motion; where
     ``is_focal_stated``, the focal length is that of the source's camera but for a tolerance.
 
-    ``advance`` is called with the number of frames tracked, ``state`` with what is done next.
-    Raises ``CalibrationError`` where the images do not tell.
+    ``advance`` is called with the number of frames tracked, ``state`` with what is done next;
+    frames after the first of which ``is_enough`` (see ``track_video``) are not taken.  Raises
+    ``CalibrationError`` where the images do not tell.
     """
-    tracks = track_video(source, advance)
+    tracks = track_video(source, advance, is_enough)
     if tracks is None:
         raise CalibrationError(f"{source.name}: no frames to calibrate from")
     try:
@@ -60,16 +65,23 @@ def _ideal_lens(source: Source, size: tuple[int, int]) -> Lens | None:
     return Lens(np.array([np.log(camera.focal), camera.cx, camera.cy, 0.0, 0.0]))
 
 
+def shrunk(camera: PinholeCamera, width: int) -> tuple[int, int]:
+    """Width and height of a camera's images, at most so wide."""
+    factor = min(1.0, width / camera.width)
+    return round(factor * camera.width), round(factor * camera.height)
+
+
 @contextmanager
 def as_recorded(source: Source, options: SourceOptions) -> Iterator[Source]:
-    """The images of a source as they were recorded, at most ``WIDTH`` pixels wide, once."""
+    """The images of a source as they were taken, at most ``WIDTH`` pixels wide, once."""
+    if isinstance(source, LiveCamera):
+        source.rectify(source.original.undistorted(), *shrunk(source.original, WIDTH))
     if not isinstance(source, Recording):
         yield source
         return
     original = source.original.undistorted()
-    shrink = min(1.0, WIDTH / original.width)
-    full = replace(options, width=round(shrink * original.width),
-                   height=round(shrink * original.height))
+    width, height = shrunk(original, WIDTH)
+    full = replace(options, width=width, height=height)
     # images that are played several times are measured once
     played = source.recording if isinstance(source, PingPongRecording) else source
     try:

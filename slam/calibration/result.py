@@ -15,6 +15,8 @@ from scenecode.optim.geometry.distortion import BrownConrady
 
 #: The numbers of a calibration, in OpenCV's order.
 NAMES = ("fx", "fy", "cx", "cy", "k1", "k2", "p1", "p2")
+#: Cells of an image along each side, of which the coverage is a share.
+COVERAGE_CELLS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +37,14 @@ class CalibratedCamera:
     residuals: ndarray
 
     @property
+    def coverage(self) -> float:
+        """Share of the image's cells, ``COVERAGE_CELLS`` along each side, in which something was
+        observed."""
+        size = np.array([self.camera.width, self.camera.height])
+        cell = np.clip(COVERAGE_CELLS * (self.pixels + 0.5) / size, 0, COVERAGE_CELLS - 1)
+        return len(np.unique(cell.astype(int), axis=0)) / COVERAGE_CELLS ** 2
+
+    @property
     def values(self) -> dict[str, float]:
         """Under ``NAMES``."""
         camera, lens = self.camera, self.camera.distortion
@@ -46,7 +56,7 @@ class CalibratedCamera:
         """What ``scenecode calibrate --json`` prints."""
         return {**self.values, "std": dict(self.std), "rms": self.rms,
                 "width": self.camera.width, "height": self.camera.height, "method": self.method,
-                "observations": len(self.pixels)}
+                "observations": len(self.pixels), "coverage": self.coverage}
 
     def write(self, path: Path) -> None:
         """OpenCV's and ROS' YAML, which ``--calib`` reads; raises ``OSError``."""

@@ -19,9 +19,9 @@ from scenecode.slam.calibration.segment import LensPrior, Segment, adjust
 from scenecode.slam.calibration.segment_start import MIN_SEGMENT, start_rotations, start_segment
 
 #: Keyframes of a segment, and segments that are tried with every assumed focal length.
-_SEGMENT, _TRIED = 12, 3
+_SEGMENT, _TRIED = 20, 3
 #: Points of a segment at most, those that most views see: at the end, and while they are tried.
-_POINTS, _TRIED_POINTS = 300, 120
+_POINTS, _TRIED_POINTS = 500, 120
 #: Assumed focal lengths, in image widths.
 _HYPOTHESES = (0.55, 0.8, 1.1, 1.6)
 #: Keyframes that a measurement needs, and the motion in all, in image widths.

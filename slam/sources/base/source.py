@@ -42,8 +42,7 @@ class Source(Protocol):
 
     @property
     def original(self) -> PinholeCamera | None:
-        """The camera of a recording's images as they were; None for a live camera, and for
-        rendered images."""
+        """The camera of the images as they were taken; None for rendered images."""
         ...
 
     def __iter__(self) -> Iterator[Frame]: ...

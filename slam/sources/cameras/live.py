@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from scenecode.core.errors import SourceError
+from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.slam.records.frame import Frame
 from scenecode.slam.runtime.mailbox import Mailbox
 from scenecode.slam.sources.base.options import DEFAULT_FPS, SourceOptions, choose_camera
@@ -60,7 +61,6 @@ class LiveCamera:
     """
 
     is_live = True
-    original = None
     length = None
 
     def __init__(self, name: str, open_capture: Callable[[], Capture], options: SourceOptions,
@@ -75,6 +75,8 @@ class LiveCamera:
             capture.release()
             raise SourceError(f"{name}: cannot be opened or gives no image; {cure}")
         self.fps = options.fps or capture.get(cv2.CAP_PROP_FPS) or DEFAULT_FPS
+        #: whether the user stated the camera
+        self.camera_is_stated = options.intrinsics is not None or options.calib is not None
         height, width = first.shape[:2]
         camera = choose_camera(options, width, height, name)
         self._rectifier = Rectifier.for_camera(camera, options.width, options.height)
@@ -83,6 +85,15 @@ class LiveCamera:
         self._reader = threading.Thread(target=self._read, args=(capture,), name="camera",
                                         daemon=True)
         self._reader.start()
+
+    @property
+    def original(self) -> PinholeCamera:
+        return self._rectifier.original
+
+    def rectify(self, original: PinholeCamera, width: int, height: int) -> None:
+        """From now on give frames of this size, for images that ``original`` took: the camera of
+        the same images, known better."""
+        self._rectifier = Rectifier.for_camera(original, width, height)
 
     def __iter__(self) -> Iterator[Frame]:
         given = 0

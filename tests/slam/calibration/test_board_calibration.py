@@ -10,6 +10,7 @@ from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.optim.geometry.distortion import BrownConrady
 from scenecode.slam.calibration.board import parse_board
 from scenecode.slam.calibration.board_calibration import calibrate_board
+from scenecode.slam.calibration.board_recognition import recognised_board
 from scenecode.slam.records.frame import Frame
 
 CAMERA = PinholeCamera(fx=520.0, fy=524.0, cx=325.0, cy=236.0, width=640, height=480,
@@ -48,15 +49,27 @@ def charuco():
 
 
 def aprilgrid():
-    """4x3 tags of 4 cm with gaps of 0.3, tag 0 at the lower left."""
+    """4x3 tags of 4 cm with gaps of 0.3, as Kalibr draws them: tag 0 at the lower left, bits as
+    in the AprilTag library, black squares at the tags' corners."""
     dictionary = cv2.aruco.getPredefinedDictionary(cv2.aruco.DICT_APRILTAG_36h11)
-    size, pitch = 80, 104
-    picture = np.full((3 * pitch + 60, 4 * pitch + 60), 255, np.uint8)
+    size, gap = 80, 24
+    pitch = size + gap
+    picture = np.full((3 * pitch + gap + 40, 4 * pitch + gap + 40), 255, np.uint8)
     for tag in range(12):
-        left, top = 42 + tag % 4 * pitch, 42 + (2 - tag // 4) * pitch
-        picture[top:top + size, left:left + size] = cv2.aruco.generateImageMarker(
-            dictionary, tag, size, borderBits=2)
+        left, top = 20 + gap + tag % 4 * pitch, 20 + gap + (2 - tag // 4) * pitch
+        marker = cv2.aruco.generateImageMarker(dictionary, tag, size, borderBits=2)
+        picture[top:top + size, left:left + size] = np.rot90(marker, 2)
+        for x in (left - gap, left + size):
+            for y in (top - gap, top + size):
+                picture[y:y + gap, x:x + gap] = 0
     return picture
+
+
+def test_tags_are_drawn_as_the_april_tag_library_does():
+    # tag 0 of the family 36h11 is 0xd5d628584, read from the upper left bit on
+    picture = aprilgrid()[252:332, 44:124]
+    cells = cv2.resize(picture, (10, 10), interpolation=cv2.INTER_AREA)[2:8, 2:8] > 127
+    assert int("".join(str(int(bit)) for bit in cells.ravel()), 2) == 0xd5d628584
 
 
 def seen(picture, turn, shift):
@@ -84,17 +97,24 @@ def views(picture):
 @pytest.mark.parametrize("spec, draw", [("checkerboard:7x5:0.03", checkerboard),
                                         ("charuco:7x5:0.03:0.022", charuco),
                                         ("aprilgrid:4x3:0.04:0.3", aprilgrid)])
-def test_a_drawn_board_gives_the_camera_that_took_it(spec, draw):
-    found = calibrate_board(Playback(views(draw())), parse_board(spec), lambda count: None)
+def test_a_drawn_board_is_recognised_and_gives_the_camera_that_took_it(spec, draw):
+    playback, stated = Playback(views(draw())), parse_board(spec)
+    board = recognised_board(playback, playback.length)
+    assert (board.kind, board.cols, board.rows) == (stated.kind, stated.cols, stated.rows)
+    ratio = stated.marker / stated.square if board.kind == "charuco" else stated.marker
+    assert board.marker == pytest.approx(ratio, abs=0.02)
+    assert board.kind != "charuco" or board.dictionary == "DICT_4X4_50"
+    found = calibrate_board(playback, board, lambda count: None)
     assert found.camera.fx == pytest.approx(CAMERA.fx, rel=0.01)
     assert found.camera.fy == pytest.approx(CAMERA.fy, rel=0.01)
     assert found.camera.cx == pytest.approx(CAMERA.cx, abs=5)
     assert found.values["k1"] == pytest.approx(-0.2, abs=0.03)
-    assert found.rms < 0.6 and found.std["fx"] > 0
+    assert found.rms < 0.6 and found.std["fx"] > 0 and found.coverage > 0.5
 
 
 def test_images_without_the_board_are_refused():
     grey = [np.full((480, 640), 128, np.uint8)] * 6
+    assert recognised_board(Playback(grey), 6) is None
     with pytest.raises(CalibrationError, match="0 different views"):
         calibrate_board(Playback(grey), parse_board("checkerboard:7x5:0.03"), lambda count: None)
 
