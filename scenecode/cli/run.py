@@ -80,9 +80,9 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
                         help="of the original images, in pixels")
     parser.add_argument("--calib", metavar="FILE", help="calibration file")
     parser.add_argument("--lens", choices=("measure", "as-given"), default="measure",
-                        help="whether a recording's focal length and distortion are measured "
-                        "from its motion first, where they are not given; as-given guesses a "
-                        "field of view instead (default %(default)s)")
+                        help="whether focal length and distortion are measured from the motion "
+                        "first, where they are not given (a live camera's within 15 seconds); "
+                        "as-given guesses a field of view instead (default %(default)s)")
     parser.add_argument("--fps", type=float, help="frames per second of images without stamps")
     parser.add_argument("--stride", type=int, default=1, metavar="N", help="take every N-th image")
     parser.add_argument("--depth-scale", type=float, metavar="N", help="stored steps of one metre "

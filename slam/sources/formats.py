@@ -136,7 +136,7 @@ def _in_seconds(trajectory: Trajectory, path: Path) -> Trajectory:
 def markdown_table() -> str:
     """``FORMATS`` as the table of docs/inputs.md."""
     rows = [("input", "recognised by", "camera", "time stamps", "truth")]
-    rows += [(form.name, form.layout, form.camera or "`--intrinsics`, `--calib`, or a guess",
+    rows += [(form.name, form.layout, form.camera or "`--intrinsics`, `--calib`, else measured or guessed",
               form.stamps, form.truth or "none") for form in FORMATS]
     rows.insert(1, ("---",) * 5)
     return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"

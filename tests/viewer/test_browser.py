@@ -211,6 +211,20 @@ def test_confidence_ceiling_and_point_size_change_what_is_drawn(page):
     assert (scene(page).max(-1) > 60).mean() < 0.8 * full
 
 
+def test_a_clipping_box_shows_what_is_inside_of_it_only(page):
+    full = (scene(page).max(-1) > 60).mean()
+    drawn = [full]
+    for side in ("X from", "Y from", "Z from"):
+        slider(page, side, 0.4)
+        drawn.append((scene(page).max(-1) > 60).mean())
+    assert drawn[3] < 0.6 * full and drawn[3] <= drawn[2] <= drawn[1] < full
+    clip = page.execute_script("return app.settings.clip")
+    assert clip == {"low": [0.4] * 3, "high": [1, 1, 1]}
+    page.execute_script("[...document.querySelectorAll('button')].find("
+                        "b => b.textContent === 'No box').click()")
+    assert (scene(page).max(-1) > 60).mean() == pytest.approx(full, rel=0.02)
+
+
 def slider(browser, name: str, value: float) -> None:
     browser.execute_script(
         "const i = document.querySelector(`input[aria-label='${arguments[0]}']`);"
@@ -283,6 +297,26 @@ def test_measures_are_listed_named_and_kept_over_a_reload(page, viewer):
     assert page.find_element(By.CSS_SELECTOR, "#measures input").get_attribute("value") == "shelf"
     page.find_element(By.CSS_SELECTOR, "#measures button[title='Remove it']").click()
     wait(page, lambda: not page.find_elements(By.CSS_SELECTOR, "#measures input"))
+
+
+def test_the_area_of_a_polygon_is_that_of_the_corners_that_were_clicked(page, viewer):
+    click(page, "[data-tab=find]")
+    page.find_element(By.CSS_SELECTOR, "[data-kind=area]").click()
+    still(page)
+    canvas = page.find_element(By.ID, "scene")
+    for number, (x, y) in enumerate(((-90, 30), (90, 30), (0, 120))):
+        ActionChains(page).move_to_element_with_offset(canvas, x, y).click().perform()
+        until(page, f"app.find.points.length === {number + 1}")
+    wait(page, lambda: "area:" in text(page, "#reading") and "m²" in text(page, "#reading"))
+    ActionChains(page).send_keys(Keys.ENTER).perform()
+    wait(page, lambda: len(viewer._annotations.current.measures) == 1)
+    measure = viewer._annotations.current.measures[0]
+    a, b, c = np.asarray(measure.points)
+    area = 0.5 * np.linalg.norm(np.cross(b - a, c - a))
+    assert area > 0.01 and measure.value == pytest.approx(area, rel=1e-3)
+    assert measure.kind == "area"
+    assert f"{area:.{3 if area < 1 else 2}f} m²" in text(page, "#reading")
+    viewer._commands.answer({"do": "remove_measure", "number": measure.number}, True)
 
 
 def test_a_label_that_is_corrected_changes_another_keyframe_too(browser, room):

@@ -20,8 +20,10 @@ def true_lens():
     return Lens(lens)
 
 
-def tracks(noise=0.0, views=14, translation=1.0, rotation=1.0, plane=False, seed=0):
-    """Corners of a cloud of points, seen from a camera that sways and turns."""
+def tracks(noise=0.0, views=14, translation=1.0, rotation=1.0, plane=False, seed=0, roll=0.0,
+           forward=0.0):
+    """Corners of a cloud of points, seen from a camera that sways and turns, and that rolls about
+    its axis and moves along it."""
     rng = np.random.default_rng(seed)
     points = rng.uniform([-3, -2.2, 2.0], [3, 2.2, 7.0], (300, 3))
     if plane:
@@ -29,7 +31,9 @@ def tracks(noise=0.0, views=14, translation=1.0, rotation=1.0, plane=False, seed
     keyframe, corner, pixels = [], [], []
     for m, p in enumerate(np.linspace(0, 3.0, views)):
         turn = rotation * np.array([0.15 * np.sin(1.3 * p), 0.35 * np.sin(p), 0.1 * np.sin(2 * p)])
+        turn[2] += roll * np.sin(1.5 * p)
         centre = translation * np.array([0.8 * np.sin(p), 0.3 * np.sin(1.7 * p), 0.2 * p])
+        centre[2] += forward * p
         x = Rotation.from_rotvec(turn).apply(points - centre)
         at = true_lens().project(x)[0]
         seen = (x[:, 2] > 0.5) & (at >= 0).all(1) & (at < [WIDTH, HEIGHT]).all(1)
@@ -71,8 +75,11 @@ def test_a_camera_that_only_turns_is_calibrated_by_its_turns():
     assert found.relative_sigma < LARGEST_SIGMA
 
 
-@pytest.mark.parametrize("arguments", [{"plane": True, "rotation": 0.0},
-                                       {"rotation": 0.0, "translation": 0.05}])
+@pytest.mark.parametrize("arguments", [
+    {"plane": True, "rotation": 0.0}, {"rotation": 0.0, "translation": 0.05},
+    {"rotation": 0.0, "translation": 0.0, "roll": 0.6},
+    {"rotation": 0.0, "translation": 0.0, "forward": 0.4}], ids=["plane", "little", "roll",
+                                                                "forward"])
 def test_what_motion_does_not_tell_is_refused_or_uncertain(arguments):
     try:
         found = self_calibrate(tracks(noise=0.3, **arguments))
