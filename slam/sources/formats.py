@@ -66,7 +66,7 @@ class Format:
     name: str
     #: what tells it apart, for people
     layout: str
-    #: where its camera is known from, for people; empty: from the user, else guessed
+    #: where its camera is known from, for people; empty: from the user, else measured or guessed
     camera: str
     #: its time stamps, for people
     stamps: str
@@ -136,7 +136,8 @@ def _in_seconds(trajectory: Trajectory, path: Path) -> Trajectory:
 def markdown_table() -> str:
     """``FORMATS`` as the table of docs/inputs.md."""
     rows = [("input", "recognised by", "camera", "time stamps", "truth")]
-    rows += [(form.name, form.layout, form.camera or "`--intrinsics`, `--calib`, else measured or guessed",
+    unknown = "`--intrinsics`, `--calib`, else measured or guessed"
+    rows += [(form.name, form.layout, form.camera or unknown,
               form.stamps, form.truth or "none") for form in FORMATS]
     rows.insert(1, ("---",) * 5)
     return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"

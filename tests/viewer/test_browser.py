@@ -300,12 +300,17 @@ def test_measures_are_listed_named_and_kept_over_a_reload(page, viewer):
 
 
 def test_the_area_of_a_polygon_is_that_of_the_corners_that_were_clicked(page, viewer):
+    colour_by(page, "class")
     click(page, "[data-tab=find]")
+    view = scene(page)
+    walls = np.abs(view - np.asarray(NYU13.colours[WALL])).max(-1) < TOLERANCE
+    y, x = np.nonzero(cv2.erode(walls.astype(np.uint8), np.ones((9, 9))))
     page.find_element(By.CSS_SELECTOR, "[data-kind=area]").click()
-    still(page)
     canvas = page.find_element(By.ID, "scene")
-    for number, (x, y) in enumerate(((-90, 30), (90, 30), (0, 120))):
-        ActionChains(page).move_to_element_with_offset(canvas, x, y).click().perform()
+    middle = np.array([canvas.rect["width"] // 2, canvas.rect["height"] // 2])
+    for number, at in enumerate((x.argmin(), x.argmax(), y.argmin())):
+        right, down = (np.array([x[at], y[at]]) - middle).tolist()
+        ActionChains(page).move_to_element_with_offset(canvas, right, down).click().perform()
         until(page, f"app.find.points.length === {number + 1}")
     wait(page, lambda: "area:" in text(page, "#reading") and "m²" in text(page, "#reading"))
     ActionChains(page).send_keys(Keys.ENTER).perform()

@@ -46,6 +46,7 @@ class Filmed:
         pass
 
 
+@pytest.mark.slow
 def test_a_walk_through_a_room_gives_the_focal_length_and_distortion_of_its_lens():
     found = calibrate_source(Filmed(3, 50))
     assert found.camera.fx == pytest.approx(FOCAL, rel=0.01)
