@@ -39,7 +39,7 @@ def checkpoint(request, tmp_path_factory):
         "model": {"architecture": request.param} | tiny["model"], "loss": tiny.get("loss", {}),
         "epochs": tiny.get("epochs", 2), "batch_size": 2, "rate": 1e-2, "encoder_rate": 1e-3,
         "warmup_steps": 1, "ema_decay": 0.0, "threads": 1, "workers": 0, "optimiser": "adam",
-        "weight_decay": 0.0})
+        "weight_decay": 0.0, "frozen_blocks": 14})
     out = tmp_path_factory.mktemp(request.param)
     with pytest.MonkeyPatch.context() as patch:
         # drawing takes longer than learning
