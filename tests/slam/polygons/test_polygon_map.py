@@ -84,6 +84,15 @@ def test_sky_what_has_no_label_and_what_is_far_is_left_out(snapshot):
     assert not polygonise(nowhere, classes, config).kept.any()
 
 
+def test_people_and_vehicles_are_left_out_where_they_are_masked(snapshot):
+    names = tuple("Person" if name == "wall" else name for name in NYU13.names)
+    classes, person = ClassSet(names, NYU13.colours), NYU13.names.index("wall")
+    for mask_moving in (False, True):
+        config = replace(CONFIG, mask_moving=mask_moving)
+        found = polygonise(snapshot.keyframes[0], classes, config)
+        assert (person in found.labels[found.kept]) != mask_moving
+
+
 def test_what_a_nearer_keyframe_shows_is_in_the_map_once(snapshot):
     view = snapshot.keyframes[0]
     one = polygon_map([view], snapshot.classes, CONFIG)
