@@ -35,10 +35,13 @@ class FusionConfig:
     voxel: float = setting(
         0.01, "edge of the cells of which one point is kept, as a multiple of the median depth",
         basic=True, positive=True)
-    labels: Literal["none", "multiplication", "average", "code"] = setting(
-        "multiplication", "how the labels of a keyframe and its neighbours are fused: none keeps "
-        "each keyframe's own, multiplication or average of probabilities, code optimises its "
-        "semantic code", basic=True)
+    labels: Literal["none", "multiplication", "average", "average_along_surfaces", "code",
+                    "code_alone"] = setting(
+        "average_along_surfaces",
+        "how the labels of a keyframe and its neighbours are fused: none keeps each keyframe's "
+        "own, multiplication or average of probabilities, the average smoothed along surfaces, "
+        "code optimises semantic codes to follow that, code_alone to agree with each other",
+        basic=True)
     depth_tolerance: float = setting(
         0.1, "relative difference of depth below which two views agree", positive=True)
     min_views: int = setting(

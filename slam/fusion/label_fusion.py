@@ -74,8 +74,11 @@ def fuse_labels(method: str, views: Sequence[LabelView],
       zero-code prior; then the probabilities at these codes are averaged and smoothed again,
       since codes have no finer detail to give.
     * ``code_without_prior``: the same without the prior on codes.
-    * ``code_alone``: all codes optimised until the views agree with the first, which is decoded
-      at its code, and nothing else: the method of the paper.
+    * ``code_alone``: all codes are optimised jointly to agree with the first view (equation 8),
+      with a zero-code prior; then the probabilities at these codes are averaged over the views.
+      Nothing is smoothed along surfaces.  The paper decodes the first view alone, which leaves
+      out what the views disagree on and codes cannot express.
+    * ``code_alone_without_prior``: the same without the prior on codes.
     * ``average_along_surfaces``: the consensus itself, no codes.
 
     Raises ``ConfigError`` for another method or no views.
@@ -126,13 +129,23 @@ class LabelFusion:
         return self._follow_consensus(replace(self._config.code, prior_sigma=0.0))
 
     def coded_alone(self) -> Tensor:
-        codes = optimise_codes(self._views, self._config.code, self._config.tolerance).state
-        return self._views[0].probabilities(codes[0])
+        return self._agree_with_first(self._config.code)
+
+    def coded_alone_without_prior(self) -> Tensor:
+        return self._agree_with_first(replace(self._config.code, prior_sigma=0.0))
+
+    def _agree_with_first(self, config: CodeFusionConfig) -> Tensor:
+        codes = optimise_codes(self._views, config, self._config.tolerance).state
+        return self._as_maps(averaged(self._decoded(codes)))
 
     def _follow_consensus(self, config: CodeFusionConfig) -> Tensor:
         codes = optimise_codes(self._views, config, self._config.tolerance, self._consensus).state
-        return self._smoothed(self._gathered([view.probabilities(code)
-                                              for view, code in zip(self._views, codes)]))
+        return self._smoothed(self._decoded(codes))
+
+    def _decoded(self, codes: Tensor) -> ViewProbabilities:
+        """The views' probabilities at codes (V, K), at the first view's pixels."""
+        return self._gathered([view.probabilities(code)
+                               for view, code in zip(self._views, codes)])
 
     def _gathered(self, maps: Sequence[Tensor]) -> ViewProbabilities:
         """The probabilities (C, H, W) of each view at the first view's pixels."""
@@ -179,4 +192,5 @@ METHODS: dict[str, Callable[[LabelFusion], Tensor]] = {
     "average": LabelFusion.averaged, "code": LabelFusion.coded,
     "code_without_prior": LabelFusion.coded_without_prior,
     "code_alone": LabelFusion.coded_alone,
+    "code_alone_without_prior": LabelFusion.coded_alone_without_prior,
     "average_along_surfaces": LabelFusion.averaged_along_surfaces}

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from scenecode.networks.prediction import resize_maps
+from scenecode.optim.crf import SurfaceConfig
 from scenecode.optim.geometry.proximity import depth_std
 from scenecode.optim.geometry.surface import surface_cosine
 from scenecode.optim.warp import ViewState
@@ -47,6 +48,9 @@ VOXEL_SLACK = 1.25
 #: Part of a cell's edge by which points may be off while the map changes, and where that is
 #: measured, as a multiple of the median depth.
 SMALLEST_MOVE, _FAR = 0.25, 1.5
+#: How labels are smoothed along surfaces of estimated depth: its errors bend planes, so that
+#: colour decides more than where depth is measured.
+ESTIMATED_SURFACES = SurfaceConfig(strength=4.0, plane=0.1, colour=0.05)
 #: Keyframes whose points are in memory at a time.
 _PLACED_AT_ONCE = 16
 
@@ -432,7 +436,8 @@ def keyframe_label_view(keyframe: Keyframe, state: ViewState, level: int,
 
 def fused_labels(own: LabelView, others: Sequence[LabelView], config: FusionConfig) -> FusedLabels:
     """A view labelled by all that see its surfaces, by the method ``config.labels``."""
-    fusion = LabelFusion([own, *others], LabelFusionConfig(tolerance=config.depth_tolerance))
+    fusion = LabelFusion([own, *others], LabelFusionConfig(
+        tolerance=config.depth_tolerance, surfaces=ESTIMATED_SURFACES))
     confirmed = fusion.view_counts() >= 1 + min(config.min_views, len(others))
     return FusedLabels(probabilities=fusion.fuse(config.labels), confirmed=confirmed)
 

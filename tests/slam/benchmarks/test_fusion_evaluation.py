@@ -21,7 +21,8 @@ from scenecode.slam.benchmarks.fusion_scenes import (
 )
 from scenecode.slam.fusion.label_fusion import METHODS
 
-CONTRACT = {"none", "multiplication", "average", "code", "code_without_prior"}
+CONTRACT = {"none", "multiplication", "average", "average_along_surfaces", "code",
+            "code_alone", "code_alone_without_prior", "code_without_prior"}
 FEW_ITERATIONS = ["--set", "code.gauss_newton.iterations=2", "--set", "surfaces.offsets=[1, 2]"]
 FAST = ["--methods", "none", "average", "code", "--views", "1", "2", *FEW_ITERATIONS]
 

@@ -86,15 +86,12 @@ def test_the_code_prior_keeps_two_views_from_agreeing_on_the_wrong_labels(room_s
     assert room_scores["code_without_prior"] < room_scores["average_along_surfaces"]
 
 
-def test_agreement_of_two_views_alone_needs_the_prior_to_beat_one_view(room_set, room_scores):
-    free = replace(SET_CONFIG.code, prior_sigma=0.0)
-    without = set_miou(room_set, lambda views: views[0].probabilities(
-        optimise_codes(views, free, SET_CONFIG.tolerance).state[0]).argmax(0))
-    assert without < room_scores["none"] < room_scores["code_alone"]
+def test_agreement_of_two_views_alone_needs_the_prior_to_beat_their_average(room_scores):
+    assert room_scores["code_alone_without_prior"] < room_scores["average"] - 0.01
+    assert room_scores["code_alone"] > room_scores["average"] + 0.01
 
 
 def test_codes_help_where_they_can_express_the_error(room_scores):
-    assert room_scores["code_alone"] > room_scores["none"] + 0.02
     assert room_scores["code"] > room_scores["average_along_surfaces"] + 0.005
     assert room_scores["code"] > room_scores["average"] > room_scores["none"]
 

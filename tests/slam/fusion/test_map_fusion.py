@@ -300,7 +300,7 @@ def test_a_view_shares_no_memory_with_the_live_keyframe():
     assert view.depth_std == pytest.approx(2 ** 0.5 * 0.005 * (2 + view.depth) ** 2 / 2, rel=2e-3)
 
 
-@pytest.mark.parametrize("labels", ["multiplication", "average", "code"])
+@pytest.mark.parametrize("labels", ["average", "average_along_surfaces", "code", "code_alone"])
 def test_every_way_of_fusing_labels_serves_the_live_map(labels):
     """Also with a network without codes, as here."""
     points = points_of(graph_of(*POSES, wrong_labels=0), 0, replace(CONFIG, labels=labels))
