@@ -260,6 +260,23 @@ def label_cross_entropy(logits: Tensor, logits_J_code: Tensor,
     return value, (by_logits[:, None] @ logits_J_code)[:, 0] / value[:, None]
 
 
+def label_change(logits: Tensor, logits_J_code: Tensor,
+                 before: Tensor) -> tuple[Tensor, Tensor]:
+    """``2 (sqrt(p) - sqrt(q))`` (N, C) of pixels with the class probabilities p at logits (N, C),
+    and q ``before`` (N, C), and its derivative by the semantic code (N, C, K), given that of the
+    logits.
+
+    Half its square is twice the squared Hellinger distance, which is the Kullback-Leibler
+    divergence for small changes: its Gauss-Newton matrix is the Fisher information of a class.
+    Unlike a difference of probabilities it weighs a change of a rare class, and of a class that
+    was almost excluded, as much as observations of that class would.
+    """
+    prob = torch.softmax(logits, -1)
+    root = prob.sqrt()
+    mean = prob[..., None, :] @ logits_J_code
+    return 2 * (root - before.sqrt()), root[..., None] * (logits_J_code - mean)
+
+
 def softmax(logits: Tensor) -> Tensor:
     """Probabilities (..., C); several times as fast as PyTorch's own for so few classes."""
     powers = (logits - logits.amax(-1, keepdim=True)).exp_()

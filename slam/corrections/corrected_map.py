@@ -4,7 +4,10 @@ Each correction is a label factor (cross-entropy) on the semantic code of its ke
 depth and poses its region is found in the other keyframes that see it, and is a weaker label
 factor there.  All semantic codes of these keyframes are then optimised jointly: label factors,
 semantic residuals between linked keyframes (equation 8), the zero-code prior, and the labels that
-the map had elsewhere, which a correction says nothing about.
+the map had elsewhere.  These are evidence, too: a code that explains a region at the cost of many
+confident labels elsewhere is not what the user meant, and the region is then overridden pixel by
+pixel.  Labels of a class that a correction took away somewhere count less than others, since the
+same mistake is likely to be made there.
 """
 
 from collections import OrderedDict
@@ -22,7 +25,7 @@ from scenecode.slam.config.fusion import FusionConfig
 from scenecode.slam.corrections.correction import Correction, CorrectionList
 from scenecode.slam.fusion.code_fusion import (
     CodeFusionConfig,
-    Comparison,
+    KeptLabels,
     LabelFactor,
     SemanticAgreement,
     coded_logits,
@@ -40,6 +43,8 @@ UNSTATED = -1
 _MIN_OVERLAP = 0.02
 #: Pixels of a region in another keyframe at least.
 _MIN_PIXELS = 6
+#: Part of a region that a class has at least that counts as taken away by its correction.
+_MIN_SHARE = 0.25
 #: Pixels of a region that a label factor is computed at, at most.
 _MAX_PIXELS = 150
 #: Label views that are kept for the next time, at most.
@@ -60,6 +65,8 @@ class SpreadConfig:
     transported_weight: float = 0.5
     #: weight of the labels that the map had, over that of a comparison of two views
     kept: float = 4.0
+    #: the same of labels of a class that corrections took away from a region
+    doubted: float = 1.0
     #: relative difference of depth up to which two keyframes see the same surface
     tolerance: float = 0.05
     agreement: CodeFusionConfig = field(default_factory=lambda: CodeFusionConfig(
@@ -170,22 +177,36 @@ class Corrector:
         maps = [coded_maps(view) for view in small]
         comparisons = [compare(small, maps, row[a], row[b], spread.tolerance)
                        for a, b in sorted(graph.links) if a in row and b in row]
-        comparisons += [self._kept(row[n], small[row[n]], maps[row[n]],
-                                   [p.mask for p in places if p.keyframe == n])
-                        for n in involved]
-        factors = [self._factor(row[place.keyframe], views[row[place.keyframe]], place)
-                   for place in places]
+        doubted = self._doubted(graph, places)
+        kept = [self._kept(row[n], small[row[n]], maps[row[n]],
+                           [p.mask for p in places if p.keyframe == n], doubted)
+                for n in involved]
+        fine = {n: _coded_maps_of_network(views[row[n]]) for n in {p.keyframe for p in places}}
+        factors = [self._factor(row[place.keyframe], views[row[place.keyframe]],
+                                fine[place.keyframe], place) for place in places]
         codes = torch.stack([view.start_code() for view in views])
-        problem = SemanticAgreement(comparisons, len(involved), codes.shape[1], config, factors)
+        problem = SemanticAgreement(comparisons, len(involved), codes.shape[1], config, factors,
+                                    kept, start=codes)
         solved = minimise(codes, problem.linearise, problem.retract, config.gauss_newton).state
         corrected = graph.frozen()
         for number, code in zip(involved, solved):
             corrected.states[number] = replace(graph.states[number], code_semantic=code)
         return corrected
 
-    def _kept(self, view: int, small: LabelView, maps: Tensor,
-              regions: Sequence[np.ndarray]) -> Comparison:
-        """The labels that a view has outside of corrected regions, as a comparison with them."""
+    def _doubted(self, graph: KeyframeGraph, places: Sequence[_Place]) -> Tensor:
+        """(D,) the classes that a considerable part of a region had before it was corrected."""
+        found = set()
+        for place in places:
+            if place.is_own:
+                labels = self._view(graph, place.keyframe).own_probabilities.argmax(0).numpy()
+                counts = np.bincount(labels[place.mask], minlength=place.correction.label + 1)
+                counts[place.correction.label] = 0
+                found.update(np.flatnonzero(counts > _MIN_SHARE * place.mask.sum()).tolist())
+        return torch.tensor(sorted(found), dtype=torch.int64)
+
+    def _kept(self, view: int, small: LabelView, maps: Tensor, regions: Sequence[np.ndarray],
+              doubted: Tensor) -> KeptLabels:
+        """The labels that a view has outside of corrected regions."""
         height, width = small.depth.shape
         free = np.ones((height, width), bool)
         for region in regions:
@@ -193,16 +214,16 @@ class Corrector:
                                interpolation=cv2.INTER_AREA) < 0.2
         chosen = torch.from_numpy(free.ravel())
         logits = coded_logits(view, maps.flatten(0, 1)[chosen], len(small.prediction.classes))
-        target, _ = logits.probabilities(small.start_code())
-        return Comparison(a=logits, b=target,
-                          overlap=self._spread.kept * float(chosen.float().mean()))
+        probabilities, _ = logits.probabilities(small.start_code())
+        weights = torch.where(torch.isin(probabilities.argmax(1), doubted),
+                              self._spread.doubted, self._spread.kept)
+        return KeptLabels(logits=logits, probabilities=probabilities, weights=weights
+                          * (self._spread.agreement.effective_pixels / len(chosen)))
 
-    def _factor(self, view: int, of: LabelView, place: _Place) -> LabelFactor:
-        height, width = of.prediction.logits_zero.shape[1:]
+    def _factor(self, view: int, of: LabelView, maps: Tensor, place: _Place) -> LabelFactor:
+        height, width = maps.shape[:2]
         scale = torch.tensor([width / of.camera.width, height / of.camera.height])
-        stacked = torch.cat([of.prediction.logits_zero[:, None], of.prediction.logits_J_code], 1)
-        pixels = (place.pixels() + 0.5) * scale - 0.5
-        values = sample_view(stacked.flatten(0, 1).permute(1, 2, 0).contiguous(), pixels)
+        values = sample_view(maps, (place.pixels() + 0.5) * scale - 0.5)
         weight = place.correction.weight
         return LabelFactor(
             logits=coded_logits(view, values, len(of.prediction.classes)),
@@ -236,6 +257,12 @@ def _fits(graph: KeyframeGraph, correction: Correction) -> bool:
         return False
     camera, region = graph.keyframes[correction.keyframe].camera, correction.region
     return (camera.width, camera.height) == (region.width, region.height)
+
+
+def _coded_maps_of_network(view: LabelView) -> Tensor:
+    """As ``coded_maps``, at the size of the prediction."""
+    height, width = view.prediction.logits_zero.shape[1:]
+    return coded_maps(replace(view, camera=view.camera.resized(width, height)))
 
 
 def _at_level(mask: np.ndarray, view: LabelView) -> np.ndarray:

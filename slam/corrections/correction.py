@@ -24,7 +24,7 @@ class Correction:
     label: int
     kind: CorrectionKind = "code"
     #: of its label factor: the independent measurements that the region counts as
-    weight: float = 60.0
+    weight: float = 18.0
     #: whether it counts, or was undone
     active: bool = True
     #: seconds since 1970

@@ -15,7 +15,12 @@ from torch import Tensor
 
 from scenecode.networks.prediction import resize_maps
 from scenecode.optim.imaging.lookup import sample_view
-from scenecode.optim.residuals import code_prior, label_cross_entropy, softmax_chain
+from scenecode.optim.residuals import (
+    code_prior,
+    label_change,
+    label_cross_entropy,
+    softmax_chain,
+)
 from scenecode.optim.robust import huber_cost, huber_weight
 from scenecode.optim.solvers.gauss_newton import GaussNewtonConfig, Solution, minimise
 from scenecode.optim.solvers.normal_equations import NormalEquations
@@ -50,6 +55,10 @@ class CodedLogits:
     logits_zero: Tensor
     logits_J_code: Tensor
 
+    def at(self, codes: Tensor) -> Tensor:
+        """Probabilities (N, C) at the codes (V, K) of all views."""
+        return torch.softmax(self.logits_zero + self.logits_J_code @ codes[self.view], -1)
+
     def probabilities(self, code: Tensor) -> tuple[Tensor, Tensor]:
         """Probabilities (N, C) and their derivative by the code (N, C, K)."""
         prob = torch.softmax(self.logits_zero + self.logits_J_code @ code, -1)
@@ -76,18 +85,33 @@ class LabelFactor:
     weight: float
 
 
+@dataclass(frozen=True)
+class KeptLabels:
+    """Class probabilities (N, C) that the N pixels of ``logits`` have and should keep."""
+
+    logits: CodedLogits
+    probabilities: Tensor
+    #: (N,) independent measurements that each pixel counts as
+    weights: Tensor
+
+
 class SemanticAgreement:
     """The least-squares problem: semantic residuals (equation 8), the zero-code prior, and
-    ``labels`` that are known.
+    ``labels`` that are known or ``kept``.
 
     Depth and poses are fixed, so pixels keep their partners and only the codes move; the
     residual is that of ``scenecode.optim.residuals.semantic``.
     """
 
     def __init__(self, comparisons: Sequence[Comparison], views: int, size: int,
-                 config: CodeFusionConfig, labels: Sequence[LabelFactor] = ()):
+                 config: CodeFusionConfig, labels: Sequence[LabelFactor] = (),
+                 kept: Sequence[KeptLabels] = (), start: Tensor | None = None):
+        """``start``: codes (V, K) from which prior and semantic residuals are measured, so that
+        these are optimal without ``labels`` and views change alike; by default zero codes and
+        views that agree."""
         self._comparisons = [c for c in comparisons if c.overlap >= config.min_overlap]
         self._labels = [factor for factor in labels if len(factor.logits.logits_zero)]
+        self._kept, self._start = kept, start
         self._views, self._size, self._config = views, size, config
 
     @staticmethod
@@ -131,8 +155,11 @@ class SemanticAgreement:
             self._add(equations, comparison, codes)
         for factor in self._labels:
             self._add_label(equations, factor, codes)
+        for kept in self._kept:
+            self._add_kept(equations, kept, codes)
         if self._config.prior_sigma:
-            value, jacobian = code_prior(codes, self._config.prior_sigma)
+            moved = codes if self._start is None else codes - self._start
+            value, jacobian = code_prior(moved, self._config.prior_sigma)
             columns = torch.arange(codes.numel(), device=codes.device).view(codes.shape)
             equations.add_groups(columns, jacobian, value, torch.ones_like(value),
                                  0.5 * float(value.square().sum()))
@@ -148,12 +175,13 @@ class SemanticAgreement:
         else:
             other = b
         value = prob - other
+        if self._start is not None:
+            value = value - _difference(comparison, self._start)
         error = value.norm(dim=1) / c.sigma
         scale = c.effective_pixels * comparison.overlap / len(value)
         weight = scale * huber_weight(error, c.huber) / (c.sigma * c.sigma)
         equations.add(blocks, value.flatten(), weight.repeat_interleave(value.shape[1]),
                       scale * float(huber_cost(error, c.huber).sum()))
-
 
     def _add_label(self, equations: NormalEquations, factor: LabelFactor,
                    codes: Tensor) -> None:
@@ -164,6 +192,14 @@ class SemanticAgreement:
         equations.add([(_columns(at.view, self._size), jacobian)], value, weight,
                       0.5 * float((weight * value.square()).sum()))
 
+    def _add_kept(self, equations: NormalEquations, kept: KeptLabels, codes: Tensor) -> None:
+        at = kept.logits
+        value, jacobian = label_change(at.logits_zero + at.logits_J_code @ codes[at.view],
+                                       at.logits_J_code, kept.probabilities)
+        weight = kept.weights.repeat_interleave(value.shape[1])
+        equations.add([(_columns(at.view, self._size), jacobian.flatten(0, 1))], value.flatten(),
+                      weight, 0.5 * float((weight * value.flatten().square()).sum()))
+
 
 def optimise_codes(views: Sequence[LabelView], config: CodeFusionConfig, tolerance: float,
                    consensus: Tensor | None = None) -> Solution[Tensor]:
@@ -173,6 +209,12 @@ def optimise_codes(views: Sequence[LabelView], config: CodeFusionConfig, toleran
         SemanticAgreement.with_consensus(views, consensus, config, tolerance)
     start = torch.stack([view.start_code() for view in views])
     return minimise(start, problem.linearise, problem.retract, config.gauss_newton)
+
+
+def _difference(comparison: Comparison, codes: Tensor) -> Tensor:
+    """(N, C) of the probabilities that are compared, at codes (V, K)."""
+    prob, b = comparison.a.at(codes), comparison.b
+    return prob - (b.at(codes) if isinstance(b, CodedLogits) else b)
 
 
 def _columns(view: int, size: int) -> slice:

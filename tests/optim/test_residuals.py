@@ -22,6 +22,7 @@ from scenecode.optim.residuals import (
     View,
     code_prior,
     geometric,
+    label_change,
     label_cross_entropy,
     photometric,
     point_depth,
@@ -177,3 +178,17 @@ def test_a_known_label_is_its_cross_entropy_with_its_derivative(label):
 def test_a_label_that_is_certain_pulls_no_more():
     value, jacobian = label_cross_entropy(torch.tensor([[90.0, 0, 0]]), torch.ones(1, 3, 2), 0)
     assert value.isfinite().all() and value < 1e-3 and jacobian.abs().max() < 1e-9
+
+
+def test_a_change_of_labels_is_their_divergence_with_its_derivative():
+    generator = torch.Generator().manual_seed(4)
+    zero, J = (torch.randn(20, 3, *shape, generator=generator, dtype=torch.float64)
+               for shape in ((), (5,)))
+    step = 1e-3 * torch.randn(5, generator=generator, dtype=torch.float64)
+    before, after = torch.softmax(zero, -1), torch.softmax(zero + J @ step, -1)
+    value, jacobian = label_change(zero + J @ step, J, before)
+    divergence = (before * (before / after).log()).sum(1)
+    torch.testing.assert_close(0.5 * value.square().sum(1), divergence, rtol=1e-2, atol=0)
+    assert_jacobian(lambda more: label_change(zero + J @ (step + more), J, before)[0], jacobian)
+    at_rest, _ = label_change(zero, J, before)
+    assert at_rest.abs().max() < 1e-12

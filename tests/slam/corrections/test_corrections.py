@@ -6,12 +6,21 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from support.exact import ExactPredictor
 from support.walks import SMALL, Playback, small_config
 
 from scenecode.core.errors import CorrectionError
+from scenecode.optim.solvers.gauss_newton import GaussNewtonConfig, minimise
 from scenecode.slam.corrections.correction import Correction, CorrectionList
 from scenecode.slam.corrections.regions import Region
+from scenecode.slam.fusion.code_fusion import (
+    CodedLogits,
+    CodeFusionConfig,
+    KeptLabels,
+    LabelFactor,
+    SemanticAgreement,
+)
 from scenecode.slam.mapfile.storage.reading import check
 from scenecode.slam.output.result_folder import load_result
 from scenecode.slam.output.saved_labels import MapLabels, open_labels
@@ -140,6 +149,22 @@ def test_what_cannot_be_done_is_said(saved):
         editor.correct(first, (WIDTH, 3), "bed")
     with pytest.raises(CorrectionError, match="no correction 9"):
         editor.remove(9)
+
+
+@pytest.mark.parametrize("odds, follows", [(0.3, True), (2.0, False)])
+def test_a_stated_label_moves_uncertain_labels_and_not_confident_ones(odds, follows):
+    # one code raises the second of two classes everywhere; the region is three pixels of a hundred
+    zero = torch.tensor([[odds, 0.0]]).repeat(100, 1)
+    J = torch.tensor([0.0, 3.0])[None, :, None].repeat(100, 1, 1)
+    pixels = CodedLogits(view=0, logits_zero=zero, logits_J_code=J)
+    region = CodedLogits(view=0, logits_zero=zero[:3], logits_J_code=J[:3])
+    problem = SemanticAgreement(
+        [], 1, 1, CodeFusionConfig(), [LabelFactor(logits=region, label=1, weight=20.0)],
+        [KeptLabels(logits=pixels, probabilities=torch.softmax(zero, -1),
+                    weights=torch.ones(100))])
+    code = minimise(torch.zeros(1, 1), problem.linearise, problem.retract,
+                    GaussNewtonConfig()).state
+    assert (pixels.probabilities(code[0])[0].argmax(1) == int(follows)).all()
 
 
 def test_undo_and_redo_go_in_order_and_a_new_correction_ends_redo():
