@@ -49,7 +49,7 @@ def main(args: argparse.Namespace) -> int:
     editor = open_labels(args.path, model=args.model, device=args.device)
     if args.list:
         for correction in editor.corrections:
-            print(_line(editor, correction))
+            print(_line(editor, correction) + ("" if correction.active else ", undone"))
         return 0
     before = {view.frame_index: view.labels for view in editor.snapshot.keyframes}
     if args.undo:
@@ -74,8 +74,7 @@ def _line(editor: MapLabels | FolderLabels, correction: Correction) -> str:
     kind = correction.kind if share is None else f"code, which expresses {share:.0%} of it"
     return (f"correction {correction.number}: frame {editor.frame_index_of(correction)}, "
             f"{len(correction.region)} pixels are "
-            f"{editor.snapshot.classes.names[correction.label]} ({kind})"
-            + ("" if correction.active else ", undone"))
+            f"{editor.snapshot.classes.names[correction.label]} ({kind})")
 
 
 def _pixel(text: str) -> tuple[float, float]:
