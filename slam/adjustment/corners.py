@@ -1,14 +1,23 @@
-"""Corners of keyframes, and in which other keyframes they are seen."""
+"""Corners of keyframes, and in which other keyframes they are seen.
 
-from collections.abc import Iterator
+A patch looks different in another keyframe: turned, nearer, slanted.  Where the depth of a
+keyframe is known well, the other image is first resampled to what it looks like from this
+keyframe, so that a patch is only shifted, by as much as poses are wrong.
+"""
+
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import log
+from types import MappingProxyType
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
 from scenecode.optim.geometry import se3
+from scenecode.optim.geometry.camera import MIN_DEPTH
+from scenecode.optim.imaging import image as imaging
 from scenecode.slam.features.klt import KltConfig, epipolar_inliers, track_corners
 from scenecode.slam.features.orb import grey
 from scenecode.slam.map.graph import KeyframeGraph
@@ -46,12 +55,50 @@ class KeyframeCorners:
 
 
 @dataclass(frozen=True)
+class _Warp:
+    """Where the pixels of a keyframe are in the image of another one."""
+
+    #: (H, W) float32 columns and rows, and 1 where that is in the image
+    columns: np.ndarray
+    rows: np.ndarray
+    inside: np.ndarray
+
+    @staticmethod
+    def of(graph: KeyframeGraph, a: int, b: int, depth: Tensor) -> "_Warp":
+        """Of a's pixels at their depth (H, W) in metres, into b."""
+        camera, other = graph.keyframes[a].camera, graph.keyframes[b].camera
+        x = camera.rays(camera.pixel_grid(dtype=torch.float64)) * depth.double().view(-1, 1)
+        x_b = se3.act(graph.relative(a, b).double(), x)
+        pixels, _ = other.project(x_b)
+        inside = (x_b[:, 2] > MIN_DEPTH) & imaging.inside(pixels, other.width, other.height)
+        columns, rows, seen = (values.float().view(depth.shape).numpy() for values in (
+            pixels[:, 0].contiguous(), pixels[:, 1].contiguous(), inside))
+        return _Warp(columns=columns, rows=rows, inside=seen)
+
+    def resampled(self, image: np.ndarray) -> np.ndarray:
+        """b's image as a sees it."""
+        return cv2.remap(image, self.columns, self.rows, cv2.INTER_CUBIC,
+                         borderMode=cv2.BORDER_REPLICATE)
+
+    def at(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """b's pixels (N, 2) of a's pixels (N, 2), and whether they are in its image (N,)."""
+        if not len(pixels):
+            return pixels, torch.zeros(0, dtype=torch.bool)
+        x, y = (np.ascontiguousarray(values, np.float32) for values in pixels.numpy().T[..., None])
+        column, row, inside = (cv2.remap(values, x, y, cv2.INTER_LINEAR)[:, 0]
+                               for values in (self.columns, self.rows, self.inside))
+        return torch.from_numpy(np.stack([column, row], 1)), torch.from_numpy(inside == 1)
+
+
+@dataclass(frozen=True)
 class _MatchedPair:
     """The corners of one keyframe that another one sees, None where it sees too few."""
 
     observation: Observation | None
     #: (4, 4) where they were searched
     T_ba: Tensor
+    #: the depth by which the other image was resampled
+    depth: Tensor | None
 
 
 class CornerMatches:
@@ -64,10 +111,12 @@ class CornerMatches:
         self._corners: dict[StoredImage, KeyframeCorners] = {}
         self._pairs: dict[tuple[StoredImage, StoredImage], _MatchedPair] = {}
 
-    def update(self, graph: KeyframeGraph, numbers: list[int]) -> Iterator[None]:
+    def update(self, graph: KeyframeGraph, numbers: list[int],
+               depths: Mapping[int, Tensor] = MappingProxyType({})) -> Iterator[None]:
         """Find and match the corners of the keyframes ``numbers`` as far as that was not done, or
         the map has moved since; yields between pieces of work, during which keyframes may be
-        culled."""
+        culled.  Those of keyframes whose ``depths`` (H, W) in metres are known are matched with
+        resampled images."""
         present = {keyframe.image for keyframe in graph.keyframes.values()}
         self._corners = {i: corners for i, corners in self._corners.items() if i in present}
         self._pairs = {pair: matched for pair, matched in self._pairs.items()
@@ -80,7 +129,8 @@ class CornerMatches:
         partners_of = self._partners(graph, [n for n in numbers if n in graph.keyframes])
         for a, partners in partners_of.items():
             for b in partners:
-                if {a, b} <= graph.keyframes.keys() and self._match(graph, a, b, images):
+                if {a, b} <= graph.keyframes.keys() \
+                        and self._match(graph, a, b, images, depths.get(a)):
                     yield
             # partners are near: the images of the last keyframes are used again
             while len(images) > 2 * _MAX_PARTNERS:
@@ -131,12 +181,13 @@ class CornerMatches:
             partners[number] = others.tolist()
         return partners
 
-    def _match(self, graph: KeyframeGraph, a: int, b: int, images: dict[int, np.ndarray]) -> bool:
+    def _match(self, graph: KeyframeGraph, a: int, b: int, images: dict[int, np.ndarray],
+               depth: Tensor | None) -> bool:
         """Track a's corners into b, if that has to be done."""
         keyframe, other = graph.keyframes[a], graph.keyframes[b]
         T_ba, pair = graph.relative(a, b), (keyframe.image, other.image)
         known = self._pairs.get(pair)
-        if known is not None:
+        if known is not None and (depth is None or depth is known.depth):
             shift = (se3.inverse(known.T_ba) @ T_ba)[:3, 3].norm()
             if float(shift) < _MAX_SHIFT * graph.median_depth(a):
                 return False
@@ -144,14 +195,21 @@ class CornerMatches:
             if number not in images:
                 images[number] = grey(graph.keyframes[number].pyramid[0])
         corners = self._corners[keyframe.image]
-        depth = keyframe.scale * corners.log_depth.exp()
-        x_b = se3.act(T_ba, corners.rays * depth[:, None])
-        guess, _ = other.camera.project(x_b)
-        found, kept = track_corners(images[a], images[b], corners.pixels, guess, _KLT)
-        index = (kept & (x_b[:, 2] > 0)).nonzero()[:, 0]
+        if depth is None:
+            x_b = se3.act(T_ba, corners.rays * (keyframe.scale * corners.log_depth.exp())[:, None])
+            guess, _ = other.camera.project(x_b)
+            found, kept = track_corners(images[a], images[b], corners.pixels, guess, _KLT)
+            kept = kept & (x_b[:, 2] > 0)
+        else:
+            warp = _Warp.of(graph, a, b, depth)
+            shifted, kept = track_corners(images[a], warp.resampled(images[b]), corners.pixels,
+                                          corners.pixels, _KLT)
+            found, inside = warp.at(shifted)
+            kept = kept & inside
+        index = kept.nonzero()[:, 0]
         inlier = epipolar_inliers(corners.rays[index], found[index], other.camera, _KLT)
         tracked, index = len(index), index[inlier]
         enough = len(index) >= max(_MIN_INLIERS, _MIN_INLIER_SHARE * tracked)
         observation = Observation(index=index, pixels=found[index]) if enough else None
-        self._pairs[pair] = _MatchedPair(observation=observation, T_ba=T_ba)
+        self._pairs[pair] = _MatchedPair(observation=observation, T_ba=T_ba, depth=depth)
         return True

@@ -17,6 +17,7 @@ from math import log, radians
 import torch
 from torch import Tensor
 
+from scenecode.networks.prediction import resize_maps
 from scenecode.optim.geometry import se3
 from scenecode.optim.solvers.gauss_newton import (
     GaussNewtonConfig,
@@ -32,6 +33,7 @@ from scenecode.slam.adjustment.problem import (
     ObservedLandmarks,
 )
 from scenecode.slam.config.residuals import ResidualConfig
+from scenecode.slam.dense.multi_view_depth import multi_view_depth
 from scenecode.slam.map.graph import KeyframeGraph
 
 _log = logging.getLogger(__name__)
@@ -50,6 +52,8 @@ _MIN_KEYFRAMES = 3
 LARGEST_PART = 120
 #: Keyframes up to which it is adjusted whole at the end, in a minute or less.
 LARGEST_MAP = 300
+#: Pyramid level at which images are compared for the depth by which corners are matched.
+_DEPTH_LEVEL = 1
 #: When the optimisation ends.
 _SOLVER = GaussNewtonConfig(iterations=40, tolerance=1e-4)
 #: Reprojection error in pixels below which an observation fits.
@@ -75,16 +79,23 @@ class GlobalAdjustment:
         self._config = config
         self._matches = CornerMatches()
 
-    def pieces(self, graph: KeyframeGraph,
-               around: int | None = None) -> Generator[None, None, bool]:
+    def pieces(self, graph: KeyframeGraph, around: int | None = None,
+               by_images: bool = False) -> Generator[None, None, bool]:
         """Adjust a map, or ``LARGEST_PART`` keyframes of it ``around`` one.  It may change between
         the pieces: what was optimised or added since keeps its pose relative to what was
-        adjusted.  Returns whether the map was changed."""
+        adjusted.  With depth ``by_images``, corners are matched by the depth that images show,
+        more exactly than by that of codes.  Returns whether the map was changed."""
         numbers = _placed(graph) if around is None else _neighbourhood(graph, around)
         if len(numbers) < _MIN_KEYFRAMES:
             return False
         others = frozenset(graph.keyframes.keys() - set(numbers))
-        yield from self._matches.update(graph, numbers)
+        depths: dict[int, Tensor] = {}
+        for number in numbers if by_images else ():
+            found = _image_depth(graph, number)
+            if found is not None:
+                depths[number] = found
+            yield
+        yield from self._matches.update(graph, numbers, depths)
         numbers = [n for n in numbers if n in graph.keyframes and self._matches.knows(graph, n)]
         landmarks = self._landmarks(graph, numbers)
         start = _Start(
@@ -141,6 +152,17 @@ class GlobalAdjustment:
             pixels=torch.cat([torch.zeros(0, 2), *(o.pixels for o in observations.values())]
                              ).double(),
             cameras=cameras, camera_of=camera_of)
+
+
+def _image_depth(graph: KeyframeGraph, number: int) -> Tensor | None:
+    """(H, W) metres, as the images of others show it; None where they have too little parallax."""
+    keyframe = graph.keyframes[number]
+    found = multi_view_depth(graph, number, torch.zeros(1, 1), _DEPTH_LEVEL)
+    if found is None:
+        return None
+    depth = keyframe.depth(graph.states[number].code_depth, _DEPTH_LEVEL).cpu() \
+        * found.log_factor.cpu().exp()
+    return resize_maps(depth[None], keyframe.camera.width, keyframe.camera.height)[0]
 
 
 def _each_without_value(solver: Generator[Solution[MapState], None, Solution[MapState]]

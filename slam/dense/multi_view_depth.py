@@ -6,7 +6,7 @@ colour or depth have an edge.  The network's depth is a prior on the factor, so 
 where images have no texture; where the camera did not move, it remains as a whole.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import sqrt
 
@@ -20,7 +20,7 @@ from scenecode.optim.imaging import image as imaging
 from scenecode.slam.dense.edges import smoothed, step_penalties
 from scenecode.slam.dense.plane_sweep import SweepView, matching_cost
 from scenecode.slam.dense.semi_global import mean_and_std, min_marginals
-from scenecode.slam.dense.view_choice import ChosenViews, choose_views
+from scenecode.slam.dense.view_choice import choose_views
 from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.map.keyframe import Keyframe
 
@@ -51,29 +51,30 @@ class MultiViewDepth:
 
     #: the keyframes that it was compared with
     views: tuple[int, ...]
-    #: (H, W) at the size of the image: ln of the factor from the depth of the code
+    #: (H, W) at the size of the pyramid level: ln of the factor from the depth of the code
     log_factor: Tensor
     #: (H, W) standard deviation of ln depth
     log_std: Tensor
 
 
-def multi_view_depth(graph: KeyframeGraph, number: int, corrections: Tensor
+def multi_view_depth(graph: KeyframeGraph, number: int, corrections: Tensor, level: int = 0
                      ) -> MultiViewDepth | None:
-    """The depth of a keyframe from others of the map; ``corrections`` (h, w) are ln of factors of
-    the code's depth that the sweep begins with.  None where no other keyframe has enough
-    parallax."""
+    """The depth of a keyframe from others of the map, at a pyramid level; ``corrections`` (h, w)
+    are ln of factors of the code's depth that the sweep begins with.  None where no other keyframe
+    has enough parallax."""
     chosen = choose_views(graph, number)
     if not chosen.numbers:
         return None
     keyframe = graph.keyframes[number]
-    depth = keyframe.depth(graph.states[number].code_depth)
+    depth = keyframe.depth(graph.states[number].code_depth, level)
     base = resize_maps(corrections[None].to(depth), depth.shape[1], depth.shape[0])[0]
     start = (depth * base.exp()).double().cpu().numpy()
-    image = np.moveaxis(keyframe.rgb.cpu().numpy(), 0, -1)
-    intensity, views = _intensity(keyframe), _views(graph, number, chosen)
+    rgb = resize_maps(keyframe.rgb, *keyframe.size_at(level))
+    image = np.moveaxis(rgb.cpu().numpy(), 0, -1)
+    intensity, views = _intensity(keyframe, level), _views(graph, chosen.numbers, number, level)
     prior_std = (keyframe.depth_std(depth) / depth).double().cpu().numpy()
     found, std = estimate(image, start, prior_std, lambda factors: matching_cost(
-        intensity, keyframe.camera, start, views, factors))
+        intensity, keyframe.camera_at(level), start, views, factors))
     std = np.hypot(calibrated_std(np.log(start) + found, std),
                    PIXEL_STD / float(chosen.parallax.max()))
     return MultiViewDepth(views=chosen.numbers,
@@ -109,12 +110,15 @@ def calibrated_std(log_depth: np.ndarray, std: np.ndarray) -> np.ndarray:
     return np.minimum(sqrt(2) * 0.1 / (ODDS_MARGIN * np.log1p(odds)), LARGEST_STD)
 
 
-def _views(graph: KeyframeGraph, number: int, chosen: ChosenViews) -> list[SweepView]:
-    return [SweepView(intensity=_intensity(graph.keyframes[n]), camera=graph.keyframes[n].camera,
-                      T_view_ref=graph.relative(number, n).double().cpu().numpy())
-            for n in chosen.numbers]
+def _views(graph: KeyframeGraph, numbers: Sequence[int], seen_from: int, level: int
+           ) -> list[SweepView]:
+    return [SweepView(intensity=_intensity(graph.keyframes[n], level),
+                      camera=graph.keyframes[n].camera_at(level),
+                      T_view_ref=graph.relative(seen_from, n).double().cpu().numpy())
+            for n in numbers]
 
 
-def _intensity(keyframe: Keyframe) -> np.ndarray:
-    """(H, W) float32 in [0, 1], without a prediction of the network."""
-    return imaging.intensity(keyframe.image.tensor()).numpy()
+def _intensity(keyframe: Keyframe, level: int) -> np.ndarray:
+    """(H, W) float32 in [0, 1] at a pyramid level, without a prediction of the network."""
+    intensity = imaging.intensity(keyframe.image.tensor())
+    return resize_maps(intensity[None], *keyframe.size_at(level))[0].numpy()

@@ -357,13 +357,13 @@ class Mapper:
         return self._adjusting is not None \
             or (self._adjusts and self._unadjusted >= self._adjust_after)
 
-    def adjust(self, whole: bool = False) -> MapAdjusted:
+    def adjust(self, whole: bool = False, by_images: bool = False) -> MapAdjusted:
         """Do the next piece of an adjustment: of the ``whole`` map, or where that is large, of
-        the keyframes around the present one."""
+        the keyframes around the present one; ``by_images`` as for ``GlobalAdjustment.pieces``."""
         if self._adjusting is None:
             is_large = len(self.graph) > LARGEST_PART
             self._adjusting = self._adjustment.pieces(
-                self.graph, self.reference if is_large and not whole else None)
+                self.graph, self.reference if is_large and not whole else None, by_images)
             self._unadjusted, self._changed = 0, False
         with self._timings.part("global adjustment"):
             try:
@@ -377,8 +377,11 @@ class Mapper:
         """Adjust the map to what was mapped last: the whole map if it is not very large."""
         while self._adjusting is not None:
             self.adjust()
-        if self._adjusts and self._changed:
-            self.adjust(whole=len(self.graph) <= LARGEST_MAP)
+        if not self._adjusts or not self._changed:
+            return
+        # images show depth better where poses are adjusted already
+        for by_images in (False, True):
+            self.adjust(whole=len(self.graph) <= LARGEST_MAP, by_images=by_images)
             while self._adjusting is not None:
                 self.adjust()
 

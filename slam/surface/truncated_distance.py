@@ -18,7 +18,7 @@ from scenecode.slam.records.triangle_mesh import ChunkKey
 #: Voxels along an edge of a chunk.
 CHUNK = 16
 #: Distance at which the field is truncated, in voxels.
-TRUNCATION = 4
+TRUNCATION = 3
 #: Relative difference of neighbouring depths beyond which both are at an edge, or grazing.
 _EDGE = 0.05
 #: Steps of a voxel in which distances are summed, and largest weight and confidence of one

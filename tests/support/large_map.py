@@ -54,6 +54,21 @@ def large_map(keyframes: int = 1000, width: int = 64) -> Snapshot:
                     timestamps=np.arange(len(trajectory)) / 30)
 
 
+def measured(browser, seconds: float) -> dict:
+    """Frames a second of a turning map, and how many points or triangles are drawn."""
+    results = {}
+    for view in ("fit", "bird", "first"):
+        browser.execute_script(f"app.setView('{view}', false)")
+        time.sleep(1)
+        fps, drawn = browser.execute_async_script(
+            "const [seconds, done] = arguments; let n = 0; app.spin = 0.01;"
+            "app.on('frame', () => n++);"
+            "setTimeout(() => { n = 0; setTimeout(() => { app.spin = 0;"
+            "done([n / seconds, app.renderer.drawn]); }, 1000 * seconds); }, 3000);", seconds)
+        results[view] = {"fps": fps, "drawn": drawn}
+    return results
+
+
 def main() -> None:
     from selenium import webdriver
 
@@ -61,6 +76,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--keyframes", type=int, default=1000)
     parser.add_argument("--width", type=int, default=192, help="of the keyframes, pixels")
+    parser.add_argument("--surface", action="store_true", help="measure triangles, too")
     parser.add_argument("--seconds", type=float, default=6)
     args = parser.parse_args()
     snapshot = large_map(args.keyframes, args.width)
@@ -84,16 +100,17 @@ def main() -> None:
         results = {"points": len(snapshot.cloud), "keyframes": len(snapshot.keyframes),
                    "prepare_s": shown, "load_s": loaded, "bytes": browser.execute_script(
                        "return app.connection.bytes")}
-        for view in ("fit", "bird", "first"):
-            browser.execute_script(f"app.setView('{view}', false)")
-            time.sleep(1)
-            counted = browser.execute_async_script(
-                "const [seconds, done] = arguments; let n = 0; app.spin = 0.01;"
-                "app.on('frame', () => n++);"
-                "setTimeout(() => { n = 0; setTimeout(() => { app.spin = 0;"
-                "done([n / seconds, app.renderer.drawn]); }, 1000 * seconds); }, 3000);",
-                args.seconds)
-            results[view] = {"fps": counted[0], "points_drawn": counted[1]}
+        results["points drawn"] = measured(browser, args.seconds)
+        if args.surface:
+            started = time.perf_counter()
+            browser.execute_script("app.setSetting('surface', true)")
+            while not browser.execute_script("return app.surfaceTriangles !== undefined"):
+                time.sleep(0.1)
+            results |= {"triangles": browser.execute_script("return app.surfaceTriangles"),
+                        "surface_s": time.perf_counter() - started,
+                        "bytes_with_surface": browser.execute_script(
+                            "return app.connection.bytes")}
+            results["triangles drawn"] = measured(browser, args.seconds)
     finally:
         browser.quit()
         viewer.close()

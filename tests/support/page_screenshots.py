@@ -88,16 +88,26 @@ def saved_pictures(map_file: Path, out: Path) -> None:
             page.do("app.setView('fit'); app.openTab('find');"
                     "app.find.input.value = 'table'; app.find.search()")
             page.save(out / "search.jpg")
-            page.do("app.escape(); app.setView('fit'); app.openTab('look');"
-                    "app.setSetting('mode', 0); app.setSetting('surface', true)")
-            page.until("app.surfaceTriangles !== undefined")
-            if page.browser.execute_script("return app.surfaceTriangles"):
-                page.do("app.redraw()")
-                page.save(out / "surface.jpg")
+            surface(page, out)
             page.do("app.setSetting('surface', false); app.setSetting('mode', 1)")
             correct(page, out)
         finally:
             page.browser.quit()
+
+
+def surface(page: Page, out: Path) -> None:
+    """The surface as the cameras saw it and by depth uncertainty, where several keyframes agree
+    on one."""
+    page.do("app.escape(); app.setView('fit'); app.openTab('look');"
+            "app.setSetting('mode', 0); app.setSetting('surface', true)")
+    page.until("app.surfaceTriangles !== undefined")
+    if page.browser.execute_script("return app.surfaceTriangles"):
+        page.do("app.redraw()")
+        page.save(out / "surface.jpg")
+        page.do("app.setSetting('mode', 5)")
+        page.until("app.surfaceAttributesComplete")
+        page.do("app.redraw()")
+        page.save(out / "surface-uncertainty.jpg")
 
 
 def correct(page: Page, out: Path) -> None:

@@ -3,9 +3,11 @@
 import argparse
 import json
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from rich.table import Table
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
@@ -25,6 +27,9 @@ from scenecode.slam.surface.saved_surface import surface_of
 #: Distance between the points that stand for a true face, metres.  They make a distance of 5 cm
 #: at most 0.5 mm too long.
 SPACING = 0.01
+#: Edge of the cells, in metres, of which each has one point of the true surface that keyframes
+#: see.
+CELL = 0.03
 
 EXAMPLES = """example:
   scenecode demo --out result
@@ -33,11 +38,16 @@ EXAMPLES = """example:
 
 @dataclass(frozen=True)
 class SurfaceScores:
-    """Distances from a mesh to the true surface, of equal shares of the mesh's area."""
+    """Distances from a mesh to the true surface, of equal shares of the mesh's area, and how much
+    of what keyframes see the mesh covers."""
 
     #: shares of the area
     share_within_5cm: float
     share_within_10cm: float
+    #: shares of the true surface that keyframes see, edges and what one alone sees included, from
+    #: which the mesh is that near
+    covered_within_5cm: float
+    covered_within_10cm: float
     #: metres
     median_m: float
     p90_m: float
@@ -61,8 +71,10 @@ def alignment(truth: Trajectory, estimate: Trajectory) -> Similarity:
     return Similarity(scale, R, shift)
 
 
-def surface_scores(mesh: TriangleMesh, T_true_est: Similarity, room: Room) -> SurfaceScores:
-    """Raises ``ResultError`` for a mesh without triangles."""
+def surface_scores(mesh: TriangleMesh, T_true_est: Similarity, room: Room,
+                   seen: np.ndarray) -> SurfaceScores:
+    """``seen`` (N, 3) are points of the true surface that keyframes see.  Raises ``ResultError``
+    for a mesh without triangles."""
     if not len(mesh.triangles):
         raise ResultError("the map has no surface; map until two keyframes see one surface")
     corners = T_true_est.apply(mesh.vertices.astype(np.float64))[mesh.triangles]
@@ -74,9 +86,27 @@ def surface_scores(mesh: TriangleMesh, T_true_est: Similarity, room: Room) -> Su
     share = np.cumsum(area[order]) / area.sum()
     median, p90 = (float(distance[order][np.searchsorted(share, q)]) for q in (0.5, 0.9))
     within = {limit: float(area[distance < limit].sum() / area.sum()) for limit in (0.05, 0.1)}
+    nearest = np.asarray(cKDTree(corners.mean(1)).query(seen, distance_upper_bound=0.1)[0])
     return SurfaceScores(share_within_5cm=within[0.05], share_within_10cm=within[0.1],
+                         covered_within_5cm=float((nearest < 0.05).mean()),
+                         covered_within_10cm=float((nearest < 0.1).mean()),
                          median_m=median, p90_m=p90, area_m2=float(area.sum()),
                          triangles=len(mesh.triangles))
+
+
+def seen_points(source: RoomsSource, frames: Iterable[int]) -> np.ndarray:
+    """(N, 3) points of the true surface that some frames of a walk see, one a ``CELL``."""
+    points = []
+    for index in frames:
+        truth = source.frame(index).truth
+        assert truth is not None and truth.depth is not None    # of every room
+        depth, camera = truth.depth.numpy().reshape(-1, 1), source.camera
+        x = camera.rays(camera.pixel_grid(dtype=torch.float64)).numpy() * depth
+        T = source.poses[index]
+        points.append(x @ T[:3, :3].T + T[:3, 3])
+    joined = np.concatenate(points)
+    _, first = np.unique(np.floor(joined / CELL).astype(int), axis=0, return_index=True)
+    return joined[first]
 
 
 def face_points(faces: Faces, spacing: float) -> np.ndarray:
@@ -120,7 +150,8 @@ def main(args: argparse.Namespace) -> int:
     started = time.monotonic()
     mesh = surface_of(saved)
     seconds = time.monotonic() - started
-    scores = {**vars(surface_scores(mesh, T_true_est, source.room)),
+    seen = seen_points(source, (view.frame_index for view in saved.keyframes))
+    scores = {**vars(surface_scores(mesh, T_true_est, source.room, seen)),
               "scale": T_true_est.scale, "mesh_seconds": seconds}
     if args.json:
         print(json.dumps(scores))

@@ -8,7 +8,11 @@ import pytest
 from scenecode.core.errors import ResultError
 from scenecode.networks.classes import NYU13
 from scenecode.optim.geometry.camera import PinholeCamera
-from scenecode.slam.benchmarks.surface.accuracy import alignment, surface_scores
+from scenecode.slam.benchmarks.surface.accuracy import (
+    alignment,
+    seen_points,
+    surface_scores,
+)
 from scenecode.slam.evaluation.alignment import Similarity
 from scenecode.slam.records.snapshot import KeyframeView, StoredMaps
 from scenecode.slam.records.trajectory import Trajectory
@@ -46,21 +50,28 @@ def mesh(source):
     return surface_of(Map(tuple(view(index) for index in (0, 10, 20, 29))))
 
 
-def test_surface_of_true_depths_is_the_true_one(source, mesh):
-    scores = surface_scores(mesh, SAME, source.room)
+@pytest.fixture(scope="module")
+def seen(source):
+    return seen_points(source, (0, 10, 20, 29))
+
+
+def test_surface_of_true_depths_is_the_true_one(source, mesh, seen):
+    scores = surface_scores(mesh, SAME, source.room, seen)
     assert scores.share_within_5cm > 0.99
     assert scores.median_m < 0.015
+    assert scores.covered_within_5cm > 0.8
     assert scores.area_m2 > 3
 
 
-def test_surface_at_a_wrong_place_is_not(source, mesh):
+def test_surface_at_a_wrong_place_is_not(source, mesh, seen):
     aside = Similarity(1.0, np.eye(3), np.array([0.0, 0.3, 0.3]))
-    scores = surface_scores(mesh, aside, source.room)
+    scores = surface_scores(mesh, aside, source.room, seen)
     assert scores.share_within_5cm < 0.5
     assert scores.p90_m > 0.15
+    assert scores.covered_within_5cm < 0.5
 
 
-def test_map_of_another_frame_and_scale_is_aligned_with_a_short_path(source, mesh):
+def test_map_of_another_frame_and_scale_is_aligned_with_a_short_path(source, mesh, seen):
     c, s = np.cos(0.7), np.sin(0.7)
     moved = Similarity(0.8, np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]), np.array([1.0, 2, 3]))
     poses = source.poses.copy()
@@ -70,9 +81,9 @@ def test_map_of_another_frame_and_scale_is_aligned_with_a_short_path(source, mes
     back = alignment(Trajectory(stamps, source.poses), Trajectory(stamps, poses))
     assert back.scale == pytest.approx(1 / 0.8)
     there = replace(mesh, vertices=moved.apply(mesh.vertices.astype(float)).astype(np.float32))
-    assert surface_scores(there, back, source.room).share_within_5cm > 0.99
+    assert surface_scores(there, back, source.room, seen).share_within_5cm > 0.99
 
 
-def test_an_empty_mesh_is_an_error(source):
+def test_an_empty_mesh_is_an_error(source, seen):
     with pytest.raises(ResultError, match="no surface"):
-        surface_scores(TriangleMesh.empty(), SAME, source.room)
+        surface_scores(TriangleMesh.empty(), SAME, source.room, seen)
