@@ -27,7 +27,9 @@ from scenecode.optim.solvers.gauss_newton import (
 from scenecode.optim.solvers.pose_graph import Edges
 from scenecode.slam.adjustment.corners import CornerMatches
 from scenecode.slam.adjustment.problem import (
+    KNOWN_LENS_SIGMA,
     LENS,
+    MEASURED_LENS_SIGMA,
     AdjustmentProblem,
     MapState,
     ObservedLandmarks,
@@ -140,6 +142,10 @@ class GlobalAdjustment:
             torch.tensor([[c.fx, c.fy, c.cx, c.cy] for c in (graph.keyframes[n].camera
                                                              for n in numbers)],
                          dtype=torch.float64), dim=0, return_inverse=True)
+        is_known = torch.tensor([graph.keyframes[n].camera_is_known for n in numbers])
+        lens_sigma = torch.tensor(
+            [KNOWN_LENS_SIGMA if bool(is_known[camera_of == k].all()) else MEASURED_LENS_SIGMA
+             for k in range(len(cameras))], dtype=torch.float64)
         return ObservedLandmarks(
             host=torch.repeat_interleave(torch.arange(len(numbers)), first.diff())[seen],
             rays=torch.cat([c.rays for c in corners]).double()[seen],
@@ -151,7 +157,7 @@ class GlobalAdjustment:
                                         for (_, b), o in observations.items())]),
             pixels=torch.cat([torch.zeros(0, 2), *(o.pixels for o in observations.values())]
                              ).double(),
-            cameras=cameras, camera_of=camera_of)
+            cameras=cameras, camera_of=camera_of, lens_sigma=lens_sigma)
 
 
 def _image_depth(graph: KeyframeGraph, number: int) -> Tensor | None:

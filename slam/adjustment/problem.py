@@ -8,7 +8,8 @@ held together, weakly, by their links at the relative poses that the map has.
 
 What remains of a lens that is known badly would turn rotation into translation, and bend paths:
 two focal lengths and radial distortion are estimated with the rest (self-calibration), close to
-those that the images were taken for.
+those that the images were taken for.  A camera that drives ahead hardly tells the lens from the
+shape of the road: a known lens is held much closer.
 """
 
 from dataclasses import dataclass
@@ -27,8 +28,9 @@ from scenecode.optim.solvers.sparse_points import SparsePointEquations, SparseSu
 REPROJECTION_CAUCHY, DEPTH_CAUCHY = 3.0, 2.0
 #: Parameters of a pose, and of a lens: ln factors of both focal lengths, and radial distortion.
 _POSE, LENS = 6, 4
-#: Standard deviations of the latter.
-_LENS_SIGMA = torch.tensor([0.02, 0.02, 0.05, 0.05], dtype=torch.float64)
+#: Standard deviations of the latter: of a lens that was measured or stated by a user, and of one
+#: that a data set or a renderer states.
+MEASURED_LENS_SIGMA, KNOWN_LENS_SIGMA = (0.02, 0.02, 0.05, 0.05), (0.002, 0.002, 0.005, 0.005)
 #: Parameters that the residuals of a pair depend on: a motion and two lenses.
 _PAIR = _POSE + 2 * LENS
 #: Observations whose Jacobians are in memory at a time.
@@ -68,6 +70,8 @@ class ObservedLandmarks:
     #: (L, 4) fx, fy, cx, cy of the different cameras, and which of them a keyframe has (K,)
     cameras: Tensor
     camera_of: Tensor
+    #: (L, 4) standard deviations of the lenses
+    lens_sigma: Tensor
 
 
 @dataclass(frozen=True)
@@ -266,9 +270,10 @@ class AdjustmentProblem:
 
     def _add_lenses(self, state: MapState, H: SparseSums, g: Tensor) -> float:
         """Lenses against those that the images were taken for."""
-        value, columns = state.lenses / _LENS_SIGMA, self._lens_columns
-        H.add(columns, columns, torch.diag(_LENS_SIGMA ** -2).expand(len(columns), -1, -1))
-        _add(g, columns, value / _LENS_SIGMA)
+        sigma, columns = self._landmarks.lens_sigma, self._lens_columns
+        value = state.lenses / sigma
+        H.add(columns, columns, torch.diag_embed(sigma ** -2))
+        _add(g, columns, value / sigma)
         return 0.5 * float(value.square().sum())
 
     def _add_links(self, state: MapState, H: SparseSums, g: Tensor) -> float:

@@ -41,6 +41,8 @@ class Keyframe:
     #: factor by which depth was rescaled since; the prediction includes it
     scale: float = 1.0
     stored_truth: StoredTruth | None = None
+    #: see ``Frame.camera_is_known``; not kept in map files
+    camera_is_known: bool = False
 
     @property
     def truth(self) -> GroundTruth | None:
@@ -184,4 +186,4 @@ def make_keyframe(frame: Frame, T_world_cam: Tensor, memory: WorkingMemory) -> K
     return Keyframe(frame_index=frame.index, timestamp=frame.timestamp, camera=frame.camera,
                     image=image, T_world_cam_inserted=T_world_cam,
                     features=features, memory=memory,
-                    stored_truth=StoredTruth.of(frame))
+                    stored_truth=StoredTruth.of(frame), camera_is_known=frame.camera_is_known)

@@ -42,6 +42,9 @@ class Frame:
     #: ideal pinhole of this very image
     camera: PinholeCamera
     truth: GroundTruth | None = None
+    #: whether the camera is that of a data set or of a renderer, rather than given by a user,
+    #: measured or guessed
+    camera_is_known: bool = False
 
     @cached_property
     def pyramid(self) -> tuple[Tensor, ...]:

@@ -58,4 +58,4 @@ class RenderedSource(ABC):
                             labels=torch.from_numpy(view.labels), classes=classes,
                             moving=None if moving is None else torch.from_numpy(moving))
         return Frame(index=index, timestamp=index / self.fps, image=image.contiguous(),
-                     camera=self.camera, truth=truth)
+                     camera=self.camera, truth=truth, camera_is_known=True)

@@ -75,7 +75,8 @@ class ImageSequence:
         self.camera_is_stated = stated is not None
         camera = choose_camera(options, width, height, name,
                                None if stated is None else stated(width, height))
-        self._rectifier = Rectifier.for_camera(camera, options.width, options.height)
+        self._rectifier = Rectifier.for_camera(camera, options.width, options.height,
+                                               self.camera_is_stated)
 
     @property
     def length(self) -> int:

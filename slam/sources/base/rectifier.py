@@ -63,9 +63,12 @@ class Rectifier:
     #: (h, w, 2) float32, where in the original each pixel of the undistorted image lies; None for
     #: an ideal lens, whose original is the undistorted image
     lookup: np.ndarray | None
+    #: see ``Frame.camera_is_known``
+    is_known: bool = False
 
     @staticmethod
-    def for_camera(original: PinholeCamera, width: int, height: int) -> "Rectifier":
+    def for_camera(original: PinholeCamera, width: int, height: int,
+                   is_known: bool = False) -> "Rectifier":
         """Frames of ``width`` x ``height`` from images of ``original``.
 
         The undistorted image has the original's size and camera matrix, and the crop is the
@@ -92,7 +95,8 @@ class Rectifier:
                      "the lens sees %.0f degrees from left to right; the map uses %.0f degrees",
                      original.horizontal_view_deg, camera.horizontal_view_deg)
         return Rectifier(original=original, camera=camera, box=box,
-                         lookup=None if lookup is None else lookup.astype(np.float32))
+                         lookup=None if lookup is None else lookup.astype(np.float32),
+                         is_known=is_known)
 
     def fits(self, image: np.ndarray) -> bool:
         """True when an (H, W, ...) array has the original's size."""
@@ -119,7 +123,7 @@ class Rectifier:
               truth: RawTruth | None = None) -> Frame:
         """A frame from an original image (H, W, 3) and what is known about it."""
         return Frame(index=index, timestamp=timestamp, image=self.image(rgb), camera=self.camera,
-                     truth=self._truth(truth))
+                     truth=self._truth(truth), camera_is_known=self.is_known)
 
     def _truth(self, raw: RawTruth | None) -> GroundTruth | None:
         if raw is None or all(v is None for v in (raw.T_world_cam, raw.depth, raw.labels)):

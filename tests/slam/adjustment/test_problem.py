@@ -10,7 +10,9 @@ from scenecode.optim.geometry import se3
 from scenecode.optim.solvers.gauss_newton import GaussNewtonConfig, minimise
 from scenecode.optim.solvers.pose_graph import Edges
 from scenecode.slam.adjustment.problem import (
+    KNOWN_LENS_SIGMA,
     LENS,
+    MEASURED_LENS_SIGMA,
     AdjustmentProblem,
     MapState,
     ObservedLandmarks,
@@ -55,7 +57,8 @@ def true_map():
         host=host, rays=rays, network_log_depth=depth.log() + 0.05 * uniform(POINTS, seed=3),
         log_std=torch.full((POINTS,), 0.1).double(), landmark=landmark, observer=observer,
         pixels=pixels, cameras=CAMERA[None],
-        camera_of=torch.zeros(KEYFRAMES, dtype=torch.long))
+        camera_of=torch.zeros(KEYFRAMES, dtype=torch.long),
+        lens_sigma=torch.tensor([MEASURED_LENS_SIGMA]).double())
     return landmarks, MapState(poses=poses, log_scales=torch.zeros(KEYFRAMES).double(),
                                log_depths=depth.log(), lenses=torch.zeros(1, LENS).double())
 
@@ -147,3 +150,23 @@ def test_a_keyframe_without_observations_is_held_by_its_links():
                      GaussNewtonConfig(iterations=60, tolerance=1e-9)).state
     before, after = (se3.inverse(s.poses[lost - 1]) @ s.poses[lost] for s in (start, found))
     torch.testing.assert_close(after[:3, :3], before[:3, :3], atol=1e-3, rtol=0)
+
+
+def test_a_known_lens_is_kept_where_a_measured_one_is_estimated():
+    """Of barrel distortion."""
+    landmarks, state = true_map()
+
+    def bent(points):
+        return points * (1 - 0.05 * points.square().sum(1, keepdim=True))
+
+    pixels = CAMERA[2:] + bent((landmarks.pixels - CAMERA[2:]) / CAMERA[:2]) * CAMERA[:2]
+    rays = torch.cat([bent(landmarks.rays[:, :2]), landmarks.rays[:, 2:]], 1)
+    landmarks = replace(landmarks, pixels=pixels, rays=rays)
+    found = {}
+    for sigma in (KNOWN_LENS_SIGMA, MEASURED_LENS_SIGMA):
+        problem = problem_of(
+            replace(landmarks, lens_sigma=torch.tensor([sigma]).double()), state)
+        found[sigma] = float(minimise(state, problem.linearise, problem.retract,
+                                      GaussNewtonConfig(iterations=30)).state.lenses[0, 2])
+    assert found[MEASURED_LENS_SIGMA] < -0.01
+    assert abs(found[KNOWN_LENS_SIGMA]) < 0.2 * abs(found[MEASURED_LENS_SIGMA])

@@ -39,6 +39,9 @@ def test_the_left_colour_camera_is_taken_with_its_calibration_and_times(tmp_path
     assert greys(frames) == [10, 20, 30]
     assert [f.timestamp for f in frames] == pytest.approx(TIMES)
     assert (source.original.fx, source.original.cx) == (60, 31.5)
+    assert all(f.camera_is_known for f in frames)
+    given = open_source(str(tmp_path / "sequences" / "07"), small())
+    assert not next(iter(given)).camera_is_known
     assert not caplog.text
 
 
