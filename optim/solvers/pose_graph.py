@@ -150,8 +150,12 @@ def optimise(start: Nodes, edges: Edges, config: GaussNewtonConfig) -> Solution[
 
 def robust_weight(nodes: Nodes, edges: Edges) -> Tensor:
     """(E,) in (0, 1]: the weight of Cauchy's loss for each edge at the nodes' poses."""
-    error = relative_pose(nodes, edges).value[:, 0] / edges.sigma
-    return _weight(error.norm(dim=1), edges)
+    return _weight(edge_errors(nodes, edges), edges)
+
+
+def edge_errors(nodes: Nodes, edges: Edges) -> Tensor:
+    """(E,) length of each edge's residual at the nodes' poses, in standard deviations."""
+    return (relative_pose(nodes, edges).value[:, 0] / edges.sigma).norm(dim=1)
 
 
 def _weight(error: Tensor, edges: Edges) -> Tensor:

@@ -12,7 +12,13 @@ import torch
 from torch import Tensor
 
 from scenecode.optim.solvers.gauss_newton import GaussNewtonConfig
-from scenecode.optim.solvers.pose_graph import Edges, Nodes, optimise, robust_weight
+from scenecode.optim.solvers.pose_graph import (
+    Edges,
+    Nodes,
+    edge_errors,
+    optimise,
+    robust_weight,
+)
 from scenecode.slam.config.mapping import MappingConfig
 from scenecode.slam.loops.verification import verify
 from scenecode.slam.map.graph import KeyframeGraph, Loop
@@ -29,6 +35,9 @@ _CERTAIN_LANDMARKS = 100
 #: Drift, as a multiple of the accumulated standard deviations of the links, that is the scale of
 #: Cauchy's loss of a loop; and the robust weight that a loop must keep to be closed.
 _MAX_DRIFT, _MIN_ROBUST_WEIGHT = 3.0, 0.5
+#: Largest residual of a link, in its standard deviations, that a loop may cause: a map whose links
+#: bend more gives way to a place that only looks alike, such as the next house of a row.
+_MAX_LINK_ERROR = 3.0
 #: Predecessors that a keyframe is linked to, usually.
 _LINKED_PREDECESSORS = 2
 _POSE_GRAPH = GaussNewtonConfig(iterations=25, tolerance=1e-3)
@@ -71,10 +80,13 @@ def close(graph: KeyframeGraph, loop: Loop) -> bool:
                   log_scales=torch.zeros(len(graph), dtype=torch.float64))
     nodes = optimise(start, edges, _POSE_GRAPH).state
     weight = float(robust_weight(nodes, edges)[-1])
+    of_links = edge_errors(nodes, edges)[edges.cauchy.isinf()]
+    bend = float(of_links.max()) if len(of_links) else 0.0
     moved = float((nodes.poses - start.poses)[:, :3, 3].norm(dim=1).max())
-    if weight < _MIN_ROBUST_WEIGHT:
+    if weight < _MIN_ROBUST_WEIGHT or bend > _MAX_LINK_ERROR:
         _log.info("keyframe %d looks like %d, but the map would have to move by %.3f m "
-                  "(weight %.2f): not closed", loop.newer, loop.older, moved, weight)
+                  "(weight %.2f, links by %.1f standard deviations): not closed", loop.newer,
+                  loop.older, moved, weight, bend)
         return False
     graph.loops.append(loop)
     graph.correct(nodes.poses, nodes.log_scales)

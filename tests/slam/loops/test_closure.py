@@ -155,6 +155,14 @@ def test_loop_that_drift_cannot_explain_is_rejected(drifted):
     assert graph.states == states and graph.links == links and not graph.loops
 
 
+def test_place_that_only_looks_alike_does_not_pull_the_way_between_together(drifted):
+    """All links would have to bend a little, so that the loop itself fits well in the end."""
+    graph = copy_of(drifted)
+    loop = Loop(older=2, newer=12, T_older_newer=torch.eye(4), log_scale=0.0, num_landmarks=200)
+    assert graph.relative(12, 2)[:3, 3].norm() > 0.5
+    assert not close(graph, loop) and not graph.loops
+
+
 def test_nothing_is_searched_on_a_short_walk(small_walk):
     mapper = mapper_of(small_walk[0:40:5],
                        replace(CONFIG, schedule=(StageConfig("geometry", 2, 1),)))
