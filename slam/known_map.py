@@ -1,11 +1,13 @@
 """The map file of a run: what it holds already, and the writer that continues it."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from scenecode.networks.prediction import Predictor
 from scenecode.slam.config.slam_config import SlamConfig
 from scenecode.slam.corrections.correction import CorrectionList
+from scenecode.slam.fusion.image_depths import MatchedDepth
 from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.map.working_memory import WorkingMemory
 from scenecode.slam.mapfile import recoding
@@ -28,6 +30,8 @@ class KnownMap:
     localise: bool
     #: what users stated about its labels
     corrections: CorrectionList = CorrectionList()
+    #: what images gave for the depths of its keyframes
+    image_depths: Mapping[int, MatchedDepth] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,8 @@ def open_map(path: str | Path, config: SlamConfig, predictor: Predictor, fingerp
         return OpenedMap(known=None, writer=writer)
     _put_before(loaded)
     return OpenedMap(known=KnownMap(graph=loaded.graph, memory=memory, localise=localise,
-                                     corrections=loaded.corrections),
+                                     corrections=loaded.corrections,
+                                     image_depths=loaded.image_depths),
                      writer=writer)
 
 

@@ -321,7 +321,8 @@ class System:
             self._resources.callback(folder.close)
         return Output(self.config.fusion, classes, folder=folder, mailbox=mailbox,
                       on_snapshot=on_map, deferring=self._threaded, map_writer=self._map.writer,
-                      corrections=self._known_corrections)
+                      corrections=self._known_corrections,
+                      matched=None if self._map.known is None else self._map.known.image_depths)
 
     def _open_map(self, path: str | Path, is_own: bool, session: str,
                   localise: bool, recode: bool) -> OpenedMap:

@@ -21,53 +21,34 @@ LOG_SCALE_TOLERANCE = 0.005
 _LEAST_DEPTH = 1e-9
 
 
-@dataclass(frozen=True)
-class FusionInputs:
-    """Codes of a keyframe and of the neighbours that it is fused with, and their poses and scales
-    relative to it: what does not change when the map is moved, turned or scaled as a whole."""
+@dataclass(frozen=True, eq=False)
+class RelativeViews:
+    """Poses and scales of other keyframes relative to one: what does not change when the map is
+    moved, turned or scaled as a whole."""
 
-    neighbours: tuple[int, ...]
-    #: depth and semantic codes, the keyframe's own first
-    codes: tuple[Tensor, ...]
-    #: (M, 4, 4) T_key_neighbour, translations over the keyframe's median depth
-    T_key_neighbour: np.ndarray
+    #: M numbers
+    numbers: tuple[int, ...]
+    #: (M, 4, 4) T_key_view, translations over the keyframe's median depth
+    T_key_view: np.ndarray
     #: (M,) scales over the keyframe's own
     scales: np.ndarray
 
     @staticmethod
-    def of(graph: KeyframeGraph, number: int, neighbours: tuple[int, ...],
-           poses: Mapping[int, np.ndarray]) -> "FusionInputs":
+    def of(graph: KeyframeGraph, number: int, views: tuple[int, ...],
+           poses: Mapping[int, np.ndarray]) -> "RelativeViews":
         """At the present states of a graph, whose ``poses`` are (4, 4) T_world_cam by number."""
-        states = [graph.states[n] for n in (number, *neighbours)]
         own = np.linalg.inv(poses[number])
-        T = np.array([own @ poses[n] for n in neighbours]).reshape(-1, 4, 4)
+        T = np.array([own @ poses[n] for n in views]).reshape(-1, 4, 4)
         T[:, :3, 3] /= max(graph.median_depth(number), _LEAST_DEPTH)
-        scales = np.array([graph.keyframes[n].scale for n in neighbours])
-        return FusionInputs(
-            neighbours=neighbours,
-            codes=tuple(code for state in states
-                        for code in (state.code_depth, state.code_semantic)),
-            T_key_neighbour=T, scales=scales / graph.keyframes[number].scale)
+        scales = np.array([graph.keyframes[n].scale for n in views])
+        return RelativeViews(numbers=views, T_key_view=T,
+                             scales=scales / graph.keyframes[number].scale)
 
-    @property
-    def own_depth_code(self) -> Tensor:
-        """(Kd,)"""
-        return self.codes[0]
-
-    def is_near(self, other: "FusionInputs") -> bool:
-        """Whether a result for one will do for the other."""
-        return self._has_near_poses(other) and all(map(are_similar, self.codes, other.codes))
-
-    def has_near_depth(self, other: "FusionInputs") -> bool:
-        """Whether the depth that images gave at one will do for the other: it does not depend on
-        the neighbours' codes."""
-        return self._has_near_poses(other) \
-            and are_similar(self.own_depth_code, other.own_depth_code)
-
-    def _has_near_poses(self, other: "FusionInputs") -> bool:
-        if self.neighbours != other.neighbours:
+    def is_near(self, other: "RelativeViews") -> bool:
+        """Whether what was computed with one will do for the other."""
+        if self.numbers != other.numbers:
             return False
-        a, b = self.T_key_neighbour, other.T_key_neighbour
+        a, b = self.T_key_view, other.T_key_view
         # the Frobenius norm of the difference of rotations by a small angle is sqrt(2) times it
         turned = np.linalg.norm(a[:, :3, :3] - b[:, :3, :3], axis=(1, 2)) / sqrt(2)
         moved = np.linalg.norm(a[:, :3, 3] - b[:, :3, 3], axis=1)
@@ -76,6 +57,35 @@ class FusionInputs:
                     and (turned <= ANGLE_TOLERANCE).all()
                     and (self.scales <= factor * other.scales).all()
                     and (other.scales <= factor * self.scales).all())
+
+
+@dataclass(frozen=True, eq=False)
+class FusionInputs:
+    """Codes of a keyframe and of the neighbours that it is fused with, and where these are."""
+
+    neighbours: RelativeViews
+    #: depth and semantic codes, the keyframe's own first
+    codes: tuple[Tensor, ...]
+
+    @staticmethod
+    def of(graph: KeyframeGraph, number: int, neighbours: tuple[int, ...],
+           poses: Mapping[int, np.ndarray]) -> "FusionInputs":
+        """At the present states of a graph, whose ``poses`` are (4, 4) T_world_cam by number."""
+        states = [graph.states[n] for n in (number, *neighbours)]
+        return FusionInputs(
+            neighbours=RelativeViews.of(graph, number, neighbours, poses),
+            codes=tuple(code for state in states
+                        for code in (state.code_depth, state.code_semantic)))
+
+    @property
+    def own_depth_code(self) -> Tensor:
+        """(Kd,)"""
+        return self.codes[0]
+
+    def is_near(self, other: "FusionInputs") -> bool:
+        """Whether a result for one will do for the other."""
+        return self.neighbours.is_near(other.neighbours) \
+            and all(map(are_similar, self.codes, other.codes))
 
 
 def sources_of(graph: KeyframeGraph, number: int,

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from scenecode.networks.prediction import resize_maps
 from scenecode.optim.geometry.proximity import proximity_scale
@@ -13,14 +14,15 @@ from scenecode.slam.config.fusion import RefinementConfig
 from scenecode.slam.dense.multi_view_depth import multi_view_depth
 from scenecode.slam.fusion.depth_refinement import log_depth_corrections
 from scenecode.slam.fusion.fusion_inputs import (
-    FusionInputs,
+    RelativeViews,
     are_similar,
     same_objects,
     sources_of,
 )
-from scenecode.slam.fusion.packed_maps import COARSE_CORRECTIONS, COARSE_LOG_B, PackedMap
+from scenecode.slam.fusion.packed_maps import IMAGE_CORRECTIONS, IMAGE_LOG_B, PackedMap
 from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.map.keyframe import Keyframe
+from scenecode.slam.map.stored_image import StoredImage
 from scenecode.slam.map.working_memory import UNKNOWN_B
 
 #: Part of the image's size at which the uncertainty is kept.
@@ -37,29 +39,36 @@ class ImageDepth:
     log_b: PackedMap
 
 
-@dataclass
-class _Known:
-    """What was found for a keyframe, and what it is of."""
+@dataclass(frozen=True, eq=False)
+class MatchedDepth:
+    """What matching found for a keyframe, and what it depends on."""
 
-    frame_index: int
+    #: the keyframe's own image: a map that is begun anew uses its numbers again
+    image: StoredImage
     #: None where no view has enough parallax
     depth: ImageDepth | None
-    #: at which it was computed; of the views, not the neighbours of fusion
-    inputs: FusionInputs
-    #: the objects that these, or inputs that were near them, are computed from
-    sources: tuple[Any, ...]
+    #: (Kd,) its depth code then
+    code_depth: Tensor
+    #: the keyframes that it was compared with, as they were then
+    views: RelativeViews
+    #: all keyframes that it was linked to
     linked: frozenset[int]
 
 
 class ImageDepths:
     """The depths of all keyframes that were matched so far.  Owned by the thread of fusion."""
 
-    def __init__(self, config: RefinementConfig):
+    def __init__(self, config: RefinementConfig,
+                 matched: Mapping[int, MatchedDepth] | None = None):
+        """``matched``: what is known already, by number."""
         self._config = config
         self._graph = KeyframeGraph()
         self._poses: Mapping[int, np.ndarray] = {}
         self._linked: Mapping[int, frozenset[int]] = {}
-        self._known: dict[int, _Known] = {}
+        #: all that is known, by number; replaced whole
+        self.matched: Mapping[int, MatchedDepth] = dict(matched or {})
+        #: by number: the objects that what is known, or would be found now, is computed from
+        self._sources: dict[int, tuple[Any, ...]] = {}
         #: keyframes to be matched, the newest first
         self.outdated: list[int] = []
 
@@ -68,8 +77,11 @@ class ImageDepths:
         """Take over a map with its ``poses`` T_world_cam and links by number.  Active keyframes
         wait until all are ``settled``."""
         self._graph, self._poses, self._linked = graph, poses, linked
-        for number in [n for n, known in self._known.items() if not self._is_usable(n, known)]:
-            del self._known[number]
+        gone = [n for n, known in self.matched.items() if not self._is_usable(n, known)]
+        if gone:
+            self.matched = {n: known for n, known in self.matched.items() if n not in set(gone)}
+        for number in self._sources.keys() - self.matched.keys():
+            del self._sources[number]
         if self._config.method == "images":
             waiting = () if settled else graph.active
             self.outdated = [n for n in sorted(graph.keyframes, reverse=True)
@@ -77,7 +89,7 @@ class ImageDepths:
 
     def get(self, number: int) -> ImageDepth | None:
         """What is known of a keyframe; the same object until that changes."""
-        known = self._known.get(number)
+        known = self.matched.get(number) if self._config.method == "images" else None
         return None if known is None else known.depth
 
     def match(self, number: int) -> None:
@@ -88,13 +100,15 @@ class ImageDepths:
         views = () if found is None else found.views
         depth = None
         if found is not None:
-            depth = ImageDepth(log_factor=COARSE_CORRECTIONS.pack(found.log_factor),
+            depth = ImageDepth(log_factor=IMAGE_CORRECTIONS.pack(found.log_factor),
                                log_b=self._packed_log_b(keyframe, number, found.log_factor,
                                                         found.log_std))
-        self._known[number] = _Known(
-            frame_index=keyframe.frame_index, depth=depth, linked=self._linked[number],
-            inputs=FusionInputs.of(graph, number, views, self._poses),
-            sources=sources_of(graph, number, views))
+        known = MatchedDepth(
+            image=keyframe.image, depth=depth, linked=self._linked[number],
+            code_depth=graph.states[number].code_depth,
+            views=RelativeViews.of(graph, number, views, self._poses))
+        self.matched = {**self.matched, number: known}
+        self._sources[number] = sources_of(graph, number, views)
         if number in self.outdated:
             self.outdated.remove(number)
 
@@ -106,26 +120,26 @@ class ImageDepths:
         if moving is not None:
             b = torch.where(moving, UNKNOWN_B, b)
         height, width = (max(1, round(_STD_SIZE * n)) for n in depth.shape)
-        return COARSE_LOG_B.pack(resize_maps(b.clamp(min=1e-6).log()[None], width, height)[0])
+        return IMAGE_LOG_B.pack(resize_maps(b.clamp(min=1e-6).log()[None], width, height)[0])
 
-    def _is_usable(self, number: int, known: _Known) -> bool:
+    def _is_usable(self, number: int, known: MatchedDepth) -> bool:
         """Whether a depth still is of the keyframe and of a code that is similar."""
         keyframe = self._graph.keyframes.get(number)
-        return keyframe is not None and keyframe.frame_index == known.frame_index \
-            and are_similar(known.inputs.own_depth_code, self._graph.states[number].code_depth)
+        return keyframe is not None and keyframe.image is known.image \
+            and are_similar(known.code_depth, self._graph.states[number].code_depth)
 
     def _is_current(self, number: int) -> bool:
-        known = self._known.get(number)
-        if known is None or known.linked != self._linked[number] \
-                or not set(known.inputs.neighbours) <= self._graph.keyframes.keys():
+        known = self.matched.get(number)
+        # a link that is no more leads to no better view
+        if known is None or not self._linked[number] <= known.linked \
+                or not self._graph.keyframes.keys() >= set(known.views.numbers):
             return False
-        views = known.inputs.neighbours
+        views = known.views.numbers
         sources = sources_of(self._graph, number, views)
-        if same_objects(known.sources, sources):
+        if same_objects(self._sources.get(number, ()), sources):
             return True
-        now = FusionInputs.of(self._graph, number, views, self._poses)
-        if not known.inputs.has_near_depth(now):
+        if not known.views.is_near(RelativeViews.of(self._graph, number, views, self._poses)):
             return False
         # not compared again until something is replaced
-        known.sources = sources
+        self._sources[number] = sources
         return True

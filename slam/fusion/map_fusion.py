@@ -27,7 +27,7 @@ from scenecode.slam.fusion.fusion_inputs import (
     same_objects,
     sources_of,
 )
-from scenecode.slam.fusion.image_depths import ImageDepth, ImageDepths
+from scenecode.slam.fusion.image_depths import ImageDepth, ImageDepths, MatchedDepth
 from scenecode.slam.fusion.label_fusion import LabelFusion, LabelFusionConfig
 from scenecode.slam.fusion.label_views import LabelView
 from scenecode.slam.fusion.packed_maps import CORRECTIONS, LOG_B, PackedMap
@@ -128,7 +128,9 @@ class Fusion:
     ``update`` does all of it.
     """
 
-    def __init__(self, config: FusionConfig):
+    def __init__(self, config: FusionConfig,
+                 matched: Mapping[int, MatchedDepth] | None = None):
+        """``matched``: depths that images gave already, by number of a keyframe."""
         self._config = config
         self._graph = KeyframeGraph()
         self._exactly = False
@@ -140,7 +142,7 @@ class Fusion:
         #: by number: all that it is linked to
         self._linked: dict[int, frozenset[int]] = {}
         self._changes = _Changes()
-        self._image_depths = ImageDepths(config.refinement)
+        self._image_depths = ImageDepths(config.refinement, matched)
         #: by number, see ``set_map``
         self._stated: dict[int, np.ndarray] = {}
         #: by number
@@ -220,6 +222,11 @@ class Fusion:
     def unmatched(self) -> Sequence[int]:
         """Numbers of keyframes whose depth can be improved by images, the newest first."""
         return tuple(self._image_depths.outdated)
+
+    @property
+    def matched(self) -> Mapping[int, MatchedDepth]:
+        """By number, what images gave for keyframes; another object when it changes."""
+        return self._image_depths.matched
 
     def unmatched_around(self, number: int) -> Sequence[int]:
         """Those of ``unmatched`` on which the result of a keyframe depends."""

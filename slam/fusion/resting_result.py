@@ -72,14 +72,14 @@ class RestingResult:
     def num_bytes(self) -> int:
         """Of the compressed maps; the image is the keyframe's own."""
         maps = (self.log_depth, self.log_b, self.corrections)
-        return sum(len(packed.png) for packed in maps if packed is not None) \
+        return sum(len(packed.data) for packed in maps if packed is not None) \
             + sum(map(len, (self.fused_labels, self.fused_confidence, self.reliable)))
 
     @property
     def log_depth_corrections(self) -> Tensor:
         """(h, w): ln of the factor that corrects the depth of the code."""
         if self.corrections is None:
-            return torch.zeros(from_png_bytes(self.log_depth.png).shape)
+            return torch.zeros(from_png_bytes(self.log_depth.data).shape)
         return self.corrections.values()
 
     @property

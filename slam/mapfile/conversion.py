@@ -1,6 +1,6 @@
 """The live map as records, and back: the one module that knows the classes of both."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
@@ -11,6 +11,9 @@ from scenecode.optim.warp import ViewState
 from scenecode.slam.corrections.correction import KINDS, Correction, CorrectionList
 from scenecode.slam.corrections.regions import Region
 from scenecode.slam.features.orb import Features
+from scenecode.slam.fusion.fusion_inputs import RelativeViews
+from scenecode.slam.fusion.image_depths import ImageDepth, MatchedDepth
+from scenecode.slam.fusion.packed_maps import IMAGE_CORRECTIONS, IMAGE_LOG_B, PackedMap
 from scenecode.slam.map.graph import KeyframeGraph, Loop, Redirect
 from scenecode.slam.map.keyframe import Keyframe
 from scenecode.slam.map.keyframe_geometry import GRID_HEIGHT, GRID_WIDTH, KeyframeGeometry
@@ -24,6 +27,7 @@ from scenecode.slam.mapfile.storage.records import (
     StoredCorrection,
     StoredFrames,
     StoredGeometry,
+    StoredImageDepth,
     StoredKeyframe,
     StoredLandmarks,
     StoredLoop,
@@ -101,6 +105,16 @@ def stored_correction(correction: Correction) -> StoredCorrection:
         timestamp=correction.timestamp, runs=np.array(correction.region.runs, np.int64))
 
 
+def stored_image_depth(number: int, matched: MatchedDepth) -> StoredImageDepth:
+    depth, views = matched.depth, matched.views
+    return StoredImageDepth(
+        keyframe=number, code_depth=_array(matched.code_depth), views=views.numbers,
+        T_key_view=views.T_key_view.astype(np.float32), scales=views.scales.astype(np.float32),
+        linked=tuple(sorted(matched.linked)),
+        log_factor=b"" if depth is None else depth.log_factor.data,
+        log_b=b"" if depth is None else depth.log_b.data)
+
+
 def stored_frames(rows: np.ndarray) -> StoredFrames:
     """Of frames (N,) ``FRAME_ROW``."""
     return StoredFrames(
@@ -112,7 +126,8 @@ def stored_frames(rows: np.ndarray) -> StoredFrames:
 
 def from_graph(graph: KeyframeGraph, meta: MapMeta, sessions: dict[int, StoredSession],
                session_of: Callable[[int], int], frames: dict[int, np.ndarray],
-               corrections: CorrectionList = CorrectionList()) -> StoredMap:
+               corrections: CorrectionList = CorrectionList(),
+               image_depths: Mapping[int, MatchedDepth] | None = None) -> StoredMap:
     """A live map and the frames of each session, (N,) ``FRAME_ROW``, as records;
     ``session_of(number)`` says in which session a keyframe was made."""
     keyframes = graph.keyframes
@@ -133,6 +148,8 @@ def from_graph(graph: KeyframeGraph, meta: MapMeta, sessions: dict[int, StoredSe
         redirects={n: stored_redirect(n, entry) for n, entry in graph.redirects.items()},
         corrections=tuple(stored_correction(entry) for entry in corrections.entries
                           if entry.keyframe in keyframes),
+        image_depths={n: stored_image_depth(n, entry)
+                      for n, entry in (image_depths or {}).items() if n in keyframes},
         frames={n: stored_frames(rows) for n, rows in frames.items() if len(rows)},
         prior=None if graph.prior is None else stored_prior(graph.prior))
 
@@ -206,6 +223,20 @@ def correction_list(stored: StoredMap) -> CorrectionList:
         region=Region(width=width, height=height, runs=tuple(entry.runs.tolist())),
         kind=next(kind for kind in KINDS if kind == entry.kind), active=entry.active,
         timestamp=entry.timestamp) for entry in stored.corrections))
+
+
+def matched_depths(stored: StoredMap, graph: KeyframeGraph) -> dict[int, MatchedDepth]:
+    """What images gave for the depths of keyframes, by number; ``graph`` is that of ``to_graph``.
+    """
+    return {n: MatchedDepth(
+        image=graph.keyframes[n].image, linked=frozenset(entry.linked),
+        code_depth=torch.from_numpy(entry.code_depth).to(graph.states[n].code_depth),
+        views=RelativeViews(numbers=entry.views, T_key_view=entry.T_key_view.astype(np.float64),
+                            scales=entry.scales.astype(np.float64)),
+        depth=None if not entry.log_factor else ImageDepth(
+            log_factor=PackedMap(scale=IMAGE_CORRECTIONS, data=entry.log_factor),
+            log_b=PackedMap(scale=IMAGE_LOG_B, data=entry.log_b)))
+        for n, entry in stored.image_depths.items()}
 
 
 def frame_rows(frames: StoredFrames) -> np.ndarray:

@@ -73,6 +73,9 @@ def cut(stored: StoredMap, kept: Iterable[int]) -> StoredMap:
         links={pair: absorbed and prior is not None for pair, absorbed in stored.links.items()
                if kept.issuperset(pair)},
         corrections=tuple(entry for entry in stored.corrections if entry.keyframe in kept),
+        # those of other views are out of date
+        image_depths={n: entry for n, entry in stored.image_depths.items()
+                      if kept.issuperset((n, *entry.views))},
         loops=_numbered(loop for loop in stored.loops if {loop.older, loop.newer} <= kept),
         active=tuple(n for n in stored.active if n in kept) or tuple(sorted(kept)[-1:]))
 
@@ -123,6 +126,10 @@ def united(first: StoredMap, second: StoredMap) -> StoredMap:
         corrections=first.corrections + tuple(
             replace(entry, number=correction(entry.number), keyframe=keyframe(entry.keyframe))
             for entry in second.corrections),
+        image_depths=first.image_depths | {keyframe(n): replace(
+            entry, keyframe=keyframe(n), views=tuple(map(keyframe, entry.views)),
+            linked=tuple(map(keyframe, entry.linked)))
+            for n, entry in second.image_depths.items()},
         redirects=first.redirects | {
             keyframe(n): replace(entry, keyframe=keyframe(n), heir=keyframe(entry.heir))
             for n, entry in second.redirects.items()},

@@ -1,8 +1,8 @@
 """A map file that a run keeps up to date, and a map that is loaded from a file."""
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from scenecode.core.errors import ResultError
 from scenecode.core.version import __version__
 from scenecode.slam.corrections.correction import CorrectionList
+from scenecode.slam.fusion.image_depths import MatchedDepth
 from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.map.working_memory import WorkingMemory
 from scenecode.slam.mapfile import conversion
@@ -24,6 +25,7 @@ from scenecode.slam.mapfile.storage.rows import (
     Row,
     correction_row,
     geometry_row,
+    image_depth_row,
     keyframe_row,
     landmarks_row,
     loop_row,
@@ -39,6 +41,7 @@ from scenecode.slam.mapfile.storage.schema import (
     CORRECTIONS,
     FRAMES,
     GEOMETRIES,
+    IMAGE_DEPTHS,
     KEYFRAMES,
     LANDMARKS,
     LINKS,
@@ -69,6 +72,8 @@ class LoadedMap:
     #: by session: (N,) ``scenecode.slam.tracking.frame_rows.FRAME_ROW``
     frames: dict[int, np.ndarray]
     corrections: CorrectionList = CorrectionList()
+    #: what images gave for the depths of keyframes
+    image_depths: Mapping[int, MatchedDepth] = field(default_factory=dict)
 
 
 def load_map(path: str | Path, memory: WorkingMemory, device: str = "cpu") -> LoadedMap:
@@ -95,8 +100,9 @@ def live_map(stored: StoredMap, memory: WorkingMemory, device: str = "cpu") -> L
     """The same of a map that was read already; the frames of its sessions are in one order of
     time (``editing.on_one_timeline``)."""
     stored = on_one_timeline(stored)
+    graph = conversion.to_graph(stored, memory, device)
     return LoadedMap(
-        meta=stored.meta, graph=conversion.to_graph(stored, memory, device),
+        meta=stored.meta, graph=graph, image_depths=conversion.matched_depths(stored, graph),
         sessions=stored.sessions,
         frames={n: conversion.frame_rows(frames) for n, frames in stored.frames.items()},
         corrections=conversion.correction_list(stored))
@@ -118,6 +124,7 @@ class MapFile:
         #: the graph of the last commit
         self._graph: KeyframeGraph | None = None
         self._corrections = CorrectionList()
+        self._image_depths: Mapping[int, MatchedDepth] = {}
         #: by keyframe of an earlier run: the session it was made in
         self._inherited: dict[int, int] = {}
         #: frames of this session in the file, and the index of the last one
@@ -166,7 +173,8 @@ class MapFile:
             raise
         file = MapFile(database, stored.meta, number)
         file._inherited = {n: entry.session for n, entry in stored.keyframes.items()}
-        file._written = _sources(loaded.graph, loaded.corrections)
+        file._written = _sources(loaded.graph, loaded.corrections) \
+            | _depth_sources(loaded.graph, loaded.image_depths)
         return file, loaded
 
     def commit(self, update: MapUpdate) -> None:
@@ -182,11 +190,12 @@ class MapFile:
             raise ResultError(f"{self.path}: keyframe {min(lost)} of an earlier run is not in the "
                               "map any more; nothing was written, so that the file keeps it")
         # while only frames are added, the same graph comes again
-        is_known = graph is self._graph and update.corrections is self._corrections
-        current = self._written if is_known else _sources(graph, update.corrections)
-        changes = Changes() if is_known else \
-            _difference(self._written, current,
-                                                 self._row_makers(graph, update.corrections))
+        current: Sources = {}
+        if graph is not self._graph or update.corrections is not self._corrections:
+            current = _sources(graph, update.corrections)
+        if current or update.image_depths is not self._image_depths:
+            current = current | _depth_sources(graph, update.image_depths)
+        changes = _difference(self._written, current, self._row_makers(update))
         tracked = update.recording.tracked
         self._add_frames(changes, tracked, graph)
         if changes:
@@ -194,7 +203,8 @@ class MapFile:
             changes.rows += [(META, row) for row in meta_rows(self._meta)
                              if row[0] in ("version", "updated")]
             self._database.commit(changes)
-        self._graph, self._written, self._corrections = graph, current, update.corrections
+        self._graph, self._corrections = graph, update.corrections
+        self._image_depths, self._written = update.image_depths, self._written | current
         ahead = tracked["keyframe"] >= graph.next_number
         self._num_final = int(ahead.argmax()) if ahead.any() else len(tracked)
         self._last_index = int(tracked["frame_index"][-1]) if len(tracked) else -1
@@ -204,10 +214,10 @@ class MapFile:
         """Leave one file that holds everything, and let others write it."""
         self._database.close()
 
-    def _row_makers(self, graph: KeyframeGraph, corrections: CorrectionList
-                    ) -> dict[SqlTable, Callable[..., Row]]:
+    def _row_makers(self, update: MapUpdate) -> dict[SqlTable, Callable[..., Row]]:
         """Functions of the columns of a key that give its row."""
-        stated = {entry.number: entry for entry in corrections.entries}
+        graph = update.graph
+        stated = {entry.number: entry for entry in update.corrections.entries}
         size = ImageSize(self._meta.width, self._meta.height)
         facts: dict[str, str] = dict(window_rows(graph.active, graph.next_number))
         keyframes, observations = graph.keyframes, graph.observations
@@ -243,7 +253,9 @@ class MapFile:
             LOOPS: lambda n: loop_row(conversion.stored_loop(n, graph.loops[n])),
             REDIRECTS: lambda n: redirect_row(conversion.stored_redirect(n, graph.redirects[n])),
             PRIORS: prior,
-            CORRECTIONS: lambda n: correction_row(conversion.stored_correction(stated[n]))}
+            CORRECTIONS: lambda n: correction_row(conversion.stored_correction(stated[n])),
+            IMAGE_DEPTHS: lambda n: image_depth_row(conversion.stored_image_depth(
+                n, update.image_depths[n]))}
 
     def _add_frames(self, changes: Changes, tracked: np.ndarray, graph: KeyframeGraph) -> None:
         """Add those of this session's frames that the file does not hold, or not at their own
@@ -260,7 +272,8 @@ class MapFile:
 
 
 def _sources(graph: KeyframeGraph, corrections: CorrectionList) -> Sources:
-    """Of every row that a live map has in its file, without its frames."""
+    """Of every row that a live map has in its file, without its frames and its depths from
+    images."""
     keyframes = graph.keyframes
     geometries = {n: graph.known_geometry(n) for n in keyframes}
     return {
@@ -278,6 +291,11 @@ def _sources(graph: KeyframeGraph, corrections: CorrectionList) -> Sources:
         PRIORS: {} if graph.prior is None else {(0,): (graph.prior,)},
         CORRECTIONS: {(entry.number,): (entry,) for entry in corrections.entries
                       if entry.keyframe in keyframes}}
+
+
+def _depth_sources(graph: KeyframeGraph, matched: Mapping[int, MatchedDepth]) -> Sources:
+    return {IMAGE_DEPTHS: {(n,): (entry,) for n, entry in matched.items()
+                           if n in graph.keyframes}}
 
 
 def _difference(written: Sources, current: Sources,

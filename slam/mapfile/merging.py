@@ -40,4 +40,4 @@ def merge(first: StoredMap, second: StoredMap, names: tuple[str, str], memory: W
         raise ResultError(f"{names[0]} and {names[1]} cannot be merged: {error}") from error
     return from_graph(graph, stored.meta, stored.sessions,
                       lambda number: stored.keyframes[number].session, loaded.frames,
-                      loaded.corrections)
+                      loaded.corrections, loaded.image_depths)

@@ -22,7 +22,7 @@ from scenecode.slam.mapfile import conversion
 from scenecode.slam.mapfile.storage.database import Database
 from scenecode.slam.mapfile.storage.reading import load
 from scenecode.slam.mapfile.storage.records import MapMeta, StoredMap
-from scenecode.slam.mapfile.storage.schema import PRIORS
+from scenecode.slam.mapfile.storage.schema import IMAGE_DEPTHS, PRIORS
 from scenecode.slam.mapfile.storage.writing import all_rows
 
 
@@ -42,6 +42,7 @@ def recode(path: str | Path, meta: MapMeta, memory: WorkingMemory, device: str =
                 f"'{meta.model}' reads {meta.width} x {meta.height}; a map can be recoded for a "
                 "network of the same image size")
         changes = all_rows(recoded(stored, meta, memory, device, on_keyframe))
+        changes.removed.append((IMAGE_DEPTHS, ()))
         if stored.prior is not None:
             changes.removed.append((PRIORS, (0,)))
         database.commit(changes)
@@ -55,14 +56,15 @@ def recoded(stored: StoredMap, meta: MapMeta, memory: WorkingMemory, device: str
 
     Poses, landmarks, links and loops stay.  Each keyframe's depth code and scale are fitted to the
     depth that it had; semantic codes are zero, so that labels are those of the new network.  The
-    marginal prior, which is about former codes, goes, and what it contained counts again.
+    marginal prior and the depths from images, which are about former codes, go; what the prior
+    contained counts again.
     """
     graph = conversion.to_graph(stored, memory, device)
     for done, number in enumerate(sorted(graph.keyframes), start=1):
         _recode_keyframe(graph, number)
         on_keyframe(done, len(graph))
     return replace(
-        stored, prior=None,
+        stored, prior=None, image_depths={},
         meta=replace(meta, created=stored.meta.created, updated=time.time(), version=__version__),
         states={n: conversion.stored_state(n, graph.states[n], graph.keyframes[n].scale,
                                            graph.part(n)) for n in graph.keyframes},

@@ -1,8 +1,10 @@
 """What mapping hands to the output."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from scenecode.slam.corrections.correction import CorrectionList
+from scenecode.slam.fusion.image_depths import MatchedDepth
 from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.tracking.recording import Recording
 from scenecode.slam.tracking.timings import Timings
@@ -21,3 +23,5 @@ class MapUpdate:
     answered: tuple[float, ...] = ()
     #: what users stated about labels; the graph does not include them
     corrections: CorrectionList = CorrectionList()
+    #: what images gave for the depths of keyframes, by number
+    image_depths: Mapping[int, MatchedDepth] = field(default_factory=dict)

@@ -16,6 +16,7 @@ from scenecode.slam.corrections.corrected_map import CorrectedMap, Corrector
 from scenecode.slam.corrections.correction import CorrectionList
 from scenecode.slam.evaluation.report import Report, make_report
 from scenecode.slam.evaluation.truth_scorer import TruthScorer
+from scenecode.slam.fusion.image_depths import MatchedDepth
 from scenecode.slam.fusion.map_fusion import Fusion
 from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.mapping.map_update import MapUpdate
@@ -59,9 +60,11 @@ class Output:
                  folder: ResultFolder | None = None, mailbox: Mailbox[Snapshot] | None = None,
                  on_snapshot: Callable[[Snapshot], None] | None = None,
                  map_writer: MapWriter | None = None, deferring: bool = False,
-                 corrections: CorrectionList = CorrectionList()):
+                 corrections: CorrectionList = CorrectionList(),
+                 matched: Mapping[int, MatchedDepth] | None = None):
+        """``matched``: by number of a keyframe, what images gave for its depth in earlier runs."""
         # of the output thread, or of anyone after the run
-        self._fusion = Fusion(config)
+        self._fusion = Fusion(config, matched)
         self._corrector = Corrector(config)
         #: the map with the corrections that were applied last
         self._corrected = CorrectedMap(KeyframeGraph())
@@ -265,7 +268,8 @@ class Output:
 
     def _commit(self) -> None:
         if self._map_writer is not None:
-            self._map_writer.commit(replace(self._present, corrections=self._corrections))
+            self._map_writer.commit(replace(self._present, corrections=self._corrections,
+                                            image_depths=self._fusion.matched))
             self._committed_at = time.monotonic()
 
     def _file_work(self, **scoring: float) -> Iterator[None]:

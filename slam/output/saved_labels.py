@@ -42,7 +42,8 @@ class MapLabels(LabelEditing):
         saved = saved_map(stored, path, predictor, config, dense=False)
         self._path, self._graph = path, loaded.graph
         self._numbers = saved.numbers
-        self._fusion, self._corrector = Fusion(config.fusion), Corrector(config.fusion)
+        self._fusion = Fusion(config.fusion, loaded.image_depths)
+        self._corrector = Corrector(config.fusion)
         self._corrected = CorrectedMap(loaded.graph)
         self._shown = replace(saved.snapshot, version=0)
         self._fuse(loaded.corrections)

@@ -202,7 +202,7 @@ def saved_map(stored: StoredMap, path: Path, predictor: Predictor, config: SlamC
     """The map in a file that was read already, with the network that made it; ``progress`` and
     ``dense`` as for ``open_saved``."""
     loaded = live_map(stored, WorkingMemory(predictor, config.device), config.device)
-    graph, fusion = loaded.graph, Fusion(config.fusion)
+    graph, fusion = loaded.graph, Fusion(config.fusion, loaded.image_depths)
     corrected = Corrector(config.fusion).apply(graph, loaded.corrections)
     fusion.set_map(corrected.graph, stated=corrected.stated, settled=True)
     if dense:

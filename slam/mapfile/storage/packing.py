@@ -138,6 +138,19 @@ def require_jpeg(data: bytes, width: int, height: int) -> None:
         raise ValueError("the image cannot be decoded")
 
 
+def require_webp(data: bytes, width: int, height: int) -> None:
+    """``ValueError`` unless ``data`` is a lossy WebP image of this size that decodes."""
+    # before decoding, as above; RFC 9649, section 2.5, and RFC 6386, section 9.1
+    if data[:4] != b"RIFF" or data[8:16] != b"WEBPVP8 " or data[23:26] != b"\x9d\x01\x2a":
+        raise ValueError("the image is no lossy WebP")
+    size = tuple(int.from_bytes(data[at:at + 2], "little") & 0x3FFF for at in (26, 28))
+    if size != (width, height):
+        raise ValueError(f"the image is {size[0]}x{size[1]}, must be {width}x{height}")
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+    if image is None or image.shape != (height, width):
+        raise ValueError("the image cannot be decoded")
+
+
 def _jpeg_size(data: bytes) -> tuple[int, int]:
     """Width and height in the frame header of a JPEG image (ITU-T T.81, B.2.2)."""
     at = 2

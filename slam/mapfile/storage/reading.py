@@ -17,6 +17,7 @@ from scenecode.slam.mapfile.storage.rows import (
     correction_from_row,
     frames_from_row,
     geometry_from_row,
+    image_depth_from_row,
     keyframe_from_row,
     landmarks_from_row,
     link_from_row,
@@ -34,6 +35,7 @@ from scenecode.slam.mapfile.storage.schema import (
     CORRECTIONS,
     FRAMES,
     GEOMETRIES,
+    IMAGE_DEPTHS,
     KEYFRAMES,
     LANDMARKS,
     LINKS,
@@ -110,6 +112,8 @@ def _read(connection: sqlite3.Connection, path: Path) -> StoredMap:
         redirects={entry.keyframe: entry for entry in rows(REDIRECTS, redirect_from_row)},
         prior=next(iter(list(rows(PRIORS, prior_from_row))), None),
         corrections=tuple(rows(CORRECTIONS, lambda row: correction_from_row(row, size))),
+        image_depths={entry.keyframe: entry for entry in rows(
+            IMAGE_DEPTHS, lambda row: image_depth_from_row(row, size))},
         frames=_joined_blocks(blocks, path))
 
 
@@ -165,6 +169,11 @@ def _require_consistent(stored: StoredMap) -> None:
     for correction in stored.corrections:
         _require(correction.keyframe in known and correction.label < len(stored.meta.classes),
                  f"correction {correction.number} is of a keyframe or a class that is missing")
+    for number, found in stored.image_depths.items():
+        _require(number in known
+                 and max((*found.views, *found.linked), default=0) < stored.next_number
+                 and len(found.code_depth) == len(stored.states[number].code_depth),
+                 f"the depth from images of keyframe {number} is not of this map")
     _require_redirects(stored)
     for session, frames in stored.frames.items():
         _require_frames(session, frames, stored)

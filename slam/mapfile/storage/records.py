@@ -175,6 +175,26 @@ class StoredCorrection:
 
 
 @dataclass(frozen=True, eq=False)
+class StoredImageDepth:
+    """What images of V other keyframes gave for a keyframe's depth; fields as of
+    ``scenecode.slam.fusion.image_depths.MatchedDepth``."""
+
+    keyframe: int
+    #: (Kd,) float32, the depth code that it corrects
+    code_depth: np.ndarray
+    #: the V keyframes, (V, 4, 4) float32 with translations over the keyframe's median depth, and
+    #: (V,) float32 scales over its own
+    views: tuple[int, ...]
+    T_key_view: np.ndarray
+    scales: np.ndarray
+    #: all keyframes that it was linked to
+    linked: tuple[int, ...]
+    #: WebP images of the corrections of ln depth and of ln b, or both empty
+    log_factor: bytes
+    log_b: bytes
+
+
+@dataclass(frozen=True, eq=False)
 class StoredFrames:
     """The N frames of a session in time order, as columns."""
 
@@ -237,6 +257,8 @@ class StoredMap:
     prior: StoredPrior | None = None
     #: oldest first
     corrections: tuple[StoredCorrection, ...] = ()
+    #: by keyframe, of those that were matched
+    image_depths: dict[int, StoredImageDepth] = field(default_factory=dict)
     #: keyframes of the window that is optimised, in the order of activation
     active: tuple[int, ...] = ()
     #: number of the next keyframe: those of removed ones are never used again

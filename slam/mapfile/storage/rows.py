@@ -23,6 +23,7 @@ from scenecode.slam.mapfile.storage.packing import (
     pack_poses,
     require_jpeg,
     require_scale,
+    require_webp,
     unpack_array,
     unpack_frames,
     unpack_pixels,
@@ -34,6 +35,7 @@ from scenecode.slam.mapfile.storage.records import (
     StoredCorrection,
     StoredFrames,
     StoredGeometry,
+    StoredImageDepth,
     StoredKeyframe,
     StoredLandmarks,
     StoredLoop,
@@ -219,6 +221,32 @@ def geometry_from_row(row: Row) -> StoredGeometry:
     if any((values <= 0).any() for values in depths):
         raise ValueError("a depth is not positive")
     return StoredGeometry(keyframe=keyframe, grid_depths=depths[0], feature_depths=depths[1])
+
+
+def image_depth_row(found: StoredImageDepth) -> Row:
+    return (found.keyframe, pack_array(found.code_depth, "<f4"),
+            pack_array(np.array(found.views, np.int64), "<i4"), pack_poses(found.T_key_view),
+            pack_array(found.scales, "<f4"), pack_array(np.array(found.linked, np.int64), "<i4"),
+            found.log_factor, found.log_b)
+
+
+def image_depth_from_row(row: Row, size: ImageSize) -> StoredImageDepth:
+    keyframe, code_depth, views, T, scales, linked, log_factor, log_b = row
+    numbers = [tuple(unpack_array(data, "<i4", -1).tolist()) for data in (views, linked)]
+    for listed in numbers:
+        if len(set(listed)) != len(listed) or min(listed, default=0) < 0 or keyframe in listed:
+            raise ValueError("a list of other keyframes is impossible")
+    poses, factors = unpack_poses(T), unpack_array(scales, "<f4", -1)
+    if not len(poses) == len(factors) == len(numbers[0]):
+        raise ValueError(f"{len(poses)} poses and {len(factors)} scales of {len(numbers[0])} "
+                         "views")
+    require_scale(*factors.tolist())
+    if log_factor or log_b:
+        require_webp(log_factor, size.width, size.height)
+        require_webp(log_b, *(max(1, round(n / 2)) for n in (size.width, size.height)))
+    return StoredImageDepth(
+        keyframe=keyframe, code_depth=unpack_array(code_depth, "<f4", -1), views=numbers[0],
+        T_key_view=poses, scales=factors, linked=numbers[1], log_factor=log_factor, log_b=log_b)
 
 
 # --- points ------------------------------------------------------------------------------

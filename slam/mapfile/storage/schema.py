@@ -56,8 +56,12 @@ CORRECTIONS = SqlTable("corrections", {
     "number": int, "keyframe": int, "label": int, "kind": str, "weight": float, "active": int,
     "timestamp": float, "runs": bytes})
 
+IMAGE_DEPTHS = SqlTable("image_depths", {
+    "keyframe": int, "code_depth": bytes, "views": bytes, "T_key_view": bytes, "scales": bytes,
+    "linked": bytes, "log_factor": bytes, "log_b": bytes})
+
 TABLES = (META, SESSIONS, KEYFRAMES, STATES, GEOMETRIES, LANDMARKS, OBSERVATIONS, LINKS, LOOPS,
-          REDIRECTS, FRAMES, PRIORS, CORRECTIONS)
+          REDIRECTS, FRAMES, PRIORS, CORRECTIONS, IMAGE_DEPTHS)
 
 _VERSION_1 = (
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT, checksum INTEGER)",
@@ -100,8 +104,15 @@ def _add_corrections(connection: sqlite3.Connection) -> None:
         " kind TEXT, weight REAL, active INTEGER, timestamp REAL, runs BLOB, checksum INTEGER)")
 
 
+def _add_image_depths(connection: sqlite3.Connection) -> None:
+    connection.execute(
+        "CREATE TABLE image_depths (keyframe INTEGER PRIMARY KEY, code_depth BLOB, views BLOB,"
+        " T_key_view BLOB, scales BLOB, linked BLOB, log_factor BLOB, log_b BLOB,"
+        " checksum INTEGER)")
+
+
 #: Entry n turns a file of version n into one of version n + 1; version 0 is an empty database.
-MIGRATIONS: list[Migration] = [_make_tables, _add_corrections]
+MIGRATIONS: list[Migration] = [_make_tables, _add_corrections, _add_image_depths]
 
 
 def newest_version() -> int:

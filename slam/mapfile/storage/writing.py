@@ -10,6 +10,7 @@ from scenecode.slam.mapfile.storage.rows import (
     correction_row,
     frames_row,
     geometry_row,
+    image_depth_row,
     keyframe_row,
     landmarks_row,
     loop_row,
@@ -25,6 +26,7 @@ from scenecode.slam.mapfile.storage.schema import (
     CORRECTIONS,
     FRAMES,
     GEOMETRIES,
+    IMAGE_DEPTHS,
     KEYFRAMES,
     LANDMARKS,
     LINKS,
@@ -62,6 +64,7 @@ def all_rows(stored: StoredMap) -> Changes:
     rows += [(LOOPS, loop_row(entry)) for entry in stored.loops]
     rows += [(REDIRECTS, redirect_row(entry)) for entry in stored.redirects.values()]
     rows += [(CORRECTIONS, correction_row(entry)) for entry in stored.corrections]
+    rows += [(IMAGE_DEPTHS, image_depth_row(entry)) for entry in stored.image_depths.values()]
     if stored.prior is not None:
         rows.append((PRIORS, prior_row(stored.prior)))
     changes = Changes(rows)
