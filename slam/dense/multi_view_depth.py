@@ -6,7 +6,7 @@ colour or depth have an edge.  The network's depth is a prior on the factor, so 
 where images have no texture; where the camera did not move, it remains as a whole.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from math import sqrt
 
@@ -18,7 +18,7 @@ from torch import Tensor
 from scenecode.networks.prediction import resize_maps
 from scenecode.optim.imaging import image as imaging
 from scenecode.slam.dense.edges import smoothed, step_penalties
-from scenecode.slam.dense.plane_sweep import SweepView, matching_cost
+from scenecode.slam.dense.plane_sweep import SweepView, matching_costs
 from scenecode.slam.dense.semi_global import mean_and_std, min_marginals
 from scenecode.slam.dense.view_choice import choose_views
 from scenecode.slam.map.graph import KeyframeGraph
@@ -26,6 +26,9 @@ from scenecode.slam.map.keyframe import Keyframe
 
 #: Hypotheses of ln of the factor: the outermost one, and their number.
 LARGEST_FACTOR, HYPOTHESES = 0.45, 46
+_FACTORS = np.linspace(-LARGEST_FACTOR, LARGEST_FACTOR, HYPOTHESES, dtype=np.float32)
+#: Hypotheses in a piece of work: 40 ms of a core for a keyframe with eight views.
+_PIECE = 6
 #: Standard deviation of ln of the factor before images are compared: that of the network's depth,
 #: times how much too certain it is, within limits; and the largest energy of this prior.
 PRIOR_FACTOR, PRIOR_LIMITS, MAX_PRIOR = 1.3, (0.02, 0.25), 6.0
@@ -62,6 +65,18 @@ def multi_view_depth(graph: KeyframeGraph, number: int, corrections: Tensor, lev
     """The depth of a keyframe from others of the map, at a pyramid level; ``corrections`` (h, w)
     are ln of factors of the code's depth that the sweep begins with.  None where no other keyframe
     has enough parallax."""
+    pieces = depth_in_pieces(graph, number, corrections, level)
+    while True:
+        try:
+            next(pieces)
+        except StopIteration as end:
+            return end.value
+
+
+def depth_in_pieces(graph: KeyframeGraph, number: int, corrections: Tensor, level: int = 0
+                    ) -> Generator[None, None, MultiViewDepth | None]:
+    """``multi_view_depth`` for those who have other things to do in between; the graph must not
+    change until the end."""
     chosen = choose_views(graph, number)
     if not chosen.numbers:
         return None
@@ -73,8 +88,14 @@ def multi_view_depth(graph: KeyframeGraph, number: int, corrections: Tensor, lev
     image = np.moveaxis(rgb.cpu().numpy(), 0, -1)
     intensity, views = _intensity(keyframe, level), _views(graph, chosen.numbers, number, level)
     prior_std = (keyframe.depth_std(depth) / depth).double().cpu().numpy()
-    found, std = estimate(image, start, prior_std, lambda factors: matching_cost(
-        intensity, keyframe.camera_at(level), start, views, factors))
+    cost = np.empty((*depth.shape, HYPOTHESES), np.float32)
+    for i, of_factor in enumerate(matching_costs(
+            intensity, keyframe.camera_at(level), start, views, _FACTORS)):
+        cost[..., i] = of_factor
+        if (i + 1) % _PIECE == 0:
+            yield
+    found, std = estimate(image, start, prior_std, cost)
+    yield
     std = np.hypot(calibrated_std(np.log(start) + found, std),
                    PIXEL_STD / float(chosen.parallax.max()))
     return MultiViewDepth(views=chosen.numbers,
@@ -83,20 +104,19 @@ def multi_view_depth(graph: KeyframeGraph, number: int, corrections: Tensor, lev
 
 
 def estimate(image: np.ndarray, depth: np.ndarray, prior_std: np.ndarray,
-             cost_at: Callable[[np.ndarray], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+             cost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean of ln of the factor of a depth (H, W), and the standard deviation of its probability.
 
     ``image`` (H, W, 3) in [0, 1]; ``prior_std`` (H, W) of ln depth, as the network predicts it;
-    ``cost_at`` gives costs (H, W, N) of ln factors (N,).
+    ``cost`` (H, W, N) is that of the hypotheses.
     """
-    factors = np.linspace(-LARGEST_FACTOR, LARGEST_FACTOR, HYPOTHESES, dtype=np.float32)
     sigma = np.clip(PRIOR_FACTOR * prior_std, *PRIOR_LIMITS)[..., None].astype(np.float32)
-    prior = np.minimum(factors ** 2 / (2 * sigma ** 2), MAX_PRIOR) / INVERSE_TEMPERATURE
+    prior = np.minimum(_FACTORS ** 2 / (2 * sigma ** 2), MAX_PRIOR) / INVERSE_TEMPERATURE
     log_depth = np.log(depth)
-    energies = min_marginals(cost_at(factors) + prior,
+    energies = min_marginals(cost + prior,
                              *step_penalties(image, log_depth, LARGE_STEP))
-    mean, std = mean_and_std(energies, factors, INVERSE_TEMPERATURE)
-    std = np.maximum(std, factors[1] - factors[0])
+    mean, std = mean_and_std(energies, _FACTORS, INVERSE_TEMPERATURE)
+    std = np.maximum(std, _FACTORS[1] - _FACTORS[0])
     return smoothed(image, log_depth + mean, std) - log_depth, std
 
 

@@ -4,6 +4,7 @@ Hypotheses are multiples of the depth that a pixel has already, so that all of t
 surface's slant and the windows of the comparison stay in it.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -30,10 +31,10 @@ class SweepView:
     T_view_ref: np.ndarray
 
 
-def matching_cost(intensity: np.ndarray, camera: PinholeCamera, depth: np.ndarray,
-                  views: list[SweepView], log_factors: np.ndarray) -> np.ndarray:
-    """(H, W, N) float32 in [0, MAX_COST]: of depths ``depth * exp(log_factors)`` the mean over the
-    views of one minus the zero-mean normalised cross-correlation of windows.
+def matching_costs(intensity: np.ndarray, camera: PinholeCamera, depth: np.ndarray,
+                   views: list[SweepView], log_factors: np.ndarray) -> Iterator[np.ndarray]:
+    """N times (H, W) float32 in [0, MAX_COST]: of depths ``depth * exp(log_factors)`` the mean
+    over the views of one minus the zero-mean normalised cross-correlation of windows.
 
     ``intensity`` (H, W) in [0, 1] and ``depth`` (H, W) in metres are of the reference
     ``camera``, ``log_factors`` (N,).  A view counts where the point falls into it; where none
@@ -43,8 +44,7 @@ def matching_cost(intensity: np.ndarray, camera: PinholeCamera, depth: np.ndarra
     height, width = depth.shape
     points = _points(camera, depth)
     projections = [_Projection.of(view, points) for view in views]
-    cost = np.empty((height, width, len(log_factors)), np.float32)
-    for i, factor in enumerate(np.exp(log_factors)):
+    for factor in np.exp(log_factors):
         total, count = np.zeros((2, height, width), np.float32)
         for view, projection in zip(views, projections, strict=True):
             x, y, seen = projection.pixels(np.float32(factor))
@@ -52,8 +52,7 @@ def matching_cost(intensity: np.ndarray, camera: PinholeCamera, depth: np.ndarra
                                borderMode=cv2.BORDER_REPLICATE)
             total += np.where(seen, own.cost(warped), 0)
             count += seen
-        cost[..., i] = np.where(count > 0, total / np.maximum(count, 1), MAX_COST)
-    return cost
+        yield np.where(count > 0, total / np.maximum(count, 1), np.float32(MAX_COST))
 
 
 class _Windows:

@@ -1,6 +1,6 @@
 """Depth of keyframes from the images of others, kept as long as their poses hold."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from torch import Tensor
 from scenecode.networks.prediction import resize_maps
 from scenecode.optim.geometry.proximity import proximity_scale
 from scenecode.slam.config.fusion import RefinementConfig
-from scenecode.slam.dense.multi_view_depth import multi_view_depth
+from scenecode.slam.dense.multi_view_depth import depth_in_pieces
 from scenecode.slam.fusion.depth_refinement import log_depth_corrections
 from scenecode.slam.fusion.fusion_inputs import (
     RelativeViews,
@@ -66,7 +66,7 @@ class ImageDepths:
         self._poses: Mapping[int, np.ndarray] = {}
         self._linked: Mapping[int, frozenset[int]] = {}
         #: all that is known, by number; replaced whole
-        self.matched: Mapping[int, MatchedDepth] = dict(matched or {})
+        self.matched: Mapping[int, MatchedDepth] = {} if matched is None else matched
         #: by number: the objects that what is known, or would be found now, is computed from
         self._sources: dict[int, tuple[Any, ...]] = {}
         #: keyframes to be matched, the newest first
@@ -92,35 +92,29 @@ class ImageDepths:
         known = self.matched.get(number) if self._config.method == "images" else None
         return None if known is None else known.depth
 
-    def match(self, number: int) -> None:
-        """Compare the images of others with a keyframe's."""
-        graph, keyframe = self._graph, self._graph.keyframes[number]
+    def match(self, number: int) -> Iterator[None]:
+        """Compare the images of others with a keyframe's, in pieces; of the map as it is at the
+        first of them."""
+        graph, poses, linked = self._graph, self._poses, self._linked
+        keyframe = graph.keyframes[number]
         corrections = log_depth_corrections(graph, number, self._config)
-        found = multi_view_depth(graph, number, corrections)
+        found = yield from depth_in_pieces(graph, number, corrections)
         views = () if found is None else found.views
         depth = None
         if found is not None:
             depth = ImageDepth(log_factor=IMAGE_CORRECTIONS.pack(found.log_factor),
-                               log_b=self._packed_log_b(keyframe, number, found.log_factor,
-                                                        found.log_std))
+                               log_b=_packed_log_b(keyframe, graph.states[number].code_depth,
+                                                   found.log_factor, found.log_std))
         known = MatchedDepth(
-            image=keyframe.image, depth=depth, linked=self._linked[number],
+            image=keyframe.image, depth=depth, linked=linked[number],
             code_depth=graph.states[number].code_depth,
-            views=RelativeViews.of(graph, number, views, self._poses))
+            views=RelativeViews.of(graph, number, views, poses))
+        if not self._is_usable(number, known):
+            return
         self.matched = {**self.matched, number: known}
         self._sources[number] = sources_of(graph, number, views)
-        if number in self.outdated:
+        if number in self.outdated and self._is_current(number):
             self.outdated.remove(number)
-
-    def _packed_log_b(self, keyframe: Keyframe, number: int, log_factor, log_std) -> PackedMap:
-        depth = keyframe.depth(self._graph.states[number].code_depth) * log_factor.exp()
-        a = keyframe.prediction.average_depth
-        b = proximity_scale(log_std * depth, depth, a)
-        moving = keyframe.moving()
-        if moving is not None:
-            b = torch.where(moving, UNKNOWN_B, b)
-        height, width = (max(1, round(_STD_SIZE * n)) for n in depth.shape)
-        return IMAGE_LOG_B.pack(resize_maps(b.clamp(min=1e-6).log()[None], width, height)[0])
 
     def _is_usable(self, number: int, known: MatchedDepth) -> bool:
         """Whether a depth still is of the keyframe and of a code that is similar."""
@@ -143,3 +137,14 @@ class ImageDepths:
         # not compared again until something is replaced
         self._sources[number] = sources
         return True
+
+
+def _packed_log_b(keyframe: Keyframe, code_depth: Tensor, log_factor: Tensor,
+                  log_std: Tensor) -> PackedMap:
+    depth = keyframe.depth(code_depth) * log_factor.exp()
+    b = proximity_scale(log_std * depth, depth, keyframe.prediction.average_depth)
+    moving = keyframe.moving()
+    if moving is not None:
+        b = torch.where(moving, UNKNOWN_B, b)
+    height, width = (max(1, round(_STD_SIZE * n)) for n in depth.shape)
+    return IMAGE_LOG_B.pack(resize_maps(b.clamp(min=1e-6).log()[None], width, height)[0])

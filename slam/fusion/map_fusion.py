@@ -6,7 +6,7 @@ again is what changed: a result when its inputs did, points when their keyframe 
 """
 
 from collections import OrderedDict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -113,6 +113,14 @@ class _OwnView:
     exactly: bool
 
 
+@dataclass(frozen=True)
+class _Matching:
+    """A keyframe that is being matched."""
+
+    number: int
+    pieces: Iterator[None]
+
+
 @dataclass
 class _Changes:
     """What of the map is newer than the fused results; numbers in the order of urgency."""
@@ -143,6 +151,8 @@ class Fusion:
         self._linked: dict[int, frozenset[int]] = {}
         self._changes = _Changes()
         self._image_depths = ImageDepths(config.refinement, matched)
+        #: what ``match_a_piece`` has begun
+        self._matching: _Matching | None = None
         #: by number, see ``set_map``
         self._stated: dict[int, np.ndarray] = {}
         #: by number
@@ -236,7 +246,25 @@ class Fusion:
     def match(self, number: int) -> None:
         """Estimate the depth of a keyframe from the images of others; its result is out of date
         then, and so are those of its neighbours by as much as their labels depend on it."""
-        self._image_depths.match(number)
+        for _ in self._image_depths.match(number):
+            pass
+        self._note_matched(number)
+
+    def match_a_piece(self) -> None:
+        """As ``match``, a piece of it: of the keyframe that was begun, or else of the first one in
+        ``unmatched``, which must not be empty."""
+        unmatched = self._image_depths.outdated
+        if self._matching is None or self._matching.number not in unmatched:
+            self._matching = _Matching(number=unmatched[0],
+                                       pieces=self._image_depths.match(unmatched[0]))
+        number = self._matching.number
+        try:
+            next(self._matching.pieces)
+        except StopIteration:
+            self._matching = None
+            self._note_matched(number)
+
+    def _note_matched(self, number: int) -> None:
         changes = self._changes
         if number in self._fused and number not in changes.fuse_again \
                 and self._image_depths.get(number) is not self._fused[number].image_depth:

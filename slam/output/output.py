@@ -229,15 +229,16 @@ class Output:
         return self._fusion_budget.wait if more else None
 
     def _match(self) -> float | None:
-        """Compare images with that of one keyframe at rest; ``None`` when all were compared."""
-        unmatched = self._fusion.unmatched
-        if not self._deferring or not unmatched:
+        """Do a piece of the comparison of images with that of a keyframe at rest, which is short,
+        so that a new keyframe need not wait; ``None`` when all were compared."""
+        if not self._deferring or not self._fusion.unmatched:
             return None
         if not self._matching_budget.wait:
+            matched = self._fusion.matched
             with self._matching_budget.spending():
-                self._fusion.match(unmatched[0])
-            # what it changed is fused next
-            return 0.0
+                self._fusion.match_a_piece()
+            if self._fusion.matched is not matched:
+                return 0.0      # what it changed is fused next
         return self._matching_budget.wait
 
     def _work_on_files(self) -> float | None:

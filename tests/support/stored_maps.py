@@ -13,6 +13,7 @@ from scenecode.slam.mapfile.storage.records import (
     StoredCorrection,
     StoredFrames,
     StoredGeometry,
+    StoredImageDepth,
     StoredKeyframe,
     StoredLandmarks,
     StoredLoop,
@@ -42,6 +43,11 @@ def pose(rng: np.random.Generator) -> np.ndarray:
 def jpeg(rng: np.random.Generator, width: int = WIDTH, height: int = HEIGHT) -> bytes:
     pixels = rng.integers(0, 255, (height // 4, width // 4, 3), np.uint8)
     return cv2.imencode(".jpg", cv2.resize(pixels, (width, height)))[1].tobytes()
+
+
+def webp(rng: np.random.Generator, width: int = WIDTH, height: int = HEIGHT) -> bytes:
+    pixels = rng.integers(0, 255, (height, width), np.uint8)
+    return cv2.imencode(".webp", pixels, [cv2.IMWRITE_WEBP_QUALITY, 90])[1].tobytes()
 
 
 def frames(rng: np.random.Generator, count: int, keyframes: list[int]) -> StoredFrames:
@@ -100,6 +106,16 @@ def stored_map(keyframes: int = 5, frame_count: int = 40, features: int = 20,
         corrections=(StoredCorrection(
             number=3, keyframe=numbers[-1], label=2, kind="code", weight=50.0, active=False,
             timestamp=1e9, runs=np.array([5, 7, WIDTH * HEIGHT - 12])),),
+        image_depths={
+            numbers[0]: StoredImageDepth(
+                keyframe=numbers[0], code_depth=rng.normal(size=CODE).astype(np.float32),
+                views=tuple(numbers[1:3]), T_key_view=np.array([pose(rng), pose(rng)]),
+                scales=np.array([1.0, 1.5], np.float32), linked=tuple(numbers[1:2]),
+                log_factor=webp(rng), log_b=webp(rng, WIDTH // 2, HEIGHT // 2)),
+            numbers[2]: StoredImageDepth(
+                keyframe=numbers[2], code_depth=rng.normal(size=CODE).astype(np.float32),
+                views=(), T_key_view=np.zeros((0, 4, 4), np.float32),
+                scales=np.zeros(0, np.float32), linked=(), log_factor=b"", log_b=b"")},
         active=tuple(numbers[-3:]), next_number=keyframes + 1)
 
 

@@ -1,6 +1,8 @@
 """Images of other keyframes put a wrong depth right, where the camera moved and they have texture;
 elsewhere it stays."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +15,7 @@ from scenecode.optim.geometry.proximity import proximity_from_depth
 from scenecode.slam.config.fusion import FusionConfig, RefinementConfig
 from scenecode.slam.dense.edges import smoothed
 from scenecode.slam.dense.multi_view_depth import multi_view_depth
+from scenecode.slam.dense.view_choice import MIN_PARALLAX, choose_views
 from scenecode.slam.fusion.map_fusion import Fusion
 from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.map.keyframe import make_keyframe
@@ -128,6 +131,18 @@ def test_a_camera_that_only_turns_leaves_the_depth_of_the_code():
         coded_depth(graph).numpy(), rel=1e-3)
 
 
+def test_far_keyframes_do_not_change_which_views_are_chosen(moving):
+    chosen = choose_views(moving, 0)
+    graph = moving.frozen()
+    for n in range(100, 120):
+        graph.keyframes[n] = graph.keyframes[1]
+        graph.states[n] = replace(graph.states[1], T_world_cam=moved(n))
+    graph.geometry(0)
+    again = choose_views(graph, 0)
+    assert again.numbers == chosen.numbers and torch.equal(again.parallax, chosen.parallax)
+    assert all(MIN_PARALLAX <= p for p in chosen.parallax.tolist())
+
+
 def test_without_texture_the_shape_of_the_code_stays():
     """The box has none: where it is follows from its edge at most, that it is flat remains."""
     graph = graph_of(*MOVING, plain=True)
@@ -154,6 +169,25 @@ def test_the_map_shows_depth_from_images_once_poses_are_settled(moving):
     # depths stay while poses hold, and are matched again when they do not
     fusion.set_map(graph, settled=True)
     assert fusion.unmatched == ()
+    # piece by piece it is the same, of the map at the beginning if another comes meanwhile
+    piecewise = Fusion(FusionConfig())
+    piecewise.set_map(graph, settled=True)
+    first = piecewise.unmatched[0]
+    for _ in range(3):
+        piecewise.match_a_piece()
+    assert not piecewise.matched
+    piecewise.set_map(graph.frozen(), settled=True)
+    while piecewise.unmatched:
+        piecewise.match_a_piece()
+    assert next(iter(piecewise.matched)) == first
+    for n, known in piecewise.matched.items():
+        assert known.depth.log_factor.data == fusion.matched[n].depth.log_factor.data
+    # as do those that another fusion takes over, of which none is lost with a link
+    later, fewer = Fusion(FusionConfig(), fusion.matched), graph.frozen()
+    fewer.links -= {(0, 1), (1, 0)}
+    later.update(fewer)
+    assert later.matched is fusion.matched
+    assert np.array_equal(later.keyframe_views()[0].depth, view.depth)
     other = graph.frozen()
     other.correct(torch.stack([moved(0.0), moved(0.7), *map(moved, (-0.6, 0.2, 0.8))]),
                   torch.zeros(5))

@@ -36,6 +36,8 @@ def test_a_part_of_a_map_is_a_map(tmp_path):
     # the prior is on other keyframes: what it contained counts again
     assert found.prior is None and not any(found.links.values())
     assert cut(original, original.keyframes).prior is original.prior
+    # depths from images of keyframes that are not kept would be computed again
+    assert set(found.image_depths) == {3}
 
 
 def test_keyframes_are_selected_by_number_time_session_and_place():
@@ -61,6 +63,8 @@ def test_two_maps_become_one_of_two_components(tmp_path):
     second = {n - shift for n, state in found.states.items() if state.component == 1}
     assert second == set(original.keyframes)
     assert found.redirects[1 + shift].heir == 2 + shift
+    assert set(found.image_depths) == {0, 3, shift, 3 + shift}
+    assert found.image_depths[shift].views == (2 + shift, 3 + shift)
     assert (found.frames[2].keyframe == found.frames[0].keyframe + shift).all()
     assert difference(cut(found, original.keyframes).landmarks, original.landmarks) < 1e-3
 

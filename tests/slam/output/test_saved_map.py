@@ -12,8 +12,10 @@ from support.walks import SMALL, Playback, small_config, walk
 
 from scenecode.core.errors import ResultError
 from scenecode.slam.config.files import config_text
+from scenecode.slam.fusion import image_depths
 from scenecode.slam.mapfile.editing import on_one_timeline, united
 from scenecode.slam.mapfile.map_file import MapFile
+from scenecode.slam.mapfile.storage.reading import load
 from scenecode.slam.output.map_export import write_result
 from scenecode.slam.output.output import Output
 from scenecode.slam.output.result_folder import ResultFolder, load_result
@@ -75,6 +77,15 @@ def test_a_map_file_and_the_folder_of_its_run_are_one_map(run):
 
 
 @pytest.mark.slow
+def test_depths_from_images_are_read_from_the_file(run, monkeypatch):
+    assert load(run.file).image_depths.keys() == load(run.file).keyframes.keys()
+    with monkeypatch.context() as patched:
+        patched.setattr(image_depths, "depth_in_pieces", None)     # cannot be called
+        again = open_saved(run.file, run.predictor, device="cpu", dense=False)
+        for one, other in zip(again.keyframes, run.from_file.keyframes, strict=True):
+            assert np.array_equal(one.depth, other.depth)
+
+
 def test_probabilities_of_a_map_file_are_those_of_its_labels(run):
     assert run.from_folder.probabilities(0) is None and not run.from_folder.has_probabilities
     saved = run.from_file

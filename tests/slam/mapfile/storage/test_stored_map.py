@@ -41,7 +41,7 @@ def test_a_map_is_read_back_as_it_was(path, tmp_path):
     original, found = stored_map(), check(path)
     # poses and codes to the last bit of float32; pixels to 0.001, coarse depths to 0.1 %
     exact = ("meta", "sessions", "states", "links", "loops", "redirects", "prior", "active",
-             "next_number")
+             "next_number", "image_depths")
     for name in exact:
         assert difference(getattr(original, name), getattr(found, name)) == 0, name
     assert difference(original.frames, found.frames) < 1e-6
@@ -129,14 +129,40 @@ def test_a_file_of_version_1_has_no_corrections(tmp_path, monkeypatch):
     path = tmp_path / "old.map"
     with monkeypatch.context() as older:
         older.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
-        write_map(path, replace(stored_map(), corrections=()))
+        write_map(path, replace(stored_map(), corrections=(), image_depths={}))
     before = path.read_bytes()
     assert load(path).corrections == ()
     assert path.read_bytes() == before
     open_for_writing(path).close()
-    assert difference(load(path), replace(stored_map(), corrections=())) < 1e-3
+    old = replace(stored_map(), corrections=(), image_depths={})
+    assert difference(load(path), old) < 1e-3
     with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (schema.newest_version(),)
+
+
+def test_a_file_of_version_2_has_no_depths_from_images(tmp_path, monkeypatch):
+    path = tmp_path / "old.map"
+    old = replace(stored_map(), image_depths={})
+    with monkeypatch.context() as older:
+        older.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:2])
+        write_map(path, old)
+    before = path.read_bytes()
+    assert difference(load(path), old) < 1e-3 and path.read_bytes() == before
+    open_for_writing(path).close()
+    assert difference(load(path), old) < 1e-3
+
+
+@pytest.mark.parametrize("wrong, rule", [
+    ({"views": (2, 99)}, "is not of this map"), ({"linked": (0,)}, "list of other keyframes"),
+    ({"scales": np.ones(1, np.float32)}, "1 scales of 2 views"),
+    ({"code_depth": np.zeros(3, np.float32)}, "is not of this map"),
+    ({"log_b": b""}, "no lossy WebP"), ({"log_factor": b"RIFF"}, "no lossy WebP")])
+def test_an_impossible_depth_from_images_is_refused(wrong, rule, tmp_path):
+    stored = stored_map()
+    depths = {**stored.image_depths, 0: replace(stored.image_depths[0], **wrong)}
+    write_map(tmp_path / "map.scn", replace(stored, image_depths=depths))
+    with pytest.raises(ResultError, match=rule):
+        load(tmp_path / "map.scn")
 
 
 def test_a_trigger_in_a_file_is_refused(path):
