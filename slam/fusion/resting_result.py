@@ -1,4 +1,4 @@
-"""What fusion made of a keyframe, in 20 to 60 kB: what is shown, written and scored of it is
+"""What fusion made of a keyframe, in 20 to 30 kB: what is shown, written and scored of it is
 decoded from that."""
 
 from dataclasses import dataclass, replace
