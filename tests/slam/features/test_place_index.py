@@ -57,15 +57,22 @@ def test_image_without_features_matches_nothing(small_walk):
         assert len(match(a.descriptors, b.descriptors, 0.8)[0]) == 0
 
 
-def test_large_maps_are_searched_in_parts_with_the_same_result(monkeypatch):
+def test_of_many_keyframes_only_those_with_alike_words_are_compared(monkeypatch):
     g = np.random.default_rng(0)
     known = [Features(np.zeros((60, 2), np.float32), g.integers(0, 256, (60, 32), np.uint8))
-             for _ in range(20)]
+             for _ in range(40)]
     seen = Features(np.zeros((60, 2), np.float32), np.concatenate(
         [known[4].descriptors[:30], known[17].descriptors[:20], known[9].descriptors[:10]]))
     index = PlaceIndex(min_votes=8)
     for n, features in enumerate(known):
         index.add(n, features)
     whole = index.candidates(seen, ())
-    monkeypatch.setattr(place_index, "_BLOCK", 100)
+    monkeypatch.setattr(place_index, "_COMPARED_KEYFRAMES", 5)
+    monkeypatch.setattr(place_index, "_WORDS", 256)
     assert index.candidates(seen, ()) == whole == [4, 17, 9]
+    assert index.candidates(seen, {17}) == [4, 9]
+    # what was removed leaves its place to what comes next
+    index.remove(4)
+    index.add(50, known[4])
+    index.add(51, known[0])
+    assert index.candidates(seen, ()) == [50, 17, 9]
