@@ -277,7 +277,7 @@ class ThreadedBackend(Backend):
                 self._output.on_map(update)
             elif self._updates.closed and not self._updates.has_item:
                 return
-            wait = self._output.work()
+            wait = self._output.work(lambda: self._updates.has_item)
 
     def _fail(self) -> None:
         with self._changed:

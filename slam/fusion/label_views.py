@@ -1,6 +1,6 @@
 """A view with known depth and pose, and the visibility of its surfaces in another view."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
@@ -47,6 +47,14 @@ class LabelView:
         """(C, H, W) class probabilities at a code (Ks,)."""
         logits = self.prediction.logits(code)
         return torch.softmax(resize_maps(logits, self.camera.width, self.camera.height), 0)
+
+    def moved(self, T_world_cam: Tensor, depth_factor: float) -> "LabelView":
+        """The view at another pose (4, 4) with all depths multiplied, and the same labels."""
+        moved = replace(self, T_world_cam=T_world_cam,
+                        depth=self.depth if depth_factor == 1 else self.depth * depth_factor)
+        # what was computed of the labels is kept with them
+        moved.__dict__["own_probabilities"] = self.own_probabilities
+        return moved
 
     def resized(self, width: int, height: int) -> "LabelView":
         """The view at a smaller size; a pixel takes the depth nearest to its centre."""

@@ -103,14 +103,25 @@ class _Fused:
 class _OwnView:
     """A keyframe as label fusion takes it."""
 
-    #: the objects that it was computed from
-    sources: tuple[Any, ...]
+    #: with the codes that it was computed from
+    coded: ViewState
+    #: with its pose, and its scale
+    state: ViewState
+    scale: float
     label_view: LabelView
     #: ln of factors of the code's depth: exactly, or those of a similar code
     corrections: PackedMap | None
     #: what images showed of its depth
     image_depth: ImageDepth | None
     exactly: bool
+
+    def will_do(self, state: ViewState, scale: float, exactly: bool) -> bool:
+        """Whether its depth and labels will do for a state: unless they must be ``exactly`` of its
+        codes, those of similar ones will."""
+        if state is self.state and scale == self.scale:
+            return self.exactly or not exactly
+        return not exactly and are_similar(self.coded.code_depth, state.code_depth) \
+            and are_similar(self.coded.code_semantic, state.code_semantic)
 
 
 @dataclass(frozen=True)
@@ -407,19 +418,22 @@ class Fusion:
     def _own_view(self, number: int, exactly: bool) -> _OwnView:
         keyframe, state = self._graph.keyframes[number], self._graph.states[number]
         image_depth = self._image_depths.get(number)
-        sources = (state, keyframe.scale, image_depth)
         known = self._own_views.get(number)
-        if known is None or not same_objects(known.sources, sources) \
-                or (exactly and not known.exactly):
+        if known is None or known.image_depth is not image_depth \
+                or not known.will_do(state, keyframe.scale, exactly):
             corrections, exactly = self._corrections(number, image_depth, exactly)
             view = keyframe_label_view(keyframe, state, self._config.level,
                                        None if corrections is None else
                                        corrections.values().to(state.code_depth.device))
-            known = _OwnView(sources=sources, label_view=view, corrections=corrections,
-                             image_depth=image_depth, exactly=exactly)
-            self._own_views[number] = known
-            while len(self._own_views) > MAX_LABEL_VIEWS:
-                self._own_views.popitem(last=False)
+            known = _OwnView(coded=state, state=state, scale=keyframe.scale, label_view=view,
+                             corrections=corrections, image_depth=image_depth, exactly=exactly)
+        elif known.state is not state or known.scale != keyframe.scale:
+            known = replace(known, state=state, scale=keyframe.scale, exactly=False,
+                            label_view=known.label_view.moved(
+                                state.T_world_cam, keyframe.scale / known.scale))
+        self._own_views[number] = known
+        while len(self._own_views) > MAX_LABEL_VIEWS:
+            self._own_views.popitem(last=False)
         self._own_views.move_to_end(number)
         return known
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
 from scenecode.slam.records.snapshot import FusedCloud, PointCloud
 
@@ -153,7 +154,10 @@ def _grouped(keys: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray
     order = np.argsort(keys, kind="stable")
     keys = keys[order]
     starts = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))
-    return keys[starts], np.add.reduceat(rows[order], starts, axis=0)
+    # a product with a matrix of ones is several times as fast as ``np.add.reduceat``
+    members = sparse.csr_array((np.ones(len(order), rows.dtype), order,
+                                np.append(starts, len(order))), (len(starts), len(order)))
+    return keys[starts], members @ rows
 
 
 def _keys(cells: np.ndarray) -> np.ndarray:

@@ -143,12 +143,16 @@ class Output:
             while self.work() == 0:
                 pass
 
-    def work(self) -> float | None:
-        """Do a piece of what can wait, if its time has come; returns the seconds until the next
-        one, or None when nothing is left to be done."""
+    def work(self, is_interrupted: Callable[[], bool] = lambda: False) -> float | None:
+        """Do a piece of what can wait, if its time has come, and less where that
+        ``is_interrupted``; returns the seconds until the next one, or None when nothing is left to
+        be done."""
         self._apply_new_corrections()
-        waits = [self._work_on_map(), self._keep_frames(), self._match(), self._keep_frames(),
-                 self._work_on_files(), self._keep_frames()]
+        waits: list[float | None] = []
+        for do_a_piece in (self._work_on_map, self._match, self._work_on_files):
+            if is_interrupted():
+                return 0.0
+            waits += [do_a_piece(), self._keep_frames()]
         self._sample_memory()
         return min((wait for wait in waits if wait is not None), default=None)
 
@@ -217,10 +221,11 @@ class Output:
         if self._fusion_budget.wait:
             return self._fusion_budget.wait
         with self._fusion_budget.spending():
-            for number in [*self._fusion.fuse_again, *self._fusion.never_fused][:1]:
+            to_fuse = [*self._fusion.fuse_again, *self._fusion.never_fused][:1]
+            for number in to_fuse:
                 self._fusion.fuse(number)
                 self._unshown = True
-            more = self._fusion.place(MOVED_AT_ONCE) \
+            more = self._fusion.place(1 if to_fuse else MOVED_AT_ONCE) \
                 or bool(self._fusion.fuse_again or self._fusion.never_fused)
             changed = self._unshown or self._fusion.cloud is not self._snapshot.cloud
             if changed and (not more or time.monotonic() > self._shown_at + SHOW_PERIOD):

@@ -1,5 +1,6 @@
 """What the system hands its map and frames to."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from scenecode.networks.classes import ClassSet
@@ -29,9 +30,9 @@ class OutputSink(Protocol):
 
     def on_map(self, update: MapUpdate) -> None: ...
 
-    def work(self) -> float | None:
-        """Do a piece of what can wait; returns the seconds until the next one, None when there
-        is none before another update."""
+    def work(self, is_interrupted: Callable[[], bool] = ...) -> float | None:
+        """Do a piece of what can wait, and less where that ``is_interrupted``; returns the seconds
+        until the next one, None when there is none before another update."""
         ...
 
     def on_frame(self, frame: Frame, tracked: TrackedFrame) -> None: ...
@@ -48,7 +49,7 @@ class NoOutput:
 
     def on_map(self, update: MapUpdate) -> None: ...
 
-    def work(self) -> float | None:
+    def work(self, is_interrupted: Callable[[], bool] = lambda: False) -> float | None:
         return None
 
     def on_frame(self, frame: Frame, tracked: TrackedFrame) -> None: ...
