@@ -6,23 +6,35 @@ from scenecode.slam.config.mapping import StageConfig
 from scenecode.slam.config.residuals import ResidualConfig, Term
 from scenecode.slam.config.slam_config import SlamConfig
 
-#: Stages run, by the name of the row.  Without any, poses are those of tracking, codes are zero
-#: and depth has the scale that the network predicts.  Labels are those of each keyframe alone.
+#: Stages run, by the name of the row; each row adds to the one above.  Without any, poses are
+#: those of tracking, codes are zero and depth has the scale that the network predicts.  Depth is
+#: that of the codes and labels are those of each keyframe alone.
 STAGES = {"zero code, tracking alone": (),
-          "geometry + poses": ("geometry",),
+          "poses": ("geometry",),
+          "+ geometry": ("geometry",),
           "+ semantics": ("geometry", "semantics"),
           "+ joint": ("geometry", "semantics", "joint")}
-#: The whole schedule, with labels fused over all keyframes that see a surface.
+#: The row in which depth codes stay zero: poses, scales and landmarks are optimised.
+POSES = "poses"
+#: The whole schedule, with depth from images of several keyframes.
+DEPTH = "+ multi-view depth"
+#: And with labels fused over all keyframes that see a surface: everything.
 ALL = "+ labels of several views"
+#: Standard deviation of the prior by which codes stay zero.
+_NO_CODE = 1e-4
 
 
 def stage_variants(config: SlamConfig) -> dict[str, SlamConfig]:
-    """By the name of the row, ``config`` with its schedule cut off after each stage, and whole."""
+    """By the name of the row, ``config`` with its schedule cut off after each stage, and whole,
+    without and with what several views say of depth and labels."""
     own_labels = replace(config, fusion=replace(config.fusion, labels="none"))
-    rows = {name: _scheduled(own_labels, tuple(s for s in config.mapping.schedule
-                                               if s.stage in stages))
+    refinement = replace(config.fusion.refinement, method="none")
+    own = replace(own_labels, fusion=replace(own_labels.fusion, refinement=refinement))
+    rows = {name: _scheduled(own, tuple(s for s in config.mapping.schedule if s.stage in stages))
             for name, stages in STAGES.items()}
-    return rows | {ALL: config}
+    rows[POSES] = _with_residuals(rows[POSES], replace(config.mapping.residuals,
+                                                       code_sigma=_NO_CODE))
+    return rows | {DEPTH: own_labels, ALL: config}
 
 
 def residual_variants(config: SlamConfig) -> dict[str, SlamConfig]:

@@ -4,6 +4,7 @@ import argparse
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -97,42 +98,62 @@ class _RenderedFrames:
         """Nothing to release."""
 
 
-def mean_scores(found: Scores, rows: Sequence[str]
-                ) -> tuple[dict[str, dict[str, float]], dict[str, int]]:
-    """The mean of each row over sequences, and over how many by score.
+@dataclass(frozen=True)
+class Summary:
+    """Each row over all sequences.
 
     Rows are compared on the same sequences: a score counts only those for which every row has
     it, and is absent where there is none.
     """
-    complete = [by_row for by_row in found.values() if set(rows) <= by_row.keys()]
-    means: dict[str, dict[str, float]] = {row: {} for row in rows}
-    counts = {}
-    for key, *_ in COLUMNS:
-        known = [by_row for by_row in complete if all(key in by_row[row] for row in rows)]
-        counts[key] = len(known)
-        if known:
-            for row in rows:
-                means[row][key] = float(np.mean([by_row[row][key] for by_row in known]))
-    return means, counts
+
+    #: row -> score -> mean over sequences
+    mean: dict[str, dict[str, float]]
+    #: row -> score -> standard deviation over sequences (of a sample), where there are two
+    spread: dict[str, dict[str, float]]
+    #: score -> number of sequences
+    counts: dict[str, int]
+
+    @staticmethod
+    def of(found: Scores, rows: Sequence[str]) -> "Summary":
+        complete = [by_row for by_row in found.values() if set(rows) <= by_row.keys()]
+        summary = Summary(mean={row: {} for row in rows}, spread={row: {} for row in rows},
+                          counts={})
+        for key, *_ in COLUMNS:
+            known = [by_row for by_row in complete if all(key in by_row[row] for row in rows)]
+            summary.counts[key] = len(known)
+            for row in rows if known else ():
+                values = [by_row[row][key] for by_row in known]
+                summary.mean[row][key] = float(np.mean(values))
+                if len(known) > 1:
+                    summary.spread[row][key] = float(np.std(values, ddof=1))
+        return summary
 
 
 def markdown(found: Scores, rows: Sequence[str]) -> str:
-    """A table for each sequence, and one of the means with the numbers of sequences in them."""
-    means, counts = mean_scores(found, rows)
+    """A table for each sequence, and one of the means and standard deviations with the numbers of
+    sequences in them."""
+    summary = Summary.of(found, rows)
     titles = ["", *(title for _, title, _, _ in COLUMNS)]
     tables = {sequence: [[row, *cells(scores, COLUMNS)] for row, scores in by_row.items()]
               for sequence, by_row in found.items()}
-    tables["mean"] = [*([row, *cells(means[row], COLUMNS)] for row in rows),
-                      ["sequences", *(str(counts[key]) for key, *_ in COLUMNS)]]
+    tables["mean"] = [*([row, *_with_spread(summary, row)] for row in rows),
+                      ["sequences", *(str(summary.counts[key]) for key, *_ in COLUMNS)]]
     return "\n".join(f"### {title}\n\n{markdown_table(titles, lines)}"
                      for title, lines in tables.items())
 
 
+def _with_spread(summary: Summary, row: str) -> list[str]:
+    means, spreads = (cells(scores[row], COLUMNS) for scores in (summary.mean, summary.spread))
+    return [mean if spread == "-" else f"{mean} +- {spread}"
+            for mean, spread in zip(means, spreads)]
+
+
 def results(found: Scores, rows: Sequence[str]) -> dict:
-    """What ``--json`` prints: all scores by sequence and row, the means, and over how many
-    sequences each is taken."""
-    means, counts = mean_scores(found, rows)
-    return {"sequences": found, "mean": means, "averaged": counts}
+    """What ``--json`` prints: all scores by sequence and row, the means, their standard deviations
+    over sequences, and over how many sequences each is taken."""
+    summary = Summary.of(found, rows)
+    return {"sequences": found, "mean": summary.mean, "spread": summary.spread,
+            "averaged": summary.counts}
 
 
 EXAMPLES = """examples:

@@ -14,7 +14,7 @@ from scenecode.optim.geometry.distortion import BrownConrady
 from scenecode.slam.benchmarks import sequences
 from scenecode.slam.benchmarks.ablation import residual_variants, stage_variants
 from scenecode.slam.benchmarks.sequences import SequenceConfig
-from scenecode.slam.benchmarks.stages import markdown, mean_scores
+from scenecode.slam.benchmarks.stages import Summary, markdown
 from scenecode.slam.config.slam_config import SlamConfig
 from scenecode.slam.sources.rooms import RoomsSource
 
@@ -36,16 +36,20 @@ def evaluate(tiny_weights, capsys):
     return call
 
 
-def test_rows_of_the_stages_differ_in_the_schedule_and_last_in_the_labels():
+def test_each_row_of_the_stages_adds_one_part():
     rows = stage_variants(SlamConfig())
     stages = {name: [s.stage for s in c.mapping.schedule] for name, c in rows.items()}
     assert stages["zero code, tracking alone"] == []
-    assert set(stages["geometry + poses"]) == {"geometry"}
-    assert stages["+ semantics"] == stages["geometry + poses"] + ["semantics"]
+    assert set(stages["poses"]) == {"geometry"} and stages["poses"] == stages["+ geometry"]
+    assert stages["+ semantics"] == stages["+ geometry"] + ["semantics"]
     assert rows["+ joint"].mapping == SlamConfig().mapping
     assert {name for name, c in rows.items() if c.mapping.scale_share == 0} == {next(iter(rows))}
-    assert {c.fusion.labels for c in list(rows.values())[:-1]} == {"none"}
-    assert list(rows.values())[-1] == SlamConfig()
+    own_codes = {name for name, c in rows.items() if c.mapping.residuals.code_sigma >= 1}
+    assert own_codes == rows.keys() - {"poses"}
+    *before, depth, labels = rows.values()
+    assert {c.fusion.refinement.method for c in before} == {"none"}
+    assert depth.fusion.refinement.method == "images"
+    assert {c.fusion.labels for c in (*before, depth)} == {"none"} and labels == SlamConfig()
 
 
 def test_rows_of_the_residuals_lack_one_each():
@@ -89,11 +93,15 @@ def test_means_compare_rows_on_the_same_sequences():
     found = {"a": {"x": known, "y": known | {"ate_percent": 4.0}},
              "b": {"x": known | {"ate_percent": 6.0}, "y": lost},
              "unfinished": {"x": known | {"coverage": 0.0}}}
-    means, counts = mean_scores(found, ["x", "y"])
-    assert means == {"x": known, "y": {"ate_percent": 4.0, "coverage": 0.75}}
-    assert counts["ate_percent"] == 1 and counts["coverage"] == 2 and counts["miou"] == 0
+    summary = Summary.of(found, ["x", "y"])
+    assert summary.mean == {"x": known, "y": {"ate_percent": 4.0, "coverage": 0.75}}
+    assert summary.counts["ate_percent"] == 1 and summary.counts["coverage"] == 2
+    assert summary.counts["miou"] == 0
+    assert summary.spread["x"] == {"coverage": 0}  # one sequence has no spread
+    assert summary.spread["y"] == {"coverage": pytest.approx(0.5 / 2 ** 0.5)}
     table = markdown(found, ["x", "y"])
-    assert "| y | - | - | 50.0 | - | - | - |" in table and "| x | 2.00 | - | 100.0 |" in table
+    assert "| y | - | - | 50.0 | - | - | - |" in table
+    assert "| y | 4.00 | - | 75.0 +- 35.4 | - | - | - |" in table
 
 
 @pytest.mark.slow
@@ -116,7 +124,7 @@ def test_an_interrupt_prints_what_there_is(evaluate, monkeypatch, tmp_path):
 
     monkeypatch.setattr("scenecode.slam.benchmarks.stages.run_source", impatient)
     status, found, err = evaluate("--seeds", "1", "--frames", "3", "--out", tmp_path)
-    assert status == 0 and "after 1 of 5 runs" in err
+    assert status == 0 and "after 1 of 7 runs" in err
     assert list(found["sequences"]["room 1"]) == STAGES[:1] and found["averaged"]["coverage"] == 0
     assert json.loads((tmp_path / "stages.json").read_text()) == found
 
