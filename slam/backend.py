@@ -123,7 +123,8 @@ class Backend:
             self._publish()
         self.searches += 1
 
-    def _answer(self, request: KeyframeRequest) -> None:
+    def _answer(self, request: KeyframeRequest) -> bool:
+        """Answer a request; whether by a new keyframe."""
         started = time.perf_counter()
         answer = self._mapper.answer(request.frame, request.tracked)
         self._answered = request.serial
@@ -131,6 +132,7 @@ class Backend:
             self._timings.keyframe.add(time.perf_counter() - started)
         elif answer.keyframe != request.tracked.keyframe:
             self._recording.reused += 1
+        return answer.is_new
 
     def _optimise(self, should_stop: Callable[[], bool] = lambda: False) -> bool:
         """Do the next piece of mapping's work; whether it may have changed the map."""
@@ -228,8 +230,10 @@ class ThreadedBackend(Backend):
             self._changed.notify_all()
 
     def _map_loop(self) -> None:
-        #: of the request that the output has no answer to yet
+        #: of the request whose answer is not optimised yet
         requested_at: float | None = None
+        #: whether the output has that answer
+        is_shown = False
         #: whether the map changed since the output got it
         changed = False
         try:
@@ -240,9 +244,12 @@ class ThreadedBackend(Backend):
                     break  # closed, and all is done
                 if news is not None and news.request is not None:
                     requested_at, changed = news.request.requested_at, True
-                    self._answer(news.request)
+                    is_shown = self._answer(news.request)
                     # tracking against unoptimised depth is better than against an older keyframe
                     self._publish()
+                    # and a surface that will be refined is better than none
+                    if is_shown:
+                        self._hand_out(requested_at)
                 elif news is not None and news.lost is not None:
                     self._relocalise(news.lost)
                 if self._mapper.has_work:
@@ -253,7 +260,9 @@ class ThreadedBackend(Backend):
                     self._publish()
                 # a new request must not keep the keyframe before it from the output
                 if changed and (not self._mapper.has_work or self._inbox.has_item):
-                    self._hand_out(requested_at)
+                    if requested_at is not None:
+                        self._timings.lag.add(time.monotonic() - requested_at)
+                    self._hand_out(None if is_shown else requested_at)
                     requested_at, changed = None, self._mapper.has_work
             self._mapper.finish()
             # with the frames that came after the last keyframe
@@ -262,9 +271,8 @@ class ThreadedBackend(Backend):
             self._updates.close()
 
     def _hand_out(self, requested_at: float | None) -> None:
-        """Give the map to the output, in place of one that it did not fetch yet."""
-        if requested_at is not None:
-            self._timings.lag.add(time.monotonic() - requested_at)
+        """Give the map to the output, in place of one that it did not fetch yet, with the time of
+        the request that it answers."""
         update = self._update(*(() if requested_at is None else (requested_at,)))
         self._updates.merge(lambda waiting: update if waiting is None else replace(
             update, answered=waiting.answered + update.answered))

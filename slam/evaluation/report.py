@@ -53,7 +53,8 @@ class Report(TypedDict, total=False):
     window_iteration_ms: float | None
     #: from the request for a keyframe to the end of the work on it
     lag_ms: Latency | None
-    #: from the request for a keyframe until its surface is shown and on disk
+    #: from the request for a keyframe until its surface is shown and on disk, as it is before the
+    #: work on it ends
     output_lag_ms: Latency | None
     #: the largest of ``lag_ms`` while tracking went on
     mapping_lag_ms: float | None

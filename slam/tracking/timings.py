@@ -78,7 +78,7 @@ class Timings:
     loop: LatencyStatistics = field(default_factory=LatencyStatistics)       # mapping thread
     #: from the request for a keyframe to the end of the work on it
     lag: LatencyStatistics = field(default_factory=LatencyStatistics)        # mapping thread
-    #: from the request for a keyframe until it is shown and on disk
+    #: from the request for a keyframe until it is shown and on disk, not yet optimised
     output_lag: LatencyStatistics = field(default_factory=LatencyStatistics)  # output thread
     #: of the parts of mapping's work, by name                                mapping thread
     parts: dict[str, LatencyStatistics] = field(default_factory=dict)

@@ -12,6 +12,7 @@ import torch
 from support.exact import ExactPredictor
 from support.walks import Playback, small_config
 
+from scenecode.slam.mapping.mapper import Mapper
 from scenecode.slam.output.result_folder import load_result
 from scenecode.slam.output.sink import NoOutput
 from scenecode.slam.records.trajectory import read_tum
@@ -89,6 +90,12 @@ class EveryFrameAKeyframe(Playback):
 
     system = None
 
+    @staticmethod
+    def config():
+        config = small_config()
+        return replace(config, keyframes=replace(config.keyframes, max_translation=0.0,
+                                                 min_interval=0.0))
+
     def __iter__(self):
         for number, frame in enumerate(self.frames):
             yield frame
@@ -111,15 +118,33 @@ class Counts(NoOutput):
 
 @pytest.mark.slow
 def test_map_is_handed_out_while_keyframes_come_faster_than_mapping_ends(small_walk):
-    config = small_config()
-    config = replace(config, keyframes=replace(config.keyframes, max_translation=0.0,
-                                               min_interval=0.0))
     output, source = Counts(ExactPredictor.classes), EveryFrameAKeyframe(small_walk[:6])
-    source.system = system = System(config, ExactPredictor(small_walk), output=output,
-                                    threaded=True)
+    source.system = system = System(EveryFrameAKeyframe.config(), ExactPredictor(small_walk),
+                                    output=output, threaded=True)
     finish(system, source)
     assert len(system.graph) == 6
     assert output.counts[-1] == 6 and len(set(output.counts)) >= 3
+
+
+def test_a_new_keyframe_is_shown_before_the_work_on_it_ends(small_walk, monkeypatch):
+    shown, in_time = threading.Event(), []
+    step = Mapper.step
+
+    def slow(mapper, should_stop):
+        if len(mapper.graph) == 2 and not in_time:
+            in_time.append(shown.wait(30))
+        return step(mapper, should_stop)
+
+    def on_map(snapshot):
+        if len(snapshot.keyframes) == 2:
+            shown.set()
+
+    monkeypatch.setattr(Mapper, "step", slow)
+    source = EveryFrameAKeyframe(small_walk[:3])
+    source.system = system = System(EveryFrameAKeyframe.config(), ExactPredictor(small_walk),
+                                    threaded=True, on_map=on_map)
+    finish(system, source)
+    assert in_time == [True]
 
 
 @pytest.mark.slow
