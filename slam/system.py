@@ -103,11 +103,14 @@ class System:
         self.control = RunControl() if control is None else control
         self.control.attach(self.stop, self._status)
         self._resources = ExitStack()
-        self._map = OpenedMap(known=None, writer=None) if map_file is None else \
-            self._open_map(map_file, predictor is not None, session, localise, recode)
+        self._map_file = None if map_file is None else Path(map_file)
         self._threaded = threaded
-        self.output = output if output is not None else \
-            self._make_output(out, on_map, mailbox)
+        with ExitStack() as until_made:
+            until_made.callback(self._resources.close)
+            self._map = self._open_map(predictor is not None, session, localise, recode)
+            self.output = output if output is not None else \
+                self._make_output(out, on_map, mailbox)
+            until_made.pop_all()
         self._editing = LabelEditing(
             lambda: self.output.snapshot, self._keyframe_number, self._corrections_changed,
             self._known_corrections)
@@ -193,6 +196,7 @@ class System:
                 self._note_tracking_memory()
                 self._backend.close()
                 self.output.finish()
+                self._tell_whether_found()
 
     # --- corrections of labels (scenecode.slam.corrections.editor.LabelEditor) ---------
 
@@ -317,16 +321,18 @@ class System:
         folder = None
         if out is not None:
             text = config_text(self.config, everything=True)
-            folder = ResultFolder.create(out, classes, text)
+            folder = ResultFolder.create(out, classes, text, self._map_file)
             self._resources.callback(folder.close)
         return Output(self.config.fusion, classes, folder=folder, mailbox=mailbox,
                       on_snapshot=on_map, deferring=self._threaded, map_writer=self._map.writer,
                       corrections=self._known_corrections,
                       matched=None if self._map.known is None else self._map.known.image_depths)
 
-    def _open_map(self, path: str | Path, is_own: bool, session: str,
-                  localise: bool, recode: bool) -> OpenedMap:
+    def _open_map(self, is_own: bool, session: str, localise: bool, recode: bool) -> OpenedMap:
         """``is_own``: whether the predictor was given, so that it has no weights file of ours."""
+        path = self._map_file
+        if path is None:
+            return OpenedMap(known=None, writer=None)
         fingerprint = predictor_fingerprint(self.predictor) if is_own \
             else weights_fingerprint(weights_of(self.config.model))
         opened = open_map(path, self.config, self.predictor, fingerprint, session, localise,
@@ -334,6 +340,14 @@ class System:
         if opened.writer is not None:
             self._resources.callback(opened.writer.close)
         return opened
+
+    def _tell_whether_found(self) -> None:
+        if self._map.known is None or self.recording.relocalised_at is not None:
+            return
+        consequence = "no pose is known" if self._map.known.localise else \
+            "what was mapped has a world frame of its own, until a run recognises a place of both"
+        _log.warning("the place of the camera in the map %s was not found; %s", self._map_file,
+                     consequence)
 
     def _note_tracking_memory(self) -> None:
         if self._tracking_process is not None:

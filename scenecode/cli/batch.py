@@ -32,12 +32,12 @@ EXAMPLES = """LIST is a text file with one recording a line, as after 'scenecode
   kitchen.mp4 --intrinsics 525,525,320,240
   "living room.mp4" --calib phone.yaml --stride 2
   7scenes/chess/seq-01 --name chess-01 --max-frames 500
-  7scenes/heads/seq-01 --name heads-01
+  7scenes/heads/seq-01 --name heads-01 --map heads.map
 
 Every recording is mapped as by 'scenecode run SOURCE --sequential --out DIR/NAME'; NAME is the end
 of SOURCE, or --name. DIR/NAME.json says how it ended, DIR/NAME.log holds its warnings. The same
 command again runs what is not finished, or was changed in LIST; remove DIR/NAME.json to run one
-again.
+again. A --map FILE that an interrupted recording began is continued then.
 
 examples:
   scenecode batch list.txt --out results --workers 4

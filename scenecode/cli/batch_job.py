@@ -18,7 +18,8 @@ from typing import Any
 
 from scenecode.cli.batch_list import Entry, parse_arguments
 from scenecode.cli.config import resolved_config
-from scenecode.cli.run import open_requested, require_map
+from scenecode.cli.polygon_files import require_polygons_possible, write_polygon_files
+from scenecode.cli.run import open_requested, require_map, require_map_file
 from scenecode.core.atomic_write import write_text
 from scenecode.core.errors import ScenecodeError, SourceError
 from scenecode.slam.system import System
@@ -113,6 +114,9 @@ def map_recording(job: Job) -> Record:
         try:
             args = parse_arguments(job.entry.arguments)
             config = resolved_config(args)
+            require_map_file(args)
+            if args.map_form == "polygons":
+                require_polygons_possible(str(job.result))
             with closing(open_requested(args, config)) as source:
                 if source.is_live:
                     raise SourceError(f"{source.name} is a live camera; a batch maps recordings")
@@ -124,9 +128,12 @@ def map_recording(job: Job) -> Record:
                         written = time.monotonic()
                         record(RUNNING, frames=frame.index + 1, length=source.length)
 
-                system = System(config, out=job.result, on_frame=advance)
+                system = System(config, out=job.result, on_frame=advance, map_file=args.map,
+                                localise=args.localise, recode=args.recode, session=source.name)
                 system.run(source)
             require_map(system.report)
+            if args.map_form == "polygons":
+                write_polygon_files(str(job.result), config.dynamic == "mask")
             report = json.loads((job.result / "report.json").read_text(encoding="utf-8"))
             return record(FINISHED, frames=report["frames"], length=report["frames"],
                           report=report)

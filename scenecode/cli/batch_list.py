@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from scenecode.cli.config import requested_config
-from scenecode.cli.run import add_run_arguments
+from scenecode.cli.run import add_run_arguments, require_consistent
 from scenecode.core.errors import ConfigError
 from scenecode.core.text_file import read_text
 from scenecode.slam.benchmarks.sequences import file_stem
@@ -36,7 +36,8 @@ class _LineParser(argparse.ArgumentParser):
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     """The options of one recording, as ``scenecode run`` has them, and ``name``.
 
-    Raises ``ConfigError`` for what ``run`` does not know, and for ``--out`` and ``--view``.
+    Raises ``ConfigError`` for what ``run`` does not know or refuses, and for ``--out`` and
+    ``--view``.
     """
     parser = _LineParser(add_help=False)
     add_run_arguments(parser)
@@ -48,6 +49,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     if args.view:
         raise ConfigError("--view is for scenecode run; look at a result by scenecode view "
                           "DIR/NAME")
+    require_consistent(args)
     requested_config(args)  # wrong settings are an error here
     return args
 
@@ -57,7 +59,8 @@ def read_list(path: str | Path, each: str = "") -> list[Entry]:
     names with blanks, lines that start with # left out.  ``each`` is put before every line.
 
     Without ``--name`` a recording is called by the end of its source.  Raises ``ConfigError``,
-    with the line, for what cannot be read, and for two recordings of one name.
+    with the line, for what cannot be read, and for two recordings of one name or that would write
+    one map file.
     """
     path = Path(path)
     try:
@@ -66,6 +69,7 @@ def read_list(path: str | Path, each: str = "") -> list[Entry]:
         raise ConfigError(f"{path}: cannot be read ({error}); give a text file with one "
                           "recording a line, SOURCE [options of scenecode run]") from error
     entries = []
+    maps: dict[Path, int] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
@@ -74,6 +78,12 @@ def read_list(path: str | Path, each: str = "") -> list[Entry]:
             args = parse_arguments(arguments)
         except (ValueError, ConfigError) as error:
             raise ConfigError(f"{path}, line {number}: {error}") from error
+        if args.map is not None and not args.localise:
+            first = maps.setdefault(Path(args.map).resolve(), number)
+            if first != number:
+                raise ConfigError(f"{path}, line {number}: the map {args.map} is written by line "
+                                  f"{first}, too; give each its own, and join them by 'scenecode "
+                                  "map merge'")
         entries.append(Entry(file_stem(args.name or _end_of(args.source)), arguments))
     if not entries:
         raise ConfigError(f"{path}: lists no recording; write one a line, SOURCE [options of "

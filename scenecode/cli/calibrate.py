@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from scenecode.core.atomic_write import write_bytes
-from scenecode.core.console import escape, make_console
+from scenecode.core.console import make_console
 from scenecode.core.errors import CalibrationError, ConfigError, ResultError
 from scenecode.slam.calibration import pictures
 from scenecode.slam.calibration.board import BOARD_FORMS, KINDS, parse_board
@@ -116,7 +116,7 @@ def _write(result: CalibratedCamera, folder: Path) -> None:
 
 
 def _print(result: CalibratedCamera, out: str | None) -> None:
-    table = Table(title="camera" if out is None else f"camera in {escape(out)}")
+    table = Table(title="camera" if out is None else f"camera in {out}")
     for column in ("", "value", "std"):
         table.add_column(column)
     for name in NAMES:

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from scenecode.cli.map_network import add_network_arguments
-from scenecode.core.console import escape, make_console
+from scenecode.core.console import make_console
 from scenecode.core.errors import ConfigError, ResultError
 from scenecode.slam.exports.export import export, require_exportable
 from scenecode.slam.exports.formats import FORMATS
@@ -75,7 +75,7 @@ def _export(args: argparse.Namespace) -> None:
                            progress=_reporter(progress, "keyframes computed"))
         export(saved, args.format, args.out, options,
                _reporter(progress, "keyframes exported"))
-    make_console().print(f"{escape(args.out)}: {args.format} of {len(saved.keyframes)} keyframes, "
+    make_console().print(f"{args.out}: {args.format} of {len(saved.keyframes)} keyframes, "
                          f"{len(saved.trajectory)} frames")
 
 
@@ -96,7 +96,7 @@ def _export_result(args: argparse.Namespace) -> None:
         write_result(saved, folder)
     finally:
         folder.close()
-    make_console().print(f"{escape(args.out)}: {len(saved.keyframes)} keyframes, "
+    make_console().print(f"{args.out}: {len(saved.keyframes)} keyframes, "
                          f"{saved.report['frames']} frames")
 
 

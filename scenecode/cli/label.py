@@ -3,7 +3,7 @@
 import argparse
 
 from scenecode.cli.map_network import add_network_arguments
-from scenecode.core.console import escape, make_console
+from scenecode.core.console import make_console
 from scenecode.core.errors import ConfigError
 from scenecode.slam.corrections.correction import Correction
 from scenecode.slam.output.saved_labels import FolderLabels, MapLabels, open_labels
@@ -64,8 +64,8 @@ def main(args: argparse.Namespace) -> int:
             kind="override" if args.override else "code")
     changed = sum(bool((view.labels != before[view.frame_index]).any())
                   for view in editor.snapshot.keyframes)
-    make_console().print(escape(f"{_line(editor, correction)}: {done}; labels of {changed} "
-                                "keyframes changed"))
+    make_console().print(f"{_line(editor, correction)}: {done}; labels of {changed} "
+                         "keyframes changed")
     return 0
 
 

@@ -2,13 +2,14 @@
 
 import argparse
 import json
+from math import isfinite
 from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from scenecode.cli.map_network import add_network_arguments
-from scenecode.core.console import escape, make_console
+from scenecode.core.console import make_console
 from scenecode.core.errors import ConfigError, ResultError
 from scenecode.slam.map.working_memory import WorkingMemory
 from scenecode.slam.mapfile import editing, merging
@@ -91,15 +92,14 @@ def info(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(summary, indent=1))
         return 0
-    table = Table(show_header=False, title=escape(args.file))
+    table = Table(show_header=False, title=args.file)
     for name, value in summary.items():
         if name not in ("classes", "sessions"):
-            table.add_row(name, escape(str(value)))
-    table.add_row("classes", escape(", ".join(summary["classes"])))
+            table.add_row(name, str(value))
+    table.add_row("classes", ", ".join(summary["classes"]))
     for number, session in enumerate(summary["sessions"]):
-        table.add_row(f"session {number}", escape(
-            f"{session['source']}, {session['started']}: {session['frames']} frames, "
-            f"{session['keyframes']} keyframes"))
+        table.add_row(f"session {number}", f"{session['source']}, {session['started']}: "
+                      f"{session['frames']} frames, {session['keyframes']} keyframes")
     make_console().print(table)
     return 0
 
@@ -174,7 +174,7 @@ def _numbers(text: str) -> frozenset[int]:
         for part in text.split(","):
             first, _, last = part.partition("-")
             start, end = int(first), int(last or first)
-            if end - start > 10 ** 7:
+            if not 0 <= end - start <= 10 ** 7:
                 raise ValueError
             numbers |= set(range(start, end + 1))
     except ValueError as error:
@@ -186,17 +186,20 @@ def _numbers(text: str) -> frozenset[int]:
 def _span(text: str) -> tuple[float, float]:
     first, colon, last = text.partition(":")
     try:
-        if not colon:
+        start, end = float(first or "-inf"), float(last or "inf")
+        if not colon or not start <= end:
             raise ValueError
-        return float(first or "-inf"), float(last or "inf")
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"'{text}' must be two times in seconds, as 12.5:60"
-                                         ) from error
+        raise argparse.ArgumentTypeError(f"'{text}' must be two rising times in seconds, as "
+                                         "12.5:60") from error
+    return start, end
 
 
 def _place(text: str) -> tuple[float, float, float, float]:
     try:
         x, y, z, radius = (float(part) for part in text.split(","))
+        if not isfinite(x + y + z) or not radius > 0:
+            raise ValueError
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"'{text}' must be four numbers of metres, X,Y,Z,RADIUS"
                                          ) from error

@@ -22,6 +22,7 @@ from scenecode.networks.classes import CITYSCAPES_19
 from scenecode.networks.prediction import Predictor
 from scenecode.slam.calibration.opening import open_calibrated
 from scenecode.slam.config.slam_config import DEFAULT_MODEL, SlamConfig
+from scenecode.slam.mapfile.storage.database import require_header
 from scenecode.slam.records.frame import Frame
 from scenecode.slam.records.snapshot import Snapshot
 from scenecode.slam.runtime.mailbox import Mailbox
@@ -119,6 +120,7 @@ def _intrinsics(text: str) -> tuple[float, ...]:
 
 def demo(args: argparse.Namespace) -> int:
     """Run ``scenecode demo``; returns the exit status."""
+    _require_usable(args)
     config = resolved_config(args)
     if not args.view:
         args.sequential = True
@@ -135,6 +137,7 @@ def _demo_street(args: argparse.Namespace, config: SlamConfig) -> int:
     answers of a network."""
     if args.out is not None:
         args.map_form = "polygons"
+        require_polygons_possible(args.out)
     is_truth = config.model == DEFAULT_MODEL
     if is_truth:
         width, height = STREET_SIZE
@@ -156,6 +159,7 @@ def _demo_street(args: argparse.Namespace, config: SlamConfig) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Run ``scenecode run``; returns the exit status."""
+    _require_usable(args)
     config = resolved_config(args)
     with make_console(stderr=True).status("opening the source, measuring its camera if unknown"):
         source = open_requested(args, config)
@@ -172,6 +176,23 @@ def open_requested(args: argparse.Namespace, config: SlamConfig) -> Source:
     return open_calibrated(args.source, options)
 
 
+def require_consistent(args: argparse.Namespace) -> None:
+    """Raise ``ConfigError`` for options about the map that do not go together."""
+    if args.localise and args.map is None:
+        raise ConfigError("--localise needs the map to localise in; add --map FILE")
+    if args.recode and (args.map is None or args.localise):
+        raise ConfigError("--recode rewrites the codes of a map; give --map FILE without "
+                          "--localise")
+    if args.map == "":
+        raise ConfigError("--map has an empty name; give --map FILE")
+
+
+def require_map_file(args: argparse.Namespace) -> None:
+    """Raise ``ResultError`` for a ``--map`` that is no map file, before what takes long."""
+    if args.map is not None and (args.localise or Path(args.map).exists()):
+        require_header(Path(args.map))
+
+
 def require_map(report: Mapping[str, Any]) -> None:
     """Raise ``SourceError`` for the report of a run that could not start a map."""
     if not report["keyframes"]:
@@ -179,17 +200,20 @@ def require_map(report: Mapping[str, Any]) -> None:
                           "camera's cover and exposure, or lower tracking.min_contrast")
 
 
+def _require_usable(args: argparse.Namespace) -> None:
+    require_consistent(args)
+    if None not in (args.map, args.out) and Path(args.map).resolve() == Path(args.out).resolve():
+        raise ConfigError(f"--map and --out are both {args.map}; one is a file, the other a "
+                          "folder, give two names")
+    require_map_file(args)
+    if args.map_form == "polygons":
+        require_polygons_possible(args.out)
+
+
 def _execute(args: argparse.Namespace, config: SlamConfig, source: Source,
              predictor: Predictor | None = None) -> int:
     """Run the system on a source with the outputs that were requested, by a predictor or the
     network that the configuration names; print the report."""
-    if args.localise and args.map is None:
-        raise ConfigError("--localise needs the map to localise in; add --map FILE")
-    if args.recode and (args.map is None or args.localise):
-        raise ConfigError("--recode rewrites the codes of a map; give --map FILE without "
-                          "--localise")
-    if args.map_form == "polygons":
-        require_polygons_possible(args.out)
     with ExitStack() as stack:
         stack.callback(source.close)
         page, mailbox, control = None, None, RunControl()

@@ -167,7 +167,7 @@ def on_one_timeline(stored: StoredMap) -> StoredMap:
 
 def require_joinable(first: StoredMap, second: StoredMap, names: tuple[str, str]) -> None:
     """Raises ``ResultError`` unless two maps, of files so named, are of one network and label
-    set."""
+    set, and either has keyframes that the other has not."""
     a, b = first.meta, second.meta
     if a.fingerprint != b.fingerprint:
         raise ResultError(f"{names[0]} was made with the network '{a.model}', {names[1]} with "
@@ -175,6 +175,14 @@ def require_joinable(first: StoredMap, second: StoredMap, names: tuple[str, str]
     if a.classes != b.classes:
         raise ResultError(f"{names[0]} and {names[1]} have different label sets; maps can be "
                           "merged when they have the same classes")
+    for whole, part, whole_name, part_name in ((first, second, *names),
+                                               (second, first, *reversed(names))):
+        if not part.keyframes:
+            raise ResultError(f"{part_name} has no keyframes, so there is nothing to merge")
+        if {entry.image for entry in part.keyframes.values()} <= \
+                {entry.image for entry in whole.keyframes.values()}:
+            raise ResultError(f"{whole_name} has every keyframe of {part_name} already, so there "
+                              "is nothing to merge; give maps of different recordings")
 
 
 def compact(path: str | Path) -> None:

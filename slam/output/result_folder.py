@@ -84,16 +84,18 @@ class ResultFolder:
         self._cloud: FusedCloud | None = None
 
     @staticmethod
-    def create(path: str | Path, classes: ClassSet, config_text: str) -> "ResultFolder":
-        """Start a result in ``path``, made when absent; an earlier result there is cleared.
+    def create(path: str | Path, classes: ClassSet, config_text: str,
+               map_file: Path | None = None) -> "ResultFolder":
+        """Start a result in ``path``, made when absent; an earlier result there is cleared.  The
+        ``map_file`` of the run may lie in it.
 
         Raises ``ResultError`` when the folder holds something else, is in use by another run,
-        or cannot be made.
+        or cannot be made, and for a map file that has the name of a file of a result.
         """
         path = Path(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
-            _require_ours(path)
+            _require_ours(path, map_file)
             lock = lock_folder(path)
             _clear(path)
             (path / KEYFRAME_FOLDER).mkdir(exist_ok=True)
@@ -210,9 +212,15 @@ def load_written(path: str | Path) -> Snapshot:
                     trajectory=read_tum(path / TRAJECTORY).T_world_cam)
 
 
-def _require_ours(path: Path) -> None:
-    """Raise ``ResultError`` unless the folder is empty or an earlier result."""
+def _require_ours(path: Path, map_file: Path | None) -> None:
+    """Raise ``ResultError`` unless the folder is empty or an earlier result, but for a map file
+    with its log and lock."""
     present = [p for p in path.iterdir() if not p.name.endswith(PART_SUFFIX) and p.name != LOCK]
+    if map_file is not None and map_file.resolve().parent == path.resolve():
+        if map_file.name in (*_FILES, KEYFRAME_FOLDER):
+            raise ResultError(f"{map_file} is a name in the result folder {path}; give the map "
+                              "another name")
+        present = [p for p in present if not p.name.removeprefix(".").startswith(map_file.name)]
     if present and not (path / CLASSES).is_file():
         raise ResultError(f"{path} is not empty and not an earlier result (it holds "
                           f"{present[0].name}); give an empty or a new folder")

@@ -17,6 +17,7 @@ from scenecode.cli.main import INTERRUPTED, main
 from scenecode.core.atomic_write import write_text
 from scenecode.core.errors import ConfigError
 from scenecode.core.jobs import open_executor
+from scenecode.slam.mapfile.summary import summarise
 from scenecode.slam.output.result_folder import load_result
 
 #: Seconds that a sub-process may take on a busy machine.
@@ -70,11 +71,13 @@ def test_a_line_is_what_run_takes(listed):
     ("'a.mp4", "line 2: No closing quotation"),
     ("a.mp4 --out b", "line 2: --out is for scenecode run"),
     ("a.mp4 --view", "line 2: --view is for scenecode run"),
+    ("a.mp4 --localise", "line 2: --localise needs the map"),
+    ("a.mp4 --map ./ok.map", "line 2: the map ./ok.map is written by line 1, too"),
     ("b/OK.mp4", "would be called OK.mp4, ok.mp4; add --name"),
 ])
 def test_wrong_lines_are_named_before_anything_runs(listed, line, message):
     with pytest.raises(ConfigError, match=message):
-        read_list(listed("ok.mp4", line))
+        read_list(listed("ok.mp4 --map ok.map", line))
 
 
 def test_lists_that_are_none_are_refused(listed, tmp_path):
@@ -92,13 +95,14 @@ def test_a_hidden_name_is_shown(listed):
 
 def test_one_result_each_and_failures_are_told(here, each, listed, tmp_path, capsys):
     out = tmp_path / "out"
-    call = ["batch", listed("rooms:1:8", "absent.mp4", "rooms:2:6 --name two"), "--out", str(out),
-            "--each", each, "--json"]
+    call = ["batch", listed("rooms:1:8", "absent.mp4", f"rooms:2:6 --name two --map {out}/2.map"),
+            "--out", str(out), "--each", each, "--json"]
     assert main(call) == 1
     found = json.loads(capsys.readouterr().out)
     assert [found[name]["state"] for name in found] == [FINISHED, FAILED, FINISHED]
     assert found["rooms_1_8"]["report"]["frames"] == 8 and found["two"]["frames"] == 6
     assert len(load_result(out / "two").keyframes) == found["two"]["report"]["keyframes"]
+    assert summarise(out / "2.map")["frames"] == 6
     assert "no such file" in found["absent.mp4"]["error"]
     assert json.loads((out / "absent.mp4.json").read_text()) == found["absent.mp4"]
     # the second call runs what failed, and nothing else

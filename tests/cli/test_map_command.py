@@ -3,8 +3,9 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
-from support.stored_maps import META, stored_map
+from support.stored_maps import META, jpeg, stored_map
 
 from scenecode.cli.main import main
 from scenecode.slam.mapfile.storage.database import Database
@@ -50,6 +51,12 @@ def test_info_tells_what_is_in_a_map_and_leaves_it(path, capsys):
     assert path.read_bytes() == before
 
 
+def test_names_with_brackets_are_shown_as_they_are(path, capsys):
+    named = path.rename(path.with_name("[red].map"))
+    assert main(["map", "info", str(named)]) == 0
+    assert " [red].map" in capsys.readouterr().out.replace("/", " ")
+
+
 def test_check_ends_with_the_reason_for_a_bad_file(path, capsys):
     assert main(["map", "check", str(path)]) == 0
     assert "whole, 5 keyframes and 43 frames" in capsys.readouterr().out
@@ -70,9 +77,13 @@ def test_cut_makes_a_new_map_of_a_part(path, tmp_path, capsys):
     assert "say which part" in fails(capsys, "map", "cut", path, "--out", tmp_path / "other")
     assert "no keyframe" in fails(capsys, "map", "cut", path, "--near", "99,0,0,1", "--out",
                                   tmp_path / "other")
-    with pytest.raises(SystemExit):
-        main(["map", "cut", str(path), "--keyframes", "all", "--out", str(out)])
-    assert "numbers and ranges" in capsys.readouterr().err
+    for condition, value, rule in (("--keyframes", "all", "numbers and ranges"),
+                                   ("--keyframes", "5-2", "numbers and ranges"),
+                                   ("--time", "5:1", "rising times"),
+                                   ("--near", "0,0,0,nan", "four numbers of metres")):
+        with pytest.raises(SystemExit):
+            main(["map", "cut", str(path), condition, value, "--out", str(out)])
+        assert rule in capsys.readouterr().err
 
 
 def test_compact_leaves_a_file_that_is_in_use(path, capsys):
@@ -87,8 +98,16 @@ def test_maps_of_other_networks_are_not_merged(path, tmp_path, capsys):
     other, out = tmp_path / "other.map", tmp_path / "out.map"
     write_map(other, replace(stored_map(), meta=replace(META, fingerprint="1" * 64, model="b")))
     assert "when one network made both" in fails(capsys, "map", "merge", path, other, "--out", out)
-    err = " ".join(fails(capsys, "map", "merge", path, path, "--out", out, "--model",
-                         "scenecode_lite1").split())
+    main(["map", "cut", str(path), "--keyframes", "0", "--out", str(tmp_path / "part.map")])
+    for same in (path, tmp_path / "part.map"):
+        assert "already, so there is nothing" in fails(capsys, "map", "merge", path, same, "--out",
+                                                       out)
+    second = stored_map()
+    write_map(tmp_path / "second.map", replace(second, keyframes={
+        n: replace(entry, image=jpeg(np.random.default_rng(9)))
+        for n, entry in second.keyframes.items()}))
+    err = " ".join(fails(capsys, "map", "merge", path, tmp_path / "second.map", "--out", out,
+                         "--model", "scenecode_lite1").split())
     assert "was made with the network 'made-up'" in err and "which cannot read its codes" in err
     assert "exists already" in fails(capsys, "map", "merge", path, path, "--out", path)
     assert not out.exists()

@@ -93,8 +93,10 @@ def test_camera_that_starts_elsewhere_maps_beside_the_map_until_both_are_joined(
 
 
 def test_results_name_the_frames_of_the_present_run(first_day, path, frames, predictor, tmp_path):
-    """Earlier ones are numbered and stamped before them."""
-    second = run(frames[40:], predictor, path, out=tmp_path / "out")
+    """Earlier ones are numbered and stamped before them.  The map may lie in the result."""
+    (tmp_path / "out").mkdir()
+    second = run(frames[40:], predictor, path.rename(tmp_path / "out" / "room.map"),
+                 out=tmp_path / "out")
     indices = [view.frame_index for view in second.snapshot.keyframes]
     stamps = [view.timestamp for view in second.snapshot.keyframes]
     assert min(indices) < 0 <= max(indices) and len(set(indices)) == len(indices)
@@ -116,7 +118,7 @@ def test_localising_answers_where_the_camera_is_and_changes_nothing(first_day, p
     assert scores["ate_m"] < 0.03
 
 
-def test_camera_that_is_elsewhere_is_not_found(path, predictor):
+def test_camera_that_is_elsewhere_is_not_found(path, predictor, caplog):
     elsewhere = walk(3, 40, 128, 96)
     both = ExactPredictor([*predictor._frames, *elsewhere], depth_error=0.01)
     system = System(small_config(), predictor=both, map_file=path, localise=True,
@@ -124,6 +126,7 @@ def test_camera_that_is_elsewhere_is_not_found(path, predictor):
     system.run(Playback(renumbered(elsewhere)))
     assert system.recording.relocalised_at is None
     assert not len(system.recording.tracked) and len(system.recording.unusable) == 40
+    assert "room.map was not found; no pose is known" in caplog.text
 
 
 def test_map_of_another_network_is_refused_and_stays(first_day, path, frames):
@@ -182,4 +185,8 @@ def test_second_writer_is_refused(path, frames, predictor):
     with pytest.raises(ResultError, match="another run"):
         System(small_config(), predictor, map_file=path)
     first.close()
+    # what is refused leaves the map to others
+    with pytest.raises(ResultError, match="give another --out"):
+        System(small_config(), predictor, map_file=path, out=path)
+    assert [entry.name for entry in path.parent.iterdir()] == ["room.map"]
     System(small_config(), predictor, map_file=path).close()

@@ -12,7 +12,7 @@ from rich.table import Table
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
-from scenecode.core.console import escape, make_console
+from scenecode.core.console import make_console
 from scenecode.core.errors import ResultError, SourceError
 from scenecode.networks.data.rendering.faces import DISC, TRIANGLE, Faces
 from scenecode.networks.data.rooms import Room
@@ -156,7 +156,7 @@ def main(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(scores))
         return 0
-    table = Table(title=f"surface of {escape(args.path)} against {args.truth}",
+    table = Table(title=f"surface of {args.path} against {args.truth}",
                   show_header=False)
     for name, value in scores.items():
         table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))

@@ -7,6 +7,7 @@ confirmed.  The last writer folds the ``-wal`` file into the map; only a killed 
 """
 
 import logging
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -72,7 +73,7 @@ class Database:
         try:
             if path.exists():
                 raise ResultError(f"{path} exists already; give another file")
-            with replacing(path) as temporary, translated(path), \
+            with replacing(_real(path)) as temporary, translated(path), \
                     closing(_connect(temporary, "rwc")) as connection:
                 with _transaction(connection, path):
                     migrate(connection, 0)
@@ -88,9 +89,12 @@ class Database:
         nobody else can change it; the file is opened for writing only after that.
 
         Raises what ``read`` raises, and ``ResultError`` for a file that is missing, no map, of a
-        newer version, or in use by another run.
+        newer version, read-only, or in use by another run.
         """
         require_header(path)
+        if not os.access(path, os.W_OK):    # SQLite would open it for reading
+            raise ResultError(f"cannot write {path}: it is read-only; change its permissions, or "
+                              "give a copy of it ('scenecode run --localise' needs to read only)")
         lock = _lock(path)
         try:
             content = read(path)
@@ -158,6 +162,8 @@ def require_header(path: Path) -> None:
     """Raises ``ResultError`` unless the file begins as a whole map file of a known version."""
     if path.is_dir():
         raise ResultError(f"{path} is a folder; give a map file, which --map writes")
+    if path.exists() and not path.is_file():    # a pipe would be waited for
+        raise ResultError(f"{path} is a device or a pipe; give a map file, which --map writes")
     try:
         with path.open("rb") as file:
             header = file.read(_HEADER_SIZE)
@@ -305,13 +311,19 @@ def _release(path: Path, lock: BaseFileLock) -> None:
 
 
 def _lock_file(path: Path) -> Path:
-    # one lock for all names of a file
-    resolved = path.resolve()
-    return resolved.with_name(f".{resolved.name}.lock")
+    real = _real(path)
+    return real.with_name(f".{real.name}.lock")
 
 
 def _wal(path: Path) -> Path:
-    return path.with_name(f"{path.name}-wal")
+    real = _real(path)
+    return real.with_name(f"{real.name}-wal")
+
+
+def _real(path: Path) -> Path:
+    """The file that symbolic links lead to: SQLite keeps the log beside it, and one lock is for
+    all its names."""
+    return Path(os.path.realpath(path))
 
 
 def _size(path: Path) -> int:

@@ -10,6 +10,7 @@ from scenecode.core.errors import ResultError
 from scenecode.slam.mapfile.editing import Selection, compact, cut, require_joinable, united
 from scenecode.slam.mapfile.storage.database import Changes, Database
 from scenecode.slam.mapfile.storage.reading import check, load
+from scenecode.slam.mapfile.storage.records import StoredMap
 from scenecode.slam.mapfile.storage.rows import keyframe_row
 from scenecode.slam.mapfile.storage.schema import KEYFRAMES
 from scenecode.slam.mapfile.storage.writing import write_map
@@ -74,7 +75,11 @@ def test_maps_of_other_networks_or_classes_do_not_become_one():
     other = replace(one, meta=replace(META, fingerprint="1" * 64, model="other"))
     with pytest.raises(ResultError, match="a.scn was made with the network 'made-up', b.scn"):
         require_joinable(one, other, ("a.scn", "b.scn"))
-    require_joinable(one, one, ("a.scn", "b.scn"))
+    with pytest.raises(ResultError, match="b.scn has no keyframes"):
+        require_joinable(one, StoredMap(meta=META), ("a.scn", "b.scn"))
+    with pytest.raises(ResultError, match="a.scn has every keyframe of b.scn already"):
+        require_joinable(one, cut(one, [0, 2]), ("a.scn", "b.scn"))
+    require_joinable(cut(one, [0, 2]), cut(one, [2, 3]), ("a.scn", "b.scn"))
 
 
 def test_a_compact_file_has_every_keyframe_and_nothing_more(path):

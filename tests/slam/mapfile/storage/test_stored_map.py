@@ -16,7 +16,7 @@ from support.stored_maps import META, difference, moved, stored_map
 from scenecode.core.errors import ResultError
 from scenecode.slam.mapfile.editing import compact
 from scenecode.slam.mapfile.storage import schema
-from scenecode.slam.mapfile.storage.database import Changes, Database
+from scenecode.slam.mapfile.storage.database import Changes, Database, size_on_disk
 from scenecode.slam.mapfile.storage.reading import check, load
 from scenecode.slam.mapfile.storage.records import StoredMap
 from scenecode.slam.mapfile.storage.rows import keyframe_row
@@ -186,6 +186,29 @@ def test_what_was_committed_is_there_and_a_second_writer_is_refused(path):
     open_for_writing(path).close()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="symbolic links need rights elsewhere")
+def test_a_symbolic_link_is_another_name_of_the_file(path, tmp_path):
+    """Also for the log that a run keeps beside it, and for a link to a file yet to be made."""
+    (tmp_path / "links").mkdir()
+    link = tmp_path / "links" / "link.map"
+    link.symlink_to(path)
+    database = open_for_writing(link)
+    database.commit(moved(2))
+    expected = stored_map().states[2].T_world_cam[0, 3] + 1
+    for name in (link, path):
+        assert load(name).states[2].T_world_cam[0, 3] == expected
+        with pytest.raises(ResultError, match="in use by another run"):
+            open_for_writing(name)
+    assert size_on_disk(link) == size_on_disk(path) > path.stat().st_size
+    database.close()
+    new = tmp_path / "links" / "new.map"
+    new.symlink_to(tmp_path / "new.map")
+    write_map(new, stored_map())
+    assert new.is_symlink() and len(load(tmp_path / "new.map").keyframes) == 5
+    assert {entry.name for entry in tmp_path.rglob("*")} == \
+        {"links", "link.map", "new.map", path.name}
+
+
 _WRITER = """
 import sys
 sys.path.insert(0, sys.argv[2])
@@ -236,6 +259,15 @@ def large_keyframe_rows():
     keyframe = stored_map().keyframes[0]
     return [keyframe_row(replace(keyframe, number=100 + n, image=bytes(10 ** 5)))
             for n in range(3)]
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root writes everywhere")
+def test_a_read_only_file_is_told(path):
+    path.chmod(stat.S_IRUSR)
+    with pytest.raises(ResultError, match="it is read-only"):
+        open_for_writing(path)
+    assert load(path).keyframes
+    assert [entry.name for entry in path.parent.iterdir()] == ["map.scn"]
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root writes everywhere")
