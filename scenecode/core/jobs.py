@@ -5,9 +5,11 @@ raises, or whose process dies, fails alone.
 """
 
 import asyncio
+import logging
 import os
 import signal
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import (
@@ -36,6 +38,10 @@ R = TypeVar("R")
 _WAIT = 0.5
 #: Seconds that a cluster may take to answer, and to have a worker.
 _CLUSTER_TIMEOUT = 30
+#: Seconds without any worker after which that is told.
+_ABSENCE = 10.0
+
+_log = logging.getLogger(__name__)
 
 
 class JobDied(ScenecodeError):
@@ -66,6 +72,10 @@ class JobExecutor(Protocol):
 
     def submit(self, function: Callable[[J], R], job: J) -> "Future[R]": ...
 
+    def tell_of_delay(self) -> None:
+        """Warn when nothing runs that should; called again and again while jobs are waited for."""
+        ...
+
     def abandon(self) -> None:
         """End what runs, as far as that is possible, and start nothing more."""
         ...
@@ -86,6 +96,8 @@ def completed(executor: JobExecutor, function: Callable[[J], R], jobs: Iterable[
             on_start(job)
             running[executor.submit(function, job)] = job
         ended, _ = wait(running, _WAIT, FIRST_COMPLETED)
+        if not ended:
+            executor.tell_of_delay()
         for future in ended:
             yield _done(running.pop(future), future, executor.deaths)
 
@@ -157,6 +169,9 @@ class _ThisProcess:
             future.set_exception(error)
         return future
 
+    def tell_of_delay(self) -> None:
+        """Every job is done when it is submitted."""
+
     def abandon(self) -> None:
         """Nothing runs."""
 
@@ -188,6 +203,9 @@ class _Processes:
 
     def submit(self, function: Callable[[J], R], job: J) -> "Future[R]":
         return self._threads.submit(self._run, function, job)
+
+    def tell_of_delay(self) -> None:
+        """A process that ends is a job that failed."""
 
     def abandon(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -269,6 +287,9 @@ class _Cluster:
 
     def __init__(self, address: str):
         self._client = _connected(address)
+        self._address = address
+        #: ``time.monotonic()`` since when it has no workers; infinite once that was told
+        self._alone_since: float | None = None
         from distributed import KilledWorker
         self.deaths = (KilledWorker,)
         self._executor = self._client.get_executor(pure=False)
@@ -288,6 +309,21 @@ class _Cluster:
 
     def submit(self, function: Callable[[J], R], job: J) -> "Future[R]":
         return self._executor.submit(function, job)
+
+    def tell_of_delay(self) -> None:
+        try:
+            has_workers = bool(self._client.nthreads())
+        except OSError:     # the scheduler is gone, as the futures will say
+            return
+        if has_workers:
+            self._alone_since = None
+            return
+        now = time.monotonic()
+        self._alone_since = now if self._alone_since is None else self._alone_since
+        if now - self._alone_since >= _ABSENCE:
+            _log.warning("the cluster %s has no workers any more; what is left waits for some: "
+                         "dask worker %s --nthreads 1", self._address, self._address)
+            self._alone_since = float("inf")
 
     def abandon(self) -> None:
         self._executor.shutdown(wait=False)

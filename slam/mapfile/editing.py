@@ -175,14 +175,18 @@ def require_joinable(first: StoredMap, second: StoredMap, names: tuple[str, str]
     if a.classes != b.classes:
         raise ResultError(f"{names[0]} and {names[1]} have different label sets; maps can be "
                           "merged when they have the same classes")
-    for whole, part, whole_name, part_name in ((first, second, *names),
-                                               (second, first, *reversed(names))):
-        if not part.keyframes:
-            raise ResultError(f"{part_name} has no keyframes, so there is nothing to merge")
-        if {entry.image for entry in part.keyframes.values()} <= \
-                {entry.image for entry in whole.keyframes.values()}:
-            raise ResultError(f"{whole_name} has every keyframe of {part_name} already, so there "
-                              "is nothing to merge; give maps of different recordings")
+    _require_more(first, second, names)
+    _require_more(second, first, (names[1], names[0]))
+
+
+def _require_more(whole: StoredMap, part: StoredMap, names: tuple[str, str]) -> None:
+    """Raises ``ResultError`` unless ``part`` has keyframes that ``whole`` has not."""
+    if not part.keyframes:
+        raise ResultError(f"{names[1]} has no keyframes, so there is nothing to merge")
+    if {entry.image for entry in part.keyframes.values()} <= \
+            {entry.image for entry in whole.keyframes.values()}:
+        raise ResultError(f"{names[0]} has every keyframe of {names[1]} already, so there is "
+                          "nothing to merge; give maps of different recordings")
 
 
 def compact(path: str | Path) -> None:

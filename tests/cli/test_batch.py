@@ -170,9 +170,22 @@ def test_recordings_that_give_no_map_fail(here, each, listed, tmp_path, capsys):
 
 # -- processes --------------------------------------------------------------------------------
 
-def started(arguments, folder):
-    return subprocess.Popen([sys.executable, "-m", "scenecode", "batch", *arguments], cwd=folder,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+@pytest.fixture
+def started():
+    """Starts a batch, which ends with the test."""
+    processes = []
+
+    def start(arguments, folder):
+        processes.append(subprocess.Popen(
+            [sys.executable, "-m", "scenecode", "batch", *arguments], cwd=folder,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        if process.poll() is None:      # the test failed
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=PATIENCE)
 
 
 def running_record(out, name):
@@ -189,7 +202,7 @@ def running_record(out, name):
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="kills processes as Linux does")
-def test_a_killed_recording_fails_alone_and_ctrl_c_ends_all(each, listed, tmp_path):
+def test_a_killed_recording_fails_alone_and_ctrl_c_ends_all(started, each, listed, tmp_path):
     out = tmp_path / "out"
     arguments = [listed("pingpong:rooms:1:12:5000 --name long", "rooms:2:6 --name short"), "--out",
                  str(out), "--workers", "2", "--each", each]

@@ -99,6 +99,29 @@ def test_a_cluster_without_workers_is_refused(monkeypatch):
             pass
 
 
+@pytest.mark.slow
+def test_a_cluster_that_loses_its_workers_says_so(monkeypatch, caplog):
+    distributed = pytest.importorskip("distributed", reason="pip install -e '.[cluster]'")
+    monkeypatch.setattr("scenecode.core.jobs._ABSENCE", 0.1)
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0",
+                                  processes=False) as cluster, \
+            open_executor(cluster=cluster.scheduler_address) as executor:
+        cluster.scale(0)
+
+        def bring_worker(record):
+            if "has no workers any more" in record.getMessage():
+                cluster.scale(1)
+            return True
+
+        caplog.handler.addFilter(bring_worker)
+        # the job waits for a worker
+        while executor._client.nthreads():
+            time.sleep(0.05)
+        found = list(completed(executor, job, ["a"]))
+    assert found[0].result[0] == "a"
+    assert caplog.text.count("has no workers any more") == 1
+
+
 def test_no_workers_are_refused():
     with pytest.raises(ConfigError, match="0 workers"):
         with open_executor(workers=0):
