@@ -61,6 +61,8 @@ class Database:
         self.path = path
         self._connection = connection
         self._lock = lock
+        #: of the file that is open, whatever bears its name later
+        self._identity = _identity(path)
 
     @staticmethod
     def create(path: Path, content: Changes) -> "Database":
@@ -105,8 +107,10 @@ class Database:
 
     def commit(self, changes: Changes) -> None:
         """Write all of it durably, or nothing: raises ``ResultError`` for a full disk and the
-        like, and the file stays as it was."""
+        like, and the file stays as it was; and for a file that was moved or removed."""
         if changes:
+            if not self._is_in_place():
+                raise ResultError(f"{self._moved}; leave it until the run has ended")
             with translated(self.path), _transaction(self._connection, self.path):
                 _apply(self._connection, changes)
 
@@ -123,10 +127,20 @@ class Database:
         except sqlite3.Error as error:
             _log.warning("%s: %s", self.path, error)
         wal = _wal(self.path)
-        if _size(wal):
+        if not self._is_in_place():
+            _log.warning("%s", self._moved)
+        elif _size(wal):
             _log.warning("%s could not take in %s; keep both together, the next run that writes "
                          "the map does it", self.path, wal.name)
         _release(self.path, self._lock)
+
+    def _is_in_place(self) -> bool:
+        return _identity(self.path) == self._identity
+
+    @property
+    def _moved(self) -> str:
+        return (f"{self.path} was moved, replaced or removed while it was written; if it was "
+                f"moved, move it back beside {_wal(self.path).name}, which belongs to it")
 
 
 @contextmanager
@@ -324,6 +338,15 @@ def _real(path: Path) -> Path:
     """The file that symbolic links lead to: SQLite keeps the log beside it, and one lock is for
     all its names."""
     return Path(os.path.realpath(path))
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Device and number of a file; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _size(path: Path) -> int:

@@ -209,6 +209,20 @@ def test_a_symbolic_link_is_another_name_of_the_file(path, tmp_path):
         {"links", "link.map", "new.map", path.name}
 
 
+@pytest.mark.skipif(os.name != "posix", reason="open files cannot be moved elsewhere")
+def test_a_file_that_is_moved_away_is_told_and_whole_when_it_is_moved_back(path, caplog):
+    database = open_for_writing(path)
+    database.commit(moved(2))
+    path.rename(path.with_name("moved.scn"))
+    with pytest.raises(ResultError, match="was moved, replaced or removed"):
+        database.commit(moved(0))
+    database.close()
+    assert "move it back beside map.scn-wal" in caplog.text
+    path.with_name("moved.scn").rename(path)
+    change = check(path).states[2].T_world_cam - stored_map().states[2].T_world_cam
+    assert np.isclose(change[:3, 3], 1).all()
+
+
 _WRITER = """
 import sys
 sys.path.insert(0, sys.argv[2])
