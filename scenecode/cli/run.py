@@ -295,8 +295,9 @@ def _progress(source: Source) -> Iterator[Callable[[Frame, TrackedFrame], None]]
 
 @contextmanager
 def stopping_on_interrupt(system: System, source: Source) -> Iterator[Callable[[], bool]]:
-    """Ctrl-C ends the run after the present frame, so that everything is saved; a second one
-    gives up at once.  Gives a function that tells whether it was pressed."""
+    """Ctrl-C, or SIGTERM from what supervises a service, ends the run after the present frame, so
+    that everything is saved; a second one gives up at once.  Gives a function that tells whether
+    there was one."""
     pressed = False
 
     def stop(number: int, frame: object) -> None:
@@ -308,11 +309,12 @@ def stopping_on_interrupt(system: System, source: Source) -> Iterator[Callable[[
         if source.is_live:
             source.close()      # the next frame of a lost camera may be long in coming
 
-    before = signal.signal(signal.SIGINT, stop)
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield lambda: pressed
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _print_report(report: Mapping[str, Any], out: str | None) -> None:

@@ -208,21 +208,25 @@ def _rendered(spec: str, word: str, options: SourceOptions) -> tuple[int, int]:
     frames = int(numbers[1]) if len(numbers) == 2 else DEFAULT_RENDERED_FRAMES
     if frames < 1:
         raise SourceError(f"'{spec}': must have at least one frame")
-    return int(numbers[0]), min(frames, options.max_frames or frames)
+    return int(numbers[0]), frames
 
 
 def _open_rooms(spec: str, options: SourceOptions) -> Source:
     seed, frames = _rendered(spec, _ROOMS, options)
     # the renderer is needed for this source only
     from scenecode.slam.sources.rooms import RoomsSource
-    return RoomsSource(seed, frames, options.width, options.height, options.fps or DEFAULT_FPS)
+    room = RoomsSource(seed, frames, options.width, options.height, options.fps or DEFAULT_FPS)
+    room.stop_after(options.max_frames)
+    return room
 
 
 def _open_streets(spec: str, options: SourceOptions) -> Source:
     seed, frames = _rendered(spec, _STREETS, options)
     from scenecode.slam.sources.streets import StreetsSource
-    return StreetsSource(seed, frames, options.width, options.height,
-                         options.fps or DEFAULT_STREETS_FPS)
+    street = StreetsSource(seed, frames, options.width, options.height,
+                           options.fps or DEFAULT_STREETS_FPS)
+    street.stop_after(options.max_frames)
+    return street
 
 
 def _open_pingpong(spec: str, options: SourceOptions) -> Source:

@@ -39,6 +39,11 @@ class RenderedSource(ABC):
     def poses(self) -> np.ndarray:
         """(N, 4, 4) float64 ``T_world_cam`` of all frames."""
 
+    def stop_after(self, frames: int | None) -> None:
+        """Give out no more than so many frames of the same walk."""
+        if frames is not None:
+            self.length = min(self.length, frames)
+
     @abstractmethod
     def frame(self, index: int) -> Frame:
         """Render one frame."""

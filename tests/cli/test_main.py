@@ -262,8 +262,8 @@ def test_interrupt_before_there_is_anything_to_save(run, pictures, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mode", [[], ["--sequential"]])
-def test_interrupt_saves_and_ends_well(tiny_weights, tmp_path, mode):
+@pytest.mark.parametrize("mode, number", [([], signal.SIGINT), (["--sequential"], signal.SIGTERM)])
+def test_interrupt_saves_and_ends_well(tiny_weights, tmp_path, mode, number):
     out = tmp_path / "out"
     start = "import sys; from scenecode.cli.main import main; sys.exit(main())"
     command = [sys.executable, "-c", start, "run", "rooms:1:900", "--model",
@@ -274,7 +274,7 @@ def test_interrupt_saves_and_ends_well(tiny_weights, tmp_path, mode):
         while not (out / "report.json").exists():
             assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         stdout, stderr = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, stderr
     assert "coverage" in stdout and "Traceback" not in stderr

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 from support.pictures import small, write_pictures
 
 from scenecode.core.errors import ResultError, SourceError
@@ -77,3 +78,6 @@ def test_a_room_gives_the_requested_frames():
     assert source.length == len(frames) == 2
     assert frames[0].image.shape == (3, 24, 32)
     assert frames[0].truth.depth.shape == (24, 32)
+    # they are the first of the whole walk
+    whole = open_source("rooms:3:9", SourceOptions(width=32, height=24))
+    assert torch.equal(frames[1].truth.T_world_cam, whole.frame(1).truth.T_world_cam)
