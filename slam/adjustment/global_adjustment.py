@@ -54,6 +54,10 @@ _MIN_KEYFRAMES = 3
 LARGEST_PART = 120
 #: Keyframes up to which it is adjusted whole at the end, in a minute or less.
 LARGEST_MAP = 300
+#: Scale of Cauchy's loss for observations, in standard deviations.  In resampled images most
+#: errors are small, and others have much in common, at edges of depth: there it is a multiple
+#: of the median error, and not less than the least.
+_CAUCHY, _CAUCHY_ERRORS, _LEAST_CAUCHY = 3.0, 1.0, 0.2
 #: Pyramid level at which images are compared for the depth by which corners are matched.
 _DEPTH_LEVEL = 1
 #: When the optimisation ends.
@@ -105,16 +109,22 @@ class GlobalAdjustment:
             poses=torch.stack([graph.states[n].T_world_cam.double().cpu() for n in numbers]),
             log_scales=torch.tensor([log(graph.keyframes[n].scale) for n in numbers],
                                     dtype=torch.float64))
+        sigma = self._config.reprojection_sigma
         problem = AdjustmentProblem(landmarks, _links(graph, start), unit=start.log_scales,
-                                    is_fixed=_is_fixed(graph, numbers),
-                                    sigma_pixels=self._config.reprojection_sigma,
-                                    sigma_log_scale=_SCALE_SIGMA)
+                                    is_fixed=_is_fixed(graph, numbers), sigma_pixels=sigma,
+                                    sigma_log_scale=_SCALE_SIGMA, reprojection_cauchy=_CAUCHY)
         state = MapState(poses=start.poses, log_scales=start.log_scales,
                          log_depths=landmarks.network_log_depth
                          + start.log_scales[landmarks.host],
                          lenses=torch.zeros(len(landmarks.cameras), LENS, dtype=torch.float64))
         solution = yield from _each_without_value(
             minimise_in_pieces(state, problem.linearise, problem.retract, _SOLVER))
+        if by_images and len(landmarks.landmark):
+            error = float(problem.errors(solution.state).median())
+            sharper = problem.with_cauchy(
+                min(max(_CAUCHY_ERRORS * error / sigma, _LEAST_CAUCHY), _CAUCHY))
+            solution = yield from _each_without_value(minimise_in_pieces(
+                solution.state, sharper.linearise, sharper.retract, _SOLVER))
         before, after = (_fitting(problem, s) for s in (state, solution.state))
         moved = float((solution.state.poses - state.poses)[:, :3, 3].norm(dim=1).max())
         if after < before:

@@ -12,6 +12,7 @@ those that the images were taken for.  A camera that drives ahead hardly tells t
 shape of the road: a known lens is held much closer.
 """
 
+from copy import copy
 from dataclasses import dataclass
 
 import torch
@@ -24,8 +25,8 @@ from scenecode.optim.robust import cauchy_cost, cauchy_weight
 from scenecode.optim.solvers.pose_graph import Edges, Nodes, relative_pose
 from scenecode.optim.solvers.sparse_points import SparsePointEquations, SparseSums
 
-#: Scales of Cauchy's loss in standard deviations: of reprojections, and of depths.
-REPROJECTION_CAUCHY, DEPTH_CAUCHY = 3.0, 2.0
+#: Scale of Cauchy's loss for depths, in standard deviations.
+DEPTH_CAUCHY = 2.0
 #: Parameters of a pose, and of a lens: ln factors of both focal lengths, and radial distortion.
 _POSE, LENS = 6, 4
 #: Standard deviations of the latter: of a lens that was measured or stated by a user, and of one
@@ -163,12 +164,15 @@ class AdjustmentProblem:
     """Cost and normal equations of a ``MapState``."""
 
     def __init__(self, landmarks: ObservedLandmarks, links: Edges, unit: Tensor,
-                 is_fixed: Tensor, sigma_pixels: float, sigma_log_scale: float):
+                 is_fixed: Tensor, sigma_pixels: float, sigma_log_scale: float,
+                 reprojection_cauchy: float):
         """``links`` are in units of keyframes whose ln scales are ``unit`` (K,); the poses of
         those that are ``is_fixed`` (K,) stay; standard deviations are of an observation, and of
-        the network's scale of an image."""
+        the network's scale of an image; ``reprojection_cauchy`` is the scale of Cauchy's loss for
+        observations, in standard deviations."""
         self._landmarks, self._links, self._unit = landmarks, links, unit
         self._sigma, self._sigma_scale = sigma_pixels, sigma_log_scale
+        self._cauchy = reprojection_cauchy
         count, moving = len(unit), int((~is_fixed).sum())
         self._size = _POSE * moving + count + LENS * len(landmarks.cameras)
         #: (K, 6) and (K, 1) columns, -1 where fixed
@@ -183,6 +187,12 @@ class AdjustmentProblem:
         hosts = landmarks.host[landmarks.landmark]
         pairs, self._pair = torch.unique(hosts * count + landmarks.observer, return_inverse=True)
         self._a, self._b = pairs // count, pairs % count
+
+    def with_cauchy(self, reprojection_cauchy: float) -> "AdjustmentProblem":
+        """The same problem with another scale of the loss for observations."""
+        other = copy(self)
+        other._cauchy = reprojection_cauchy
+        return other
 
     def linearise(self, state: MapState) -> SparsePointEquations:
         """Cost and normal equations at a state."""
@@ -228,7 +238,7 @@ class AdjustmentProblem:
             pair, landmark = self._pair[some], self._landmarks.landmark[some]
             found = reprojections(self._sightings(state, T_ba, some))
             error = found.value.norm(dim=1) / self._sigma
-            root = cauchy_weight(error, REPROJECTION_CAUCHY).sqrt() / self._sigma
+            root = cauchy_weight(error, self._cauchy).sqrt() / self._sigma
             value, by_depth = root[:, None] * found.value, root[:, None] * found.by_depth
             # a pair's residuals depend on the motion of its points and on two lenses
             J = root[:, None, None] * torch.cat(
@@ -238,7 +248,7 @@ class AdjustmentProblem:
             E.add(landmark[:, None], columns[pair], by_depth[:, None] @ J @ chain[pair])
             D.index_add_(0, landmark, by_depth.square().sum(1))
             e.index_add_(0, landmark, (by_depth * value).sum(1))
-            cost += float(cauchy_cost(error, REPROJECTION_CAUCHY).sum())
+            cost += float(cauchy_cost(error, self._cauchy).sum())
         H.add(columns, columns, chain.mT @ sums @ chain)
         _add(g, columns, (chain.mT @ gradient[..., None])[..., 0])
         return cost

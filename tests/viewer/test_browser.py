@@ -24,6 +24,7 @@ By = pytest.importorskip("selenium.webdriver.common.by").By
 Keys = pytest.importorskip("selenium.webdriver.common.keys").Keys
 ActionChains = pytest.importorskip("selenium.webdriver.common.action_chains").ActionChains
 WebDriverWait = pytest.importorskip("selenium.webdriver.support.ui").WebDriverWait
+StaleElement = pytest.importorskip("selenium.common.exceptions").StaleElementReferenceException
 
 FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--use-angle=swiftshader",
          "--enable-unsafe-swiftshader", "--disable-quic", "--no-first-run",
@@ -94,7 +95,9 @@ def text(browser, selector: str = "body") -> str:
 
 
 def click(browser, selector: str) -> None:
-    browser.find_element(By.CSS_SELECTOR, selector).click()
+    # the page may make an element anew between the search and the click
+    WebDriverWait(browser, PATIENCE, ignored_exceptions=[StaleElement]).until(
+        lambda _: browser.find_element(By.CSS_SELECTOR, selector).click() or True)
 
 
 def still(browser) -> None:

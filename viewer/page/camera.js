@@ -5,6 +5,8 @@ const DEFAULT_FOV = 50 * Math.PI / 180;
 const FLIGHT_MS = 550;
 // Share of the picture that what is fitted may fill, and of its points that may be outside.
 const FILLED = 0.9, OUTLIERS = 0.01;
+// Steps in which such a picture is centred.
+const CENTRINGS = 5;
 
 export class Camera {
   constructor() {
@@ -112,18 +114,33 @@ export class Camera {
       Math.sin(pitch)], right = [Math.sin(yaw), -Math.cos(yaw), 0], up = cross(right, ahead);
     const sorted = (values) => [...values].sort((a, b) => a - b);
     const at = (values, share) => values[Math.round(share * (values.length - 1))];
-    const middle = (axis) => {
-      const values = sorted(points.map((p) => dot(p, axis)));
-      return (at(values, OUTLIERS) + at(values, 1 - OUTLIERS)) / 2;
+    const quantiles = (values, share) => {
+      const ordered = sorted(values);
+      return [at(ordered, share), at(ordered, 1 - share)];
     };
-    const target = add(add(scaled(right, middle(right)), scaled(up, middle(up))),
+    const middle = (axis) => {
+      const [low, high] = quantiles(points.map((p) => dot(p, axis)), OUTLIERS);
+      return (low + high) / 2;
+    };
+    let target = add(add(scaled(right, middle(right)), scaled(up, middle(up))),
       scaled(ahead, middle(ahead)));
     const high = FILLED * Math.tan(this.fov / 2), wide = high * aspect;
-    const wanted = sorted(points.map((p) => {
-      const d = subtract(p, target), nearer = this.orthographic ? 0 : dot(d, ahead);
-      return Math.max(Math.abs(dot(d, right)) / wide, Math.abs(dot(d, up)) / high) - nearer;
-    }));
-    return { target, yaw, pitch, distance: Math.max(0.3, at(wanted, 1 - OUTLIERS)) };
+    let distance = 0;
+    // what is near is seen larger than what is far: the middle of the picture is found step by step
+    for (let n = 0; n < CENTRINGS; n++) {
+      const places = points.map((p) => {
+        const d = subtract(p, target);
+        return [dot(d, right), dot(d, up), this.orthographic ? 0 : dot(d, ahead)];
+      });
+      distance = Math.max(0.3, at(sorted(places.map(([x, y, z]) => Math.max(Math.abs(x) / wide,
+        Math.abs(y) / high) - z)), 1 - OUTLIERS));
+      if (n === CENTRINGS - 1) break;
+      [right, up].forEach((axis, i) => {
+        const seen = quantiles(places.map((p) => p[i] / Math.max(distance + p[2], 0.1)), OUTLIERS);
+        target = add(target, scaled(axis, distance * (seen[0] + seen[1]) / 2));
+      });
+    }
+    return { target, yaw, pitch, distance };
   }
 
   matrices(width, height) {

@@ -18,6 +18,8 @@ const GROUP_EDGE = 5;
 const LEVELS = 15, ROOT = Math.SQRT2;
 // Milliseconds between two times that groups that changed are put together again.
 const GATHER_MS = 350;
+// Gaps between points are closed over so many pixels, when nothing moves.
+const REACH = 4;
 // Share of the resolution, in both directions, while a slow machine moves.
 const COARSE = 0.6;
 
@@ -301,7 +303,8 @@ export class Renderer {
     if (look.points && !hasMesh) this._drawPoints(eye, look, camera, ratio * part, moving);
     this._drawImage(eye);
     this._drawLines(eye, look, across, down, ratio * part);
-    this._shade(eye, look, camera, width, height);
+    const reach = look.fill && look.points && !hasMesh && !moving ? Math.round(REACH * ratio) : 0;
+    this._shade(eye, look, camera, width, height, reach);
   }
 
   get budget() { return this._budget; }
@@ -427,7 +430,7 @@ export class Renderer {
     this._drawSquare(attributes);
   }
 
-  _shade(eye, look, camera, width, height) {
+  _shade(eye, look, camera, width, height, reach) {
     const { gl } = this, { uniforms, attributes, program: used } = this._shading;
     gl.bindFramebuffer(gl.FRAMEBUFFER, null);
     gl.viewport(0, 0, width, height);
@@ -443,6 +446,7 @@ export class Renderer {
     gl.uniform2f(uniforms.u_range, eye.near, eye.far);
     gl.uniform1i(uniforms.u_flat, camera.orthographic ? 1 : 0);
     gl.uniform1f(uniforms.u_strength, look.shading ? 3.2 : 0);
+    gl.uniform1i(uniforms.u_reach, reach);
     gl.uniform3fv(uniforms.u_background_low, look.background[0]);
     gl.uniform3fv(uniforms.u_background_high, look.background[1]);
     this._drawSquare(attributes);

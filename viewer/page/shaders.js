@@ -53,6 +53,7 @@ uniform mat4 u_view, u_projection;
 uniform float u_pixels, u_spacing, u_scale;   // least size; metres between points; pixels per metre
 uniform bool u_flat;                          // parallel projection
 out vec3 v_colour;
+out float v_size;
 void main() {
   vec4 ground = u_ground_world * vec4(u_low + a_position * u_step, 1.);
   vec4 c = appearance(ground.xyz);
@@ -60,12 +61,24 @@ void main() {
   vec4 seen = u_view * ground;
   gl_Position = c.a > 0. ? u_projection * seen : vec4(2., 2., 2., 1.);
   float size = u_spacing * u_scale / (u_flat ? 1. : max(-seen.z, .02));
-  gl_PointSize = clamp(max(size, u_pixels), 1., 32.);
+  gl_PointSize = v_size = clamp(max(size, u_pixels), 1., 32.);
 }`, `#version 300 es
 precision mediump float;
 in vec3 v_colour;
+in float v_size;
 out vec4 o_colour;
-void main() { o_colour = vec4(v_colour, 1.); }`];
+void main() {
+  // large points are round
+  vec2 r = gl_PointCoord - .5;
+  if (v_size > 4. && dot(r, r) > .25) discard;
+  o_colour = vec4(v_colour, 1.);
+}`];
+
+const PLAIN = `#version 300 es
+precision mediump float;
+in vec3 v_colour;
+out vec4 o_colour;
+void main() { o_colour = vec4(v_colour, 1.); }`;
 
 export const TRIANGLES = [`#version 300 es
 precision highp float;
@@ -114,7 +127,7 @@ void main() {
   if (u_on_top) p.z = -.9999 * p.w;    // nearest, so that nothing darkens it
   gl_Position = p;
   v_colour = a_line_colour;
-}`, POINTS[1]];
+}`, PLAIN];
 
 export const PICTURE = [`#version 300 es
 precision highp float;
@@ -132,7 +145,8 @@ in vec2 v_uv;
 out vec4 o_colour;
 void main() { o_colour = texture(u_image, v_uv); }`];
 
-// Eye-dome lighting (Boucheny 2009): a pixel is the darker the nearer its neighbours are.
+// Eye-dome lighting (Boucheny 2009): a pixel is the darker the nearer its neighbours are.  Gaps between
+// points are closed: background with points nearby in opposite directions takes the farthest's colour.
 export const SHADING = [`#version 300 es
 in vec2 a_corner;
 out vec2 v_uv;
@@ -142,6 +156,7 @@ precision highp float;
 uniform sampler2D u_colour, u_depth;
 uniform vec2 u_pixel, u_range;
 uniform float u_strength;
+uniform int u_reach;             // of what closes gaps, pixels
 uniform bool u_flat;
 uniform vec3 u_background_low, u_background_high;
 in vec2 v_uv;
@@ -152,10 +167,34 @@ float distance_log(vec2 uv) {
     : u_range.x * u_range.y / (u_range.y - d * (u_range.y - u_range.x));
   return u_flat ? z * .35 : log2(z);
 }
+vec4 closed() {
+  vec3 colour = vec3(0.);
+  float farthest = 0.;
+  int pairs = 0;
+  for (int k = 0; k < 4; k++) {
+    vec2 way = u_pixel * (k == 0 ? vec2(1., 0.) : k == 1 ? vec2(0., 1.) : vec2(1., float(5 - 2 * k)));
+    int sides = 0;
+    for (float side = -1.; side < 2.; side += 2.)
+      for (int n = 1; n <= u_reach; n++) {
+        vec2 uv = v_uv + side * float(n) * way;
+        float d = texture(u_depth, uv).r;
+        if (d >= 1.) continue;
+        if (d > farthest) { farthest = d; colour = texture(u_colour, uv).rgb; }
+        sides++;
+        break;
+      }
+    if (sides == 2) pairs++;
+  }
+  return vec4(colour, pairs > 2 ? 1. : 0.);
+}
 void main() {
   float d = texture(u_depth, v_uv).r;
   vec3 background = mix(u_background_low, u_background_high, v_uv.y);
-  if (d >= 1.) { o_colour = vec4(background, 1.); return; }
+  if (d >= 1.) {
+    vec4 found = closed();
+    o_colour = vec4(mix(background, found.rgb, found.a), 1.);
+    return;
+  }
   float light = 1.;
   if (u_strength > 0.) {
     float own = distance_log(v_uv), sum = 0.;

@@ -71,7 +71,7 @@ def problem_of(landmarks, state, link_sigma=10.0):
                   cauchy=torch.full((len(a),), torch.inf).double())
     return AdjustmentProblem(landmarks, links, unit=state.log_scales,
                              is_fixed=torch.arange(KEYFRAMES) == 0, sigma_pixels=0.3,
-                             sigma_log_scale=0.2)
+                             sigma_log_scale=0.2, reprojection_cauchy=3.0)
 
 
 def drifted(state):
