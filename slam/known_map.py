@@ -45,14 +45,16 @@ class OpenedMap:
 
 
 def open_map(path: str | Path, config: SlamConfig, predictor: Predictor, fingerprint: str,
-             session: str, localise: bool, recode: bool = False) -> OpenedMap:
+             session: str, localise: bool, recode: bool = False,
+             model: str | None = None) -> OpenedMap:
     """Open a map file to continue it with a ``session`` of that name, or to ``localise`` in it;
-    to ``recode`` is to compute the codes of another network's map anew.
+    to ``recode`` is to compute the codes of another network's map anew.  ``model`` names the
+    network, by default as the configuration does.
 
     Raises as ``open_or_create``, ``load_map`` when localising, and ``recoding.recode``.
     """
     memory = WorkingMemory(predictor, config.device, mask_moving=config.dynamic == "mask")
-    meta = map_meta(config, predictor, fingerprint)
+    meta = map_meta(config, predictor, fingerprint, model)
     if recode and Path(path).exists() and load(path).meta.fingerprint != fingerprint:
         recoding.recode(path, meta, memory, config.device)
     if localise:

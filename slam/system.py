@@ -34,7 +34,11 @@ from scenecode.slam.evaluation.report import Report
 from scenecode.slam.frontend import Frontend
 from scenecode.slam.known_map import OpenedMap, open_map
 from scenecode.slam.map.graph import KeyframeGraph
-from scenecode.slam.mapfile.fingerprint import predictor_fingerprint, weights_fingerprint
+from scenecode.slam.mapfile.fingerprint import (
+    predictor_fingerprint,
+    predictor_name,
+    weights_fingerprint,
+)
 from scenecode.slam.output.output import Output
 from scenecode.slam.output.result_folder import ResultFolder
 from scenecode.slam.output.sink import OutputSink
@@ -336,7 +340,7 @@ class System:
         fingerprint = predictor_fingerprint(self.predictor) if is_own \
             else weights_fingerprint(weights_of(self.config.model))
         opened = open_map(path, self.config, self.predictor, fingerprint, session, localise,
-                          recode)
+                          recode, predictor_name(self.predictor) if is_own else None)
         if opened.writer is not None:
             self._resources.callback(opened.writer.close)
         return opened

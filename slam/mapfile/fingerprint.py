@@ -12,15 +12,20 @@ from scenecode.slam.config.files import config_text
 from scenecode.slam.config.slam_config import SlamConfig
 from scenecode.slam.mapfile.storage.records import MapMeta
 
+#: What the name of a predictor of one's own begins with, in place of a network's.
+OWN = "predictor "
 #: Bytes that are read at a time.
 _BLOCK = 1 << 20
 
 
-def map_meta(config: SlamConfig, predictor: Predictor, fingerprint: str) -> MapMeta:
-    """What a new map is made with: the network of a ``fingerprint``."""
+def map_meta(config: SlamConfig, predictor: Predictor, fingerprint: str,
+             model: str | None = None) -> MapMeta:
+    """What a new map is made with: the network of a ``fingerprint``, whose name is the
+    configuration's or ``model``."""
     now = time.time()
     return MapMeta(
-        model=config.model, fingerprint=fingerprint, classes=predictor.classes,
+        model=config.model if model is None else model, fingerprint=fingerprint,
+        classes=predictor.classes,
         config=config_text(config, everything=True), width=predictor.width,
         height=predictor.height, version=__version__, created=now, updated=now)
 
@@ -50,3 +55,8 @@ def predictor_fingerprint(predictor: Predictor) -> str:
     facts = (kind.__module__, kind.__qualname__, predictor.classes.names, predictor.width,
              predictor.height)
     return hashlib.sha256(repr(facts).encode()).hexdigest()
+
+
+def predictor_name(predictor: Predictor) -> str:
+    """Of a predictor of one's own, for ``map_meta``."""
+    return f"{OWN}{type(predictor).__qualname__}"

@@ -9,6 +9,19 @@ import numpy as np
 from scenecode.slam.mapfile.storage.database import size_on_disk
 from scenecode.slam.mapfile.storage.reading import load
 from scenecode.slam.mapfile.storage.records import StoredMap
+from scenecode.slam.mapfile.storage.schema import (
+    GEOMETRIES,
+    IMAGE_DEPTHS,
+    KEYFRAMES,
+    LANDMARKS,
+    LINKS,
+    OBSERVATIONS,
+    STATES,
+)
+from scenecode.slam.mapfile.storage.writing import all_rows
+
+#: Tables whose rows belong to keyframes.
+_OF_KEYFRAMES = (KEYFRAMES, STATES, GEOMETRIES, LANDMARKS, OBSERVATIONS, LINKS, IMAGE_DEPTHS)
 
 
 class SessionSummary(TypedDict):
@@ -36,6 +49,8 @@ class Summary(TypedDict):
     components: int
     #: of the file, with what a killed run left beside it
     bytes: int
+    #: what all tables hold of a keyframe, its image included, on average; None without keyframes
+    bytes_per_keyframe: int | None
     classes: list[str]
     #: name or path of the weights, and the SHA-256 of their file
     model: str
@@ -65,6 +80,7 @@ def summarise(path: str | Path) -> Summary:
         landmarks=sum(len(entry.pixels) for entry in stored.landmarks.values()),
         components=len(stored.components),
         bytes=size_on_disk(path),
+        bytes_per_keyframe=_bytes_per_keyframe(stored),
         classes=list(meta.classes.names),
         model=meta.model,
         fingerprint=meta.fingerprint,
@@ -74,6 +90,17 @@ def summarise(path: str | Path) -> Summary:
         updated=_iso(meta.updated),
         version=meta.version,
         sessions=[_session(stored, number) for number in sorted(stored.sessions)])
+
+
+def _bytes_per_keyframe(stored: StoredMap) -> int | None:
+    if not stored.keyframes:
+        return None
+    rows = [row for table, row in all_rows(stored).rows if table in _OF_KEYFRAMES]
+    return round(sum(_size(value) for row in rows for value in row) / len(stored.keyframes))
+
+
+def _size(value: object) -> int:
+    return len(value) if isinstance(value, (bytes, str)) else 8
 
 
 def _session(stored: StoredMap, number: int) -> SessionSummary:

@@ -41,6 +41,8 @@ def test_info_tells_what_is_in_a_map_and_leaves_it(path, capsys):
     found = json.loads(capsys.readouterr().out)
     assert found["keyframes"] == 5 and found["frames"] == 43 and found["loops"] == 1
     assert found["bytes"] == len(before) and found["model"] == "made-up"
+    images = [len(entry.image) for entry in stored_map().keyframes.values()]
+    assert sum(images) / 5 < found["bytes_per_keyframe"] < len(before) / 5
     assert found["classes"] == list(stored_map().meta.classes.names)
     assert [session["frames"] for session in found["sessions"]] == [40, 3]
     assert found["created"] == "2001-09-09T01:46:40+00:00"

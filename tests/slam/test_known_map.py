@@ -14,6 +14,7 @@ from scenecode.slam.map.working_memory import WorkingMemory
 from scenecode.slam.mapfile.map_file import load_map
 from scenecode.slam.mapfile.recoding import recode
 from scenecode.slam.mapfile.storage.reading import load
+from scenecode.slam.output.saved_map import open_saved
 from scenecode.slam.output.sink import NoOutput
 from scenecode.slam.system import System
 
@@ -134,6 +135,8 @@ def test_map_of_another_network_is_refused_and_stays(first_day, path, frames):
         pass
 
     content = path.read_bytes()
+    with pytest.raises(ResultError, match="made with the predictor ExactPredictor of a program"):
+        open_saved(path)
     with pytest.raises(ResultError, match="network"):
         run(frames[:3], Other(frames), path)
     with pytest.raises(ResultError, match="network"):
