@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from skimage.measure import marching_cubes
 
 from scenecode.networks.classes import VOID
@@ -29,9 +28,9 @@ def chunk_mesh(chunk_at: Callable[[ChunkKey], Chunk | None], key: ChunkKey, voxe
     distance[known] = _with_next(chunks, "distance")[known] / (DISTANCE_STEPS * weight[known])
     # a zero has no side
     distance[distance == 0] = np.finfo(np.float32).tiny
-    corners = sliding_window_view(distance, (2, 2, 2)).reshape(*[CHUNK] * 3, 8)
     # unknown corners make both NaN
-    if not ((corners.min(-1) < 0) & (corners.max(-1) > 0)).any():
+    low, high = (_of_corners(choose, distance) for choose in (np.minimum, np.maximum))
+    if not ((low < 0) & (high > 0)).any():
         return TriangleMesh.empty()
     # a triangle with a corner beside an unknown voxel has no place; others stay
     positions, triangles, _, _ = marching_cubes(distance, 0.0, gradient_direction="descent")
@@ -62,6 +61,14 @@ def _with_next(chunks: dict[tuple[int, ...], Chunk | None], name: str) -> np.nda
             to = tuple(slice(CHUNK, None) if k else slice(0, CHUNK) for k in step)
             source = tuple(slice(0, 1) if k else slice(None) for k in step)
             values[to] = getattr(chunk, name).reshape(*[CHUNK] * 3, *own.shape[1:])[source]
+    return values
+
+
+def _of_corners(choose: np.ufunc, values: np.ndarray) -> np.ndarray:
+    """Of voxels (N, N, N) the one that is chosen of the eight corners of a cell, (N - 1, ...)."""
+    for axis in range(3):
+        first, second = np.split(values, [-1], axis)[0], np.split(values, [1], axis)[1]
+        values = choose(first, second)
     return values
 
 
