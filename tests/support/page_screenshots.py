@@ -76,7 +76,6 @@ class Page:
         ActionChains(self.browser).move_to_element_with_offset(
             canvas, int((across - 0.5) * size["width"]), int((down - 0.5) * size["height"])
         ).click().perform()
-        time.sleep(1.5)
 
     def save(self, path: Path) -> None:
         self.browser.execute_script("document.getElementById('toast').classList.remove('on')")
@@ -106,9 +105,10 @@ class Pictures:
         if "point" in self._wanted:
             page.do(CLOSE)
             page.click(*POINT)
+            page.until("document.getElementById('tab-point').classList.contains('open')")
             page.save(self._out / "point.webp")
         shot("search", f"app.escape(); {CLOSE}; app.openTab('find');"
-                       "app.find.input.value = 'chair'; await app.find.search()")
+                       "app.find.input.value = 'table'; await app.find.search()")
         shot("keyframe", "app.escape(); app.openTab('look');"
                          f"await app.drawer.open(app.keyframes[2].index); {CLOSE}")
         page.do("app.escape(); app.setSetting('mode', 5)")
