@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from scenecode.networks.prediction import Predictor
 from scenecode.slam.config.slam_config import SlamConfig
@@ -29,6 +30,9 @@ from scenecode.slam.tracking.tracker import TrackedFrame
 #: Niceness of the threads that run while another tracks: a late map is better than a late pose,
 #: and late files are better than a late map.
 MAPPING_NICENESS, OUTPUT_NICENESS = 5, 10
+#: Seconds after the request for a keyframe from which on the stages of its optimisation end after
+#: an iteration each.
+LATE = 1.2
 
 
 @dataclass(frozen=True)
@@ -253,7 +257,7 @@ class ThreadedBackend(Backend):
                 elif news is not None and news.lost is not None:
                     self._relocalise(news.lost)
                 if self._mapper.has_work:
-                    if self._optimise(lambda: self._inbox.has_item):
+                    if self._optimise(partial(self._should_stop, requested_at)):
                         self._publish()
                 elif self._mapper.has_spare_work and self._mapper.adjust().changed_map:
                     changed = True
@@ -269,6 +273,11 @@ class ThreadedBackend(Backend):
             self._hand_out(None)
         finally:
             self._updates.close()
+
+    def _should_stop(self, requested_at: float | None) -> bool:
+        """Whether a stage of the optimisation of a keyframe is to end early."""
+        is_late = requested_at is not None and time.monotonic() > requested_at + LATE
+        return is_late or self._inbox.has_item
 
     def _hand_out(self, requested_at: float | None) -> None:
         """Give the map to the output, in place of one that it did not fetch yet, with the time of
