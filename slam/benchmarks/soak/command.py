@@ -47,7 +47,8 @@ Sessions take turns through the sources: each is a System of its own that walks 
 one of them, as fast as frames are tracked, with covered cameras, images of the next source in
 random order, and jumps, and continues the map file that the session before left of this source.
 What mapping cannot follow is dropped, as with a camera. DIR gets the map file and the result
-folder of each source, {SAMPLES} with memory, keyframes and lag over time, {SUMMARY} and {PLOT}."""
+folder of each source, {SAMPLES} with memory, keyframes and lag over time, {SUMMARY} and {PLOT},
+after every session."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -88,15 +89,20 @@ def main(args: argparse.Namespace) -> int:
                 Sampler(soak.take_sample, args.every):
             task = progress.add_task("soak", total=args.frames)
             soak.run(args.frames, args.session, lambda name, frames: progress.update(
-                task, description=escape(name), completed=frames))
+                task, description=escape(name), completed=frames), lambda: _write(soak, out))
     except KeyboardInterrupt:
         console.print(f"interrupted after {soak.frames} of {args.frames} frames")
+    _write(soak, out)
     summary = soak.summary()
-    write_samples(out / SAMPLES, soak.samples)
-    write_text(out / SUMMARY, json.dumps(summary, indent=1) + "\n")
-    plot_samples(out / PLOT, f"{soak.frames} frames, {len(soak.sessions)} sessions", soak.samples)
     print(json.dumps(summary) if args.json else _text(summary), end="\n" if args.json else "")
     return 0
+
+
+def _write(soak: "Soak", out: Path) -> None:
+    samples = list(soak.samples)
+    write_samples(out / SAMPLES, samples)
+    write_text(out / SUMMARY, json.dumps(soak.summary(), indent=1) + "\n")
+    plot_samples(out / PLOT, f"{soak.frames} frames, {len(soak.sessions)} sessions", samples)
 
 
 def _kept(sequence: SequenceConfig, config: SlamConfig) -> Place:
@@ -135,7 +141,8 @@ class Soak:
         self.samples: list[Sample] = []
 
     def run(self, frames: int, session: int,
-            advance: Callable[[str, int], None] = lambda name, frames: None) -> None:
+            advance: Callable[[str, int], None] = lambda name, frames: None,
+            after_session: Callable[[], None] = lambda: None) -> None:
         """Play ``frames`` frames in sessions of ``session``; ``advance`` is called with the name
         of the place and the frames so far."""
         while self.frames < frames:
@@ -145,6 +152,7 @@ class Soak:
                                    self._seed + number)
             self.sessions.append(Session(place.name))
             self._run_session(self.sessions[-1], source, advance)
+            after_session()
 
     def _run_session(self, session: Session, source: SessionSource,
                      advance: Callable[[str, int], None]) -> None:

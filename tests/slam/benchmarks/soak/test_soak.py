@@ -9,6 +9,7 @@ import pytest
 from support.pictures import greys, small, write_pictures
 
 from scenecode.cli.main import main
+from scenecode.slam.benchmarks.soak.command import Soak
 from scenecode.slam.benchmarks.soak.plot import plot_samples
 from scenecode.slam.benchmarks.soak.samples import Sample, write_samples
 from scenecode.slam.benchmarks.soak.session import Place, SessionSource, plan
@@ -93,3 +94,17 @@ def test_a_short_soak_over_two_rooms(tiny_weights, tmp_path, capsys):
 def test_what_makes_no_sense_is_refused(capsys, tmp_path):
     assert main(["bench", "soak", "rooms:1:3", "--out", str(tmp_path), "--frames", "0"]) == 1
     assert "must be positive" in capsys.readouterr().err
+
+
+def test_what_sessions_gave_is_kept_when_a_later_one_fails(tmp_path, monkeypatch, tiny_weights):
+    def one_works(soak, session, source, advance):
+        if len(soak.sessions) == 2:
+            raise RuntimeError("the second")
+        session.frames, soak.frames = 5, 5
+
+    monkeypatch.setattr(Soak, "_run_session", one_works)
+    with pytest.raises(RuntimeError, match="the second"):
+        main(["bench", "soak", "rooms:1:4", "--model", str(tiny_weights), "--frames", "10",
+              "--session", "5", "--out", str(tmp_path / "out")])
+    assert json.loads((tmp_path / "out/soak.json").read_text())["frames"] == 5
+    assert (tmp_path / "out/soak.csv").exists() and (tmp_path / "out/soak.png").exists()
