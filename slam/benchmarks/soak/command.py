@@ -92,17 +92,18 @@ def main(args: argparse.Namespace) -> int:
                 task, description=escape(name), completed=frames), lambda: _write(soak, out))
     except KeyboardInterrupt:
         console.print(f"interrupted after {soak.frames} of {args.frames} frames")
-    _write(soak, out)
-    summary = soak.summary()
+    summary = _write(soak, out)
     print(json.dumps(summary) if args.json else _text(summary), end="\n" if args.json else "")
     return 0
 
 
-def _write(soak: "Soak", out: Path) -> None:
-    samples = list(soak.samples)
+def _write(soak: "Soak", out: Path) -> dict[str, Any]:
+    """Write what is known so far; the summary."""
+    samples, summary = list(soak.samples), soak.summary()
     write_samples(out / SAMPLES, samples)
-    write_text(out / SUMMARY, json.dumps(soak.summary(), indent=1) + "\n")
+    write_text(out / SUMMARY, json.dumps(summary, indent=1) + "\n")
     plot_samples(out / PLOT, f"{soak.frames} frames, {len(soak.sessions)} sessions", samples)
+    return summary
 
 
 def _kept(sequence: SequenceConfig, config: SlamConfig) -> Place:
@@ -142,7 +143,7 @@ class Soak:
 
     def run(self, frames: int, session: int,
             advance: Callable[[str, int], None] = lambda name, frames: None,
-            after_session: Callable[[], None] = lambda: None) -> None:
+            after_session: Callable[[], object] = lambda: None) -> None:
         """Play ``frames`` frames in sessions of ``session``; ``advance`` is called with the name
         of the place and the frames so far."""
         while self.frames < frames:
