@@ -34,7 +34,7 @@ from scenecode.slam.fusion.code_fusion import (
     downsized,
 )
 from scenecode.slam.fusion.label_views import LabelView, project_view
-from scenecode.slam.fusion.map_fusion import keyframe_label_view
+from scenecode.slam.fusion.own_views import keyframe_label_view
 from scenecode.slam.map.graph import KeyframeGraph
 
 #: No label is stated for a pixel.

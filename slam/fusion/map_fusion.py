@@ -5,7 +5,6 @@ A keyframe's result depends on its codes and on those and the relative poses of 
 again is what changed: a result when its inputs did, points when their keyframe moved.
 """
 
-from collections import OrderedDict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -20,19 +19,18 @@ from scenecode.optim.geometry.proximity import depth_std
 from scenecode.optim.geometry.surface import surface_cosine
 from scenecode.optim.warp import ViewState
 from scenecode.slam.config.fusion import FusionConfig
-from scenecode.slam.fusion.depth_refinement import log_depth_corrections, refined_depth
 from scenecode.slam.fusion.fusion_inputs import (
     FusionInputs,
-    are_similar,
     same_objects,
     sources_of,
 )
 from scenecode.slam.fusion.image_depths import ImageDepth, ImageDepths, MatchedDepth
 from scenecode.slam.fusion.label_fusion import LabelFusion, LabelFusionConfig
 from scenecode.slam.fusion.label_views import LabelView
-from scenecode.slam.fusion.packed_maps import CORRECTIONS, LOG_B, PackedMap
+from scenecode.slam.fusion.own_views import LandmarkCorrections, OwnView, OwnViews
+from scenecode.slam.fusion.packed_maps import LOG_B, PackedMap
+from scenecode.slam.fusion.placed_points import PlacedPoints, Placement
 from scenecode.slam.fusion.resting_result import RestingResult
-from scenecode.slam.fusion.voxel_map import VoxelMap
 from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.map.keyframe import Keyframe
 from scenecode.slam.records.snapshot import FusedCloud, KeyframeView
@@ -41,18 +39,9 @@ from scenecode.slam.records.snapshot import FusedCloud, KeyframeView
 MIN_COSINE = 0.1
 #: Neighbours that a keyframe is fused with at most: those that show most of what it shows.
 MAX_NEIGHBOURS = 10
-#: Views with predictions that are kept for the next fusion, at most.
-MAX_LABEL_VIEWS = 24
-#: The edge of the cells follows the median depth when it differs by more than this factor.
-VOXEL_SLACK = 1.25
-#: Part of a cell's edge by which points may be off while the map changes, and where that is
-#: measured, as a multiple of the median depth.
-SMALLEST_MOVE, _FAR = 0.25, 1.5
 #: How labels are smoothed along surfaces of estimated depth: its errors bend planes, so that
 #: colour decides more than where depth is measured.
 ESTIMATED_SURFACES = SurfaceConfig(strength=4.0, plane=0.1, colour=0.05)
-#: Keyframes whose points are in memory at a time.
-_PLACED_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -73,14 +62,6 @@ class FusedLabels:
         return replace(self, probabilities=torch.where(known, certain, self.probabilities))
 
 
-@dataclass(frozen=True)
-class _Placement:
-    """The points of a result in the world."""
-
-    result: RestingResult
-    T_world_cam: np.ndarray
-
-
 @dataclass
 class _Fused:
     """What is known of one keyframe."""
@@ -95,33 +76,6 @@ class _Fused:
     result: RestingResult
     scale: float
     view: KeyframeView
-    #: what the cloud holds
-    placed: _Placement | None = None
-
-
-@dataclass(frozen=True)
-class _OwnView:
-    """A keyframe as label fusion takes it."""
-
-    #: with the codes that it was computed from
-    coded: ViewState
-    #: with its pose, and its scale
-    state: ViewState
-    scale: float
-    label_view: LabelView
-    #: ln of factors of the code's depth: exactly, or those of a similar code
-    corrections: PackedMap | None
-    #: what images showed of its depth
-    image_depth: ImageDepth | None
-    exactly: bool
-
-    def will_do(self, state: ViewState, scale: float, exactly: bool) -> bool:
-        """Whether its depth and labels will do for a state: unless they must be ``exactly`` of its
-        codes, those of similar ones will."""
-        if state is self.state and scale == self.scale:
-            return self.exactly or not exactly
-        return not exactly and are_similar(self.coded.code_depth, state.code_depth) \
-            and are_similar(self.coded.code_semantic, state.code_semantic)
 
 
 @dataclass(frozen=True)
@@ -168,11 +122,8 @@ class Fusion:
         self._stated: dict[int, np.ndarray] = {}
         #: by number
         self._fused: dict[int, _Fused] = {}
-        #: by number, least recently used first
-        self._own_views: OrderedDict[int, _OwnView] = OrderedDict()
-        #: points in the cloud whose keyframe is gone
-        self._orphans: list[_Placement] = []
-        self._voxels: VoxelMap | None = None
+        self._own_views = OwnViews(config)
+        self._points = PlacedPoints()
         self._class_count = 0
 
     def update(self, graph: KeyframeGraph, stated: Mapping[int, np.ndarray] | None = None,
@@ -211,14 +162,11 @@ class Fusion:
         self._image_depths.set_map(graph, self._poses, self._linked, settled)
         for number in [n for n, known in self._fused.items() if n not in graph.keyframes
                        or known.frame_index != graph.keyframes[n].frame_index]:
-            known = self._fused.pop(number)
-            self._own_views.pop(number, None)
-            if known.placed is not None:
-                self._orphans.append(known.placed)
+            del self._fused[number]
+            self._own_views.forget(number)
+            self._points.forget(number)
         active = set(graph.active)
-        in_use = active.union(*(self._neighbours[n] for n in active))
-        for number in self._own_views.keys() - in_use:
-            del self._own_views[number]
+        self._own_views.keep_only(active.union(*(self._neighbours[n] for n in active)))
         newest_first = sorted(graph.keyframes, reverse=True)
         self._changes = _Changes(
             never_fused=[n for n in newest_first if n not in self._fused],
@@ -284,7 +232,7 @@ class Fusion:
     def fuse(self, number: int) -> None:
         """Make the result of a keyframe."""
         keyframe, state = self._graph.keyframes[number], self._graph.states[number]
-        before, own = self._fused.get(number), self._own_view(number, exactly=True)
+        own = self._own_view(number, exactly=True)
         labels = self._fused_labels(number, own)
         result = resting_result(keyframe, state, own.label_view, labels, own.corrections,
                                 own.image_depth, self._config)
@@ -292,8 +240,7 @@ class Fusion:
         self._fused[number] = _Fused(
             frame_index=keyframe.frame_index, inputs=self._inputs(number),
             sources=self._sources(number), image_depth=own.image_depth, result=result,
-            scale=keyframe.scale, view=self._view(number, result),
-            placed=None if before is None else before.placed)
+            scale=keyframe.scale, view=self._view(number, result))
         for waiting in (self._changes.never_fused, self._changes.fuse_again):
             if number in waiting:
                 waiting.remove(number)
@@ -301,24 +248,12 @@ class Fusion:
     def place(self, at_most: int | None = None) -> bool:
         """Move the points of changed keyframes in the cloud, ``at_most`` so many, the newest
         first; whether any are left to be moved.  All are where cells get another size."""
-        before, voxels = self._voxels, self._voxel_map()
-        if voxels is None:
-            return False
-        moved = [n for n in reversed(self._graph.keyframes) if self._is_moved(n)]
-        chosen = moved if voxels is not before else moved[:at_most]
-        removed, self._orphans = self._orphans, []
-        for start in range(0, max(len(chosen), 1), _PLACED_AT_ONCE):
-            added = []
-            for number in chosen[start:start + _PLACED_AT_ONCE]:
-                known = self._fused[number]
-                if known.placed is not None:
-                    removed.append(known.placed)
-                known.placed = _Placement(result=known.result, T_world_cam=known.view.T_world_cam)
-                added.append(known.placed)
-            voxels.change([voxels.contribution(p.result.points(p.T_world_cam)) for p in removed],
-                          [voxels.contribution(p.result.points(p.T_world_cam)) for p in added])
-            removed = []
-        return len(chosen) < len(moved)
+        wanted = {n: Placement(result=self._fused[n].result,
+                               T_world_cam=self._fused[n].view.T_world_cam,
+                               median_depth=self._graph.median_depth(n))
+                  for n in reversed(self._graph.keyframes) if n in self._fused}
+        return self._points.place(wanted, self._config.voxel * self._median_depth,
+                                  self._class_count, self._exactly, at_most)
 
     def probabilities(self, number: int) -> np.ndarray:
         """(C, H, W) float32, the fused class probabilities of a keyframe, computed at every call
@@ -336,9 +271,9 @@ class Fusion:
     @property
     def cloud(self) -> FusedCloud:
         """The points of all keyframes, one for each occupied voxel."""
-        return FusedCloud() if self._voxels is None else self._voxels.cloud
+        return self._points.cloud
 
-    def _fused_labels(self, number: int, own: _OwnView) -> FusedLabels:
+    def _fused_labels(self, number: int, own: OwnView) -> FusedLabels:
         others = [self._own_view(n, self._exactly).label_view for n in self._neighbours[number]]
         labels = fused_labels(own.label_view, others, self._config)
         return labels if number not in self._stated else labels.stated(self._stated[number])
@@ -385,74 +320,13 @@ class Fusion:
         return KeyframeView(frame_index=keyframe.frame_index, timestamp=keyframe.timestamp,
                             T_world_cam=self._poses[number], camera=keyframe.camera, maps=result)
 
-    def _is_moved(self, number: int) -> bool:
-        known = self._fused.get(number)
-        if known is None:
-            return False
-        placed, T = known.placed, known.view.T_world_cam
-        if placed is None or not placed.result.is_rescaled(known.result):
-            return True
-        if self._exactly or self._voxels is None:
-            return placed.result is not known.result or not np.array_equal(placed.T_world_cam, T)
-        far = _FAR * self._graph.median_depth(number)
-        # the Frobenius norm of the difference of rotations by a small angle is sqrt(2) times it
-        turned = np.linalg.norm(placed.T_world_cam[:3, :3] - T[:3, :3]) / np.sqrt(2)
-        grown = abs(known.result.average_depth / placed.result.average_depth - 1)
-        moved = np.linalg.norm(placed.T_world_cam[:3, 3] - T[:3, 3])
-        return bool(moved + far * (turned + grown) > SMALLEST_MOVE * self._voxels.size)
-
-    def _voxel_map(self) -> VoxelMap | None:
-        """The map of cells, begun anew when the depth of the keyframes asks for cells of another
-        size; None without keyframes."""
-        if not self._fused:
-            return self._voxels
-        size = self._config.voxel * self._median_depth
-        if self._voxels is None \
-                or not 1 / VOXEL_SLACK < size / self._voxels.size < VOXEL_SLACK:
-            self._voxels = VoxelMap(size, self._class_count)
-            self._orphans = []
-            for known in self._fused.values():
-                known.placed = None
-        return self._voxels
-
-    def _own_view(self, number: int, exactly: bool) -> _OwnView:
-        keyframe, state = self._graph.keyframes[number], self._graph.states[number]
-        image_depth = self._image_depths.get(number)
-        known = self._own_views.get(number)
-        if known is None or known.image_depth is not image_depth \
-                or not known.will_do(state, keyframe.scale, exactly):
-            corrections, exactly = self._corrections(number, image_depth, exactly)
-            view = keyframe_label_view(keyframe, state, self._config.level,
-                                       None if corrections is None else
-                                       corrections.values().to(state.code_depth.device))
-            known = _OwnView(coded=state, state=state, scale=keyframe.scale, label_view=view,
-                             corrections=corrections, image_depth=image_depth, exactly=exactly)
-        elif known.state is not state or known.scale != keyframe.scale:
-            known = replace(known, state=state, scale=keyframe.scale, exactly=False,
-                            label_view=known.label_view.moved(
-                                state.T_world_cam, keyframe.scale / known.scale))
-        self._own_views[number] = known
-        while len(self._own_views) > MAX_LABEL_VIEWS:
-            self._own_views.popitem(last=False)
-        self._own_views.move_to_end(number)
-        return known
-
-    def _corrections(self, number: int, image_depth: ImageDepth | None,
-                     exactly: bool) -> tuple[PackedMap | None, bool]:
-        """Corrections of a keyframe's depth, None without any, by images or else by landmarks, and
-        whether they are exactly those of its code: those of its result will do if its code is
-        similar, unless it must be ``exactly``."""
-        if image_depth is not None:
-            return image_depth.log_factor, True
-        known, code = self._fused.get(number), self._graph.states[number].code_depth
+    def _own_view(self, number: int, exactly: bool) -> OwnView:
+        known, earlier = self._fused.get(number), None
         if known is not None and known.image_depth is None:
-            before = known.inputs.own_depth_code
-            is_usable = are_similar(before, code) if not exactly else \
-                number not in self._graph.active and torch.equal(before, code)
-            if is_usable:
-                return known.result.corrections, exactly
-        corrections = log_depth_corrections(self._graph, number, self._config.refinement)
-        return CORRECTIONS.pack(corrections) if bool(corrections.any()) else None, True
+            earlier = LandmarkCorrections(code=known.inputs.own_depth_code,
+                                          corrections=known.result.corrections)
+        return self._own_views.get(self._graph, number, self._image_depths.get(number), earlier,
+                                   exactly)
 
     def _choose_neighbours(self) -> None:
         graph = self._graph
@@ -470,17 +344,6 @@ class Fusion:
                 by_overlap = sorted(others, key=lambda n: graph.coarse_overlap(number, n))
                 chosen[number] = tuple(sorted(by_overlap[-MAX_NEIGHBOURS:]))
         self._neighbours = chosen
-
-
-def keyframe_label_view(keyframe: Keyframe, state: ViewState, level: int,
-                        corrections: Tensor | None = None) -> LabelView:
-    """A keyframe at a pyramid level as label fusion takes it, with the map's depth and codes;
-    ``corrections`` (h, w) of ``log_depth_corrections``, if there are any."""
-    camera = keyframe.camera_at(level)
-    return LabelView(camera=camera, T_world_cam=state.T_world_cam,
-                     image=resize_maps(keyframe.rgb, camera.width, camera.height),
-                     depth=refined_depth(keyframe, state.code_depth, corrections, level),
-                     prediction=keyframe.prediction, code=state.code_semantic)
 
 
 def fused_labels(own: LabelView, others: Sequence[LabelView], config: FusionConfig) -> FusedLabels:

@@ -273,7 +273,7 @@ def test_only_views_in_use_are_kept_for_the_next_fusion():
     graph.link(1, 2)
     fusion = fused(graph)
     fusion.set_map(graph.frozen())
-    assert set(fusion._own_views) == {1, 2}
+    assert set(fusion._own_views.numbers) == {1, 2}
 
 
 def test_voxel_size_bounds_the_number_of_points():
