@@ -259,7 +259,7 @@ class ThreadedBackend(Backend):
                 if self._mapper.has_work:
                     if self._optimise(partial(self._should_stop, requested_at)):
                         self._publish()
-                elif self._mapper.has_spare_work and self._mapper.adjust().changed_map:
+                elif self._mapper.has_spare_work and self._mapper.adjust():
                     changed = True
                     self._publish()
                 # a new request must not keep the keyframe before it from the output

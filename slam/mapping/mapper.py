@@ -2,7 +2,7 @@
 optimised in stages."""
 
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from math import radians
 
 from torch import Tensor
@@ -10,11 +10,6 @@ from torch import Tensor
 from scenecode.networks.prediction import Predictor
 from scenecode.optim.geometry import se3
 from scenecode.optim.solvers.gauss_newton import GaussNewtonConfig, Solution, minimise
-from scenecode.slam.adjustment.global_adjustment import (
-    LARGEST_MAP,
-    LARGEST_PART,
-    GlobalAdjustment,
-)
 from scenecode.slam.bundle.layout import Leaving
 from scenecode.slam.bundle.marginalisation import marginalise
 from scenecode.slam.bundle.window import Window
@@ -28,10 +23,10 @@ from scenecode.slam.map.working_memory import WorkingMemory
 from scenecode.slam.mapping.culling import holds_together, is_confirmed
 from scenecode.slam.mapping.matching import match_keyframe, match_pair
 from scenecode.slam.mapping.scale import log_scale_to_neighbours
+from scenecode.slam.mapping.spare_adjustment import SpareAdjustment
 from scenecode.slam.mapping.work import (
     KeyframeAnswer,
     LoopsSearched,
-    MapAdjusted,
     OptimiseStage,
     PlacePart,
     PlaceSearched,
@@ -51,9 +46,6 @@ from scenecode.slam.tracking.tracker import TrackedFrame
 _ANCHORS = 4
 #: Keyframes after a closed loop without a search.
 _PAUSE = 2
-#: Keyframes that are added until the whole map is adjusted again, at least, and as a share of the
-#: map: so that all adjustments together take a time that is proportional to the map's size.
-_ADJUST_AFTER, _ADJUST_AFTER_SHARE = 5, 0.1
 #: Difference between a pose that was measured against a known keyframe and that of the map, beyond
 #: which the map has drifted and a loop has to be closed first: over median depth, and in radians.
 _MAX_SHIFT, _MAX_TURN = 0.06, radians(2.5)
@@ -95,12 +87,8 @@ class Mapper:
         self._recent: deque[int] = deque(maxlen=self._config.loops.min_age)
         self._leaving: list[Leaving] = []
         self._pending: list[Work] = []
-        self._adjustment = GlobalAdjustment(self._config.residuals)
-        #: the adjustment that is under way, and keyframes that were added since the last one began
-        self._adjusting: Generator[None, None, bool] | None = None
-        self._unadjusted = 0
-        #: whether the map was optimised since then
-        self._changed = False
+        self._adjustment = SpareAdjustment(self._config, self.graph, self._timings,
+                                           enabled=not self._localise)
 
     # --- requests ----------------------------------------------------------------------
 
@@ -204,7 +192,7 @@ class Mapper:
         before = list(graph.active)
         number = graph.add(keyframe, keyframe.initial_state())
         self.reference = number
-        self._unadjusted += 1
+        self._adjustment.note_added()
         self._recent.append(number)
         part = self._first_part if tracked_against is None else graph.part(tracked_against)
         if part:
@@ -336,54 +324,25 @@ class Mapper:
                                  or len(self.graph.loops) > loops)
         closed = len(self.graph.loops) - loops
         if closed:
-            self._unadjusted = max(self._unadjusted, self._adjust_after)
+            self._adjustment.note_loop()
             self._cull_redundant()
         return LoopsSearched(work.keyframe, closed)
 
     # --- the whole map -------------------------------------------------------------------
 
     @property
-    def _adjusts(self) -> bool:
-        return self._config.global_adjustment and self._config.landmarks.per_keyframe > 0 \
-            and not self._localise
-
-    @property
-    def _adjust_after(self) -> int:
-        return max(_ADJUST_AFTER, round(_ADJUST_AFTER_SHARE * len(self.graph)))
-
-    @property
     def has_spare_work(self) -> bool:
         """Whether ``adjust`` has anything to do that is worth while already."""
-        return self._adjusting is not None \
-            or (self._adjusts and self._unadjusted >= self._adjust_after)
+        return self._adjustment.has_work
 
-    def adjust(self, whole: bool = False, by_images: bool = False) -> MapAdjusted:
-        """Do the next piece of an adjustment: of the ``whole`` map, or where that is large, of
-        the keyframes around the present one; ``by_images`` as for ``GlobalAdjustment.pieces``."""
-        if self._adjusting is None:
-            is_large = len(self.graph) > LARGEST_PART
-            self._adjusting = self._adjustment.pieces(
-                self.graph, self.reference if is_large and not whole else None, by_images)
-            self._unadjusted, self._changed = 0, False
-        with self._timings.part("global adjustment"):
-            try:
-                next(self._adjusting)
-            except StopIteration as end:
-                self._adjusting = None
-                return MapAdjusted(changed_map=end.value)
-        return MapAdjusted(changed_map=False)
+    def adjust(self) -> bool:
+        """Do the next piece of an adjustment of the whole map or, where that is large, of the
+        keyframes around the present one; whether poses and scales have moved."""
+        return self._adjustment.piece(self.reference)
 
     def finish(self) -> None:
-        """Adjust the map to what was mapped last: the whole map if it is not very large."""
-        while self._adjusting is not None:
-            self.adjust()
-        if not self._adjusts or not self._changed:
-            return
-        # images show depth better where poses are adjusted already
-        for by_images in (False, True):
-            self.adjust(whole=len(self.graph) <= LARGEST_MAP, by_images=by_images)
-            while self._adjusting is not None:
-                self.adjust()
+        """Adjust the map to what was mapped last."""
+        self._adjustment.finish(self.reference)
 
     # --- one stage -----------------------------------------------------------------------
 
@@ -395,7 +354,7 @@ class Mapper:
                                    tolerance=self._config.tolerance)
         solution = minimise(window.start(), window.linearise, window.retract, config, should_stop)
         window.keep(solution.state)
-        self._changed = True
+        self._adjustment.note_optimised()
         return solution
 
 

@@ -70,14 +70,6 @@ class PlaceSearched:
     changed_map: bool
 
 
-@dataclass(frozen=True)
-class MapAdjusted:
-    """A piece of a global adjustment was done."""
-
-    #: whether poses and scales have moved
-    changed_map: bool
-
-
 StepResult = StageOptimised | LoopsSearched | PlaceSearched
 
 

@@ -1,0 +1,85 @@
+"""When the whole map is adjusted: in spare time, after enough of it is new, and at the end."""
+
+from collections.abc import Generator
+
+from scenecode.slam.adjustment.global_adjustment import (
+    LARGEST_MAP,
+    LARGEST_PART,
+    GlobalAdjustment,
+)
+from scenecode.slam.config.mapping import MappingConfig
+from scenecode.slam.map.graph import KeyframeGraph
+from scenecode.slam.tracking.timings import Timings
+
+#: Keyframes that are added until the whole map is adjusted again, at least, and as a share of the
+#: map: so that all adjustments together take a time that is proportional to the map's size.
+_ADJUST_AFTER, _ADJUST_AFTER_SHARE = 5, 0.1
+
+
+class SpareAdjustment:
+    """Adjustments of a growing map, one piece at a time.  Owned by the mapping thread."""
+
+    def __init__(self, config: MappingConfig, graph: KeyframeGraph, timings: Timings,
+                 enabled: bool):
+        """``graph`` is the map, which is adjusted in place, if that is ``enabled``."""
+        self._graph, self._timings = graph, timings
+        self._enabled = enabled and config.global_adjustment and config.landmarks.per_keyframe > 0
+        self._adjustment = GlobalAdjustment(config.residuals)
+        #: the adjustment that is under way, and keyframes that were added since the last one began
+        self._under_way: Generator[None, None, bool] | None = None
+        self._added = 0
+        #: whether the map was optimised since then
+        self._changed = False
+
+    def note_added(self) -> None:
+        """A keyframe was added."""
+        self._added += 1
+
+    def note_optimised(self) -> None:
+        """The window was optimised."""
+        self._changed = True
+
+    def note_loop(self) -> None:
+        """A loop was closed: the next adjustment is worth while at once."""
+        self._added = max(self._added, self._worth_while)
+
+    @property
+    def _worth_while(self) -> int:
+        return max(_ADJUST_AFTER, round(_ADJUST_AFTER_SHARE * len(self._graph)))
+
+    @property
+    def has_work(self) -> bool:
+        """Whether ``piece`` has anything to do that is worth while already."""
+        return self._under_way is not None \
+            or (self._enabled and self._added >= self._worth_while)
+
+    def piece(self, around: int, whole: bool = False, by_images: bool = False) -> bool:
+        """Do the next piece of an adjustment: of the ``whole`` map, or where that is large, of
+        the keyframes ``around`` one; ``by_images`` as for ``GlobalAdjustment.pieces``.  Returns
+        whether it was the last one and has changed the map."""
+        if self._under_way is None:
+            is_large = len(self._graph) > LARGEST_PART
+            self._under_way = self._adjustment.pieces(
+                self._graph, around if is_large and not whole else None, by_images)
+            self._added, self._changed = 0, False
+        with self._timings.part("global adjustment"):
+            try:
+                next(self._under_way)
+            except StopIteration as end:
+                self._under_way = None
+                return bool(end.value)
+        return False
+
+    def finish(self, around: int) -> None:
+        """Adjust the map to what was mapped last: the whole map if it is not very large."""
+        self._complete(around)
+        if not self._enabled or not self._changed:
+            return
+        # images show depth better where poses are adjusted already
+        for by_images in (False, True):
+            self.piece(around, whole=len(self._graph) <= LARGEST_MAP, by_images=by_images)
+            self._complete(around)
+
+    def _complete(self, around: int) -> None:
+        while self._under_way is not None:
+            self.piece(around)
