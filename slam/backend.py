@@ -99,7 +99,7 @@ class Backend:
         while self._mapper.has_work:
             self._optimise()
         while self._mapper.has_spare_work:
-            self._mapper.adjust()
+            self._mapper.work_in_spare_time()
         self._publish()
         self._timings.lag.add(time.monotonic() - requested_at)
         self._output.on_map(self._update(requested_at))
@@ -259,7 +259,7 @@ class ThreadedBackend(Backend):
                 if self._mapper.has_work:
                     if self._optimise(partial(self._should_stop, requested_at)):
                         self._publish()
-                elif self._mapper.has_spare_work and self._mapper.adjust():
+                elif self._mapper.has_spare_work and self._mapper.work_in_spare_time():
                     changed = True
                     self._publish()
                 # a new request must not keep the keyframe before it from the output

@@ -2,7 +2,8 @@
 
 Keyframes are made where tracking needs one, so that they are spaced by the limits of
 ``KeyframeConfig``.  Two of them show one place all the same where the second was made before a
-loop was closed, or from a blurred image in which the first was not recognised.
+loop was closed, in a part of the map whose place was not known yet, or from a blurred image in
+which the first was not recognised.
 """
 
 import torch

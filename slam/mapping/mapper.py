@@ -2,7 +2,7 @@
 optimised in stages."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import radians
 
 from torch import Tensor
@@ -87,6 +87,8 @@ class Mapper:
         self._recent: deque[int] = deque(maxlen=self._config.loops.min_age)
         self._leaving: list[Leaving] = []
         self._pending: list[Work] = []
+        #: keyframes that may be redundant, the newest at the end
+        self._suspects: list[int] = []
         self._adjustment = SpareAdjustment(self._config, self.graph, self._timings,
                                            enabled=not self._localise)
 
@@ -154,13 +156,10 @@ class Mapper:
     def _reuse(self, number: int, tracked_against: int) -> None:
         """Go on with a known keyframe: link it to the one that was tracked against, and optimise
         it if it rested or gained a link."""
-        graph, config = self.graph, self._config
+        graph = self.graph
         self._marginalise_old()
         self.reference = number
-        gained = (number, tracked_against) not in graph.links \
-            and self._link_if_overlapping(number, tracked_against)
-        if gained and config.landmarks.per_keyframe:
-            match_pair(graph, number, tracked_against, config.landmarks)
+        gained = self._measure_from(number, [tracked_against])
         if number in graph.active:
             graph.active.remove(number)
             graph.active.append(number)
@@ -220,7 +219,7 @@ class Mapper:
             self._schedule_stages()
         self._schedule_search(number, similar or [])
         if part:
-            self._pending.append(PlacePart(number, self._parts.search(graph, number)))
+            self._pending.append(self._place_part(number))
         return number
 
     def _link_if_overlapping(self, number: int, other: int) -> bool:
@@ -262,15 +261,31 @@ class Mapper:
         keyframe, T_world_cam = graph.keyframes[number], graph.states[number].T_world_cam
         others = {number, *graph.outside(graph.part(number))}
         like = self._places.similar_views(graph, T_world_cam, keyframe.camera, others)
-        if not like or holds_together(graph, number) or not is_confirmed(graph, number, like):
+        if not like or not is_confirmed(graph, number, like):
             return False
+        if holds_together(graph, number):
+            self._measure_from(like[0], graph.neighbours(number))
+            if holds_together(graph, number):
+                return False
         graph.cull(number, heir=like[0])
         return True
 
-    def _cull_redundant(self) -> None:
-        """Cull all resting keyframes that are redundant, the newest first."""
-        for number in reversed(self.graph.resting):
-            self._cull_if_redundant(number)
+    def _measure_from(self, number: int, others: Sequence[int]) -> bool:
+        """Link a keyframe to others that overlap with it, and look for the landmarks of one in
+        the other; whether it gained a link."""
+        graph, landmarks = self.graph, self._config.landmarks
+        gained = [other for other in others
+                  if other != number and (number, other) not in graph.links
+                  and self._link_if_overlapping(number, other)]
+        for other in gained if landmarks.per_keyframe else ():
+            match_pair(graph, number, other, landmarks)
+        return bool(gained)
+
+    def _adjust_and_cull(self) -> None:
+        """Have the map adjusted and culled in spare time: places that were mapped twice have come
+        to lie on each other."""
+        self._adjustment.note_loop()
+        self._suspects = list(self.graph.resting)
 
     # --- optimisation ------------------------------------------------------------------
 
@@ -306,7 +321,7 @@ class Mapper:
         ``should_stop``, or a piece of a search for loops.  None when nothing is pending."""
         if not self._pending and self._unplaced:
             number = self._unplaced.pop(0)
-            self._pending.append(PlacePart(number, self._parts.search(self.graph, number)))
+            self._pending.append(self._place_part(number))
         if not self._pending:
             return None
         self._marginalise_old()
@@ -317,31 +332,46 @@ class Mapper:
             with self._timings.part(f"stage {stage.stage}, level {stage.level}"):
                 return StageOptimised(stage, self.optimise(stage, should_stop))
         loops, parts = len(self.graph.loops), self.graph.part_of
-        if next(work.pieces, work) is work:
+        is_done = next(work.pieces, work) is work
+        if is_done:
             self._pending.pop(0)
         if isinstance(work, PlacePart):
+            if is_done and self.graph.part(work.keyframe) < work.part:
+                self._adjust_and_cull()
             return PlaceSearched(work.keyframe, self.graph.part_of is not parts
                                  or len(self.graph.loops) > loops)
         closed = len(self.graph.loops) - loops
         if closed:
-            self._adjustment.note_loop()
-            self._cull_redundant()
+            self._adjust_and_cull()
         return LoopsSearched(work.keyframe, closed)
+
+    def _place_part(self, number: int) -> PlacePart:
+        return PlacePart(number, self.graph.part(number), self._parts.search(self.graph, number))
 
     # --- the whole map -------------------------------------------------------------------
 
     @property
     def has_spare_work(self) -> bool:
-        """Whether ``adjust`` has anything to do that is worth while already."""
-        return self._adjustment.has_work
+        """Whether ``work_in_spare_time`` has anything to do that is worth while already."""
+        return bool(self._suspects) or self._adjustment.has_work
 
-    def adjust(self) -> bool:
-        """Do the next piece of an adjustment of the whole map or, where that is large, of the
-        keyframes around the present one; whether poses and scales have moved."""
+    def work_in_spare_time(self) -> bool:
+        """Cull a keyframe that may have become redundant, the newest first, or else do the next
+        piece of an adjustment of the whole map or, where that is large, of the keyframes around
+        the present one; whether the map has changed."""
+        if self._suspects:
+            self._marginalise_old()
+            number = self._suspects.pop()
+            return number in self.graph.keyframes and self._cull_if_redundant(number)
         return self._adjustment.piece(self.reference)
 
     def finish(self) -> None:
-        """Adjust the map to what was mapped last."""
+        """Cull and adjust the map by what was mapped last."""
+        self._adjustment.complete(self.reference)
+        if self._adjustment.is_outdated:
+            self._suspects = list(self.graph.resting)
+        while self._suspects:
+            self.work_in_spare_time()
         self._adjustment.finish(self.reference)
 
     # --- one stage -----------------------------------------------------------------------

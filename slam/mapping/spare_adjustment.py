@@ -70,16 +70,22 @@ class SpareAdjustment:
                 return bool(end.value)
         return False
 
+    @property
+    def is_outdated(self) -> bool:
+        """Whether the map was optimised since the last adjustment began."""
+        return self._enabled and self._changed
+
+    def complete(self, around: int) -> None:
+        """Do all pieces of the adjustment that is under way."""
+        while self._under_way is not None:
+            self.piece(around)
+
     def finish(self, around: int) -> None:
         """Adjust the map to what was mapped last: the whole map if it is not very large."""
-        self._complete(around)
-        if not self._enabled or not self._changed:
+        self.complete(around)
+        if not self.is_outdated:
             return
         # images show depth better where poses are adjusted already
         for by_images in (False, True):
             self.piece(around, whole=len(self._graph) <= LARGEST_MAP, by_images=by_images)
-            self._complete(around)
-
-    def _complete(self, around: int) -> None:
-        while self._under_way is not None:
-            self.piece(around)
+            self.complete(around)

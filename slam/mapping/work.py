@@ -28,6 +28,8 @@ class PlacePart:
     ``pieces``."""
 
     keyframe: int
+    #: that it is of
+    part: int
     pieces: Iterator[None]
 
 

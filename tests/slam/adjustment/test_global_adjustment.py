@@ -127,7 +127,7 @@ def test_the_map_is_adjusted_in_spare_time_and_at_the_end(drifted, small_walk):
         mapper.insert(frame, frame.truth.T_world_cam.float())
     assert mapper.has_spare_work
     while mapper.has_spare_work:
-        mapper.adjust()
+        mapper.work_in_spare_time()
     poses = {n: s.T_world_cam for n, s in mapper.graph.states.items()}
     mapper.finish()  # nothing has changed since
     assert all(mapper.graph.states[n].T_world_cam is T for n, T in poses.items())

@@ -101,3 +101,21 @@ def test_walking_to_and_fro_needs_no_new_keyframes(small_walk):
     scores = evaluate_trajectory(twice.recording.true_trajectory(),
                                  twice.recording.final(twice.graph))
     assert scores["ate_m"] < 0.02
+
+
+def test_keyframes_of_a_place_that_was_mapped_twice_are_culled_at_the_end(small_walk):
+    """Every one of them holds those before and after it together, until the keyframe that shows
+    the same is measured against these."""
+    there = small_walk[0:60:12]
+    back = [replace(frame, index=100 + n, timestamp=100 + n)
+            for n, frame in enumerate(there[-2::-1])]
+    mapper = mapped([*there, *back], replace(MAPPING, window=2))
+    assert len(mapper.graph) > len(there) + 1
+    mapper.finish()
+    # that which tracking would go on against stays
+    assert len(mapper.graph) == len(there) + 1
+    for number, state in mapper.graph.states.items():
+        index = mapper.graph.keyframes[number].frame_index
+        frame = next(f for f in (*there, *back) if f.index == index)
+        moved = se3.inverse(state.T_world_cam) @ frame.truth.T_world_cam.float()
+        assert float(moved[:3, 3].norm()) < 0.05
