@@ -19,7 +19,6 @@ from scenecode.optim.geometry import se3
 from scenecode.optim.geometry.camera import MIN_DEPTH
 from scenecode.optim.imaging import image as imaging
 from scenecode.slam.features.klt import KltConfig, epipolar_inliers, track_corners
-from scenecode.slam.features.orb import grey
 from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.map.landmarks import Observation, keyframe_corners, make_landmarks
 from scenecode.slam.map.stored_image import StoredImage
@@ -193,7 +192,7 @@ class CornerMatches:
                 return False
         for number in (a, b):
             if number not in images:
-                images[number] = grey(graph.keyframes[number].pyramid[0])
+                images[number] = graph.keyframes[number].grey
         corners = self._corners[keyframe.image]
         if depth is None:
             x_b = se3.act(T_ba, corners.rays * (keyframe.scale * corners.log_depth.exp())[:, None])

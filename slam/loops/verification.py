@@ -14,7 +14,7 @@ from scenecode.optim.solvers.gauss_newton import GaussNewtonConfig, minimise
 from scenecode.slam.bundle.window import Window
 from scenecode.slam.config.mapping import MappingConfig, StageConfig
 from scenecode.slam.features.klt import KltConfig, epipolar_inliers, track_corners
-from scenecode.slam.features.orb import Matches, grey, match, solve_pnp
+from scenecode.slam.features.orb import Matches, match, solve_pnp
 from scenecode.slam.map.graph import KeyframeGraph, Loop
 from scenecode.slam.map.landmarks import Observation
 from scenecode.slam.records.frame import PYRAMID_LEVELS
@@ -146,7 +146,7 @@ class LoopCandidate:
         pixels = torch.cat([h.pixels for h in self._hosted])
         camera = graph.keyframes[older].camera
         guess, _ = camera.project(se3.act(graph.relative(older, newer), points))
-        image_a, image_b = (grey(graph.keyframes[n].pyramid[0]) for n in (older, newer))
+        image_a, image_b = (graph.keyframes[n].grey for n in (older, newer))
         found, kept = track_corners(image_a, image_b, pixels, guess, _KLT)
         index = kept.nonzero()[:, 0]
         index = index[epipolar_inliers(camera.rays(pixels)[index], found[index],

@@ -60,6 +60,12 @@ class Keyframe:
         return self.maps.rgb
 
     @property
+    def grey(self) -> np.ndarray:
+        """(H, W) uint8, the first level of the pyramid as OpenCV takes it; decoded at every access:
+        of a keyframe at rest it costs no prediction."""
+        return grey(imaging.pyramid(imaging.intensity(self.image.tensor()), 1)[0])
+
+    @property
     def pyramid(self) -> tuple[Tensor, ...]:
         """Intensity (H, W), full resolution first."""
         return self.maps.pyramid
@@ -73,6 +79,8 @@ class Keyframe:
     def moving(self, level: int = 0) -> Tensor | None:
         """(H, W) bool at a pyramid level, whether a pixel shows something that may move and is
         left out; None where nothing does."""
+        if not self.memory.masks_moving:
+            return None
         maps = self.maps
         if maps.moving is None or not level:
             return maps.moving

@@ -6,7 +6,6 @@ from torch import Tensor
 
 from scenecode.optim.geometry.proximity import depth_from_proximity
 from scenecode.slam.features.klt import KltConfig, detect_corners
-from scenecode.slam.features.orb import grey
 from scenecode.slam.map.keyframe import Keyframe
 
 
@@ -51,7 +50,7 @@ def keyframe_corners(keyframe: Keyframe, occupied: Tensor, config: KltConfig) ->
     """Corners (P, 2) of a keyframe where nothing moves, as ``detect_corners`` finds them away from
     the ``occupied`` pixels (M, 2)."""
     moving = keyframe.moving()
-    return detect_corners(grey(keyframe.pyramid[0]), occupied, config,
+    return detect_corners(keyframe.grey, occupied, config,
                           None if moving is None else moving.numpy(force=True))
 
 

@@ -80,6 +80,11 @@ class WorkingMemory:
     def __len__(self) -> int:
         return len(self._maps)
 
+    @property
+    def masks_moving(self) -> bool:
+        """Whether maps may say that pixels show something that may move."""
+        return bool(self._masked)
+
     def maps(self, image: StoredImage, camera: PinholeCamera) -> KeyframeMaps:
         """The maps of a keyframe, predicted again if they were dropped.
 

@@ -222,13 +222,12 @@ class Mapper:
             self._pending.append(self._place_part(number))
         return number
 
-    def _link_if_overlapping(self, number: int, other: int) -> bool:
+    def _link_if_overlapping(self, number: int, other: int) -> None:
         graph, coarsest = self.graph, PYRAMID_LEVELS - 1
         overlap = min(graph.overlap(number, other, coarsest),
                       graph.overlap(other, number, coarsest))
         if overlap >= self._config.link_overlap:
             graph.link(number, other)
-        return overlap >= self._config.link_overlap
 
     def _rest_oldest(self) -> None:
         """Take the keyframe that became active first out of a window that is too large."""
@@ -276,9 +275,12 @@ class Mapper:
         graph, landmarks = self.graph, self._config.landmarks
         gained = [other for other in others
                   if other != number and (number, other) not in graph.links
-                  and self._link_if_overlapping(number, other)]
-        for other in gained if landmarks.per_keyframe else ():
-            match_pair(graph, number, other, landmarks)
+                  and min(graph.coarse_overlap(number, other), graph.coarse_overlap(other, number))
+                  >= self._config.link_overlap]
+        for other in gained:
+            graph.link(number, other)
+            if landmarks.per_keyframe:
+                match_pair(graph, number, other, landmarks)
         return bool(gained)
 
     def _adjust_and_cull(self) -> None:

@@ -9,7 +9,6 @@ from torch import Tensor
 from scenecode.optim.geometry import se3
 from scenecode.slam.config.mapping import LandmarkConfig
 from scenecode.slam.features.klt import KltConfig, epipolar_inliers, track_corners
-from scenecode.slam.features.orb import grey
 from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.map.keyframe import Keyframe, at_pixels
 from scenecode.slam.map.landmarks import (
@@ -59,7 +58,7 @@ class _Images:
     def of(self, number: int) -> np.ndarray:
         """(H, W) uint8."""
         if number not in self._images:
-            self._images[number] = grey(self._graph.keyframes[number].pyramid[0])
+            self._images[number] = self._graph.keyframes[number].grey
         return self._images[number]
 
 

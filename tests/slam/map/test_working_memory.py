@@ -1,8 +1,10 @@
 """Resting keyframes: compressed images, and predictions that are computed again alike."""
 
+import numpy as np
 import torch
 from support.exact import ExactPredictor
 
+from scenecode.slam.features.orb import grey
 from scenecode.slam.map.keyframe import make_keyframe
 from scenecode.slam.map.stored_image import StoredImage
 from scenecode.slam.map.working_memory import WorkingMemory
@@ -38,6 +40,13 @@ def test_only_the_keyframes_used_last_keep_their_predictions(small_walk):
     assert predictor.asked == 5 and len(memory) == 2
     assert keyframes[4].prediction is not None and predictor.asked == 5
     assert keyframes[0].prediction is not None and predictor.asked == 6 and len(memory) == 2
+
+
+def test_the_grey_image_of_a_keyframe_at_rest_costs_no_prediction(small_walk):
+    predictor, _, keyframes = keyframes_of(small_walk[:5], capacity=2)
+    image = keyframes[0].grey
+    assert predictor.asked == 5
+    assert np.array_equal(image, grey(keyframes[0].pyramid[0])) and predictor.asked == 6
 
 
 def test_what_is_computed_again_is_the_same(small_walk):
