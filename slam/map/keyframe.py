@@ -61,8 +61,8 @@ class Keyframe:
 
     @property
     def grey(self) -> np.ndarray:
-        """(H, W) uint8, the first level of the pyramid as OpenCV takes it; decoded at every access:
-        of a keyframe at rest it costs no prediction."""
+        """(H, W) uint8, the first level of the pyramid as OpenCV takes it.  Decoded at every
+        access: of a keyframe at rest it costs no prediction."""
         return grey(imaging.pyramid(imaging.intensity(self.image.tensor()), 1)[0])
 
     @property

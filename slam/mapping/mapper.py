@@ -365,16 +365,22 @@ class Mapper:
             self._marginalise_old()
             number = self._suspects.pop()
             return number in self.graph.keyframes and self._cull_if_redundant(number)
-        return self._adjustment.piece(self.reference)
+        has_changed = self._adjustment.piece(self.reference)
+        if has_changed:
+            self._suspects = list(self.graph.resting)
+        return has_changed
 
     def finish(self) -> None:
-        """Cull and adjust the map by what was mapped last."""
-        self._adjustment.complete(self.reference)
-        if self._adjustment.is_outdated:
+        """Adjust the map to what was mapped last, and cull it."""
+        adjustment = self._adjustment
+        adjustment.complete(self.reference)
+        if adjustment.is_outdated:
+            adjustment.whole(self.reference)
             self._suspects = list(self.graph.resting)
-        while self._suspects:
-            self.work_in_spare_time()
-        self._adjustment.finish(self.reference)
+            while self._suspects:
+                self.work_in_spare_time()
+            # images show depth better where poses are adjusted already
+            adjustment.whole(self.reference, by_images=True)
 
     # --- one stage -----------------------------------------------------------------------
 

@@ -80,12 +80,7 @@ class SpareAdjustment:
         while self._under_way is not None:
             self.piece(around)
 
-    def finish(self, around: int) -> None:
-        """Adjust the map to what was mapped last: the whole map if it is not very large."""
+    def whole(self, around: int, by_images: bool = False) -> None:
+        """Adjust the whole map, or where it is very large, the keyframes ``around`` one."""
+        self.piece(around, whole=len(self._graph) <= LARGEST_MAP, by_images=by_images)
         self.complete(around)
-        if not self.is_outdated:
-            return
-        # images show depth better where poses are adjusted already
-        for by_images in (False, True):
-            self.piece(around, whole=len(self._graph) <= LARGEST_MAP, by_images=by_images)
-            self.complete(around)
