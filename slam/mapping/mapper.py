@@ -35,7 +35,7 @@ from scenecode.slam.mapping.work import (
     StepResult,
     Work,
 )
-from scenecode.slam.places.confirmation import PlaceMatch
+from scenecode.slam.places.confirmation import ImageQuery, PlaceMatch
 from scenecode.slam.places.known_places import KnownPlaces
 from scenecode.slam.places.unplaced_parts import UnplacedParts
 from scenecode.slam.records.frame import PYRAMID_LEVELS, Frame
@@ -249,9 +249,10 @@ class Mapper:
             with self._timings.part("culling"):
                 self._cull_if_redundant(leaving.keyframe)
 
-    def _cull_if_redundant(self, number: int) -> bool:
+    def _cull_if_redundant(self, number: int, by_image: bool = False) -> bool:
         """Cull a resting keyframe when others show all that it shows, one of them from so near
-        that tracking could go on against that one."""
+        that tracking could go on against that one: by the poses of the map, and ``by_image`` also
+        as it is found for a frame, since where the map has drifted its poses do not tell."""
         graph = self.graph
         if not self._config.reuse_keyframes \
                 or number in {*graph.origins, self.reference, *self.kept} \
@@ -262,11 +263,18 @@ class Mapper:
         like = self._places.similar_views(graph, T_world_cam, keyframe.camera, others)
         if not like or not is_confirmed(graph, number, like):
             return False
+        heir = like[0]
+        if by_image:
+            found = self._places.find_near(graph, ImageQuery.of_keyframe(keyframe), T_world_cam,
+                                           others)
+            if found is None or not self._agrees(found, T_world_cam):
+                return False
+            heir = found.keyframe
         if holds_together(graph, number):
-            self._measure_from(like[0], graph.neighbours(number))
+            self._measure_from(heir, graph.neighbours(number))
             if holds_together(graph, number):
                 return False
-        graph.cull(number, heir=like[0])
+        graph.cull(number, heir=heir)
         return True
 
     def _measure_from(self, number: int, others: Sequence[int]) -> bool:
@@ -364,11 +372,9 @@ class Mapper:
         if self._suspects:
             self._marginalise_old()
             number = self._suspects.pop()
-            return number in self.graph.keyframes and self._cull_if_redundant(number)
-        has_changed = self._adjustment.piece(self.reference)
-        if has_changed:
-            self._suspects = list(self.graph.resting)
-        return has_changed
+            is_known = number in self.graph.keyframes
+            return is_known and self._cull_if_redundant(number, by_image=True)
+        return self._adjustment.piece(self.reference)
 
     def finish(self) -> None:
         """Adjust the map to what was mapped last, and cull it."""
