@@ -159,7 +159,7 @@ class Mapper:
         graph = self.graph
         self._marginalise_old()
         self.reference = number
-        gained = self._measure_from(number, [tracked_against])
+        gained = bool(self._measure_from(number, [tracked_against]))
         if number in graph.active:
             graph.active.remove(number)
             graph.active.append(number)
@@ -271,15 +271,18 @@ class Mapper:
                 return False
             heir = found.keyframe
         if holds_together(graph, number):
-            self._measure_from(heir, graph.neighbours(number))
+            # they only hold the map together: the window has enough residuals without them
+            for other in self._measure_from(heir, graph.neighbours(number)):
+                graph.absorbed_links |= {(heir, other), (other, heir)}
+                graph.absorbed_observations |= {(heir, other), (other, heir)}
             if holds_together(graph, number):
                 return False
         graph.cull(number, heir=heir)
         return True
 
-    def _measure_from(self, number: int, others: Sequence[int]) -> bool:
+    def _measure_from(self, number: int, others: Sequence[int]) -> list[int]:
         """Link a keyframe to others that overlap with it, and look for the landmarks of one in
-        the other; whether it gained a link."""
+        the other; those to which it had no link before."""
         graph, landmarks = self.graph, self._config.landmarks
         gained = [other for other in others
                   if other != number and (number, other) not in graph.links
@@ -289,7 +292,7 @@ class Mapper:
             graph.link(number, other)
             if landmarks.per_keyframe:
                 match_pair(graph, number, other, landmarks)
-        return bool(gained)
+        return gained
 
     def _adjust_and_cull(self) -> None:
         """Have the map adjusted and culled in spare time: places that were mapped twice have come

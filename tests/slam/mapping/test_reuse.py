@@ -111,9 +111,12 @@ def test_keyframes_of_a_place_that_was_mapped_twice_are_culled_at_the_end(small_
             for n, frame in enumerate(there[-2::-1])]
     mapper = mapped([*there, *back], replace(MAPPING, window=2))
     assert len(mapper.graph) > len(there) + 1
+    residuals = mapper.graph.links - mapper.graph.absorbed_links
     mapper.finish()
     # that which tracking would go on against stays
     assert len(mapper.graph) == len(there) + 1
+    # what took their places has no more residuals than it had
+    assert mapper.graph.links - mapper.graph.absorbed_links <= residuals
     for number, state in mapper.graph.states.items():
         index = mapper.graph.keyframes[number].frame_index
         frame = next(f for f in (*there, *back) if f.index == index)
