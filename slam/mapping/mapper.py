@@ -377,19 +377,24 @@ class Mapper:
             number = self._suspects.pop()
             is_known = number in self.graph.keyframes
             return is_known and self._cull_if_redundant(number, by_image=True)
-        return self._adjustment.piece(self.reference)
+        has_changed = self._adjustment.piece(self.reference)
+        if has_changed:
+            self._suspects = list(self.graph.resting)
+        return has_changed
 
     def finish(self) -> None:
         """Adjust the map to what was mapped last, and cull it."""
         adjustment = self._adjustment
         adjustment.complete(self.reference)
+        if not adjustment.is_unfinished:
+            return
         if adjustment.is_outdated:
             adjustment.whole(self.reference)
-            self._suspects = list(self.graph.resting)
-            while self._suspects:
-                self.work_in_spare_time()
-            # images show depth better where poses are adjusted already
-            adjustment.whole(self.reference, by_images=True)
+        self._suspects = list(self.graph.resting)
+        while self._suspects:
+            self.work_in_spare_time()
+        # images show depth better where poses are adjusted already
+        adjustment.whole(self.reference, by_images=True)
 
     # --- one stage -----------------------------------------------------------------------
 

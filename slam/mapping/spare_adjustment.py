@@ -28,8 +28,8 @@ class SpareAdjustment:
         #: the adjustment that is under way, and keyframes that were added since the last one began
         self._under_way: Generator[None, None, bool] | None = None
         self._added = 0
-        #: whether the map was optimised since then
-        self._changed = False
+        #: whether the map was optimised since then, and since one by images began
+        self._changed = self._unfinished = False
 
     def note_added(self) -> None:
         """A keyframe was added."""
@@ -37,7 +37,7 @@ class SpareAdjustment:
 
     def note_optimised(self) -> None:
         """The window was optimised."""
-        self._changed = True
+        self._changed = self._unfinished = True
 
     def note_loop(self) -> None:
         """A loop was closed: the next adjustment is worth while at once."""
@@ -62,6 +62,7 @@ class SpareAdjustment:
             self._under_way = self._adjustment.pieces(
                 self._graph, around if is_large and not whole else None, by_images)
             self._added, self._changed = 0, False
+            self._unfinished = self._unfinished and not by_images
         with self._timings.part("global adjustment"):
             try:
                 next(self._under_way)
@@ -74,6 +75,11 @@ class SpareAdjustment:
     def is_outdated(self) -> bool:
         """Whether the map was optimised since the last adjustment began."""
         return self._enabled and self._changed
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether the map was optimised since the last adjustment by images began."""
+        return self._enabled and self._unfinished
 
     def complete(self, around: int) -> None:
         """Do all pieces of the adjustment that is under way."""

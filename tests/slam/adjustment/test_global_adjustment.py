@@ -11,6 +11,7 @@ from support.walks import small_config
 
 from scenecode.slam.adjustment import global_adjustment
 from scenecode.slam.adjustment.global_adjustment import GlobalAdjustment
+from scenecode.slam.config.mapping import StageConfig
 from scenecode.slam.config.residuals import ResidualConfig
 from scenecode.slam.evaluation.alignment import align
 from scenecode.slam.mapping.mapper import Mapper
@@ -131,3 +132,26 @@ def test_the_map_is_adjusted_in_spare_time_and_at_the_end(drifted, small_walk):
     poses = {n: s.T_world_cam for n, s in mapper.graph.states.items()}
     mapper.finish()  # nothing has changed since
     assert all(mapper.graph.states[n].T_world_cam is T for n, T in poses.items())
+
+
+def test_a_run_ends_with_an_adjustment_by_images_whatever_spare_time_has_done(small_walk,
+                                                                              monkeypatch):
+    frames, began = small_walk[::10], []
+    pieces = GlobalAdjustment.pieces
+
+    def recorded(self, graph, around=None, by_images=False):
+        began.append(by_images)
+        return pieces(self, graph, around, by_images)
+
+    monkeypatch.setattr(GlobalAdjustment, "pieces", recorded)
+    mapper = Mapper(CONFIG, ExactPredictor(frames))
+    for frame in frames:
+        mapper.insert(frame, frame.truth.T_world_cam.float())
+    mapper.optimise(StageConfig("geometry", 2, 1))
+    while mapper.has_spare_work:
+        mapper.work_in_spare_time()
+    assert began == [False]
+    mapper.finish()
+    assert began == [False, True]
+    mapper.finish()
+    assert began == [False, True]
