@@ -35,7 +35,7 @@ from scenecode.slam.adjustment.problem import (
     ObservedLandmarks,
 )
 from scenecode.slam.config.residuals import ResidualConfig
-from scenecode.slam.dense.multi_view_depth import multi_view_depth
+from scenecode.slam.dense.multi_view_depth import finer_depth, multi_view_depth
 from scenecode.slam.map.graph import KeyframeGraph
 
 _log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ LARGEST_MAP = 300
 #: errors are small, and others have much in common, at edges of depth: there it is a multiple
 #: of the median error, and not less than the least.
 _CAUCHY, _CAUCHY_ERRORS, _LEAST_CAUCHY = 3.0, 1.0, 0.2
-#: Pyramid level at which images are compared for the depth by which corners are matched.
+#: Pyramid level at which images are first compared for the depth by which corners are matched.
 _DEPTH_LEVEL = 1
 #: When the optimisation ends.
 _SOLVER = GaussNewtonConfig(iterations=40, tolerance=1e-4)
@@ -178,7 +178,8 @@ def _image_depth(graph: KeyframeGraph, number: int) -> Tensor | None:
         return None
     depth = keyframe.depth(graph.states[number].code_depth, _DEPTH_LEVEL).cpu() \
         * found.log_factor.cpu().exp()
-    return resize_maps(depth[None], keyframe.camera.width, keyframe.camera.height)[0]
+    depth = resize_maps(depth[None], keyframe.camera.width, keyframe.camera.height)[0]
+    return finer_depth(graph, number, depth, found.views)
 
 
 def _each_without_value(solver: Generator[Solution[MapState], None, Solution[MapState]]

@@ -3,7 +3,8 @@
 The code gives a surface's shape, images give its place: the hypotheses of a plane sweep are
 multiples of the code's depth, and semi-global matching prefers neighbours with one factor unless
 colour or depth have an edge.  The network's depth is a prior on the factor, so that it remains
-where images have no texture; where the camera did not move, it remains as a whole.
+where images have no texture; where the camera did not move, it remains as a whole.  A second sweep
+in small steps around what was found, whose windows have the slant that was found, makes it exact.
 """
 
 from collections.abc import Generator, Sequence
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor
 
 from scenecode.networks.prediction import resize_maps
+from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.optim.imaging import image as imaging
 from scenecode.slam.dense.edges import smoothed, step_penalties
 from scenecode.slam.dense.plane_sweep import SweepView, matching_costs
@@ -27,6 +29,10 @@ from scenecode.slam.map.keyframe import Keyframe
 #: Hypotheses of ln of the factor: the outermost one, and their number.
 LARGEST_FACTOR, HYPOTHESES = 0.45, 46
 _FACTORS = np.linspace(-LARGEST_FACTOR, LARGEST_FACTOR, HYPOTHESES, dtype=np.float32)
+#: The same of the second sweep, around the depth that the first one found.
+LARGEST_FINE_FACTOR, FINE_HYPOTHESES = 0.06, 13
+_FINE_FACTORS = np.linspace(-LARGEST_FINE_FACTOR, LARGEST_FINE_FACTOR, FINE_HYPOTHESES,
+                            dtype=np.float32)
 #: Hypotheses in a piece of work: 40 ms of a core for a keyframe with eight views.
 _PIECE = 6
 #: Standard deviation of ln of the factor before images are compared: that of the network's depth,
@@ -84,23 +90,64 @@ def depth_in_pieces(graph: KeyframeGraph, number: int, corrections: Tensor, leve
     depth = keyframe.depth(graph.states[number].code_depth, level)
     base = resize_maps(corrections[None].to(depth), depth.shape[1], depth.shape[0])[0]
     start = (depth * base.exp()).double().cpu().numpy()
-    rgb = resize_maps(keyframe.rgb, *keyframe.size_at(level))
-    image = np.moveaxis(rgb.cpu().numpy(), 0, -1)
-    intensity, views = _intensity(keyframe, level), _views(graph, chosen.numbers, number, level)
     prior_std = (keyframe.depth_std(depth) / depth).double().cpu().numpy()
-    cost = np.empty((*depth.shape, HYPOTHESES), np.float32)
-    for i, of_factor in enumerate(matching_costs(
-            intensity, keyframe.camera_at(level), start, views, _FACTORS)):
-        cost[..., i] = of_factor
-        if (i + 1) % _PIECE == 0:
-            yield
-    found, std = estimate(image, start, prior_std, cost)
+    images = _Images.of(graph, number, chosen.numbers, level)
+    cost = yield from images.costs(start, _FACTORS)
+    found, std = estimate(images.rgb, start, prior_std, cost)
     yield
     std = np.hypot(calibrated_std(np.log(start) + found, std),
                    PIXEL_STD / float(chosen.parallax.max()))
+    coarse = start * np.exp(found)
+    cost = yield from images.costs(coarse, _FINE_FACTORS)
+    found += fine_estimate(images.rgb, coarse, cost)
+    yield
     return MultiViewDepth(views=chosen.numbers,
                           log_factor=torch.from_numpy(found).float().to(base.device) + base,
                           log_std=torch.from_numpy(std).float().to(base.device))
+
+
+def finer_depth(graph: KeyframeGraph, number: int, depth: Tensor, views: Sequence[int],
+                level: int = 0) -> Tensor:
+    """A depth (H, W) in metres at a pyramid level, which is right to some per cent, made exact by
+    the images of other keyframes."""
+    images, start = _Images.of(graph, number, views, level), depth.double().cpu().numpy()
+    costs = images.costs(start, _FINE_FACTORS)
+    while True:
+        try:
+            next(costs)
+        except StopIteration as end:
+            found = fine_estimate(images.rgb, start, end.value)
+            return depth * torch.from_numpy(found).to(depth).exp()
+
+
+@dataclass(frozen=True)
+class _Images:
+    """What is compared: the images of a keyframe and of others at a pyramid level."""
+
+    #: (H, W, 3) in [0, 1], and (H, W) intensity
+    rgb: np.ndarray
+    intensity: np.ndarray
+    camera: PinholeCamera
+    views: list[SweepView]
+
+    @staticmethod
+    def of(graph: KeyframeGraph, number: int, views: Sequence[int], level: int) -> "_Images":
+        keyframe = graph.keyframes[number]
+        rgb = resize_maps(keyframe.rgb, *keyframe.size_at(level))
+        return _Images(rgb=np.moveaxis(rgb.cpu().numpy(), 0, -1),
+                       intensity=_intensity(keyframe, level), camera=keyframe.camera_at(level),
+                       views=_views(graph, views, number, level))
+
+    def costs(self, depth: np.ndarray, factors: np.ndarray
+              ) -> Generator[None, None, np.ndarray]:
+        """(H, W, N) of N multiples of a depth (H, W), given as logarithms."""
+        cost = np.empty((*depth.shape, len(factors)), np.float32)
+        for i, of_factor in enumerate(matching_costs(
+                self.intensity, self.camera, depth, self.views, factors)):
+            cost[..., i] = of_factor
+            if (i + 1) % _PIECE == 0:
+                yield
+        return cost
 
 
 def estimate(image: np.ndarray, depth: np.ndarray, prior_std: np.ndarray,
@@ -118,6 +165,16 @@ def estimate(image: np.ndarray, depth: np.ndarray, prior_std: np.ndarray,
     mean, std = mean_and_std(energies, _FACTORS, INVERSE_TEMPERATURE)
     std = np.maximum(std, _FACTORS[1] - _FACTORS[0])
     return smoothed(image, log_depth + mean, std) - log_depth, std
+
+
+def fine_estimate(image: np.ndarray, depth: np.ndarray, cost: np.ndarray) -> np.ndarray:
+    """Mean of ln of the factor of a depth (H, W) that is nearly right: as ``estimate`` by the
+    ``cost`` (H, W, N) of the hypotheses of the second sweep, without a prior."""
+    log_depth = np.log(depth)
+    energies = min_marginals(cost, *step_penalties(image, log_depth, LARGE_STEP))
+    mean, std = mean_and_std(energies, _FINE_FACTORS, INVERSE_TEMPERATURE)
+    std = np.maximum(std, _FINE_FACTORS[1] - _FINE_FACTORS[0])
+    return smoothed(image, log_depth + mean, std) - log_depth
 
 
 def calibrated_std(log_depth: np.ndarray, std: np.ndarray) -> np.ndarray:

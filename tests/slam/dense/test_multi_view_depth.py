@@ -14,7 +14,12 @@ from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.optim.geometry.proximity import proximity_from_depth
 from scenecode.slam.config.fusion import FusionConfig, RefinementConfig
 from scenecode.slam.dense.edges import smoothed
-from scenecode.slam.dense.multi_view_depth import multi_view_depth
+from scenecode.slam.dense.multi_view_depth import (
+    HYPOTHESES,
+    LARGEST_FACTOR,
+    finer_depth,
+    multi_view_depth,
+)
 from scenecode.slam.dense.view_choice import MIN_PARALLAX, choose_views
 from scenecode.slam.fusion.map_fusion import Fusion
 from scenecode.slam.map.graph import KeyframeGraph
@@ -109,6 +114,17 @@ def test_a_wrong_depth_is_put_right_on_both_sides_of_an_edge(moving):
     depth = coded * found.log_factor.exp()
     assert within(coded, truth) == 0 and within(depth, truth) > 0.85
     assert 0 not in found.views and set(found.views) <= {1, 2, 3, 4}
+
+
+def test_depth_is_exact_to_a_part_of_a_step_of_the_first_sweep(moving):
+    found = multi_view_depth(moving, 0, NO_CORRECTIONS)
+    truth = true_depth(moving)
+    error = (coded_depth(moving) * found.log_factor.exp() / truth).log().abs()
+    assert 0.02 == pytest.approx(2 * LARGEST_FACTOR / (HYPOTHESES - 1))
+    assert float(error.median()) < 0.0025 and float((error < 0.01).float().mean()) > 0.93
+    # and one that is 4 % wrong everywhere is put right
+    finer = finer_depth(moving, 0, 1.04 * truth, found.views)
+    assert float((finer / truth).log().abs().median()) < 0.0025
 
 
 def test_the_uncertain_pixels_are_the_wrong_ones(moving):
