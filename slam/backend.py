@@ -180,6 +180,7 @@ class ThreadedBackend(Backend):
         #: notified when a map is published and when a thread fails
         self._changed = threading.Condition()
         self._on_failure = on_failure
+        self._mapper.prepare()
         self._workers = [Worker("mapping", MAPPING_NICENESS, self._fail, self._map_loop),
                          Worker("output", OUTPUT_NICENESS, self._fail, self._output_loop)]
 

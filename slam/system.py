@@ -141,6 +141,8 @@ class System:
         if (self._threaded if realtime is None else realtime) and not source.is_live:
             frames = paced(frames, self.stop, lambda: self.control.held_s)
         with self:
+            # the clock of a recording must not run while tracking starts
+            self._started()
             for frame in frames:
                 if self.stop.is_set():
                     break

@@ -131,6 +131,12 @@ class Mapper:
             self._first_part = 1 + max(graph.part_of.values(), default=0)
         return self.insert(frame, tracked.T_world_cam.to(frame.image.device))
 
+    def prepare(self) -> None:
+        """Do what the first search of a frame in a map that was loaded would wait for."""
+        if len(self.graph):
+            newest = self.graph.keyframes[self.graph.newest]
+            self._places.search(self.graph, ImageQuery.of_keyframe(newest))
+
     def relocalise(self, frame: Frame) -> bool:
         """Search a frame of a lost camera in the whole map; where it is found, tracking goes on
         against the keyframe that shows its place."""

@@ -251,6 +251,26 @@ def test_recording_is_played_at_its_own_speed(small_walk):
     assert (played - started >= recorded - recorded[0] - 0.005).all()
 
 
+def test_the_clock_of_a_recording_does_not_run_while_tracking_starts(small_walk, monkeypatch):
+    """Else the frames of a second or two would be played at once, while nothing is known yet."""
+    events, wait = [], TrackingProcess.wait_until_ready
+
+    def ready(process):
+        wait(process)
+        events.append("ready")
+
+    class Watched(Playback):
+        def __iter__(self):
+            events.append("first frame")
+            yield from super().__iter__()
+
+    monkeypatch.setattr(TrackingProcess, "wait_until_ready", ready)
+    frames = small_walk[:3]
+    system, _, source = with_folder(None, frames, Watched(frames))
+    finish(system, source, realtime=True)
+    assert events == ["ready", "first frame"]
+
+
 def test_number_of_torch_threads_is_given_back(small_walk):
     before = torch.get_num_threads()
     inside = []
