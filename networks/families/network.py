@@ -222,15 +222,11 @@ class Network(nn.Module, ABC):
         return self(image) if graph is None else graph(image)
 
     def transferable_state(self, earlier: "Network") -> dict[str, Tensor] | None:
-        """Those weights of ``earlier``, by name, that this network may start from; ``None`` when
-        it is another network or has other classes.  By default all or nothing."""
-        if (earlier.config, earlier.classes) != (self.config, self.classes):
-            return None
-        return dict(earlier.state_dict())
-
-    def encoder_state(self, earlier: "Network") -> dict[str, Tensor] | None:
-        """The weights of ``earlier``'s encoder, by name, where this network has the same one, else
-        ``None``; for ``transferable_state`` of families that may start from any other."""
+        """Those weights of ``earlier``, by name, that this network may start from: by default all
+        of the same network with the same classes, of any other its encoder where that is the
+        same; ``None`` when there are none."""
+        if (earlier.config, earlier.classes) == (self.config, self.classes):
+            return dict(earlier.state_dict())
         theirs = earlier.state_dict()
         own = {name: value.shape for name, value in self.state_dict().items()
                if name.startswith("backbone.")}

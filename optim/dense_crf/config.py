@@ -1,7 +1,7 @@
 """Parameters of a dense conditional random field."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 #: Width in pixels of the images for which the widths of the kernels are stated.
 REFERENCE_WIDTH = 513
@@ -24,7 +24,8 @@ class DenseCRFConfig:
     depth_metres: float = 0.2
     #: of the smoothness kernel: distance in the image
     smoothness_distance: float = 3.0
-    #: initial weights of the three kernels; normalised kernels sum to about 1 at each pixel
+    #: initial weights of the three kernels; normalised kernels sum to about 1 at each pixel, and a
+    #: depth kernel of weight 0 is left out
     appearance_weight: float = 7.0
     depth_weight: float = 4.0
     smoothness_weight: float = 3.0
@@ -56,3 +57,11 @@ class DenseCRFConfig:
     def weights(self) -> tuple[float, float, float]:
         """Of appearance, depth and smoothness."""
         return self.appearance_weight, self.depth_weight, self.smoothness_weight
+
+
+#: For a network that no field was trained with: chosen on the held-out images of NYUv2 train
+#: (docs/papers.md).  The paper's weights are too strong for such a network, and depth, even the
+#: true one, adds nothing to colour.
+UNTRAINED_FIELD: Final = DenseCRFConfig(
+    appearance_colour=10.0, smoothness_distance=8.0, appearance_weight=2.0, depth_weight=0.0,
+    smoothness_weight=2.0)

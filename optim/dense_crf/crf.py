@@ -50,6 +50,8 @@ class DenseCRF(nn.Module):
         # the pairwise energies are computed in single precision or better
         wide = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
         A = self.compatibilities().to(wide.dtype)
+        if not self.config.depth_weight:
+            depth = None
         if depth is None:
             A = A[[0, 2]]
         block = reduction(H, W, self.config.max_pixels)

@@ -99,8 +99,3 @@ class DepthBinsNetwork(Network):
     def graph(self) -> nn.Module:
         """``forward`` as a tuple."""
         return ScoreGraph(self)
-
-    def transferable_state(self, earlier: Network) -> dict[str, Tensor] | None:
-        """All weights of the same network; of any other, its encoder where that is the same."""
-        state = super().transferable_state(earlier)
-        return self.encoder_state(earlier) if state is None else state

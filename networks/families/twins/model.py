@@ -172,8 +172,3 @@ class Twins(Network):
     def graph(self) -> nn.Module:
         """``forward`` as a tuple."""
         return OutputGraph(self, self.forward)
-
-    def transferable_state(self, earlier: Network) -> dict[str, Tensor] | None:
-        """All weights of the same network; of any other, its encoder where that is the same."""
-        state = super().transferable_state(earlier)
-        return self.encoder_state(earlier) if state is None else state

@@ -24,6 +24,7 @@ from scenecode.networks.inference.checkpoint import describe
 from scenecode.networks.inference.combined import Combined, load_front_end, model_files
 from scenecode.networks.inference.whole_image import WholePrediction, predict_whole
 from scenecode.networks.prediction import Predictor
+from scenecode.optim.dense_crf.config import UNTRAINED_FIELD
 from scenecode.optim.dense_crf.crf import DenseCRF
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.slam.sources import SourceOptions, open_source
@@ -200,12 +201,12 @@ def _named(path: Path, ending: str) -> Path:
 
 
 def _field(predictor: Predictor) -> DenseCRF:
-    """The field that was trained with the network of the labels, else one with default weights."""
+    """The field that was trained with the network of the labels, else ``UNTRAINED_FIELD``."""
     if predictor.classes == UNLABELLED:
         raise ConfigError("--crf refines labels, and this network gives none; leave it out")
     network = predictor.labels if isinstance(predictor, Combined) else predictor
     own: DenseCRF | None = getattr(network, "crf", None)
-    return DenseCRF(len(predictor.classes)).eval() if own is None else own
+    return DenseCRF(len(predictor.classes), UNTRAINED_FIELD).eval() if own is None else own
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -103,6 +103,8 @@ def test_the_depth_kernel_is_left_out_without_depth(field):
     without = crf(logits, image, None)
     crf.weights.data[1] = 0
     torch.testing.assert_close(crf(logits, image, depth), without)
+    never = DenseCRF(len(logits), replace(crf.config, depth_weight=0.0)).eval()
+    assert torch.equal(never(logits, image, depth), never(logits, image, None))
 
 
 @pytest.fixture(scope="module")
