@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -20,9 +21,8 @@ from scenecode.viewer.transport.wire import binary_message, text_message
 
 #: Poses of the path in one message; those of a piece that did not change are not sent again.
 PATH_PIECE = 256
-#: Seconds after which statistics or a surface that were put off are tried again, and how many
-#: times longer than they take they are put off.
-BEHIND_PERIOD, STATISTICS_PAUSE, SURFACE_PAUSE = 1.0, 9.0, 3.0
+#: How many times longer than they take statistics and the surface of a live map are put off.
+STATISTICS_PAUSE, SURFACE_PAUSE = 9.0, 3.0
 
 _log = logging.getLogger(__name__)
 
@@ -51,11 +51,11 @@ class Session:
         #: the map of which all points were sent, and that of which statistics were
         self._complete: ShownMap | None = None
         self._counted: ShownMap | None = None
-        #: ``time.monotonic()`` of the next time that statistics may be computed, and whether some
-        #: wait for that
-        self._count_at, self._is_behind = 0.0, False
         self._surfaced: ShownMap | None = None
-        self._surface_at = 0.0
+        #: ``time.monotonic()`` from which statistics may be computed, and the surface be gone on
+        #: with, and the time at which that is tried again
+        self._count_at = self._surface_at = 0.0
+        self._retry_at = math.inf
         self._pieces: dict[str, tuple[Piece, int]] = {}
         self._attributes: dict[str, tuple[ShownMap, int]] = {}
         self._surface_attributes: dict[str, tuple[ShownMap, SurfacePiece]] = {}
@@ -100,8 +100,9 @@ class Session:
                                                 "may_change": self._may_change}))
             while not self._ended.is_set():
                 with self._changed:
-                    self._changed.wait_for(self._has_news,
-                                           timeout=BEHIND_PERIOD if self._is_behind else None)
+                    pause = None if self._retry_at == math.inf \
+                        else max(self._retry_at - time.monotonic(), 0.0)
+                    self._changed.wait_for(self._has_news, timeout=pause)
                 self._sent = self._wanted
                 state = self._state()
                 if not self._ended.is_set():
@@ -121,6 +122,7 @@ class Session:
                 self._wants_surface.is_set())
 
     def _send_state(self, state: PageState) -> None:
+        self._retry_at = math.inf
         self._say("status", state.status)
         if state.live is not None and state.live is not self._live:
             self._live = state.live
@@ -208,8 +210,10 @@ class Session:
     def _send_statistics(self, shown: ShownMap) -> None:
         """Slow to compute: a small share of the time goes into it while the map changes."""
         now = time.monotonic()
-        self._is_behind = shown is not self._counted and now < self._count_at
-        if shown is self._counted or self._is_behind:
+        if shown is self._counted:
+            return
+        if now < self._count_at:
+            self._retry_at = min(self._retry_at, self._count_at)
             return
         self._say("statistics", {"classes": [
             [s.points, s.share, s.area] for s in shown.statistics]})
@@ -231,15 +235,15 @@ class Session:
         if shown is self._surfaced:
             return
         if now < self._surface_at:
-            self._is_behind = True
+            self._retry_at = min(self._retry_at, self._surface_at)
             return
         pieces, is_whole = self._shower.surface(shown)
+        is_live = shown.snapshot.live is not None
+        self._surface_at = now + SURFACE_PAUSE * (time.monotonic() - now) * is_live
         if is_whole:
             self._surfaced = shown
         else:
-            self._is_behind = True
-        is_live = shown.snapshot.live is not None
-        self._surface_at = now + SURFACE_PAUSE * (time.monotonic() - now) * is_live
+            self._retry_at = min(self._retry_at, self._surface_at)
         gone = [key for key in self._surface if key not in pieces]
         if gone:
             self._connection.send(text_message({"type": "mesh_gone", "keys": gone}))

@@ -489,6 +489,44 @@ def test_the_surface_is_drawn_in_place_of_points(browser, room, monkeypatch):
         viewer.close()
 
 
+def test_a_surface_far_away_is_drawn_by_few_calls_in_coarse_triangles(browser, room, monkeypatch):
+    x, y = np.meshgrid(np.linspace(-2, 2, 81), np.linspace(-1.2, 1.1, 47))
+    at = np.arange(x.size).reshape(x.shape)
+    a, b, c, d = (at[s].ravel() for s in (np.s_[:-1, :-1], np.s_[:-1, 1:], np.s_[1:, :-1],
+                                          np.s_[1:, 1:]))
+    sheet = TriangleMesh(
+        vertices=np.stack([x, y, np.full_like(x, 0.3)], 2).reshape(-1, 3).astype(np.float32),
+        triangles=np.concatenate([np.stack([a, b, c], 1), np.stack([b, d, c], 1)]
+                                 ).astype(np.int32),
+        colours=np.full((x.size, 3), 90, np.uint8), labels=np.full(x.size, TABLE, np.uint8),
+        confidence=np.ones(x.size, np.float32),
+        normals=np.tile(np.array([0, 0, -1], np.float32), (x.size, 1)))
+    monkeypatch.setattr(shown_map, "SurfaceMap", lambda voxel, classes: OfOneChunk(sheet))
+    viewer = WebViewer(port=0)
+    viewer.show(replace(room, live=None))
+    try:
+        load(browser, viewer)
+        colour_by(browser, "class")
+        browser.find_element(By.XPATH, "//label[normalize-space()='Surface']").click()
+        until(browser, f"app.surfaceTriangles === {len(sheet.triangles)}")
+        browser.execute_script("app.setView('free', false); app.camera.zoom(0.3)")
+        until(browser, "!app.dirty")
+        near = browser.execute_script("return app.renderer.drawn")
+        browser.execute_script(
+            "const gl = app.renderer.gl, draw = gl.drawElements; window.calls = 0;"
+            "gl.drawElements = (...all) => { window.calls++; draw.apply(gl, all); };"
+            "app.camera.zoom(60); app.redraw()")
+        until(browser, "window.calls > 0 && !app.dirty")
+        browser.execute_script("window.calls = 0; app.redraw()")
+        until(browser, "window.calls > 0 && !app.dirty")
+        calls, far = browser.execute_script("return [window.calls, app.renderer.drawn]")
+        assert near == len(sheet.triangles) and calls == 1 and 0 < far < 0.2 * near
+        browser.execute_script("app.camera.zoom(1 / 12); app.redraw()")
+        assert tinted_share(browser, NYU13.colours[TABLE]) > 0.0005
+    finally:
+        viewer.close()
+
+
 def test_the_surface_has_every_colouring(browser, room):
     viewer = WebViewer(port=0, error=lambda view: 0.01 * view.depth)
     viewer.show(replace(room, live=None))

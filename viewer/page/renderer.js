@@ -1,5 +1,6 @@
 // Draws the map with WebGL 2. Detail follows what a piece of the map is on the screen and how fast
 // this machine draws; when nothing moves everything is drawn once.
+import { coarsest, merged, setAttributes } from "./blocks.js";
 import { LINES, PICTURE, POINTS, SHADING, TRIANGLES } from "./shaders.js";
 import { clamp, multiplied, ofRows } from "./maths.js";
 
@@ -47,6 +48,15 @@ function program(gl, [vertex, fragment]) {
   return { program: made, uniforms, attributes };
 }
 
+// The cube of space that the middle of a piece is in.
+const cellOf = (low, step) => low.map((v, i) => Math.floor((v + 32767 * step[i]) / GROUP_EDGE))
+  .join();
+
+function joinGroup(groups, cell, piece) {
+  if (!groups.has(cell)) groups.set(cell, { pieces: new Set() });
+  groups.get(cell).pieces.add(piece);
+}
+
 export class Renderer {
   constructor(canvas) {
     this.canvas = canvas;
@@ -63,6 +73,8 @@ export class Renderer {
     this._clusters = new Map();
     this._gatheredAt = 0;
     this._meshes = new Map();
+    // by cube of space: the meshes there, and the coarsest triangles of all of them
+    this._blocks = new Map();
     this._groups = new Map();
     this._image = null;
     this._palette = gl.createTexture();
@@ -116,12 +128,11 @@ export class Renderer {
     let piece = this._pieces.get(key);
     if (first === 0) {
       this.removePoints([key]);
-      const cell = low.map((v, i) => Math.floor((v + 32767 * step[i]) / GROUP_EDGE)).join();
+      const cell = cellOf(low, step);
       piece = { total, count: 0, low, step, cell, records: new Uint8Array(total * RECORD_BYTES),
         attributes: null };
       this._pieces.set(key, piece);
-      if (!this._clusters.has(cell)) this._clusters.set(cell, { pieces: new Set() });
-      this._clusters.get(cell).pieces.add(piece);
+      joinGroup(this._clusters, cell, piece);
     }
     if (!piece) return;
     piece.records.set(records, first * RECORD_BYTES);
@@ -149,14 +160,17 @@ export class Renderer {
 
   // Puts groups that changed together again; whether some are left for later.
   gather(now, atOnce = false) {
-    const changed = [...this._clusters].filter(([, cluster]) => cluster.changed);
+    const changed = [[this._clusters, (cluster) => this._fill(cluster)],
+      [this._blocks, (block) => this._fillBlock(block)]].flatMap(([groups, fill]) =>
+      [...groups].filter(([, group]) => group.changed).map(([cell, group]) =>
+        ({ groups, fill, cell, group })));
     if (!changed.length) return false;
     if (!atOnce && now - this._gatheredAt < GATHER_MS) return true;
     this._gatheredAt = now;
-    for (const [cell, cluster] of changed) {
-      this._free(cluster);
-      if (cluster.pieces.size) this._fill(cluster);
-      else this._clusters.delete(cell);
+    for (const { groups, fill, cell, group } of changed) {
+      this._free(group);
+      if (group.pieces.size) fill(group);
+      else groups.delete(cell);
     }
     return false;
   }
@@ -198,22 +212,37 @@ export class Renderer {
   }
 
   addMesh({ key, low, step, records, normals, triangles, counts, cells }) {
-    const { gl } = this;
     this.removeMeshes([key]);
     if (!triangles.length) return;
     const high = low.map((v, i) => v + 65535 * step[i]);
-    const mesh = { low, step, counts, cells, low3: low, high3: high,
+    const mesh = { counts, cells, low3: low, high3: high, cell: cellOf(low, step),
+      coarsest: coarsest({ low, step, records, normals, triangles, counts, cells }) };
+    this._loadMesh(mesh, { low, step, records, normals, triangles, attributes:
+      new Uint8Array(records.length / RECORD_BYTES * ATTRIBUTE_BYTES) });
+    this._meshes.set(key, mesh);
+    joinGroup(this._blocks, mesh.cell, mesh);
+    this._blocks.get(mesh.cell).changed = true;
+  }
+
+  // The buffers of a mesh.
+  _loadMesh(mesh, { low, step, records, normals, attributes, triangles }) {
+    const { gl } = this;
+    Object.assign(mesh, { low, step, bytes: triangles.BYTES_PER_ELEMENT,
       type: triangles.BYTES_PER_ELEMENT === 2 ? gl.UNSIGNED_SHORT : gl.UNSIGNED_INT,
-      bytes: triangles.BYTES_PER_ELEMENT, records: this._buffer(records),
-      normals: this._buffer(normals), attributes: this._buffer(
-        new Uint8Array(records.length / RECORD_BYTES * ATTRIBUTE_BYTES)),
-      indices: gl.createBuffer() };
+      records: this._buffer(records), normals: this._buffer(normals),
+      attributes: this._buffer(attributes), indices: gl.createBuffer() });
     mesh.vao = this._appearanceArrays(this._triangles, mesh);
     gl.bindVertexArray(mesh.vao);
     gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, mesh.indices);
     gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, triangles, gl.STATIC_DRAW);
     gl.bindVertexArray(null);
-    this._meshes.set(key, mesh);
+  }
+
+  _fillBlock(block) {
+    const whole = merged([...block.pieces].map((mesh) => mesh.coarsest));
+    Object.assign(block, { changed: false, low3: whole.low3, high3: whole.high3,
+      coarse: whole.cell, count: whole.triangles.length });
+    this._loadMesh(block, whole);
   }
 
   setMeshAttributes({ key, records }) {
@@ -221,9 +250,21 @@ export class Renderer {
     if (!mesh) return;
     gl.bindBuffer(gl.ARRAY_BUFFER, mesh.attributes);
     gl.bufferData(gl.ARRAY_BUFFER, records, gl.STATIC_DRAW);
+    setAttributes(mesh.coarsest, records);
+    this._blocks.get(mesh.cell).changed = true;
   }
 
-  removeMeshes(keys) { this._remove(this._meshes, keys); }
+  removeMeshes(keys) {
+    for (const key of keys) {
+      const mesh = this._meshes.get(key);
+      if (!mesh) continue;
+      this._free(mesh);
+      this._meshes.delete(key);
+      const block = this._blocks.get(mesh.cell);
+      block.pieces.delete(mesh);
+      block.changed = true;
+    }
+  }
 
   clear() {
     this.removePoints([...this._pieces.keys()]);
@@ -352,32 +393,43 @@ export class Renderer {
     gl.bindVertexArray(null);
   }
 
-  // Each piece in the coarsest triangles that are small on the screen; while a slow machine moves,
-  // in coarser ones.
+  // Each piece in the coarsest triangles that are small on the screen, those of a whole block at once;
+  // while a slow machine moves, in coarser ones.
   _drawTriangles(eye, look, camera, ratio, moving) {
     const { gl } = this, { uniforms } = this._triangles;
     this._useAppearance(this._triangles, eye, look);
     const toClip = multiplied(multiplied(eye.projection, eye.view), ofRows(look.T_ground_world));
+    const pixelsOf = (box) => eye.pixelsPerMetre / ratio / (camera.orthographic ? 1
+      : Math.max(this._nearest(box, eye.eye, look.T_ground_world), 0.3));
     const seen = [];
-    for (const mesh of this._meshes.values()) {
-      if (!this._isSeen(mesh, toClip)) continue;
-      const far = camera.orthographic ? 1 : this._nearest(mesh, eye.eye, look.T_ground_world);
-      seen.push([mesh, eye.pixelsPerMetre / Math.max(far, 0.3) / ratio]);
+    for (const block of this._blocks.values()) {
+      const waits = !block.vao || block.changed;
+      if (!waits && !this._isSeen(block, toClip)) continue;
+      const meshes = [...block.pieces].filter((mesh) => this._isSeen(mesh, toClip));
+      seen.push({ block, pixels: waits ? Infinity : pixelsOf(block),
+        meshes: meshes.map((mesh) => [mesh, pixelsOf(mesh)]) });
     }
+    const isCoarse = ({ block, pixels }, least) => block.coarse * pixels <= least;
     const levelOf = (mesh, pixels, least) => Math.max(0,
       mesh.cells.findLastIndex((cell) => cell * pixels <= least));
-    const wanted = (least) => seen.reduce((sum, [mesh, pixels]) =>
-      sum + mesh.counts[levelOf(mesh, pixels, least)] / 3, 0);
+    const wanted = (least) => seen.reduce((sum, one) => sum + (isCoarse(one, least)
+      ? one.block.count : one.meshes.reduce((part, [mesh, pixels]) =>
+        part + mesh.counts[levelOf(mesh, pixels, least)], 0)) / 3, 0);
     let least = LEAST_EDGE;
     while (moving && least < MOST_EDGE && wanted(least) > this._budget) least *= 1.5;
-    for (const [mesh, pixels] of seen) {
-      const level = levelOf(mesh, pixels, least);
-      const first = mesh.counts.slice(0, level).reduce((sum, n) => sum + n, 0);
+    const draw = (mesh, count, first) => {
       gl.uniform3fv(uniforms.u_low, mesh.low);
       gl.uniform3fv(uniforms.u_step, mesh.step);
       gl.bindVertexArray(mesh.vao);
-      gl.drawElements(gl.TRIANGLES, mesh.counts[level], mesh.type, first * mesh.bytes);
-      this.drawn += mesh.counts[level] / 3;
+      gl.drawElements(gl.TRIANGLES, count, mesh.type, first * mesh.bytes);
+      this.drawn += count / 3;
+    };
+    for (const one of seen) {
+      if (isCoarse(one, least)) draw(one.block, one.block.count, 0);
+      else for (const [mesh, pixels] of one.meshes) {
+        const level = levelOf(mesh, pixels, least);
+        draw(mesh, mesh.counts[level], mesh.counts.slice(0, level).reduce((sum, n) => sum + n, 0));
+      }
     }
     gl.bindVertexArray(null);
   }
@@ -542,14 +594,6 @@ export class Renderer {
     gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
     gl.bufferData(gl.ARRAY_BUFFER, data, gl.STATIC_DRAW);
     return buffer;
-  }
-
-  _remove(drawn, keys) {
-    for (const key of keys) {
-      const piece = drawn.get(key);
-      if (piece) this._free(piece);
-      drawn.delete(key);
-    }
   }
 
   _free(piece) {

@@ -191,7 +191,7 @@ void main() {
   float d = texture(u_depth, v_uv).r;
   vec3 background = mix(u_background_low, u_background_high, v_uv.y);
   if (d >= 1.) {
-    vec4 found = closed();
+    vec4 found = u_reach > 0 ? closed() : vec4(0.);
     o_colour = vec4(mix(background, found.rgb, found.a), 1.);
     return;
   }

@@ -15,7 +15,7 @@ PIECE = 4
 #: Edge of a piece of any other mesh, metres.
 CUBE = 4.0
 #: Edges of the cells, in voxels, in which the corners of coarser triangles are united.
-COARSER = 2.5, 6.0
+COARSER = 2.5, 6.0, 15.0
 
 
 @dataclass(frozen=True, eq=False)
