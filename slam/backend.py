@@ -6,12 +6,13 @@ of its own, with the output in another.  Both own a ``Mapper``; nobody else chan
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 
 from scenecode.networks.prediction import Predictor
 from scenecode.slam.config.slam_config import SlamConfig
+from scenecode.slam.frame_placement import Placed, place_frames
 from scenecode.slam.known_map import KnownMap
 from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.map.working_memory import WorkingMemory
@@ -54,6 +55,16 @@ class FromTracking:
     request: KeyframeRequest | None = None
     #: a frame whose pose tracking did not find
     lost: Frame | None = None
+
+
+@dataclass(frozen=True)
+class FramePlacing:
+    """What it takes to place the frames of a run at its end."""
+
+    #: gives them once more
+    again: Callable[[], Iterable[Frame]]
+    should_stop: Callable[[], bool]
+    on_placed: Placed | None
 
 
 class Backend:
@@ -111,10 +122,20 @@ class Backend:
     def raise_failure(self) -> None:
         """Raise what a thread raised, if one did."""
 
-    def close(self) -> None:
-        """Adjust the whole map, and hand it out with the frames after the last keyframe."""
-        self._mapper.finish()
+    def close(self, placing: FramePlacing | None = None) -> None:
+        """Adjust the whole map, place the frames between keyframes by it, and hand it out with
+        the frames after the last keyframe."""
+        self._finish(placing)
         self._output.on_map(self._update())
+
+    def _finish(self, placing: FramePlacing | None) -> None:
+        self._mapper.finish()
+        if placing is None:
+            return
+        poses = self._mapper.frame_poses()
+        if poses is not None:
+            place_frames(placing.again(), poses, self._recording, self._mapper.graph,
+                         placing.should_stop, placing.on_placed)
 
     def corrections_changed(self, keyframes: frozenset[int]) -> None:
         """Let the output apply new corrections of labels; those ``keyframes``, which they are of,
@@ -180,6 +201,7 @@ class ThreadedBackend(Backend):
         #: notified when a map is published and when a thread fails
         self._changed = threading.Condition()
         self._on_failure = on_failure
+        self._placing: FramePlacing | None = None   # set before the inbox is closed
         self._mapper.prepare()
         self._workers = [Worker("mapping", MAPPING_NICENESS, self._fail, self._map_loop),
                          Worker("output", OUTPUT_NICENESS, self._fail, self._output_loop)]
@@ -209,8 +231,10 @@ class ThreadedBackend(Backend):
         """As ``Backend.report_lost``, in time; does not wait for it."""
         self._inbox.merge(lambda waiting: replace(waiting or FromTracking(), lost=frame))
 
-    def close(self) -> None:
-        """Wait until everything is mapped and written; raises what a thread raised."""
+    def close(self, placing: FramePlacing | None = None) -> None:
+        """As ``Backend.close``; waits until everything is written, and raises what a thread
+        raised."""
+        self._placing = placing
         self._inbox.close()
         for worker in self._workers:
             worker.join()
@@ -269,7 +293,7 @@ class ThreadedBackend(Backend):
                         self._timings.lag.add(time.monotonic() - requested_at)
                     self._hand_out(None if is_shown else requested_at)
                     requested_at, changed = None, self._mapper.has_work
-            self._mapper.finish()
+            self._finish(self._placing)
             # with the frames that came after the last keyframe
             self._hand_out(None)
         finally:

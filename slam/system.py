@@ -24,13 +24,14 @@ from scenecode.core.errors import ConfigError, CorrectionError, ScenecodeError, 
 from scenecode.networks.inference.combined import load_front_end
 from scenecode.networks.prediction import Predictor
 from scenecode.optim.geometry.camera import PinholeCamera
-from scenecode.slam.backend import Backend, ThreadedBackend
+from scenecode.slam.backend import Backend, FramePlacing, ThreadedBackend
 from scenecode.slam.config.files import config_text
 from scenecode.slam.config.slam_config import SlamConfig, weights_of
 from scenecode.slam.corrections.correction import Correction, CorrectionKind, CorrectionList
 from scenecode.slam.corrections.editor import Place
 from scenecode.slam.corrections.label_editing import LabelEditing
 from scenecode.slam.evaluation.report import Report
+from scenecode.slam.frame_placement import Placed
 from scenecode.slam.frontend import Frontend
 from scenecode.slam.known_map import OpenedMap, open_map
 from scenecode.slam.map.graph import KeyframeGraph
@@ -50,7 +51,7 @@ from scenecode.slam.runtime.playback import paced
 from scenecode.slam.runtime.run_control import RunControl, Status
 from scenecode.slam.runtime.worker import single_threaded_operations
 from scenecode.slam.sources.base.rectifier import Rectifier
-from scenecode.slam.sources.base.source import Source
+from scenecode.slam.sources.base.source import ContinuedSource, Source
 from scenecode.slam.tracking.process import TrackingProcess, TrackingProcessError
 from scenecode.slam.tracking.recording import Recording
 from scenecode.slam.tracking.timings import Timings
@@ -69,6 +70,7 @@ class System:
                  camera: PinholeCamera | None = None, out: str | Path | None = None,
                  on_map: Callable[[Snapshot], None] | None = None,
                  on_frame: Callable[[Frame, TrackedFrame], None] | None = None,
+                 on_placed: Placed | None = None,
                  threaded: bool = False, mailbox: Mailbox[Snapshot] | None = None,
                  output: OutputSink | None = None, map_file: str | Path | None = None,
                  localise: bool = False, recode: bool = False, session: str = "frames",
@@ -81,6 +83,8 @@ class System:
           an earlier result.
         * ``on_map`` is called with every new ``Snapshot``, ``on_frame`` with every frame and its
           ``TrackedFrame``; when ``threaded``, the former in another thread.
+        * ``on_placed`` is called at the end of a ``run`` of a recording, when its frames are
+          placed between the keyframes, with how many of them are, and how many there are.
         * ``threaded``: whether mapping and output run concurrently with tracking, which then
           takes a process of its own.
         * ``mailbox``: gets every new snapshot, for the thread of a viewer.
@@ -118,7 +122,9 @@ class System:
         self._editing = LabelEditing(
             lambda: self.output.snapshot, self._keyframe_number, self._corrections_changed,
             self._known_corrections)
-        self._on_frame = on_frame
+        self._on_frame, self._on_placed = on_frame, on_placed
+        #: that of ``run``
+        self._source: Source | None = None
         self._camera = camera
         self._rectifier: Rectifier | None = None
         self._last_timestamp: float | None = None
@@ -140,6 +146,7 @@ class System:
         frames = self.control.held(source)
         if (self._threaded if realtime is None else realtime) and not source.is_live:
             frames = paced(frames, self.stop, lambda: self.control.held_s)
+        self._source = source
         with self:
             # the clock of a recording must not run while tracking starts
             self._started()
@@ -200,7 +207,7 @@ class System:
         with self._resources:
             if self._backend is not None:
                 self._note_tracking_memory()
-                self._backend.close()
+                self._backend.close(self._placing())
                 self.output.finish()
                 self._tell_whether_found()
 
@@ -354,6 +361,15 @@ class System:
             "what was mapped has a world frame of its own, until a run recognises a place of both"
         _log.warning("the place of the camera in the map %s was not found; %s", self._map_file,
                      consequence)
+
+    def _placing(self) -> FramePlacing | None:
+        """How the frames of a run can be placed at its end: not those of a camera, which are gone,
+        nor when it was told to stop."""
+        source = self._source
+        if source is None or source.is_live or self.stop.is_set():
+            return None
+        again = source.again if isinstance(source, ContinuedSource) else source.__iter__
+        return FramePlacing(again=again, should_stop=self.stop.is_set, on_placed=self._on_placed)
 
     def _note_tracking_memory(self) -> None:
         if self._tracking_process is not None:

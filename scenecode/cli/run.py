@@ -22,6 +22,7 @@ from scenecode.networks.classes import CITYSCAPES_19
 from scenecode.networks.prediction import Predictor
 from scenecode.slam.calibration.opening import open_calibrated
 from scenecode.slam.config.slam_config import DEFAULT_MODEL, SlamConfig
+from scenecode.slam.frame_placement import Placed
 from scenecode.slam.mapfile.storage.database import require_header
 from scenecode.slam.records.frame import Frame
 from scenecode.slam.records.snapshot import Snapshot
@@ -238,11 +239,11 @@ def _execute(args: argparse.Namespace, config: SlamConfig, source: Source,
         interrupted = False
         for number in count(1):
             out, map_file = _numbered(args.out, number), _numbered(args.map, number)
-            with _progress(source) as advance:
+            with _progress(source) as (advance, placed):
                 system = System(config, predictor, out=out, map_file=map_file,
                                 localise=args.localise, recode=args.recode, session=source.name,
-                                mailbox=mailbox, on_frame=advance, threaded=not args.sequential,
-                                control=control)
+                                mailbox=mailbox, on_frame=advance, on_placed=placed,
+                                threaded=not args.sequential, control=control)
                 if page is not None:
                     page.set_editor(system)
                 with stopping_on_interrupt(system, source) as is_interrupted:
@@ -279,8 +280,10 @@ def _numbered(path: str | None, number: int) -> str | None:
 
 
 @contextmanager
-def _progress(source: Source) -> Iterator[Callable[[Frame, TrackedFrame], None]]:
-    """A bar on a terminal; gives a function to be called with every tracked frame."""
+def _progress(source: Source
+              ) -> Iterator[tuple[Callable[[Frame, TrackedFrame], None], Placed]]:
+    """A bar on a terminal; gives functions to be called with every tracked frame, and with the
+    numbers of those that were placed at the end, and of all."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
                TimeElapsedColumn(), TextColumn("{task.fields[state]}"))
     with Progress(*columns, console=make_console(stderr=True)) as progress:
@@ -290,7 +293,10 @@ def _progress(source: Source) -> Iterator[Callable[[Frame, TrackedFrame], None]]
             state = "[red]lost" if tracked.lost else f"keyframe {tracked.keyframe}"
             progress.update(task, completed=frame.index + 1, state=state)
 
-        yield advance
+        def placed(done: int, frames: int) -> None:
+            progress.update(task, completed=done, total=frames, state="placing frames")
+
+        yield advance, placed
 
 
 @contextmanager

@@ -6,18 +6,16 @@ keyframe, so that a patch is only shifted, by as much as poses are wrong.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log
 from types import MappingProxyType
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
 from scenecode.optim.geometry import se3
-from scenecode.optim.geometry.camera import MIN_DEPTH
-from scenecode.optim.imaging import image as imaging
+from scenecode.slam.adjustment.resampling import Resampling
 from scenecode.slam.features.klt import KltConfig, epipolar_inliers, track_corners
 from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.map.landmarks import Observation, keyframe_corners, make_landmarks
@@ -27,6 +25,9 @@ from scenecode.slam.places.view_overlap import CoarseViews
 #: Corners of a keyframe.  More of them, and a stricter test of the way back, than where a new
 #: keyframe is matched: they are seen from many others, and found from poses that are known.
 _KLT = KltConfig(max_corners=400, min_distance=6, quality=0.005, window=11, max_return_error=0.3)
+#: The same in resampled images, where patches only shift: more of them, and stricter still.
+_RESAMPLED_KLT = replace(_KLT, max_corners=800, min_distance=4, quality=0.003,
+                         max_return_error=0.15)
 #: Share of the images of two keyframes that must be in view of the other.
 _MIN_OVERLAP = 0.3
 #: Keyframes that one is matched with, at most.
@@ -43,50 +44,16 @@ _MAX_SHIFT = 0.1
 class KeyframeCorners:
     """The corners of a keyframe, with the depth that the network gives them."""
 
-    #: (M, 2), and (M, 3) points at depth 1
+    #: (M, 2), and (M, 3) points at depth 1; only the ``first`` ones are tracked in images as
+    #: they are
     pixels: Tensor
+    first: int
     rays: Tensor
     #: (M,) ln depth at scale 1, and its standard deviation
     log_depth: Tensor
     log_std: Tensor
     #: the code that the depth is at
     code_depth: Tensor
-
-
-@dataclass(frozen=True)
-class _Warp:
-    """Where the pixels of a keyframe are in the image of another one."""
-
-    #: (H, W) float32 columns and rows, and 1 where that is in the image
-    columns: np.ndarray
-    rows: np.ndarray
-    inside: np.ndarray
-
-    @staticmethod
-    def of(graph: KeyframeGraph, a: int, b: int, depth: Tensor) -> "_Warp":
-        """Of a's pixels at their depth (H, W) in metres, into b."""
-        camera, other = graph.keyframes[a].camera, graph.keyframes[b].camera
-        x = camera.rays(camera.pixel_grid(dtype=torch.float64)) * depth.double().view(-1, 1)
-        x_b = se3.act(graph.relative(a, b).double(), x)
-        pixels, _ = other.project(x_b)
-        inside = (x_b[:, 2] > MIN_DEPTH) & imaging.inside(pixels, other.width, other.height)
-        columns, rows, seen = (values.float().view(depth.shape).numpy() for values in (
-            pixels[:, 0].contiguous(), pixels[:, 1].contiguous(), inside))
-        return _Warp(columns=columns, rows=rows, inside=seen)
-
-    def resampled(self, image: np.ndarray) -> np.ndarray:
-        """b's image as a sees it."""
-        return cv2.remap(image, self.columns, self.rows, cv2.INTER_CUBIC,
-                         borderMode=cv2.BORDER_REPLICATE)
-
-    def at(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """b's pixels (N, 2) of a's pixels (N, 2), and whether they are in its image (N,)."""
-        if not len(pixels):
-            return pixels, torch.zeros(0, dtype=torch.bool)
-        x, y = (np.ascontiguousarray(values, np.float32) for values in pixels.numpy().T[..., None])
-        column, row, inside = (cv2.remap(values, x, y, cv2.INTER_LINEAR)[:, 0]
-                               for values in (self.columns, self.rows, self.inside))
-        return torch.from_numpy(np.stack([column, row], 1)), torch.from_numpy(inside == 1)
 
 
 @dataclass(frozen=True)
@@ -98,6 +65,16 @@ class _MatchedPair:
     T_ba: Tensor
     #: the depth by which the other image was resampled
     depth: Tensor | None
+
+
+def track_resampled(image_a: np.ndarray, image_b: np.ndarray, pixels: Tensor,
+                    resampling: Resampling) -> tuple[Tensor, Tensor]:
+    """Where pixels (N, 2) of A are in B, images of bytes (H, W), found in B as A sees it; and a
+    mask (N,) of those that were found."""
+    shifted, kept = track_corners(image_a, resampling.resampled(image_b), pixels, pixels,
+                                  _RESAMPLED_KLT)
+    found, inside = resampling.at(shifted)
+    return found, kept & inside
 
 
 class CornerMatches:
@@ -156,11 +133,15 @@ class CornerMatches:
         known = self._corners.get(keyframe.image)
         if known is not None and known.code_depth is code:
             return
-        pixels = keyframe_corners(keyframe, torch.zeros(0, 2), _KLT) if known is None \
-            else known.pixels
+        if known is None:
+            strong = keyframe_corners(keyframe, torch.zeros(0, 2), _KLT)
+            pixels = torch.cat([strong, keyframe_corners(keyframe, strong, _RESAMPLED_KLT)])
+            first = len(strong)
+        else:
+            pixels, first = known.pixels, known.first
         found = make_landmarks(keyframe, code, pixels)
         self._corners[keyframe.image] = KeyframeCorners(
-            pixels=pixels, rays=found.rays, log_std=found.log_std, code_depth=code,
+            pixels=pixels, first=first, rays=found.rays, log_std=found.log_std, code_depth=code,
             log_depth=found.log_depth - log(keyframe.scale))
 
     def _partners(self, graph: KeyframeGraph, numbers: list[int]) -> dict[int, list[int]]:
@@ -195,16 +176,16 @@ class CornerMatches:
                 images[number] = graph.keyframes[number].grey
         corners = self._corners[keyframe.image]
         if depth is None:
-            x_b = se3.act(T_ba, corners.rays * (keyframe.scale * corners.log_depth.exp())[:, None])
+            first = slice(corners.first)
+            depths = keyframe.scale * corners.log_depth[first].exp()
+            x_b = se3.act(T_ba, corners.rays[first] * depths[:, None])
             guess, _ = other.camera.project(x_b)
-            found, kept = track_corners(images[a], images[b], corners.pixels, guess, _KLT)
+            found, kept = track_corners(images[a], images[b], corners.pixels[first], guess, _KLT)
             kept = kept & (x_b[:, 2] > 0)
         else:
-            warp = _Warp.of(graph, a, b, depth)
-            shifted, kept = track_corners(images[a], warp.resampled(images[b]), corners.pixels,
-                                          corners.pixels, _KLT)
-            found, inside = warp.at(shifted)
-            kept = kept & inside
+            found, kept = track_resampled(
+                images[a], images[b], corners.pixels,
+                Resampling.of(depth, keyframe.camera, other.camera, T_ba))
         index = kept.nonzero()[:, 0]
         inlier = epipolar_inliers(corners.rays[index], found[index], other.camera, _KLT)
         tracked, index = len(index), index[inlier]

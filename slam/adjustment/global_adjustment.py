@@ -25,6 +25,7 @@ from scenecode.optim.solvers.gauss_newton import (
     minimise_in_pieces,
 )
 from scenecode.optim.solvers.pose_graph import Edges
+from scenecode.slam.adjustment.adjusted_map import AdjustedMap
 from scenecode.slam.adjustment.corners import CornerMatches
 from scenecode.slam.adjustment.problem import (
     KNOWN_LENS_SIGMA,
@@ -84,6 +85,8 @@ class GlobalAdjustment:
     def __init__(self, config: ResidualConfig):
         self._config = config
         self._matches = CornerMatches()
+        #: the outcome of the last one, as long as nobody changes the map
+        self.adjusted: AdjustedMap | None = None
 
     def pieces(self, graph: KeyframeGraph, around: int | None = None,
                by_images: bool = False) -> Generator[None, None, bool]:
@@ -91,6 +94,7 @@ class GlobalAdjustment:
         the pieces: what was optimised or added since keeps its pose relative to what was
         adjusted.  With depth ``by_images``, corners are matched by the depth that images show,
         more exactly than by that of codes.  Returns whether the map was changed."""
+        self.adjusted = None
         numbers = _placed(graph) if around is None else _neighbourhood(graph, around)
         if len(numbers) < _MIN_KEYFRAMES:
             return False
@@ -131,7 +135,13 @@ class GlobalAdjustment:
             _log.info("global adjustment of %d keyframes not used: %.0f %% of the observations "
                       "fit instead of %.0f %%", len(numbers), 100 * after, 100 * before)
             return False
-        _correct(graph, start, solution.state)
+        state = solution.state
+        _correct(graph, start, state)
+        # depths were matched at the scales before
+        change = dict(zip(numbers, (state.log_scales - start.log_scales).exp().tolist(),
+                          strict=True))
+        self.adjusted = AdjustedMap(numbers=numbers, landmarks=landmarks, state=state, depths={
+            n: change[n] * depth for n, depth in depths.items() if n in change})
         _log.info("global adjustment of %d keyframes: %d observations, of which %.0f %% fit "
                   "instead of %.0f %%; the map moved by up to %.3f m", len(numbers),
                   len(landmarks.landmark), 100 * after, 100 * before, moved)

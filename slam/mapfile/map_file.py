@@ -129,6 +129,8 @@ class MapFile:
         self._inherited: dict[int, int] = {}
         #: frames of this session in the file, and the index of the last one
         self._num_frames, self._last_index = 0, -1
+        #: ``Recording.replaced`` when they were written
+        self._replaced = 0
         #: how many of them are at the keyframes that they were tracked against
         self._num_final = 0
 
@@ -197,7 +199,8 @@ class MapFile:
             current = current | _depth_sources(graph, update.image_depths)
         changes = _difference(self._written, current, self._row_makers(update))
         tracked = update.recording.tracked
-        self._add_frames(changes, tracked, graph)
+        is_replaced = update.recording.replaced != self._replaced
+        self._add_frames(changes, tracked, 0 if is_replaced else self._num_final, graph)
         if changes:
             self._meta = replace(self._meta, version=__version__, updated=time.time())
             changes.rows += [(META, row) for row in meta_rows(self._meta)
@@ -208,7 +211,7 @@ class MapFile:
         ahead = tracked["keyframe"] >= graph.next_number
         self._num_final = int(ahead.argmax()) if ahead.any() else len(tracked)
         self._last_index = int(tracked["frame_index"][-1]) if len(tracked) else -1
-        self._num_frames = len(tracked)
+        self._num_frames, self._replaced = len(tracked), update.recording.replaced
 
     def close(self) -> None:
         """Leave one file that holds everything, and let others write it."""
@@ -257,10 +260,11 @@ class MapFile:
             IMAGE_DEPTHS: lambda n: image_depth_row(conversion.stored_image_depth(
                 n, update.image_depths[n]))}
 
-    def _add_frames(self, changes: Changes, tracked: np.ndarray, graph: KeyframeGraph) -> None:
-        """Add those of this session's frames that the file does not hold, or not at their own
-        keyframe."""
-        first, held = self._num_final, self._num_frames
+    def _add_frames(self, changes: Changes, tracked: np.ndarray, first: int,
+                    graph: KeyframeGraph) -> None:
+        """Add those of this session's frames, from the ``first`` one on, that the file does not
+        hold, or not as they are."""
+        held = self._num_frames
         if len(tracked) < held or (held and tracked["frame_index"][held - 1] != self._last_index):
             # the run began its map anew
             changes.removed.append((FRAMES, (self.session,)))

@@ -10,6 +10,7 @@ from torch import Tensor
 from scenecode.networks.prediction import Predictor
 from scenecode.optim.geometry import se3
 from scenecode.optim.solvers.gauss_newton import GaussNewtonConfig, Solution, minimise
+from scenecode.slam.adjustment.frame_poses import FramePoses
 from scenecode.slam.bundle.layout import Leaving
 from scenecode.slam.bundle.marginalisation import marginalise
 from scenecode.slam.bundle.window import Window
@@ -46,6 +47,8 @@ from scenecode.slam.tracking.tracker import TrackedFrame
 _ANCHORS = 4
 #: Keyframes after a closed loop without a search.
 _PAUSE = 2
+#: Adjustments by images at the end: images show depth the better, the better poses are.
+_ROUNDS_BY_IMAGES = 2
 #: Difference between a pose that was measured against a known keyframe and that of the map, beyond
 #: which the map has drifted and a loop has to be closed first: over median depth, and in radians.
 _MAX_SHIFT, _MAX_TURN = 0.06, radians(2.5)
@@ -400,7 +403,13 @@ class Mapper:
         while self._suspects:
             self.work_in_spare_time()
         # images show depth better where poses are adjusted already
-        adjustment.whole(self.reference, by_images=True)
+        for _ in range(_ROUNDS_BY_IMAGES):
+            adjustment.whole(self.reference, by_images=True)
+
+    def frame_poses(self) -> FramePoses | None:
+        """Poses of frames between keyframes in the finished map; None where they cannot be
+        told better than they were tracked."""
+        return self._adjustment.frame_poses()
 
     # --- one stage -----------------------------------------------------------------------
 

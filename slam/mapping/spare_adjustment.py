@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 
+from scenecode.slam.adjustment.frame_poses import FramePoses
 from scenecode.slam.adjustment.global_adjustment import (
     LARGEST_MAP,
     LARGEST_PART,
@@ -80,6 +81,15 @@ class SpareAdjustment:
     def is_unfinished(self) -> bool:
         """Whether the map was optimised since the last adjustment by images began."""
         return self._enabled and self._unfinished
+
+    def frame_poses(self) -> FramePoses | None:
+        """Poses of frames in the map as the last adjustment left it; None where it was changed
+        since, or images show no depth."""
+        adjusted = self._adjustment.adjusted
+        if adjusted is None or self._changed or self._under_way is not None:
+            return None
+        poses = FramePoses(self._graph, adjusted)
+        return poses if len(poses) else None
 
     def complete(self, around: int) -> None:
         """Do all pieces of the adjustment that is under way."""

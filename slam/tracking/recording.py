@@ -48,6 +48,8 @@ class Recording:
     #: true depths of frames whose predecessor has none: a frame with its own needs no other's.
     #: The last ones, replaced whole
     depths: tuple[MeasuredDepth, ...] = ()
+    #: how often the frames so far were replaced
+    replaced: int = 0
     _tracked: GrowingArray = field(default_factory=lambda: GrowingArray(FRAME_ROW), repr=False)
     _truth: GrowingArray = field(default_factory=lambda: GrowingArray(_TRUE_POSE), repr=False)
     _last_had_depth: bool = field(default=False, init=False, repr=False)
@@ -111,6 +113,14 @@ class Recording:
         self.unusable.extend(self.tracked["frame_index"].tolist())
         # replaced whole: others may be reading it
         self._tracked = GrowingArray(FRAME_ROW)
+
+    def replace(self, rows: np.ndarray) -> None:
+        """Put (N,) ``FRAME_ROW`` in the place of the frames tracked so far.  To be called when
+        tracking has ended."""
+        tracked = GrowingArray(FRAME_ROW)
+        tracked.extend(rows)
+        self._tracked = tracked
+        self.replaced += 1
 
     @property
     def frames(self) -> int:

@@ -88,6 +88,10 @@ class ContinuedSource:
             self._frames = iter(self._source)
         return self._frames
 
+    def again(self) -> Iterator[Frame]:
+        """All frames of the source, from the first one."""
+        return iter(self._source)
+
     def close(self) -> None:
         self._source.close()
 

@@ -152,6 +152,6 @@ def test_a_run_ends_with_an_adjustment_by_images_whatever_spare_time_has_done(sm
         mapper.work_in_spare_time()
     assert began == [False]
     mapper.finish()
-    assert began == [False, True]
+    assert began == [False, True, True]
     mapper.finish()
-    assert began == [False, True]
+    assert began == [False, True, True]
