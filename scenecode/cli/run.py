@@ -89,6 +89,9 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stride", type=int, default=1, metavar="N", help="take every N-th image")
     parser.add_argument("--depth-scale", type=float, metavar="N", help="stored steps of one metre "
                         "of true depth (default: what the folder states, else its layout's)")
+    parser.add_argument("--camera-height", type=float, metavar="METRES", help="of a level camera "
+                        "over the ground, as on a car: sets the scale of the map (default: what "
+                        "the data set states, else the network's scale)")
     _add_common_arguments(parser)
 
 
@@ -173,7 +176,8 @@ def open_requested(args: argparse.Namespace, config: SlamConfig) -> Source:
     options = SourceOptions(
         intrinsics=args.intrinsics, calib=args.calib, fps=args.fps, width=config.width,
         height=config.height, max_frames=args.max_frames, stride=args.stride,
-        measure_lens=args.lens == "measure", depth_scale=args.depth_scale)
+        measure_lens=args.lens == "measure", depth_scale=args.depth_scale,
+        camera_height=args.camera_height)
     return open_calibrated(args.source, options)
 
 

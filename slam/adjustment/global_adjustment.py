@@ -12,7 +12,7 @@ Owned by the mapping thread, which does the work in small pieces.
 import logging
 from collections.abc import Collection, Generator
 from dataclasses import dataclass, replace
-from math import log, radians
+from math import exp, log, radians
 
 import torch
 from torch import Tensor
@@ -27,6 +27,7 @@ from scenecode.optim.solvers.gauss_newton import (
 from scenecode.optim.solvers.pose_graph import Edges
 from scenecode.slam.adjustment.adjusted_map import AdjustedMap
 from scenecode.slam.adjustment.corners import CornerMatches
+from scenecode.slam.adjustment.ground import scale_by_height
 from scenecode.slam.adjustment.problem import (
     KNOWN_LENS_SIGMA,
     LENS,
@@ -135,7 +136,7 @@ class GlobalAdjustment:
             _log.info("global adjustment of %d keyframes not used: %.0f %% of the observations "
                       "fit instead of %.0f %%", len(numbers), 100 * after, 100 * before)
             return False
-        state = solution.state
+        state = _at_known_height(graph, start, problem, solution.state)
         _correct(graph, start, state)
         # depths were matched at the scales before
         change = dict(zip(numbers, (state.log_scales - start.log_scales).exp().tolist(),
@@ -251,6 +252,31 @@ def _links(graph: KeyframeGraph, start: _Start) -> Edges:
     none = torch.zeros(len(pairs), dtype=torch.float64)
     return Edges(a=pairs[:, 0], b=pairs[:, 1], T_ab=T_ab, log_scale=none, sigma=sigma,
                  cauchy=torch.full_like(none, torch.inf))
+
+
+def _at_known_height(graph: KeyframeGraph, start: _Start, problem: AdjustmentProblem,
+                     state: MapState) -> MapState:
+    """The whole map scaled so that its cameras are as high over the ground as is known; a part of
+    it has the scale of the rest."""
+    heights = {row: height for row, n in enumerate(start.numbers)
+               if (height := graph.keyframes[n].camera_height) is not None}
+    fixed = _is_fixed(graph, start.numbers)
+    if not heights or int(fixed.sum()) > 1:
+        return state
+    log_depths, log_std = problem.triangulated(state)
+    points = problem.points(replace(state, log_depths=log_depths))
+    found = scale_by_height(points.numpy(), log_std.numpy(),
+                            state.poses[list(heights)].numpy(), list(heights.values()))
+    if found is None:
+        _log.info("the ground is not seen well enough to scale the map by the camera's height")
+        return state
+    _log.info("the map was scaled by %.3f +- %.3f to the known height of its camera, as %d "
+              "keyframes see the ground", exp(found.log_scale), found.log_std, found.keyframes)
+    centre = state.poses[int(fixed.nonzero()[0]), :3, 3]
+    poses = state.poses.clone()
+    poses[:, :3, 3] = centre + exp(found.log_scale) * (poses[:, :3, 3] - centre)
+    return replace(state, poses=poses, log_scales=state.log_scales + found.log_scale,
+                   log_depths=state.log_depths + found.log_scale)
 
 
 def _correct(graph: KeyframeGraph, start: _Start, state: MapState) -> None:

@@ -13,7 +13,7 @@ shape of the road: a known lens is held much closer.
 """
 
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -36,6 +36,8 @@ MEASURED_LENS_SIGMA, KNOWN_LENS_SIGMA = (0.02, 0.02, 0.05, 0.05), (0.002, 0.002,
 _PAIR = _POSE + 2 * LENS
 #: Observations whose Jacobians are in memory at a time.
 _CHUNK = 1 << 15
+#: Newton steps of a triangulation.
+_TRIANGULATION_STEPS = 5
 #: Largest change of a landmark's ln depth in one step: its reprojection is far from linear in it.
 _MAX_DEPTH_STEP = 1.0
 
@@ -310,6 +312,33 @@ class AdjustmentProblem:
                         log_scales=state.log_scales + moves[self._scale_columns[:, 0]],
                         log_depths=state.log_depths + by_points,
                         lenses=state.lenses + moves[self._lens_columns])
+
+    def triangulated(self, state: MapState) -> tuple[Tensor, Tensor]:
+        """(M,) ln depths of the landmarks at the poses of a state from their observations alone,
+        without the network's, and the standard deviations of these; infinite for those that
+        observations do not tell."""
+        T_ba, landmark = self._relative_poses(state), self._landmarks.landmark
+        information = torch.zeros_like(state.log_depths)
+        for _ in range(_TRIANGULATION_STEPS):
+            information, gradient = torch.zeros(2, len(state.log_depths), dtype=torch.float64)
+            for some in torch.arange(len(self._pair)).split(_CHUNK):
+                found = reprojections(self._sightings(state, T_ba, some))
+                error = found.value.norm(dim=1) / self._sigma
+                weight = cauchy_weight(error, self._cauchy) / self._sigma ** 2
+                information.index_add_(0, landmark[some],
+                                       weight * found.by_depth.square().sum(1))
+                gradient.index_add_(0, landmark[some],
+                                    weight * (found.by_depth * found.value).sum(1))
+            step = torch.where(information > 0, -gradient / information, 0.0)
+            state = replace(state, log_depths=state.log_depths
+                            + step.clamp(-_MAX_DEPTH_STEP, _MAX_DEPTH_STEP))
+        return state.log_depths, information.rsqrt()
+
+    def points(self, state: MapState) -> Tensor:
+        """(M, 3) landmarks in the world."""
+        m = self._landmarks
+        x = m.rays * state.log_depths.exp()[:, None]
+        return se3.act(state.poses[m.host], x[:, None])[:, 0]
 
     def errors(self, state: MapState) -> Tensor:
         """(N,) reprojection errors in pixels."""

@@ -43,6 +43,8 @@ class Keyframe:
     stored_truth: StoredTruth | None = None
     #: see ``Frame.camera_is_known``; not kept in map files
     camera_is_known: bool = False
+    #: see ``Frame.camera_height``; not kept in map files
+    camera_height: float | None = None
 
     @property
     def truth(self) -> GroundTruth | None:
@@ -194,4 +196,5 @@ def make_keyframe(frame: Frame, T_world_cam: Tensor, memory: WorkingMemory) -> K
     return Keyframe(frame_index=frame.index, timestamp=frame.timestamp, camera=frame.camera,
                     image=image, T_world_cam_inserted=T_world_cam,
                     features=features, memory=memory,
-                    stored_truth=StoredTruth.of(frame), camera_is_known=frame.camera_is_known)
+                    stored_truth=StoredTruth.of(frame), camera_is_known=frame.camera_is_known,
+                    camera_height=frame.camera_height)

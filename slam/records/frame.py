@@ -45,6 +45,8 @@ class Frame:
     #: whether the camera is that of a data set or of a renderer, rather than given by a user,
     #: measured or guessed
     camera_is_known: bool = False
+    #: metres over level ground, where that is known
+    camera_height: float | None = None
 
     @cached_property
     def pyramid(self) -> tuple[Tensor, ...]:

@@ -216,6 +216,7 @@ def _open_rooms(spec: str, options: SourceOptions) -> Source:
     # the renderer is needed for this source only
     from scenecode.slam.sources.rooms import RoomsSource
     room = RoomsSource(seed, frames, options.width, options.height, options.fps or DEFAULT_FPS)
+    room.camera_height = options.camera_height
     room.stop_after(options.max_frames)
     return room
 
@@ -225,6 +226,7 @@ def _open_streets(spec: str, options: SourceOptions) -> Source:
     from scenecode.slam.sources.streets import StreetsSource
     street = StreetsSource(seed, frames, options.width, options.height,
                            options.fps or DEFAULT_STREETS_FPS)
+    street.camera_height = options.camera_height
     street.stop_after(options.max_frames)
     return street
 

@@ -24,6 +24,8 @@ class RenderedSource(ABC):
     unreadable = 0
     original = None
     camera: PinholeCamera
+    #: see ``Frame.camera_height``
+    camera_height: float | None = None
 
     def __init__(self, kind: str, seed: int, frames: int, fps: float,
                  effects: EffectsConfig | None):
@@ -63,4 +65,5 @@ class RenderedSource(ABC):
                             labels=torch.from_numpy(view.labels), classes=classes,
                             moving=None if moving is None else torch.from_numpy(moving))
         return Frame(index=index, timestamp=index / self.fps, image=image.contiguous(),
-                     camera=self.camera, truth=truth, camera_is_known=True)
+                     camera=self.camera, truth=truth, camera_is_known=True,
+                     camera_height=self.camera_height)

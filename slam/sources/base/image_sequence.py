@@ -61,7 +61,8 @@ class ImageSequence:
     is_live = False
 
     def __init__(self, name: str, items: Sequence[ImageItem], fps: float, options: SourceOptions,
-                 known: KnownCamera | None = None, read_truth: TruthReader | None = None):
+                 known: KnownCamera | None = None, read_truth: TruthReader | None = None,
+                 known_height: float | None = None):
         self.name = name
         self.fps = fps
         self.unreadable = 0     # written by the decoding thread
@@ -69,6 +70,7 @@ class ImageSequence:
         self._all_items = list(items)
         self._items = _wanted(self._all_items, options)
         self._read_truth = read_truth
+        self._known_height = known_height
         self._images = inspect_images(name, [item.image for item in self._items])
         width, height = self._images.width, self._images.height
         stated = known if options.intrinsics is None and options.calib is None else None
@@ -76,7 +78,8 @@ class ImageSequence:
         camera = choose_camera(options, width, height, name,
                                None if stated is None else stated(width, height))
         self._rectifier = Rectifier.for_camera(camera, options.width, options.height,
-                                               self.camera_is_stated)
+                                               self.camera_is_stated,
+                                               options.camera_height or known_height)
 
     @property
     def length(self) -> int:
@@ -101,7 +104,9 @@ class ImageSequence:
         other.unreadable = 0
         other._closed = threading.Event()
         other._items = _wanted(self._all_items, options)
-        other._rectifier = Rectifier.for_camera(original, options.width, options.height)
+        other._rectifier = Rectifier.for_camera(original, options.width, options.height,
+                                                camera_height=options.camera_height
+                                                or self._known_height)
         return other
 
     def close(self) -> None:

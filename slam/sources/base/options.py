@@ -41,6 +41,9 @@ class SourceOptions:
     stride: int = 1
     #: stored steps of one metre of true depth; None: what the folder or the data set states
     depth_scale: float | None = None
+    #: metres of the camera over level ground, which then set the scale of the map; None: what the
+    #: data set states
+    camera_height: float | None = None
     #: whether ``scenecode.slam.calibration`` may measure a camera that nobody states
     measure_lens: bool = True
 
@@ -55,6 +58,9 @@ class SourceOptions:
         if self.depth_scale is not None and not 0 < self.depth_scale < inf:
             raise SourceError(f"depth_scale must be positive, got {self.depth_scale:g}; 5000 is "
                               "TUM's, 1000 are millimetres")
+        if self.camera_height is not None and not 0 < self.camera_height < 100:
+            raise SourceError("the camera's height over the ground must be above 0 and below 100 "
+                              f"metres, got {self.camera_height:g}")
         if self.stride < 1:
             raise SourceError(f"stride must be at least 1, got {self.stride}")
 

@@ -65,10 +65,12 @@ class Rectifier:
     lookup: np.ndarray | None
     #: see ``Frame.camera_is_known``
     is_known: bool = False
+    #: see ``Frame.camera_height``
+    camera_height: float | None = None
 
     @staticmethod
     def for_camera(original: PinholeCamera, width: int, height: int,
-                   is_known: bool = False) -> "Rectifier":
+                   is_known: bool = False, camera_height: float | None = None) -> "Rectifier":
         """Frames of ``width`` x ``height`` from images of ``original``.
 
         The undistorted image has the original's size and camera matrix, and the crop is the
@@ -96,7 +98,7 @@ class Rectifier:
                      original.horizontal_view_deg, camera.horizontal_view_deg)
         return Rectifier(original=original, camera=camera, box=box,
                          lookup=None if lookup is None else lookup.astype(np.float32),
-                         is_known=is_known)
+                         is_known=is_known, camera_height=camera_height)
 
     def fits(self, image: np.ndarray) -> bool:
         """True when an (H, W, ...) array has the original's size."""
@@ -123,7 +125,8 @@ class Rectifier:
               truth: RawTruth | None = None) -> Frame:
         """A frame from an original image (H, W, 3) and what is known about it."""
         return Frame(index=index, timestamp=timestamp, image=self.image(rgb), camera=self.camera,
-                     truth=self._truth(truth), camera_is_known=self.is_known)
+                     truth=self._truth(truth), camera_is_known=self.is_known,
+                     camera_height=self.camera_height)
 
     def _truth(self, raw: RawTruth | None) -> GroundTruth | None:
         if raw is None or all(v is None for v in (raw.T_world_cam, raw.depth, raw.labels)):

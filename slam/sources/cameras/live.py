@@ -79,7 +79,8 @@ class LiveCamera:
         self.camera_is_stated = options.intrinsics is not None or options.calib is not None
         height, width = first.shape[:2]
         camera = choose_camera(options, width, height, name)
-        self._rectifier = Rectifier.for_camera(camera, options.width, options.height)
+        self._rectifier = Rectifier.for_camera(camera, options.width, options.height,
+                                               camera_height=options.camera_height)
         self._newest = Mailbox[_Shot]()
         self._closed = threading.Event()
         self._reader = threading.Thread(target=self._read, args=(capture,), name="camera",
@@ -93,7 +94,8 @@ class LiveCamera:
     def rectify(self, original: PinholeCamera, width: int, height: int) -> None:
         """From now on give frames of this size, for images that ``original`` took: the camera of
         the same images, known better."""
-        self._rectifier = Rectifier.for_camera(original, width, height)
+        self._rectifier = Rectifier.for_camera(original, width, height,
+                                               camera_height=self._rectifier.camera_height)
 
     def __iter__(self) -> Iterator[Frame]:
         given = 0

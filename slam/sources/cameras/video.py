@@ -54,7 +54,8 @@ class VideoFile:
                               "or convert it to mp4 (H.264)")
         height, width = first.shape[:2]
         camera = choose_camera(options, width, height, self.name, turned_clockwise=turned)
-        self._rectifier = Rectifier.for_camera(camera, options.width, options.height)
+        self._rectifier = Rectifier.for_camera(camera, options.width, options.height,
+                                               camera_height=options.camera_height)
 
     @property
     def length(self) -> int | None:
@@ -77,7 +78,8 @@ class VideoFile:
         other.unreadable = 0
         other._closed = threading.Event()
         other._options = options
-        other._rectifier = Rectifier.for_camera(original, options.width, options.height)
+        other._rectifier = Rectifier.for_camera(original, options.width, options.height,
+                                                camera_height=options.camera_height)
         return other
 
     def close(self) -> None:

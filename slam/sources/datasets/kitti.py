@@ -31,6 +31,8 @@ from scenecode.slam.sources.datasets.stamped_lists import content_lines, rate_of
 #: The colour cameras first.
 _CAMERAS = ("image_2", "image_3", "image_0", "image_1")
 _LABEL = re.compile(r"P(\d):$")
+#: Metres of the cameras over the road (Geiger et al. 2013, figure 3).
+CAMERA_HEIGHT = 1.65
 #: Frames per second where there is no ``times.txt``.
 _RATE = 10.0
 
@@ -61,7 +63,8 @@ def open_kitti(folder: Path, options: SourceOptions) -> ImageSequence:
         str(folder), items, rate, options,
         known=lambda width, height: PinholeCamera(
             fx=float(projection[0, 0]), fy=float(projection[1, 1]), cx=float(projection[0, 2]),
-            cy=float(projection[1, 2]), width=width, height=height), read_truth=_read_truth)
+            cy=float(projection[1, 2]), width=width, height=height), read_truth=_read_truth,
+        known_height=CAMERA_HEIGHT)
 
 
 def _read_truth(item: ImageItem, camera: PinholeCamera) -> RawTruth:

@@ -30,6 +30,7 @@ from scenecode.slam.sources.base.image_sequence import (
 )
 from scenecode.slam.sources.base.options import SourceOptions
 from scenecode.slam.sources.base.rectifier import RawTruth
+from scenecode.slam.sources.datasets.kitti import CAMERA_HEIGHT
 from scenecode.slam.sources.datasets.stamped_lists import content_lines, rate_of
 
 #: The colour cameras first.
@@ -62,7 +63,8 @@ def open_kitti_raw(folder: Path, options: SourceOptions) -> ImageSequence:
     rate = rate_of(np.array([item.timestamp for item in items]))
     return ImageSequence(
         str(folder), items, rate, options,
-        known=lambda width, height: kitti_camera(first, width, height), read_truth=_read_truth)
+        known=lambda width, height: kitti_camera(first, width, height), read_truth=_read_truth,
+        known_height=CAMERA_HEIGHT)
 
 
 def read_unit_poses(folder: Path, fps: float | None = None) -> Trajectory:

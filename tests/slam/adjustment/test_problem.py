@@ -170,3 +170,12 @@ def test_a_known_lens_is_kept_where_a_measured_one_is_estimated():
                                       GaussNewtonConfig(iterations=30)).state.lenses[0, 2])
     assert found[MEASURED_LENS_SIGMA] < -0.01
     assert abs(found[KNOWN_LENS_SIGMA]) < 0.2 * abs(found[MEASURED_LENS_SIGMA])
+
+
+def test_triangulation_does_not_ask_the_network():
+    landmarks, state = true_map()
+    guess = replace(state, log_depths=state.log_depths + 0.3 * uniform(POINTS, seed=7))
+    log_depths, log_std = problem_of(landmarks, state).triangulated(guess)
+    torch.testing.assert_close(log_depths, state.log_depths, atol=1e-3, rtol=0)
+    # 0.2 m of base line, 3 m away, 0.3 pixels of 100
+    assert (log_std > 0.003).all() and (log_std < 0.1).all()
