@@ -99,15 +99,15 @@ class FramePoses:
         nearest = self._known[numbers[0]]
         image = grey(frame.pyramid[0].cpu())
         seen = [self._sightings(n, frame.camera, image, T_world_cam) for n in numbers]
-        T_key_cam = _fitted([s for s, _ in seen], [T for _, T in seen], T_world_cam)
-        if T_key_cam is None:
+        T_fitted = _fitted([s for s, _ in seen], [T for _, T in seen], T_world_cam)
+        if T_fitted is None:
             return None
-        change = se3.inverse(T_world_cam) @ T_key_cam
+        change = se3.inverse(T_world_cam) @ T_fitted
         if float(change[:3, 3].norm()) > _MAX_SHIFT * nearest.median_depth \
                 or float(se3.rotation_angle(change)) > _MAX_TURN:
             return None
         return FramePose(keyframe=numbers[0], key_scale=nearest.scale,
-                         T_key_cam=se3.inverse(nearest.T_world_cam) @ T_key_cam)
+                         T_key_cam=se3.inverse(nearest.T_world_cam) @ T_fitted)
 
     def _nearest(self, T_world_cam: Tensor) -> list[int]:
         numbers = [*self._known]

@@ -57,10 +57,10 @@ def scale_by_height(points: np.ndarray, log_std: np.ndarray, T_world_cam: np.nda
         return None
     middle = float(np.median(logs))
     spread = _STD_OF_MEDIAN_DEVIATION * float(np.median(np.abs(logs - middle)))
-    log_std = _STD_OF_MEDIAN * spread / len(logs) ** 0.5
-    if log_std > _MAX_SCALE_STD:
+    error = _STD_OF_MEDIAN * spread / len(logs) ** 0.5
+    if error > _MAX_SCALE_STD:
         return None
-    return HeightScale(log_scale=middle, log_std=log_std, keyframes=len(logs))
+    return HeightScale(log_scale=middle, log_std=error, keyframes=len(logs))
 
 
 def _height_of(points: np.ndarray, T_world_cam: np.ndarray) -> float | None:
