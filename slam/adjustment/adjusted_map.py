@@ -6,6 +6,17 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from scenecode.slam.adjustment.problem import MapState, ObservedLandmarks
+from scenecode.slam.map.keyframe import Keyframe
+
+
+@dataclass(frozen=True)
+class ImageDepth:
+    """Depth that images show."""
+
+    #: (H, W) metres
+    metres: Tensor
+    #: the keyframes that it was matched with
+    views: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -16,5 +27,6 @@ class AdjustedMap:
     numbers: list[int]
     landmarks: ObservedLandmarks
     state: MapState
-    #: (H, W) metres, by number, where images show depth
-    depths: Mapping[int, Tensor]
+    #: by number, where images show depth, and the keyframes as they were then
+    depths: Mapping[int, ImageDepth]
+    keyframes: Mapping[int, Keyframe]

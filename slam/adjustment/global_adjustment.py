@@ -25,7 +25,7 @@ from scenecode.optim.solvers.gauss_newton import (
     minimise_in_pieces,
 )
 from scenecode.optim.solvers.pose_graph import Edges
-from scenecode.slam.adjustment.adjusted_map import AdjustedMap
+from scenecode.slam.adjustment.adjusted_map import AdjustedMap, ImageDepth
 from scenecode.slam.adjustment.corners import CornerMatches
 from scenecode.slam.adjustment.ground import scale_by_height
 from scenecode.slam.adjustment.problem import (
@@ -95,18 +95,19 @@ class GlobalAdjustment:
         the pieces: what was optimised or added since keeps its pose relative to what was
         adjusted.  With depth ``by_images``, corners are matched by the depth that images show,
         more exactly than by that of codes.  Returns whether the map was changed."""
-        self.adjusted = None
+        before, self.adjusted = self.adjusted, None
         numbers = _placed(graph) if around is None else _neighbourhood(graph, around)
         if len(numbers) < _MIN_KEYFRAMES:
             return False
         others = frozenset(graph.keyframes.keys() - set(numbers))
-        depths: dict[int, Tensor] = {}
+        depths: dict[int, ImageDepth] = {}
         for number in numbers if by_images else ():
-            found = _image_depth(graph, number)
+            found = _image_depth(graph, number, before)
             if found is not None:
                 depths[number] = found
             yield
-        yield from self._matches.update(graph, numbers, depths)
+        yield from self._matches.update(graph, numbers,
+                                        {n: depth.metres for n, depth in depths.items()})
         numbers = [n for n in numbers if n in graph.keyframes and self._matches.knows(graph, n)]
         landmarks = self._landmarks(graph, numbers)
         start = _Start(
@@ -141,8 +142,10 @@ class GlobalAdjustment:
         # depths were matched at the scales before
         change = dict(zip(numbers, (state.log_scales - start.log_scales).exp().tolist(),
                           strict=True))
-        self.adjusted = AdjustedMap(numbers=numbers, landmarks=landmarks, state=state, depths={
-            n: change[n] * depth for n, depth in depths.items() if n in change})
+        self.adjusted = AdjustedMap(
+            numbers=numbers, landmarks=landmarks, state=state, keyframes=dict(graph.keyframes),
+            depths={n: replace(depth, metres=change[n] * depth.metres)
+                    for n, depth in depths.items() if n in change})
         _log.info("global adjustment of %d keyframes: %d observations, of which %.0f %% fit "
                   "instead of %.0f %%; the map moved by up to %.3f m", len(numbers),
                   len(landmarks.landmark), 100 * after, 100 * before, moved)
@@ -181,16 +184,22 @@ class GlobalAdjustment:
             cameras=cameras, camera_of=camera_of, lens_sigma=lens_sigma)
 
 
-def _image_depth(graph: KeyframeGraph, number: int) -> Tensor | None:
-    """(H, W) metres, as the images of others show it; None where they have too little parallax."""
+def _image_depth(graph: KeyframeGraph, number: int, before: AdjustedMap | None
+                 ) -> ImageDepth | None:
+    """As the images of others show it, or made more exact where an adjustment ``before`` knows
+    it; None where they have too little parallax."""
     keyframe = graph.keyframes[number]
+    known = None if before is None or before.keyframes.get(number) is not keyframe \
+        else before.depths.get(number)
+    if known is not None and graph.keyframes.keys() >= set(known.views):
+        return replace(known, metres=finer_depth(graph, number, known.metres, known.views))
     found = multi_view_depth(graph, number, torch.zeros(1, 1), _DEPTH_LEVEL)
     if found is None:
         return None
     depth = keyframe.depth(graph.states[number].code_depth, _DEPTH_LEVEL).cpu() \
         * found.log_factor.cpu().exp()
     depth = resize_maps(depth[None], keyframe.camera.width, keyframe.camera.height)[0]
-    return finer_depth(graph, number, depth, found.views)
+    return ImageDepth(metres=finer_depth(graph, number, depth, found.views), views=found.views)
 
 
 def _each_without_value(solver: Generator[Solution[MapState], None, Solution[MapState]]
