@@ -95,14 +95,14 @@ class GlobalAdjustment:
         the pieces: what was optimised or added since keeps its pose relative to what was
         adjusted.  With depth ``by_images``, corners are matched by the depth that images show,
         more exactly than by that of codes.  Returns whether the map was changed."""
-        before, self.adjusted = self.adjusted, None
+        last, self.adjusted = self.adjusted, None
         numbers = _placed(graph) if around is None else _neighbourhood(graph, around)
         if len(numbers) < _MIN_KEYFRAMES:
             return False
         others = frozenset(graph.keyframes.keys() - set(numbers))
         depths: dict[int, ImageDepth] = {}
         for number in numbers if by_images else ():
-            found = _image_depth(graph, number, before)
+            found = _image_depth(graph, number, last)
             if found is not None:
                 depths[number] = found
             yield
@@ -184,13 +184,13 @@ class GlobalAdjustment:
             cameras=cameras, camera_of=camera_of, lens_sigma=lens_sigma)
 
 
-def _image_depth(graph: KeyframeGraph, number: int, before: AdjustedMap | None
+def _image_depth(graph: KeyframeGraph, number: int, last: AdjustedMap | None
                  ) -> ImageDepth | None:
-    """As the images of others show it, or made more exact where an adjustment ``before`` knows
+    """As the images of others show it, or made more exact where the ``last`` adjustment knows
     it; None where they have too little parallax."""
     keyframe = graph.keyframes[number]
-    known = None if before is None or before.keyframes.get(number) is not keyframe \
-        else before.depths.get(number)
+    known = None if last is None or last.keyframes.get(number) is not keyframe \
+        else last.depths.get(number)
     if known is not None and graph.keyframes.keys() >= set(known.views):
         return replace(known, metres=finer_depth(graph, number, known.metres, known.views))
     found = multi_view_depth(graph, number, torch.zeros(1, 1), _DEPTH_LEVEL)
