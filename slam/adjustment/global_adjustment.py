@@ -267,8 +267,9 @@ def _at_known_height(graph: KeyframeGraph, start: _Start, problem: AdjustmentPro
                      state: MapState) -> MapState:
     """The whole map scaled so that its cameras are as high over the ground as is known; a part of
     it has the scale of the rest."""
-    heights = {row: height for row, n in enumerate(start.numbers)
-               if (height := graph.keyframes[n].camera_height) is not None}
+    # some may have been culled meanwhile
+    heights = {row: height for row, n in enumerate(start.numbers) if n in graph.keyframes
+               and (height := graph.keyframes[n].camera_height) is not None}
     fixed = _is_fixed(graph, start.numbers)
     if not heights or int(fixed.sum()) > 1:
         return state

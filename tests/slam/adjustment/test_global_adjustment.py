@@ -89,10 +89,12 @@ def test_keyframes_that_were_optimised_or_added_meanwhile_move_with_the_map(drif
     torch.testing.assert_close(graph.relative(newest, newest - 1), expected, atol=1e-4, rtol=0)
 
 
-def test_keyframes_may_be_culled_meanwhile(drifted):
+@pytest.mark.parametrize("from_end", [False, True])
+def test_keyframes_may_be_culled_meanwhile(drifted, from_end):
+    pieces, _ = adjust(drifted.frozen())
     graph = drifted.frozen()
     work = GlobalAdjustment(ResidualConfig()).pieces(graph)
-    for _ in range(8):
+    for _ in range(pieces - 2 if from_end else 8):
         next(work)
     graph.cull(graph.resting[2], heir=graph.resting[3])
     for _ in work:
