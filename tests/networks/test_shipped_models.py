@@ -26,10 +26,11 @@ def test_twins_of_streets_knows_unseen_streets():
     assert scores["pixel_accuracy"] > 0.75 and scores["abs_rel"] < 0.25
 
 
-def test_twins_of_rooms_knows_rooms_that_it_never_saw_the_like_of():
-    model = load_checkpoint(find_weights("twins_nyuv2")).model
+@pytest.mark.parametrize("name", ["twins_nyuv2", "hybridnet_nyuv2", "multiscale_crf_nyuv2"])
+def test_networks_of_nyuv2_know_rooms_that_they_never_saw_the_like_of(name):
+    model = load_checkpoint(find_weights(name)).model
     assert model.classes == NYU_40
     rooms = RoomsImages(ViewsConfig(rooms=2, views_per_room=1, first_seed=7_000,
                                     width=model.width, height=model.height))
-    scores = evaluate_model(Translated(model, NYU13), rooms)["network"]
+    scores = next(iter(evaluate_model(Translated(model, NYU13), rooms).values()))
     assert scores["pixel_accuracy"] > 0.4 and scores["abs_rel"] < 0.4
