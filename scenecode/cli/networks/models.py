@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite
@@ -20,6 +21,8 @@ from scenecode.networks.evaluation.complexity import Complexity
 from scenecode.networks.inference.checkpoint import describe, find_weights, shipped_names
 from scenecode.networks.inference.preparation import make_ready
 from scenecode.networks.training.config import read_train_config
+
+_log = logging.getLogger(__name__)
 
 EXAMPLES = """examples:
   scenecode models                            what is shipped
@@ -111,8 +114,11 @@ def profiled(names: Sequence[str], runs: int) -> Iterator[Profile]:
         found = Complexity.of(unallocated)
         ms = None
         if runs:
-            network = make_ready(family.build(config, classes))
-            ms = time_predictor(network, runs).with_jacobians
+            try:
+                network = make_ready(family.build(config, classes))
+                ms = time_predictor(network, runs).with_jacobians
+            except ConfigError as reason:   # others are to be timed
+                _log.warning("%s is not timed: %s", name, reason)
         yield Profile(name=name, family=family.name, width=config.geometry.width,
                       height=config.geometry.height, parameters=found.parameters,
                       flops=found.flops, ms=ms)

@@ -127,3 +127,10 @@ def test_profile_counts_what_a_network_computes(capsys):
     # VGG-16's convolutions have 14.7 million values, and every tile of 321 pixels is computed
     assert full["parameters"] > 14.7e6 and full["ms"] is None
     assert full["flops"] > 100 * small["flops"] > 1e9
+
+
+def test_what_cannot_map_is_not_timed_and_does_not_keep_others_from_it(capsys):
+    assert main(["models", "--profile", "code_8_nonlinear", "twins_nyuv2", "--runs", "1",
+                 "--json"]) == 0
+    refused, timed = json.loads(capsys.readouterr().out)
+    assert refused["ms"] is None and refused["flops"] > 1e9 and timed["ms"] > 0
