@@ -133,4 +133,4 @@ def test_what_cannot_map_is_not_timed_and_does_not_keep_others_from_it(capsys):
     assert main(["models", "--profile", "code_8_nonlinear", "twins_nyuv2", "--runs", "1",
                  "--json"]) == 0
     refused, timed = json.loads(capsys.readouterr().out)
-    assert refused["ms"] is None and refused["flops"] > 1e9 and timed["ms"] > 0
+    assert refused["ms"] is None and refused["flops"] > 1e8 and timed["ms"] > 0
