@@ -76,7 +76,7 @@ class DinoV2Small(Backbone):
 
     def _positions(self, h: int, w: int) -> Tensor:
         """Position embeddings of the class token and (h, w) patches, (1, 1 + h * w, C)."""
-        side = round((self.position.shape[1] - 1) ** 0.5)
+        side = round((int(self.position.shape[1]) - 1) ** 0.5)
         square = self.position[:, 1:].transpose(1, 2).unflatten(2, (side, side))
         resampled = F.interpolate(square.float(), (h, w), mode="bicubic", align_corners=False)
         return torch.cat([self.position[:, :1], resampled.flatten(2).transpose(1, 2)], 1)
