@@ -130,7 +130,7 @@ class Backend:
 
     def _finish(self, placing: FramePlacing | None) -> None:
         self._mapper.finish()
-        if placing is None or not self._config.mapping.place_frames:
+        if placing is None:
             return
         poses = self._mapper.frame_poses()
         if poses is not None:

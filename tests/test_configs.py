@@ -15,7 +15,7 @@ from scenecode.slam.config.setting import description, is_basic
 from scenecode.slam.config.slam_config import SlamConfig
 
 #: Settings that people are expected to read: all, and those shown first.
-MOST, MOST_BASIC = 62, 20
+MOST, MOST_BASIC = 61, 20
 #: By group, every key of the configuration before it was reduced.
 OLD_KEYS = {
     "":

@@ -73,9 +73,6 @@ class MappingConfig:
     global_adjustment: bool = setting(
         True, "whether poses and scales of all keyframes are adjusted to all that they see in "
         "common: in spare time, and at the end")
-    place_frames: bool = setting(
-        True, "whether the frames of a recording are read once more at its end, and placed by the "
-        "landmarks of the adjusted map")
     geometric_level: int = setting(3, "pyramid level of the geometric term")
     semantic_level: int = setting(3, "pyramid level of the semantic term")
     tolerance: float = setting(

@@ -1,7 +1,5 @@
 """Frames between keyframes are placed at the end of a run."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from support.exact import ExactPredictor
@@ -46,15 +44,6 @@ def test_frames_of_a_recording_are_placed_and_those_of_a_camera_are_not(frames):
     # what was known when a frame came stays
     np.testing.assert_allclose(recorded.recording.live().T_world_cam,
                                live.recording.live().T_world_cam, atol=1e-6)
-
-
-def test_it_can_be_switched_off(frames):
-    config = small_config()
-    placed = []
-    system = System(replace(config, mapping=replace(config.mapping, place_frames=False)),
-                    ExactPredictor(frames), on_placed=lambda *n: placed.append(n))
-    system.run(Playback(frames))
-    assert not placed and system.recording.replaced == 0
 
 
 @pytest.mark.parametrize("threaded", [False, True])
