@@ -46,7 +46,7 @@ from scenecode.slam.output.sink import OutputSink
 from scenecode.slam.records.frame import Frame
 from scenecode.slam.records.snapshot import Snapshot
 from scenecode.slam.runtime.mailbox import Mailbox
-from scenecode.slam.runtime.memory import resident_mb
+from scenecode.slam.runtime.memory import keep_heaps_small, resident_mb
 from scenecode.slam.runtime.playback import paced
 from scenecode.slam.runtime.run_control import RunControl, Status
 from scenecode.slam.runtime.worker import single_threaded_operations
@@ -113,6 +113,8 @@ class System:
         self._resources = ExitStack()
         self._map_file = None if map_file is None else Path(map_file)
         self._threaded = threaded
+        if threaded:
+            keep_heaps_small()
         with ExitStack() as until_made:
             until_made.callback(self._resources.close)
             self._map = self._open_map(predictor is not None, session, localise, recode)

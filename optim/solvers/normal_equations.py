@@ -25,7 +25,7 @@ class NormalEquations:
         self._E = zeros(points, size + 1)
         self._D, self._e = zeros(points), zeros(points)
         #: adds what was announced by ``add_later``
-        self._pending: list[Callable[[], None]] = []
+        self._pending: list[Callable[[NormalEquations], None]] = []
 
     @property
     def H(self) -> Tensor:
@@ -133,15 +133,15 @@ class NormalEquations:
         if g is not None:
             _accumulate(self._g, columns, g)
 
-    def add_later(self, add: Callable[[], None], cost: float) -> None:
-        """Count the cost of residuals now, and let ``add`` add their equations when they are
-        needed: a step that is refused, and the last one of all, need only the cost."""
+    def add_later(self, add: Callable[["NormalEquations"], None], cost: float) -> None:
+        """Count the cost of residuals now, and let ``add`` add their equations to these when they
+        are needed: a step that is refused, and the last one of all, need only the cost."""
         self.cost += cost
         self._pending.append(add)
 
     def _complete(self) -> None:
         while self._pending:
-            self._pending.pop(0)()
+            self._pending.pop(0)(self)
 
 
 def _accumulate(total: Tensor, at: Tensor, values: Tensor) -> None:

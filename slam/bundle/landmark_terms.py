@@ -103,14 +103,14 @@ class LandmarkTerm:
         error = residual.lengths() / sigma
         weight = real * cauchy_weight(error, scale) / sigma ** 2
 
-        def add() -> None:
+        def add(sums: NormalEquations) -> None:
             jacobian = residual.jacobian(slice(None))
             if jacobian.motion is None:
                 J, by_point = jacobian.blocks[DEPTH_A].flatten(1, 2), jacobian.blocks[POINT_A]
             else:
                 J, by_point = jacobian.motion.by_poses(), jacobian.motion.by_depth
             points = point.clamp(min=0).repeat_interleave(rows, 1), by_point.flatten(1)
-            equations.add_groups(columns, J, residual.value.flatten(1),
-                                 weight.repeat_interleave(rows, 1), 0.0, points)
+            sums.add_groups(columns, J, residual.value.flatten(1),
+                            weight.repeat_interleave(rows, 1), 0.0, points)
 
         equations.add_later(add, float((real * cauchy_cost(error, scale)).sum()))

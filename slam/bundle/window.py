@@ -186,8 +186,9 @@ class Window:
                             0.0)
         cost = float((share * huber_cost(error, huber)).sum())
         row_weight = share * huber_weight(error, huber) / (sigma * sigma)
+        columns = self._layout.columns
         equations.add_later(
-            lambda: add_pairs(equations, residual, row_weight, pairs, self._layout.columns), cost)
+            lambda sums: add_pairs(sums, residual, row_weight, pairs, columns), cost)
 
     def _add_code_prior(self, equations: NormalEquations, state: WindowState) -> None:
         for group, codes in ((Group.DEPTH_CODE, state.depth),

@@ -35,7 +35,7 @@ class MarginalPrior:
         moved, chain = _moved(self.states, states)
         value = self.residual.at(moved)
 
-        def add() -> None:
+        def add(sums: NormalEquations) -> None:
             # only what is of poses is not the derivative by the moved parameters themselves
             sizes = [len(c) for c in columns]
             starts = torch.tensor([0, *sizes]).cumsum(0)[:-1]
@@ -44,7 +44,7 @@ class MarginalPrior:
             H[:, poses] = H[:, poses] @ chain
             H[poses] = chain.T @ H[poses]
             g[poses] = chain.T @ g[poses]
-            equations.add_sums(torch.cat(columns)[None], H[None], g[None])
+            sums.add_sums(torch.cat(columns)[None], H[None], g[None])
 
         equations.add_later(add, 0.5 * float(value.square().sum()))
 

@@ -23,7 +23,7 @@ from torch import Tensor
 from scenecode.core.errors import ScenecodeError
 from scenecode.slam.config.keyframes import KeyframeConfig
 from scenecode.slam.config.tracking import TrackingConfig
-from scenecode.slam.runtime.memory import peak_memory_mb
+from scenecode.slam.runtime.memory import keep_heaps_small, peak_memory_mb
 from scenecode.slam.tracking.reference import Reference
 from scenecode.slam.tracking.tracker import TrackedFrame, Tracker
 
@@ -187,6 +187,7 @@ def _serve(pipe: Connection, config: TrackingConfig, keyframes: KeyframeConfig) 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
+    keep_heaps_small()
     tracker = Tracker(config, keyframes)
     _send(pipe, Ready())
     while True:

@@ -70,7 +70,6 @@ class ImageSequence:
         self._all_items = list(items)
         self._items = _wanted(self._all_items, options)
         self._read_truth = read_truth
-        self._known_height = known_height
         self._images = inspect_images(name, [item.image for item in self._items])
         width, height = self._images.width, self._images.height
         stated = known if options.intrinsics is None and options.calib is None else None
@@ -105,8 +104,7 @@ class ImageSequence:
         other._closed = threading.Event()
         other._items = _wanted(self._all_items, options)
         other._rectifier = Rectifier.for_camera(original, options.width, options.height,
-                                                camera_height=options.camera_height
-                                                or self._known_height)
+                                                camera_height=self._rectifier.camera_height)
         return other
 
     def close(self) -> None:

@@ -1,5 +1,8 @@
 """Residuals are summed at their columns, and points are eliminated exactly."""
 
+import gc
+import weakref
+
 import torch
 
 from scenecode.optim.solvers.normal_equations import NormalEquations
@@ -60,3 +63,26 @@ def test_problem_of_points_alone_is_solved():
                   torch.ones(1, 2), 1.0, (torch.tensor([[0, 1]]), torch.tensor([[1.0, 2.0]])))
     torch.testing.assert_close(equations.solve_damped(0.0),
                                torch.tensor([-1.0, -0.5], dtype=torch.float64))
+
+
+def test_equations_that_were_never_needed_go_with_their_last_user():
+    """They hold a window's images, and a cycle of references would keep these for a while."""
+    gc.disable()
+    try:
+        equations = NormalEquations(1)
+        equations.add_later(lambda sums: sums.add_sums(torch.zeros(1, 1, dtype=torch.long),
+                                                       torch.ones(1, 1, 1)), 2.0)
+        left = weakref.ref(equations)
+        assert equations.cost == 2.0
+        del equations
+        assert left() is None
+    finally:
+        gc.enable()
+
+
+def test_residuals_that_were_announced_count_in_the_equations():
+    equations = NormalEquations(1)
+    equations.add_later(lambda sums: sums.add_sums(torch.zeros(1, 1, dtype=torch.long),
+                                                   torch.full((1, 1, 1), 3.0)), 0.0)
+    assert equations.H.item() == 3.0
+    assert equations.H.item() == 3.0
