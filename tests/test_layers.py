@@ -44,7 +44,7 @@ FLOORS = (
     ("slam.places", "slam.corrections"),
     ("slam.adjustment",),
     ("slam.calibration", "slam.mapping", "slam.evaluation"),
-    ("slam.output.formats", "slam.mapfile"),
+    ("slam.output.formats", "slam.mapfile", "slam.calibration.boards"),
     ("slam.output",),
     ("slam.exports",),
     ("slam",),

@@ -15,9 +15,9 @@ from scenecode.core.atomic_write import write_bytes
 from scenecode.core.console import make_console
 from scenecode.core.errors import CalibrationError, ConfigError, ResultError
 from scenecode.slam.calibration import pictures
-from scenecode.slam.calibration.board import BOARD_FORMS, KINDS, parse_board
-from scenecode.slam.calibration.board_calibration import calibrate_board
-from scenecode.slam.calibration.board_recognition import recognised_board
+from scenecode.slam.calibration.boards.board import BOARD_FORMS, KINDS, parse_board
+from scenecode.slam.calibration.boards.calibration import calibrate_board
+from scenecode.slam.calibration.boards.recognition import recognised_board
 from scenecode.slam.calibration.recording import as_recorded, calibrate_source
 from scenecode.slam.calibration.result import NAMES, CalibratedCamera
 from scenecode.slam.calibration.self_calibration import LARGEST_SIGMA

@@ -25,6 +25,8 @@ _FOLLOWING = replace(_KLT, window=13, levels=4, max_return_error=1.0)
 #: A frame becomes a keyframe when the median corner has moved by this fraction of the image width
 #: since the last one, or when fewer than this part of its corners are left.
 _KEYFRAME_MOTION, _KEYFRAME_SURVIVORS = 0.035, 0.6
+#: Keyframes that a camera is measured by, at most: their images are kept.
+_MOST_KEYFRAMES = 300
 #: Corners below which the previous keyframe no longer connects to the present one.
 _MIN_CORNERS = 20
 #: Fallback for large motion between frames: ORB features of an image, and how much nearer than
@@ -51,13 +53,16 @@ class CornerTracks:
     size: tuple[int, int]
     #: median pixels by which corners moved in all, from keyframe to keyframe
     motion: float
+    #: (H, W) uint8 of each keyframe; none where they were not kept
+    images: tuple[ndarray, ...] = ()
 
     def between(self, first: int, last: int) -> "CornerTracks":
         """The observations of keyframes ``first`` to ``last - 1``, which keep their numbers."""
         inside = (self.keyframe >= first) & (self.keyframe < last)
         return CornerTracks(keyframe=self.keyframe[inside], corner=self.corner[inside],
                             pixels=self.pixels[inside], frames=self.frames,
-                            frame_count=self.frame_count, size=self.size, motion=self.motion)
+                            frame_count=self.frame_count, size=self.size, motion=self.motion,
+                            images=self.images)
 
 
 class CornerTracker:
@@ -71,7 +76,13 @@ class CornerTracker:
         self._next_corner = self._frame_count = 0
         self._motion = 0.0
         self._frames: list[int] = []
+        self._images: list[ndarray] = []
         self._seen: list[tuple[ndarray, ndarray]] = []
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there are as many keyframes as are looked at."""
+        return len(self._frames) >= _MOST_KEYFRAMES
 
     @property
     def motion(self) -> float:
@@ -106,7 +117,7 @@ class CornerTracker:
             corner=np.concatenate([corners for corners, _ in self._seen]),
             pixels=np.concatenate([pixels for _, pixels in self._seen]),
             frames=tuple(self._frames), frame_count=self._frame_count, size=(width, height),
-            motion=self._motion)
+            motion=self._motion, images=tuple(self._images))
 
     def _follow(self, previous: ndarray, image: ndarray) -> None:
         pixels, kept = track_corners(previous, image, self._pixels, self._pixels,
@@ -133,21 +144,22 @@ class CornerTracker:
         self._next_corner += len(new)
         self._key_image, self._key_pixels = image, self._pixels
         self._frames.append(index)
+        self._images.append(image)
         self._seen.append((self._corners, self._pixels.double().numpy()))
 
 
 def track_video(frames: Iterable[Frame], advance: Callable[[int], None] = lambda count: None,
                 is_enough: Callable[[Frame, float], bool] = lambda frame, motion: False
                 ) -> CornerTracks | None:
-    """The tracks of all frames, up to the one of which ``is_enough``, which is also given the
-    motion so far in image widths; None where there are no frames.  ``advance`` is called with the
-    number of frames so far."""
+    """The tracks of all frames, as far as keyframes are kept, or up to the one of which
+    ``is_enough``, which is also given the motion so far in image widths; None where there are no
+    frames.  ``advance`` is called with the number of frames so far."""
     tracker, count = CornerTracker(), 0
     for frame in frames:
         tracker.add(grey(imaging.intensity(frame.image)), frame.index)
         count += 1
         advance(count)
-        if is_enough(frame, tracker.motion / frame.camera.width):
+        if tracker.is_full or is_enough(frame, tracker.motion / frame.camera.width):
             break
     return tracker.tracks() if count else None
 

@@ -2,7 +2,8 @@
 
 The video is cut into short segments.  Those with most motion are reconstructed for several
 assumed focal lengths, each followed by bundle adjustment with the lens free; the best one starts
-the final adjustment of all segments, which share the lens.  A camera that only turns is
+an adjustment of all segments, which share the lens.  With what that finds, corners are located
+again, and adjusted to the end.  A camera that only turns is
 calibrated by its rotations (Hartley 1997).
 """
 
@@ -15,6 +16,7 @@ from numpy import ndarray
 from scenecode.core.errors import CalibrationError
 from scenecode.slam.calibration.corner_tracks import CornerTracks
 from scenecode.slam.calibration.lens import CX, K1, LOG_F, Lens
+from scenecode.slam.calibration.located_corners import located_again
 from scenecode.slam.calibration.segment import LensPrior, Segment, adjust
 from scenecode.slam.calibration.segment_start import MIN_SEGMENT, start_rotations, start_segment
 
@@ -24,11 +26,15 @@ _SEGMENT, _TRIED = 20, 3
 _POINTS, _TRIED_POINTS = 500, 120
 #: Assumed focal lengths, in image widths.
 _HYPOTHESES = (0.55, 0.8, 1.1, 1.6)
+#: Points that a segment needs.
+_MIN_POINTS = 15
 #: Keyframes that a measurement needs, and the motion in all, in image widths.
 _MIN_KEYFRAMES, _MIN_MOTION = 6, 0.15
 #: Scale of Cauchy's loss in pixels at 640 pixels of width, while the lens is found and at the
 #: end.
 _COARSE_PIXELS, _FINE_PIXELS = 2.0, 0.5
+#: The same for corners that were located again.
+_LOCATED_PIXELS = 0.15
 #: Observations further off than so many times the scale are left out of the last adjustment.
 _OUTLIER = 6.0
 #: Standard deviations of the prior: focal length about one image width (relative), principal point
@@ -157,7 +163,15 @@ def self_calibrate(tracks: CornerTracks, advance: Callable[[str], None] = lambda
     segments, lens, _ = adjust(segments, lens, fixed, fine, 30)
     segments = [s.without(np.linalg.norm(s.residuals(lens), axis=1) > _OUTLIER * fine)
                 for s in segments]
-    segments = [s for s in segments if len(s.points) >= 15]
+    segments = _large(segments)
+    if segments and tracks.images:
+        advance("locating corners again")
+        segments, _, _ = adjust(segments, lens, fixed, fine, 20)
+        fine = _LOCATED_PIXELS * scale
+        segments = _large([located_again(s, lens, tracks.images) for s in segments])
+        segments, lens, _ = adjust(segments, lens, fixed, fine, 30)
+        segments = _large([s.without(np.linalg.norm(s.residuals(lens), axis=1) > _OUTLIER * fine)
+                           for s in segments])
     if segments and np.median([s.thickness for s in segments]) < _PLANE and not only_rotates:
         raise CalibrationError("all that is seen lies in one plane, which does not tell the focal "
                                "length; show things at different distances")
@@ -178,6 +192,11 @@ def self_calibrate(tracks: CornerTracks, advance: Callable[[str], None] = lambda
                                "remain; the scene must be at rest and the images sharp")
     return SelfCalibration(lens=lens, covariance=covariance, rms=rms, segments=tuple(segments),
                            only_rotates=only_rotates, tracks=tracks)
+
+
+def _large(segments: Sequence[Segment]) -> list[Segment]:
+    """Those with enough points."""
+    return [s for s in segments if len(s.points) >= _MIN_POINTS]
 
 
 def _check_motion(tracks: CornerTracks) -> None:
@@ -215,7 +234,7 @@ def _reconstructed(tracks: CornerTracks, parts: Sequence[ndarray], lens: Lens, t
                    points: int) -> list[Segment]:
     start = start_rotations if turning else start_segment
     found = [start(tracks, part, lens) for part in parts]
-    return [s.with_longest(points) for s in found if s is not None and len(s.points) >= 15]
+    return [s.with_longest(points) for s in _large([s for s in found if s is not None])]
 
 
 def _median_error(segments: Sequence[Segment], lens: Lens) -> float:

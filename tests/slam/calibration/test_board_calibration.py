@@ -8,9 +8,9 @@ import torch
 from scenecode.core.errors import CalibrationError, ConfigError
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.optim.geometry.distortion import BrownConrady
-from scenecode.slam.calibration.board import parse_board
-from scenecode.slam.calibration.board_calibration import calibrate_board
-from scenecode.slam.calibration.board_recognition import recognised_board
+from scenecode.slam.calibration.boards.board import parse_board
+from scenecode.slam.calibration.boards.calibration import calibrate_board
+from scenecode.slam.calibration.boards.recognition import recognised_board
 from scenecode.slam.records.frame import Frame
 
 CAMERA = PinholeCamera(fx=520.0, fy=524.0, cx=325.0, cy=236.0, width=640, height=480,

@@ -14,7 +14,7 @@ from numpy import ndarray
 
 from scenecode.core.errors import CalibrationError
 from scenecode.optim.imaging import image as imaging
-from scenecode.slam.calibration.board import (
+from scenecode.slam.calibration.boards.board import (
     APRILGRID_BORDER_BITS,
     APRILGRID_DICTIONARY,
     KINDS,

@@ -10,7 +10,7 @@ from scenecode.core.errors import CalibrationError
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.optim.geometry.distortion import BrownConrady
 from scenecode.optim.imaging import image as imaging
-from scenecode.slam.calibration.board import Board
+from scenecode.slam.calibration.boards.board import Board
 from scenecode.slam.calibration.result import NAMES, CalibratedCamera, scaled_result
 from scenecode.slam.features.orb import grey
 from scenecode.slam.records.frame import Frame

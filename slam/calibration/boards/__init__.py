@@ -1,0 +1,1 @@
+"""Cameras measured by a printed board: checkerboard, ChArUco or AprilGrid."""
