@@ -68,6 +68,23 @@ def cross_entropy(logits: Tensor, labels: Tensor, class_weights: Tensor) -> Tens
     return total / labelled_weight(labels, class_weights).clamp(min=1e-6)
 
 
+def lovasz_softmax(probabilities: Tensor, labels: Tensor) -> Tensor:
+    """One minus the intersection over union of each class that is there, mean over these, made
+    continuous for probabilities (N, C) of pixels labelled (N,) (Berman et al. 2018, equations 8 to
+    11); void pixels do not count."""
+    known = labels != VOID
+    probabilities, labels = probabilities[known], labels[known].long()
+    losses = []
+    for label in labels.unique().tolist():
+        own = (labels == label).to(probabilities.dtype)
+        errors, order = (own - probabilities[:, label]).abs().sort(descending=True)
+        own = own[order]
+        missed = own.cumsum(0)
+        jaccard = 1 - (missed[-1] - missed) / (missed[-1] + (1 - own).cumsum(0))
+        losses.append(errors @ jaccard.diff(prepend=jaccard.new_zeros(1)))
+    return torch.stack(losses).mean() if losses else probabilities.sum()
+
+
 def own_part(weight: Tensor, processes: Processes) -> Tensor:
     """The ``weight`` of this process's pixels over the mean of all processes: turns a mean over
     its own pixels into its part of the mean over all."""

@@ -162,7 +162,7 @@ class SemanticAgreement:
             value, jacobian = code_prior(moved, self._config.prior_sigma)
             columns = torch.arange(codes.numel(), device=codes.device).view(codes.shape)
             equations.add_groups(columns, jacobian, value, torch.ones_like(value),
-                                 0.5 * float(value.square().sum()))
+                                 0.5 * float(value.detach().square().sum()))
         return equations
 
     def _add(self, equations: NormalEquations, comparison: Comparison, codes: Tensor) -> None:
@@ -181,7 +181,7 @@ class SemanticAgreement:
         scale = c.effective_pixels * comparison.overlap / len(value)
         weight = scale * huber_weight(error, c.huber) / (c.sigma * c.sigma)
         equations.add(blocks, value.flatten(), weight.repeat_interleave(value.shape[1]),
-                      scale * float(huber_cost(error, c.huber).sum()))
+                      scale * float(huber_cost(error.detach(), c.huber).sum()))
 
     def _add_label(self, equations: NormalEquations, factor: LabelFactor,
                    codes: Tensor) -> None:

@@ -134,9 +134,12 @@ class LabelFusion:
     def coded_alone_without_prior(self) -> Tensor:
         return self._agree_with_first(replace(self._config.code, prior_sigma=0.0))
 
-    def _agree_with_first(self, config: CodeFusionConfig) -> Tensor:
-        codes = optimise_codes(self._views, config, self._config.tolerance).state
+    def averaged_at(self, codes: Tensor) -> Tensor:
+        """(C, H, W) average of the views decoded at codes (V, K)."""
         return self._as_maps(averaged(self._decoded(codes)))
+
+    def _agree_with_first(self, config: CodeFusionConfig) -> Tensor:
+        return self.averaged_at(optimise_codes(self._views, config, self._config.tolerance).state)
 
     def _follow_consensus(self, config: CodeFusionConfig) -> Tensor:
         codes = optimise_codes(self._views, config, self._config.tolerance, self._consensus).state

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from scenecode.core.errors import ConfigError
 from scenecode.networks.classes import VOID, ClassSet
 from scenecode.networks.families.network import Answer, Figure, Network, OutputGraph
 from scenecode.networks.families.scenecode.config import FEATURE_STRIDE, SceneCodeConfig
@@ -151,6 +152,25 @@ class SceneCode(Network):
             logits_J_code=J_semantic.contiguous(),
             classes=self.classes,
             average_depth=self.geometry.average_depth_for(camera))
+
+    def semantic_features(self, image: Tensor) -> Tensor:
+        """(F, h, w) features of one image (3, H, W), from which its labels follow."""
+        return self.features_of(image).semantic[0]
+
+    def logits_and_jacobian(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits at zero code (B, C, h, w) and their derivative by the code (B, C, Ks, h, w), of
+        ``semantic_features`` (B, F, h, w)."""
+        return self.semantic_head.zero(features), self.semantic_head.jacobian(features)
+
+    def semantic_code_weights(self) -> list[nn.Parameter]:
+        """What a semantic code goes through; none of it changes the prediction at zero code.
+        Raises ``ConfigError`` for a network without semantic codes or with a decoder that is not
+        linear."""
+        head = self.semantic_head
+        if not isinstance(head, LinearHead) or not head.code:
+            raise ConfigError("this network has no semantic codes with a linear decoder")
+        return [cast(nn.Parameter, part.weight)
+                for part in (head.code_map, head.from_code, head.from_product)]
 
     def predict_without_jacobians(self, image: Tensor) -> Features:
         """The zero-code prediction alone."""

@@ -9,6 +9,7 @@ from scenecode.networks.families.losses import (
     balanced_weights,
     cross_entropy,
     laplace_nll,
+    lovasz_softmax,
     proximity_l1,
     relative_l1,
     scale_invariant,
@@ -102,3 +103,20 @@ def test_scale_invariant_loss_by_hand_and_its_symmetries():
     d = whole.flatten(1)
     pairs = (d[:, :, None] - d[:, None]).square().mean((1, 2)).mean()
     torch.testing.assert_close(2 * scale_invariant(whole, everywhere, 1.0), pairs)
+
+
+def test_lovasz_loss_of_certain_predictions_is_what_the_intersection_over_union_lacks():
+    labels = torch.tensor([0, 0, 0, 1, 1, VOID])
+    guessed = torch.tensor([0, 0, 1, 1, 1, 2])
+    certain = torch.nn.functional.one_hot(guessed, 3).float()
+    # IoU of class 0: 2 / 3, of class 1: 2 / 3
+    assert lovasz_softmax(certain, labels).item() == pytest.approx(1 / 3)
+    right = torch.nn.functional.one_hot(labels.clamp(max=2), 3).float()
+    assert lovasz_softmax(right, labels).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_lovasz_loss_has_no_value_of_its_own_without_labels():
+    probabilities = torch.full((4, 3), 1 / 3, requires_grad=True)
+    loss = lovasz_softmax(probabilities, torch.full((4,), VOID))
+    loss.backward()
+    assert loss.item() == 0 and not probabilities.grad.any()

@@ -1,0 +1,1 @@
+"""Networks trained through what the SLAM does with them."""
