@@ -56,14 +56,6 @@ class CornerTracks:
     #: (H, W) uint8 of each keyframe; none where they were not kept
     images: tuple[ndarray, ...] = ()
 
-    def between(self, first: int, last: int) -> "CornerTracks":
-        """The observations of keyframes ``first`` to ``last - 1``, which keep their numbers."""
-        inside = (self.keyframe >= first) & (self.keyframe < last)
-        return CornerTracks(keyframe=self.keyframe[inside], corner=self.corner[inside],
-                            pixels=self.pixels[inside], frames=self.frames,
-                            frame_count=self.frame_count, size=self.size, motion=self.motion,
-                            images=self.images)
-
 
 class CornerTracker:
     """Builds ``CornerTracks`` from images that come one by one."""

@@ -15,6 +15,7 @@ import torch
 from numpy import ndarray
 from scipy.interpolate import LinearNDInterpolator, NearestNDInterpolator
 
+from scenecode.slam.adjustment.resampling import Resampling
 from scenecode.slam.calibration.lens import Lens
 from scenecode.slam.calibration.segment import Segment
 from scenecode.slam.features.klt import KltConfig, track_corners
@@ -29,8 +30,8 @@ _KLT = KltConfig(window=15, levels=2, max_return_error=0.15)
 
 
 def located_again(segment: Segment, lens: Lens, images: Sequence[ndarray]) -> Segment:
-    """The segment with its corners located from reference views; ``images`` (H, W) uint8 of all
-    keyframes by number."""
+    """The segment with its corners located from reference views, or as it is where none of these
+    has enough corners; ``images`` (H, W) uint8 of all keyframes by number."""
     M, N = len(segment.t), len(segment.points)
     seen = np.zeros((M, N), bool)
     at = np.zeros((M, N, 2))
@@ -104,20 +105,16 @@ class _Surface:
         image_a, image_b = (self.images[s.keyframes[view]] for view in (self.view, other))
         world = s.R[self.view].inv().apply(self.grid - s.t[self.view])
         x = s.R[other].apply(world) + s.t[other]
-        behind = (x[:, 2] <= 0).reshape(self.shape)
         height, width = image_a.shape
-        columns, rows, hidden = (
+        columns, rows, in_front = (
             cv2.resize(values.reshape(self.shape).astype(np.float32), (width, height),
                        interpolation=cv2.INTER_LINEAR)
-            for values in (*self.lens.project(x)[0].T, behind))
-        alike = cv2.remap(image_b, columns, rows, cv2.INTER_CUBIC,
-                          borderMode=cv2.BORDER_REPLICATE)
-        guess = torch.from_numpy(pixels).float()
-        shifted, kept = track_corners(image_a, alike, guess, guess, _KLT)
-        right, down = (np.ascontiguousarray(place, np.float32)
-                       for place in shifted.numpy().T[..., None])
-        u, v, out = (cv2.remap(maps, right, down, cv2.INTER_LINEAR)[:, 0]
-                     for maps in (columns, rows, hidden))
+            for values in (*self.lens.project(x)[0].T, x[:, 2] > 0))
         h, w = image_b.shape
-        inside = (u >= 0) & (u <= w - 1) & (v >= 0) & (v <= h - 1) & (out == 0)
-        return np.column_stack([u, v]).astype(float), kept.numpy() & inside
+        inside = (columns >= 0) & (columns <= w - 1) & (rows >= 0) & (rows <= h - 1) \
+            & (in_front == 1)
+        resampling = Resampling(columns=columns, rows=rows, inside=inside.astype(np.float32))
+        guess = torch.from_numpy(pixels).float()
+        shifted, kept = track_corners(image_a, resampling.resampled(image_b), guess, guess, _KLT)
+        found, is_inside = resampling.at(shifted)
+        return found.double().numpy(), (kept & is_inside).numpy()

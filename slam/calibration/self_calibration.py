@@ -158,20 +158,16 @@ def self_calibrate(tracks: CornerTracks, advance: Callable[[str], None] = lambda
     prior = _prior(centre, width, sigma_log_f, free_centre=stated is None)
     segments, lens, _ = adjust(segments, lens, fixed, _COARSE_PIXELS * scale, 20, 1e-5)
     fine = _FINE_PIXELS * scale
-    segments = [s.without(np.linalg.norm(s.residuals(lens), axis=1) > 4 * _OUTLIER * fine)
-                for s in segments]
+    segments = _without_outliers(segments, lens, 4 * _OUTLIER * fine)
     segments, lens, _ = adjust(segments, lens, fixed, fine, 30)
-    segments = [s.without(np.linalg.norm(s.residuals(lens), axis=1) > _OUTLIER * fine)
-                for s in segments]
-    segments = _large(segments)
+    segments = _large(_without_outliers(segments, lens, _OUTLIER * fine))
     if segments and tracks.images:
         advance("locating corners again")
-        segments, _, _ = adjust(segments, lens, fixed, fine, 20)
+        segments, lens, _ = adjust(segments, lens, fixed, fine, 20)
         fine = _LOCATED_PIXELS * scale
         segments = _large([located_again(s, lens, tracks.images) for s in segments])
         segments, lens, _ = adjust(segments, lens, fixed, fine, 30)
-        segments = _large([s.without(np.linalg.norm(s.residuals(lens), axis=1) > _OUTLIER * fine)
-                           for s in segments])
+        segments = _large(_without_outliers(segments, lens, _OUTLIER * fine))
     if segments and np.median([s.thickness for s in segments]) < _PLANE and not only_rotates:
         raise CalibrationError("all that is seen lies in one plane, which does not tell the focal "
                                "length; show things at different distances")
@@ -192,6 +188,11 @@ def self_calibrate(tracks: CornerTracks, advance: Callable[[str], None] = lambda
                                "remain; the scene must be at rest and the images sharp")
     return SelfCalibration(lens=lens, covariance=covariance, rms=rms, segments=tuple(segments),
                            only_rotates=only_rotates, tracks=tracks)
+
+
+def _without_outliers(segments: Sequence[Segment], lens: Lens, pixels: float) -> list[Segment]:
+    """Without the observations that are further off."""
+    return [s.without(np.linalg.norm(s.residuals(lens), axis=1) > pixels) for s in segments]
 
 
 def _large(segments: Sequence[Segment]) -> list[Segment]:

@@ -3,7 +3,7 @@
 import ctypes
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -82,11 +82,8 @@ def keep_heaps_small() -> None:
     block that is freed takes all blocks of up to 32 MB from them: a tensor that is made and freed
     in each of ten threads stays ten times.
     """
-    if sys.platform == "linux":
-        try:
-            set_option = _c_library().mallopt
-        except AttributeError:  # another C library than that of GNU
-            return
+    set_option = _of_glibc("mallopt")
+    if set_option is not None:
         set_option(_M_ARENA_MAX, _HEAPS)
         set_option(_M_MMAP_THRESHOLD, _OWN_BLOCK_BYTES)
 
@@ -97,13 +94,14 @@ def release_free_memory() -> None:
     The C library of Linux keeps it, in one heap for each thread: tensors that are made and freed
     for hours grow the process by what lies between those that stay.
     """
-    if sys.platform == "linux":
-        try:
-            _c_library().malloc_trim(0)
-        except AttributeError:  # another C library than that of GNU
-            pass
+    trim = _of_glibc("malloc_trim")
+    if trim is not None:
+        trim(0)
 
 
 @cache
-def _c_library() -> ctypes.CDLL:
-    return ctypes.CDLL(None)
+def _of_glibc(name: str) -> Callable[..., int] | None:
+    """A function of the C library of GNU; None where that is not the one in use."""
+    if sys.platform != "linux":
+        return None
+    return getattr(ctypes.CDLL(None), name, None)

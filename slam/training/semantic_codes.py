@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from scenecode.core.console import make_console
 from scenecode.core.errors import ConfigError, ScenecodeError
 from scenecode.networks.evaluation.metrics import Confusion
-from scenecode.networks.families.losses import balanced_weights
+from scenecode.networks.families.losses import balanced_weights, pixel_grid
 from scenecode.networks.inference.checkpoint import (
     Checkpoint,
     find_weights,
@@ -41,8 +41,6 @@ VIEWS, REFERENCES = 4, 2
 _PIXEL_STEP = 2
 #: Classes weigh as their frequency to the power of minus this.
 _CLASS_BALANCE = 0.7
-NO_CODES = ("training through label fusion needs a network with semantic codes, of architecture "
-            "'scenecode'")
 #: Largest norm of the gradient, steps over which the rate rises, and its share at the end.
 _CLIP, _WARMUP, _LAST_RATE = 1.0, 50, 0.02
 
@@ -77,6 +75,7 @@ class SemanticCodeTrainer:
         self.model, self._groups, self._config = model, groups, config
         self._optimiser = torch.optim.Adam(self._weights, lr=config.rate)
         self._rng = np.random.default_rng(config.seed)
+        self._generator = torch.Generator().manual_seed(config.seed)
         counts = torch.stack([torch.bincount(g.labels.flatten().long(), minlength=256)
                               for g in groups]).sum(0)
         self._class_weights = balanced_weights(counts[:len(model.classes)], _CLASS_BALANCE)
@@ -104,9 +103,8 @@ class SemanticCodeTrainer:
                                   self._rng.integers(1, len(group.features)), replace=False)
         views = group.views(self.model, [0, *sorted(others.tolist())])
         fused = fused_at_agreement(views, self._config.fusion, self._config.iterations)
-        row, column = self._rng.integers(_PIXEL_STEP, size=2)
-        at = (slice(row, None, _PIXEL_STEP), slice(column, None, _PIXEL_STEP))
-        return fusion_loss(fused[:, at[0], at[1]].flatten(1).T, group.labels[at].flatten(),
+        at = pixel_grid(_PIXEL_STEP, self._generator)
+        return fusion_loss(fused[at].flatten(1).T, group.labels[at].flatten(),
                            self._class_weights)
 
 
@@ -128,9 +126,7 @@ def train(checkpoint: Checkpoint, groups: Sequence[FeatureGroup], held_out: Sequ
           report: Callable[[str], None]) -> None:
     """Train the checkpoint's model; ``out/model.safetensors`` is written, and scores of held-out
     groups are told, every so many steps and at the end.  Ctrl-C ends it and keeps the last."""
-    model = checkpoint.model
-    if not isinstance(model, CodedLabels):
-        raise ConfigError(NO_CODES)
+    model = _coded(checkpoint)
     trainer = SemanticCodeTrainer(model, groups, config)
     losses: list[float] = []
     report(_told(model, held_out, "before"))
@@ -146,7 +142,15 @@ def train(checkpoint: Checkpoint, groups: Sequence[FeatureGroup], held_out: Sequ
             report(scores)
             facts = checkpoint.facts | {"through_fusion": {"steps": step, "rate": config.rate,
                                                            "batch": config.batch}}
-            save_checkpoint(out / "model.safetensors", model, facts, half=True)
+            save_checkpoint(out / "model.safetensors", checkpoint.model, facts, half=True)
+
+
+def _coded(checkpoint: Checkpoint) -> CodedLabels:
+    """The checkpoint's model; raises ``ConfigError`` for one without semantic codes."""
+    if not isinstance(checkpoint.model, CodedLabels):
+        raise ConfigError("training through label fusion needs a network with semantic codes, of "
+                          "architecture 'scenecode'")
+    return checkpoint.model
 
 
 def _told(model: CodedLabels, held_out: Sequence[FeatureGroup], opening: str) -> str:
@@ -187,9 +191,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = make_console(stderr=True)
     try:
         checkpoint = load_checkpoint(find_weights(args.model))
-        model = checkpoint.model
-        if not isinstance(model, CodedLabels):
-            raise ConfigError(f"{args.model}: {NO_CODES}")
+        model = _coded(checkpoint)
         config = SemanticCodeTraining(steps=args.steps, rate=args.rate, seed=args.seed)
         held_out, groups = ([group for of_room in track(
             room_groups(model, count, VIEWS, REFERENCES, first), f"rendering {what}",
@@ -201,7 +203,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console.print(f"error: {error}", style="red")
         return 1
     except KeyboardInterrupt:
-        console.print(f"interrupted; {args.out} has the last checkpoint")
+        console.print(f"interrupted; {args.out} has the last checkpoint, if there was one")
     return 0
 
 
