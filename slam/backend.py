@@ -81,7 +81,8 @@ class Backend:
         self._mapper = Mapper(config.mapping, predictor, config.tracking, config.keyframes,
                               config.device, memory=memory,
                               loaded=known.graph if known else None,
-                              localise=known is not None and known.localise, timings=timings)
+                              localise=known is not None and known.localise, timings=timings,
+                              recording=recording)
         #: serial number of the last request for a keyframe that was answered; mapping thread
         self._answered = 0
         self._version = 0

@@ -18,7 +18,14 @@ from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.optim.robust import cauchy_weight
 from scenecode.slam.adjustment.adjusted_map import AdjustedMap
 from scenecode.slam.adjustment.corners import track_resampled
-from scenecode.slam.adjustment.problem import LENS, Sightings, reprojections
+from scenecode.slam.adjustment.reprojection import (
+    LENS,
+    POSE,
+    Sightings,
+    at_scale,
+    camera_values,
+    reprojections,
+)
 from scenecode.slam.adjustment.resampling import Resampling
 from scenecode.slam.features.orb import grey
 from scenecode.slam.map.graph import KeyframeGraph
@@ -63,8 +70,9 @@ class _Known:
     rays: Tensor
     pixels: Tensor
     log_depth: Tensor
-    #: (4,)
+    #: (6,) with its shutter, and motion of its camera per second
     lens: Tensor
+    motion: Tensor
 
 
 class FramePoses:
@@ -73,6 +81,7 @@ class FramePoses:
     def __init__(self, graph: KeyframeGraph, adjusted: AdjustedMap):
         self._known: dict[int, _Known] = {}
         m, state = adjusted.landmarks, adjusted.state
+        motions = at_scale(m.motions, state.log_scales)
         for row, number in enumerate(adjusted.numbers):
             depth = adjusted.depths.get(number)
             own = m.host == row
@@ -85,20 +94,21 @@ class FramePoses:
                 T_world_cam=graph.states[number].T_world_cam.double().cpu(),
                 median_depth=float(depth.metres.median()), scale=keyframe.scale,
                 pixels=pixels.float(), log_depth=state.log_depths[own],
-                lens=state.lenses[m.camera_of[row]])
+                lens=state.lenses[m.camera_of[row]], motion=motions[row])
 
     def __len__(self) -> int:
         return len(self._known)
 
-    def pose(self, frame: Frame, T_world_cam: Tensor) -> FramePose | None:
-        """The pose of a frame near a known one (4, 4) float64; None where too few landmarks are
-        found, or do not fit."""
+    def pose(self, frame: Frame, T_world_cam: Tensor, motion: Tensor) -> FramePose | None:
+        """The pose of a frame near a known one (4, 4) float64, whose camera has a ``motion`` (6,)
+        float64 per second in its own frame; None where too few landmarks are found, or do not
+        fit."""
         numbers = self._nearest(T_world_cam)
         if not numbers:
             return None
         nearest = self._known[numbers[0]]
         image = grey(frame.pyramid[0].cpu())
-        seen = [self._sightings(n, frame.camera, image, T_world_cam) for n in numbers]
+        seen = [self._sightings(n, frame.camera, image, T_world_cam, motion) for n in numbers]
         T_fitted = _fitted([s for s, _ in seen], [T for _, T in seen], T_world_cam)
         if T_fitted is None:
             return None
@@ -120,7 +130,7 @@ class FramePoses:
         return [numbers[i] for i in far.argsort()[:_KEYFRAMES].tolist()]
 
     def _sightings(self, number: int, camera: PinholeCamera, image: np.ndarray,
-                   T_world_cam: Tensor) -> tuple[Sightings, Tensor]:
+                   T_world_cam: Tensor, motion: Tensor) -> tuple[Sightings, Tensor]:
         """The landmarks of a keyframe in an image from near a pose (4, 4), and the keyframe's
         pose (N, 4, 4)."""
         known = self._known[number]
@@ -128,13 +138,15 @@ class FramePoses:
         found, kept = track_resampled(known.image, image, known.pixels,
                                       Resampling.of(known.depth, known.camera, camera, T))
         count = int(kept.sum())
-        values = torch.tensor([camera.fx, camera.fy, camera.cx, camera.cy], dtype=torch.float64)
         lens = known.lens if camera == known.camera else torch.zeros(LENS, dtype=torch.float64)
         return Sightings(
             rays=known.rays[kept], log_depth=known.log_depth[kept], pixels=found[kept].double(),
-            T=T.expand(count, 4, 4), cameras=values.expand(count, 4),
-            host_lenses=known.lens.expand(count, LENS), observer_lenses=lens.expand(count, LENS)
-        ), known.T_world_cam.expand(count, 4, 4)
+            T=T.expand(count, 4, 4), host_lenses=known.lens.expand(count, LENS),
+            host_cameras=camera_values(known.camera).expand(count, LENS),
+            host_motions=known.motion.expand(count, POSE),
+            observer_lenses=lens.expand(count, LENS),
+            observer_cameras=camera_values(camera).expand(count, LENS),
+            observer_motions=motion.expand(count, POSE)), known.T_world_cam.expand(count, 4, 4)
 
 
 def _fitted(seen: list[Sightings], T_world_host: list[Tensor], T_world_cam: Tensor

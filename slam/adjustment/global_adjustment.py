@@ -30,12 +30,12 @@ from scenecode.slam.adjustment.corners import CornerMatches
 from scenecode.slam.adjustment.ground import scale_by_height
 from scenecode.slam.adjustment.problem import (
     KNOWN_LENS_SIGMA,
-    LENS,
     MEASURED_LENS_SIGMA,
     AdjustmentProblem,
     MapState,
     ObservedLandmarks,
 )
+from scenecode.slam.adjustment.reprojection import LENS, POSE, camera_values
 from scenecode.slam.config.residuals import ResidualConfig
 from scenecode.slam.dense.multi_view_depth import finer_depth, multi_view_depth
 from scenecode.slam.map.graph import KeyframeGraph
@@ -149,6 +149,8 @@ class GlobalAdjustment:
         _log.info("global adjustment of %d keyframes: %d observations, of which %.0f %% fit "
                   "instead of %.0f %%; the map moved by up to %.3f m", len(numbers),
                   len(landmarks.landmark), 100 * after, 100 * before, moved)
+        for across, down in (1e3 * state.lenses[:, -2:]).tolist():
+            _log.info("the shutter takes %.0f ms across the image and %.0f ms down", across, down)
         return True
 
     def _landmarks(self, graph: KeyframeGraph, numbers: list[int]) -> ObservedLandmarks:
@@ -163,9 +165,9 @@ class GlobalAdjustment:
         # those that nobody observes are left out
         seen, landmark = torch.unique(corner, return_inverse=True)
         cameras, camera_of = torch.unique(
-            torch.tensor([[c.fx, c.fy, c.cx, c.cy] for c in (graph.keyframes[n].camera
-                                                             for n in numbers)],
-                         dtype=torch.float64), dim=0, return_inverse=True)
+            torch.stack([camera_values(graph.keyframes[n].camera) for n in numbers]), dim=0,
+            return_inverse=True)
+        at_rest = torch.zeros(POSE, dtype=torch.float64)
         is_known = torch.tensor([graph.keyframes[n].camera_is_known for n in numbers])
         lens_sigma = torch.tensor(
             [KNOWN_LENS_SIGMA if bool(is_known[camera_of == k].all()) else MEASURED_LENS_SIGMA
@@ -181,7 +183,9 @@ class GlobalAdjustment:
                                         for (_, b), o in observations.items())]),
             pixels=torch.cat([torch.zeros(0, 2), *(o.pixels for o in observations.values())]
                              ).double(),
-            cameras=cameras, camera_of=camera_of, lens_sigma=lens_sigma)
+            cameras=cameras, camera_of=camera_of, lens_sigma=lens_sigma,
+            motions=torch.stack([at_rest if motion is None else motion for motion in (
+                graph.keyframes[n].motion_at_scale_1 for n in numbers)]))
 
 
 def _image_depth(graph: KeyframeGraph, number: int, last: AdjustedMap | None

@@ -9,7 +9,8 @@ held together, weakly, by their links at the relative poses that the map has.
 What remains of a lens that is known badly would turn rotation into translation, and bend paths:
 two focal lengths and radial distortion are estimated with the rest (self-calibration), close to
 those that the images were taken for.  A camera that drives ahead hardly tells the lens from the
-shape of the road: a known lens is held much closer.
+shape of the road: a known lens is held much closer.  So is the time that a rolling shutter takes
+from one side of an image to the other (``scenecode.slam.adjustment.reprojection``).
 """
 
 from copy import copy
@@ -19,21 +20,28 @@ import torch
 from torch import Tensor
 
 from scenecode.optim.geometry import se3
-from scenecode.optim.geometry.camera import MIN_DEPTH
 from scenecode.optim.residuals import POSE_A, POSE_B
 from scenecode.optim.robust import cauchy_cost, cauchy_weight
 from scenecode.optim.solvers.pose_graph import Edges, Nodes, relative_pose
 from scenecode.optim.solvers.sparse_points import SparsePointEquations, SparseSums
+from scenecode.slam.adjustment.reprojection import (
+    LENS,
+    POSE,
+    Sightings,
+    at_scale,
+    reprojections,
+)
 
 #: Scale of Cauchy's loss for depths, in standard deviations.
 DEPTH_CAUCHY = 2.0
-#: Parameters of a pose, and of a lens: ln factors of both focal lengths, and radial distortion.
-_POSE, LENS = 6, 4
-#: Standard deviations of the latter: of a lens that was measured or stated by a user, and of one
-#: that a data set or a renderer states.
-MEASURED_LENS_SIGMA, KNOWN_LENS_SIGMA = (0.02, 0.02, 0.05, 0.05), (0.002, 0.002, 0.005, 0.005)
-#: Parameters that the residuals of a pair depend on: a motion and two lenses.
-_PAIR = _POSE + 2 * LENS
+#: Standard deviation of the time that a shutter takes along an image, in seconds.
+_SHUTTER_SIGMA = 0.02
+#: Standard deviations of a lens and its shutter: of one that was measured or stated by a user, and
+#: of one that a data set or a renderer states; what shutter it has, nobody states.
+MEASURED_LENS_SIGMA = (0.02, 0.02, 0.05, 0.05, _SHUTTER_SIGMA, _SHUTTER_SIGMA)
+KNOWN_LENS_SIGMA = (0.002, 0.002, 0.005, 0.005, _SHUTTER_SIGMA, _SHUTTER_SIGMA)
+#: Parameters that the residuals of a pair depend on: a motion, two lenses and two scales.
+_PAIR = POSE + 2 * LENS + 2
 #: Observations whose Jacobians are in memory at a time.
 _CHUNK = 1 << 15
 #: Newton steps of a triangulation.
@@ -52,7 +60,7 @@ class MapState:
     log_scales: Tensor
     #: (M,) ln depth
     log_depths: Tensor
-    #: (L, 4) by which a lens differs from what it was taken for
+    #: (L, 6) by which a lens and its shutter differ from what they were taken for
     lenses: Tensor
 
 
@@ -70,96 +78,15 @@ class ObservedLandmarks:
     landmark: Tensor
     observer: Tensor
     pixels: Tensor
-    #: (L, 4) fx, fy, cx, cy of the different cameras, and which of them a keyframe has (K,)
+    #: (L, 6) fx, fy, cx, cy, width and height of the different cameras, and which of them a
+    #: keyframe has (K,)
     cameras: Tensor
     camera_of: Tensor
-    #: (L, 4) standard deviations of the lenses
+    #: (L, 6) standard deviations of the lenses
     lens_sigma: Tensor
-
-
-@dataclass(frozen=True)
-class Reprojections:
-    """Residuals of N observations, in pixels, and their derivatives.
-
-    Both poses act by the motion of the host's points in the observer's frame, of which they are
-    linear functions, the same for all observations of a pair of keyframes.
-    """
-
-    #: (N, 2) projected less observed
-    value: Tensor
-    #: (N, 2, 6) by that motion, (N, 2) by the landmark's ln depth, and (N, 2, 4) by the lenses of
-    #: host and observer
-    by_motion: Tensor
-    by_depth: Tensor
-    by_host_lens: Tensor
-    by_observer_lens: Tensor
-
-
-@dataclass(frozen=True)
-class Sightings:
-    """N landmarks as they are seen by an observer."""
-
-    #: (N, 3) points at depth 1 in the host, for the lens that it was taken for, and (N,) ln depth
-    rays: Tensor
-    log_depth: Tensor
-    #: (N, 2) in the observer
-    pixels: Tensor
-    #: (N, 4, 4) T_observer_host
-    T: Tensor
-    #: (N, 4) fx, fy, cx, cy of the observer
-    cameras: Tensor
-    #: (N, 4) lenses of both
-    host_lenses: Tensor
-    observer_lenses: Tensor
-
-
-def reprojections(seen: Sightings) -> Reprojections:
-    """Residuals and derivatives.
-
-    To first order in the distortion, which is small, that of the host is undone by its negative.
-    """
-    points, points_J_lens = _on_corrected_rays(seen)
-    rotation = seen.T[:, :3, :3]
-    rotated = (rotation @ points[..., None])[..., 0]
-    x_b = rotated + seen.T[:, :3, 3]
-    # what is behind the camera has a large residual and no derivative
-    inverse = 1 / x_b[:, 2].clamp(min=MIN_DEPTH)
-    in_front = (x_b[:, 2] > MIN_DEPTH).to(inverse)
-    ideal = x_b[:, :2] * inverse[:, None]
-    focal = seen.cameras[:, :2] * seen.observer_lenses[:, :2].exp()
-    k1, k2 = seen.observer_lenses[:, 2:].unbind(1)
-    square = ideal.square().sum(1)
-    stretch = 1 + k1 * square + k2 * square ** 2
-    centred = focal * ideal * stretch[:, None]
-    eye = torch.eye(2, dtype=ideal.dtype)
-    outer = ideal[:, :, None] * ideal[:, None]
-    by_ideal = focal[:, :, None] * (stretch[:, None, None] * eye
-                                    + (2 * k1 + 4 * k2 * square)[:, None, None] * outer)
-    by_point = by_ideal @ torch.cat([eye.expand(len(ideal), 2, 2), -ideal[:, :, None]], 2) \
-        * (inverse * in_front)[:, None, None]
-    turn = -by_point @ se3.hat(x_b)
-    radial = focal * ideal * square[:, None]
-    return Reprojections(
-        value=centred + seen.cameras[:, 2:] - seen.pixels,
-        by_motion=torch.cat([by_point, turn], 2),
-        by_depth=(by_point @ rotated[..., None])[..., 0],
-        by_host_lens=by_point @ rotation @ points_J_lens,
-        by_observer_lens=torch.cat([torch.diag_embed(centred), radial[..., None],
-                                    (radial * square[:, None])[..., None]], 2))
-
-
-def _on_corrected_rays(seen: Sightings) -> tuple[Tensor, Tensor]:
-    """Points (N, 3) in the host's frame, and their derivative (N, 3, 4) by its lens."""
-    k1, k2 = seen.host_lenses[:, 2:].unbind(1)
-    square = seen.rays[:, :2].square().sum(1)
-    shrink = 1 - k1 * square - k2 * square ** 2
-    depth = seen.log_depth.exp()[:, None]
-    across = depth * seen.rays[:, :2] * (-seen.host_lenses[:, :2]).exp()
-    by_lens = torch.zeros(len(across), 3, LENS, dtype=across.dtype)
-    by_lens[:, :2, :2] = -torch.diag_embed(across * shrink[:, None])
-    by_lens[:, :2, 2] = -across * square[:, None]
-    by_lens[:, :2, 3] = -across * square[:, None] ** 2
-    return torch.cat([across * shrink[:, None], depth], 1), by_lens
+    #: (K, 6) motion of the keyframes' cameras in their own frames, per second, at scale 1; 0 where
+    #: it is not known
+    motions: Tensor
 
 
 class AdjustmentProblem:
@@ -176,14 +103,14 @@ class AdjustmentProblem:
         self._sigma, self._sigma_scale = sigma_pixels, sigma_log_scale
         self._cauchy = reprojection_cauchy
         count, moving = len(unit), int((~is_fixed).sum())
-        self._size = _POSE * moving + count + LENS * len(landmarks.cameras)
+        self._size = POSE * moving + count + LENS * len(landmarks.cameras)
         #: (K, 6) and (K, 1) columns, -1 where fixed
-        first = _POSE * (torch.cumsum(~is_fixed, 0) - 1)
-        self._pose_columns = first[:, None] + torch.arange(_POSE)
+        first = POSE * (torch.cumsum(~is_fixed, 0) - 1)
+        self._pose_columns = first[:, None] + torch.arange(POSE)
         self._pose_columns[is_fixed] = -1
-        self._scale_columns = _POSE * moving + torch.arange(count)[:, None]
-        #: (L, 4)
-        self._lens_columns = _POSE * moving + count + torch.arange(
+        self._scale_columns = POSE * moving + torch.arange(count)[:, None]
+        #: (L, 6)
+        self._lens_columns = POSE * moving + count + torch.arange(
             LENS * len(landmarks.cameras)).view(-1, LENS)
         #: pairs of host and observer (P, 2) and which of them each observation is of (N,)
         hosts = landmarks.host[landmarks.landmark]
@@ -212,11 +139,13 @@ class AdjustmentProblem:
     def _sightings(self, state: MapState, T_ba: Tensor, some: Tensor) -> Sightings:
         """Some of the observations at a state, with the pairs' ``T_observer_host`` (P, 4, 4)."""
         m, pair, landmark = self._landmarks, self._pair[some], self._landmarks.landmark[some]
+        motions = at_scale(m.motions, state.log_scales)
         of_a, of_b = m.camera_of[self._a][pair], m.camera_of[self._b][pair]
         return Sightings(
             rays=m.rays[landmark], log_depth=state.log_depths[landmark], pixels=m.pixels[some],
-            T=T_ba[pair], cameras=m.cameras[of_b], host_lenses=state.lenses[of_a],
-            observer_lenses=state.lenses[of_b])
+            T=T_ba[pair], host_cameras=m.cameras[of_a], observer_cameras=m.cameras[of_b],
+            host_lenses=state.lenses[of_a], observer_lenses=state.lenses[of_b],
+            host_motions=motions[self._a][pair], observer_motions=motions[self._b][pair])
 
     def _relative_poses(self, state: MapState) -> Tensor:
         """``T_observer_host`` of the pairs (P, 4, 4)."""
@@ -226,13 +155,14 @@ class AdjustmentProblem:
                            D: Tensor, e: Tensor) -> float:
         T_ba = self._relative_poses(state)
         # to first order x_b = exp(adjoint(T_ba) xi_a - xi_b) T_ba x_a
-        chain = torch.zeros(len(T_ba), _PAIR, _POSE + _PAIR, dtype=torch.float64)
-        chain[:, :_POSE, :_POSE] = se3.adjoint(T_ba)
-        chain[:, :_POSE, _POSE:2 * _POSE] = -torch.eye(_POSE, dtype=torch.float64)
-        chain[:, _POSE:, 2 * _POSE:] = torch.eye(2 * LENS, dtype=torch.float64)
+        chain = torch.zeros(len(T_ba), _PAIR, POSE + _PAIR, dtype=torch.float64)
+        chain[:, :POSE, :POSE] = se3.adjoint(T_ba)
+        chain[:, :POSE, POSE:2 * POSE] = -torch.eye(POSE, dtype=torch.float64)
+        chain[:, POSE:, 2 * POSE:] = torch.eye(_PAIR - POSE, dtype=torch.float64)
         lens_columns = self._lens_columns[self._landmarks.camera_of]
         columns = torch.cat([self._pose_columns[self._a], self._pose_columns[self._b],
-                             lens_columns[self._a], lens_columns[self._b]], 1)
+                             lens_columns[self._a], lens_columns[self._b],
+                             self._scale_columns[self._a], self._scale_columns[self._b]], 1)
         sums = torch.zeros(len(T_ba), _PAIR, _PAIR, dtype=torch.float64)
         gradient = torch.zeros(len(T_ba), _PAIR, dtype=torch.float64)
         cost = 0.0
@@ -242,9 +172,10 @@ class AdjustmentProblem:
             error = found.value.norm(dim=1) / self._sigma
             root = cauchy_weight(error, self._cauchy).sqrt() / self._sigma
             value, by_depth = root[:, None] * found.value, root[:, None] * found.by_depth
-            # a pair's residuals depend on the motion of its points and on two lenses
-            J = root[:, None, None] * torch.cat(
-                [found.by_motion, found.by_host_lens, found.by_observer_lens], 2)
+            # a pair's residuals depend on the motion of its points, and on two cameras
+            J = root[:, None, None] * torch.cat([
+                found.by_motion, found.by_host_lens, found.by_observer_lens,
+                found.by_host_scale[..., None], found.by_observer_scale[..., None]], 2)
             sums.index_add_(0, pair, J.mT @ J)
             gradient.index_add_(0, pair, (J.mT @ value[..., None])[..., 0])
             E.add(landmark[:, None], columns[pair], by_depth[:, None] @ J @ chain[pair])

@@ -41,6 +41,8 @@ class Keyframe:
     #: factor by which depth was rescaled since; the prediction includes it
     scale: float = 1.0
     stored_truth: StoredTruth | None = None
+    #: ``motion`` with the translation over ``scale``
+    motion_at_scale_1: Tensor | None = None
     #: see ``Frame.camera_is_known``; not kept in map files
     camera_is_known: bool = False
     #: see ``Frame.camera_height``; not kept in map files
@@ -150,6 +152,20 @@ class Keyframe:
         proportional to the ``a`` of its proximity."""
         return replace(self, scale=self.scale * exp(log_factor))
 
+    @property
+    def motion(self) -> Tensor | None:
+        """(6,) float64: how the camera moved when it took the image, in its own frame and per
+        second; None where that is not known.  With it the global adjustment undoes what a rolling
+        shutter does."""
+        at_scale_1 = self.motion_at_scale_1
+        return None if at_scale_1 is None else _with_translation_times(self.scale, at_scale_1)
+
+    def with_motion(self, motion: Tensor | None) -> "Keyframe":
+        """The same with another ``motion``."""
+        at_scale_1 = None if motion is None else _with_translation_times(
+            1 / self.scale, motion.double().cpu())
+        return replace(self, motion_at_scale_1=at_scale_1)
+
     def initial_state(self) -> ViewState:
         """The tracked pose, and codes at the mode of their prior: zero."""
         p = self.prediction
@@ -173,6 +189,10 @@ class Keyframe:
         """(C, H, W) class probabilities at a pyramid level."""
         logits = resize_maps(self.prediction.logits(code_semantic), *self.size_at(level))
         return torch.softmax(logits, 0)
+
+
+def _with_translation_times(factor: float, motion: Tensor) -> Tensor:
+    return torch.cat([motion[:3] * factor, motion[3:]])
 
 
 def at_pixels(mask: Tensor, pixels: np.ndarray) -> np.ndarray:

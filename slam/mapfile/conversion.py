@@ -51,9 +51,12 @@ def stored_keyframe(number: int, keyframe: Keyframe, session: int) -> StoredKeyf
         pixels=keyframe.features.pixels, descriptors=keyframe.features.descriptors)
 
 
-def stored_state(number: int, state: ViewState, scale: float, part: int) -> StoredState:
+def stored_state(number: int, state: ViewState, keyframe: Keyframe, part: int) -> StoredState:
+    motion = keyframe.motion_at_scale_1
     return StoredState(
-        number=number, component=part, scale=scale, T_world_cam=_array(state.T_world_cam),
+        number=number, component=part, scale=keyframe.scale,
+        T_world_cam=_array(state.T_world_cam),
+        motion=np.zeros(6, np.float32) if motion is None else _array(motion),
         code_depth=_array(state.code_depth), code_semantic=_array(state.code_semantic))
 
 
@@ -135,7 +138,7 @@ def from_graph(graph: KeyframeGraph, meta: MapMeta, sessions: dict[int, StoredSe
     return StoredMap(
         meta=meta, sessions=sessions, active=tuple(graph.active), next_number=graph.next_number,
         keyframes={n: stored_keyframe(n, keyframes[n], session_of(n)) for n in keyframes},
-        states={n: stored_state(n, graph.states[n], keyframes[n].scale, graph.part(n))
+        states={n: stored_state(n, graph.states[n], keyframes[n], graph.part(n))
                 for n in keyframes},
         geometries={n: stored_geometry(n, entry) for n, entry in geometries.items()
                     if entry is not None},
@@ -181,6 +184,8 @@ def to_graph(stored: StoredMap, memory: WorkingMemory,
             frame_index=keyframe.frame_index, timestamp=keyframe.timestamp, camera=camera,
             image=StoredImage(keyframe.image, camera.width, camera.height),
             T_world_cam_inserted=tensor(keyframe.T_world_cam_inserted), memory=memory,
+            motion_at_scale_1=torch.from_numpy(found.motion).double()
+            if found.motion.any() else None,
             features=Features(pixels=keyframe.pixels, descriptors=keyframe.descriptors),
             scale=found.scale)
         if found.component:

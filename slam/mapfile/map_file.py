@@ -247,7 +247,7 @@ class MapFile:
             META: lambda name: (name, facts[name]),
             KEYFRAMES: keyframe,
             STATES: lambda n: state_row(conversion.stored_state(
-                n, graph.states[n], keyframes[n].scale, graph.part(n))),
+                n, graph.states[n], keyframes[n], graph.part(n))),
             GEOMETRIES: geometry,
             LANDMARKS: lambda n: landmarks_row(conversion.stored_landmarks(
                 n, graph.landmarks[n]), size),
@@ -283,8 +283,8 @@ def _sources(graph: KeyframeGraph, corrections: CorrectionList) -> Sources:
     return {
         META: {row[:1]: row[1:] for row in window_rows(graph.active, graph.next_number)},
         KEYFRAMES: {(n,): (keyframe.image,) for n, keyframe in graph.keyframes.items()},
-        STATES: {(n,): (state, graph.keyframes[n].scale, float(graph.part(n)))
-                 for n, state in graph.states.items()},
+        STATES: {(n,): (state, keyframes[n].scale, float(graph.part(n)),
+                        keyframes[n].motion_at_scale_1) for n, state in graph.states.items()},
         GEOMETRIES: {(n,): (entry,) for n, entry in geometries.items() if entry is not None},
         LANDMARKS: {(n,): (entry,) for n, entry in graph.landmarks.items()},
         OBSERVATIONS: {pair: (entry, pair in graph.absorbed_observations)

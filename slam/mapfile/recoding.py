@@ -66,7 +66,7 @@ def recoded(stored: StoredMap, meta: MapMeta, memory: WorkingMemory, device: str
     return replace(
         stored, prior=None, image_depths={},
         meta=replace(meta, created=stored.meta.created, updated=time.time(), version=__version__),
-        states={n: conversion.stored_state(n, graph.states[n], graph.keyframes[n].scale,
+        states={n: conversion.stored_state(n, graph.states[n], graph.keyframes[n],
                                            graph.part(n)) for n in graph.keyframes},
         geometries={n: conversion.stored_geometry(n, keyframe_geometry(
             graph.keyframes[n], graph.states[n].code_depth)) for n in graph.keyframes},
@@ -78,10 +78,11 @@ def recoded(stored: StoredMap, meta: MapMeta, memory: WorkingMemory, device: str
 
 
 def _recode_keyframe(graph: KeyframeGraph, number: int) -> None:
+    motion = graph.keyframes[number].motion
     keyframe = replace(graph.keyframes[number], scale=1.0)
     pixels, depth = _known_depth(graph, number)
     code, log_scale = fit_depth_code(keyframe, pixels, depth)
-    graph.keyframes[number] = keyframe.rescaled(log_scale)
+    graph.keyframes[number] = keyframe.rescaled(log_scale).with_motion(motion)
     semantic = code.new_zeros(keyframe.prediction.semantic_code_size)
     graph.states[number] = ViewState(graph.states[number].T_world_cam, code, semantic)
     landmarks = graph.landmarks.get(number)

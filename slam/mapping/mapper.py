@@ -40,6 +40,7 @@ from scenecode.slam.places.confirmation import ImageQuery, PlaceMatch
 from scenecode.slam.places.known_places import KnownPlaces
 from scenecode.slam.places.unplaced_parts import UnplacedParts
 from scenecode.slam.records.frame import PYRAMID_LEVELS, Frame
+from scenecode.slam.tracking.recording import Recording
 from scenecode.slam.tracking.timings import Timings
 from scenecode.slam.tracking.tracker import TrackedFrame
 
@@ -61,9 +62,11 @@ class Mapper:
                  tracking: TrackingConfig = TrackingConfig(),
                  keyframes: KeyframeConfig = KeyframeConfig(), device: str = "cpu",
                  memory: WorkingMemory | None = None, loaded: KeyframeGraph | None = None,
-                 localise: bool = False, timings: Timings | None = None):
+                 localise: bool = False, timings: Timings | None = None,
+                 recording: Recording | None = None):
         """``loaded`` is a map to continue, whose keyframes use ``memory``; to ``localise`` is to
-        leave it as it is."""
+        leave it as it is; ``recording`` has the frames that are tracked."""
+        self._recording = Recording() if recording is None else recording
         self._config = config
         self._timings = Timings() if timings is None else timings
         self._memory = WorkingMemory(predictor, device) if memory is None else memory
@@ -93,7 +96,7 @@ class Mapper:
         #: keyframes that may be redundant, the newest at the end
         self._suspects: list[int] = []
         self._adjustment = SpareAdjustment(self._config, self.graph, self._timings,
-                                           enabled=not self._localise)
+                                           self._recording, enabled=not self._localise)
 
     # --- requests ----------------------------------------------------------------------
 

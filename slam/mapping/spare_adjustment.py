@@ -10,6 +10,8 @@ from scenecode.slam.adjustment.global_adjustment import (
 )
 from scenecode.slam.config.mapping import MappingConfig
 from scenecode.slam.map.graph import KeyframeGraph
+from scenecode.slam.tracking.keyframe_motion import note_motions
+from scenecode.slam.tracking.recording import Recording
 from scenecode.slam.tracking.timings import Timings
 
 #: Keyframes that are added until the whole map is adjusted again, at least, and as a share of the
@@ -21,9 +23,10 @@ class SpareAdjustment:
     """Adjustments of a growing map, one piece at a time.  Owned by the mapping thread."""
 
     def __init__(self, config: MappingConfig, graph: KeyframeGraph, timings: Timings,
-                 enabled: bool):
-        """``graph`` is the map, which is adjusted in place, if that is ``enabled``."""
-        self._graph, self._timings = graph, timings
+                 recording: Recording, enabled: bool):
+        """``graph`` is the map, which is adjusted in place, if that is ``enabled``; ``recording``
+        has the frames that its keyframes are among."""
+        self._graph, self._timings, self._recording = graph, timings, recording
         self._enabled = enabled and config.global_adjustment and config.landmarks.per_keyframe > 0
         self._adjustment = GlobalAdjustment(config.residuals)
         #: the adjustment that is under way, and keyframes that were added since the last one began
@@ -59,6 +62,7 @@ class SpareAdjustment:
         the keyframes ``around`` one; ``by_images`` as for ``GlobalAdjustment.pieces``.  Returns
         whether it was the last one and has changed the map."""
         if self._under_way is None:
+            note_motions(self._graph, self._recording.tracked)
             is_large = len(self._graph) > LARGEST_PART
             self._under_way = self._adjustment.pieces(
                 self._graph, around if is_large and not whole else None, by_images)

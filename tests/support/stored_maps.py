@@ -78,6 +78,7 @@ def stored_map(keyframes: int = 5, frame_count: int = 40, features: int = 20,
             descriptors=rng.integers(0, 255, (features, 32), np.uint8)) for n in numbers},
         states={n: StoredState(
             number=n, component=0, scale=1.25, T_world_cam=pose(rng),
+            motion=rng.normal(size=6).astype(np.float32),
             code_depth=rng.normal(size=CODE).astype(np.float32),
             code_semantic=rng.normal(size=CODE).astype(np.float32)) for n in numbers},
         geometries={n: StoredGeometry(

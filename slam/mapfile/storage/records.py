@@ -66,7 +66,7 @@ class StoredKeyframe:
 
 @dataclass(frozen=True, eq=False)
 class StoredState:
-    """The part of a keyframe that optimisation changes."""
+    """The part of a keyframe that changes."""
 
     number: int
     #: keyframes of one component share a world frame
@@ -74,6 +74,8 @@ class StoredState:
     #: factor by which depth was rescaled since the network predicted it
     scale: float
     T_world_cam: np.ndarray
+    #: (6,) float32, see ``Keyframe.motion_at_scale_1``; 0 where it is not known
+    motion: np.ndarray
     #: (Kd,) and (Ks,) float32
     code_depth: np.ndarray
     code_semantic: np.ndarray

@@ -52,6 +52,8 @@ Row = tuple[Any, ...]
 
 #: Frames in a row.
 BLOCK = 256
+#: Bytes of a pose.
+_POSE_BYTES = 48
 #: Numbers of keyframes, frames, sessions and components are below this.
 MAX_NUMBER = 1 << 31
 #: Width and height at most.
@@ -195,15 +197,19 @@ def keyframe_from_row(row: Row, size: ImageSize) -> StoredKeyframe:
 
 
 def state_row(state: StoredState) -> Row:
-    return (state.number, state.component, state.scale, pack_poses(state.T_world_cam),
+    return (state.number, state.component, state.scale,
+            pack_poses(state.T_world_cam) + pack_array(state.motion, "<f4"),
             pack_array(state.code_depth, "<f4"), pack_array(state.code_semantic, "<f4"))
 
 
 def state_from_row(row: Row) -> StoredState:
     number, component, scale, T, code_depth, code_semantic = row
     require_scale(scale)
+    # versions before 4 have the pose only
+    pose, motion = T[:_POSE_BYTES], T[_POSE_BYTES:] or pack_array(np.zeros(6), "<f4")
     return StoredState(
-        number=number, component=component, scale=scale, T_world_cam=unpack_pose(T),
+        number=number, component=component, scale=scale, T_world_cam=unpack_pose(pose),
+        motion=unpack_array(motion, "<f4", 6),
         code_depth=unpack_array(code_depth, "<f4", -1),
         code_semantic=unpack_array(code_semantic, "<f4", -1))
 

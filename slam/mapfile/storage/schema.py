@@ -111,8 +111,13 @@ def _add_image_depths(connection: sqlite3.Connection) -> None:
         " checksum INTEGER)")
 
 
+def _append_motions(connection: sqlite3.Connection) -> None:
+    """Poses of states may be followed by motions: what is there is as it was."""
+
+
 #: Entry n turns a file of version n into one of version n + 1; version 0 is an empty database.
-MIGRATIONS: list[Migration] = [_make_tables, _add_corrections, _add_image_depths]
+MIGRATIONS: list[Migration] = [_make_tables, _add_corrections, _add_image_depths,
+                               _append_motions]
 
 
 def newest_version() -> int:

@@ -14,6 +14,7 @@ from scenecode.slam.adjustment.global_adjustment import GlobalAdjustment
 from scenecode.slam.config.residuals import ResidualConfig
 from scenecode.slam.mapping.mapper import Mapper
 
+AT_REST = torch.zeros(6, dtype=torch.float64)
 KEYFRAMES = range(0, 40, 5)
 #: Poses are found near one that is wrong by this much: metres and radians.
 WRONG = torch.tensor([0.01, -0.008, 0.012, 0.004, -0.003, 0.005], dtype=torch.float64)
@@ -46,7 +47,7 @@ def test_a_frame_is_placed_by_landmarks_from_a_pose_that_is_wrong(adjusted, inde
     frames, graph, poses = adjusted
     frame = frames[index]
     guess = se3.retract(frame.truth.T_world_cam, WRONG)
-    found = poses.pose(frame, guess)
+    found = poses.pose(frame, guess, AT_REST)
     keyframe = graph.keyframes[found.keyframe]
     assert abs(keyframe.frame_index - index) <= 5 and found.key_scale == keyframe.scale
     T = graph.states[found.keyframe].T_world_cam.double() @ found.T_key_cam
@@ -60,9 +61,9 @@ def test_a_frame_of_another_place_or_without_detail_is_not_placed(adjusted):
     frame = frames[12]
     away = se3.retract(frame.truth.T_world_cam,
                        torch.tensor([2.0, 0, 0, 0, 1.5, 0], dtype=torch.float64))
-    assert poses.pose(frame, away) is None
+    assert poses.pose(frame, away, AT_REST) is None
     grey = replace(frame, image=torch.full_like(frame.image, 0.5))
-    assert poses.pose(grey, frame.truth.T_world_cam) is None
+    assert poses.pose(grey, frame.truth.T_world_cam, AT_REST) is None
 
 
 def test_keyframes_whose_depth_images_do_not_show_are_not_used(adjusted):
@@ -70,4 +71,5 @@ def test_keyframes_whose_depth_images_do_not_show_are_not_used(adjusted):
     adjustment = GlobalAdjustment(ResidualConfig())
     exhaust(adjustment.pieces(graph.frozen()))
     poses = FramePoses(graph, adjustment.adjusted)
-    assert len(poses) == 0 and poses.pose(frames[2], frames[2].truth.T_world_cam) is None
+    assert len(poses) == 0
+    assert poses.pose(frames[2], frames[2].truth.T_world_cam, AT_REST) is None

@@ -11,16 +11,20 @@ from scenecode.optim.solvers.gauss_newton import GaussNewtonConfig, minimise
 from scenecode.optim.solvers.pose_graph import Edges
 from scenecode.slam.adjustment.problem import (
     KNOWN_LENS_SIGMA,
-    LENS,
     MEASURED_LENS_SIGMA,
     AdjustmentProblem,
     MapState,
     ObservedLandmarks,
+)
+from scenecode.slam.adjustment.reprojection import (
+    LENS,
+    POSE,
     Sightings,
+    at_scale,
     reprojections,
 )
 
-CAMERA = torch.tensor([100.0, 105.0, 64.0, 48.0]).double()
+CAMERA = torch.tensor([100.0, 105.0, 63.5, 47.5, 128.0, 96.0]).double()
 KEYFRAMES, POINTS = 8, 60
 
 
@@ -29,10 +33,11 @@ def uniform(*shape, seed=1):
 
 
 def sightings(rays, log_depth, T):
-    """By ideal lenses, at pixel 0."""
-    none = torch.zeros(len(T), LENS).double()
-    return Sightings(rays=rays, log_depth=log_depth, T=T, cameras=CAMERA.expand(len(T), 4),
-                     pixels=none[:, :2], host_lenses=none, observer_lenses=none)
+    """By ideal lenses and cameras at rest, at pixel 0."""
+    cameras, none = CAMERA.expand(len(T), LENS), torch.zeros(len(T), LENS).double()
+    return Sightings(rays=rays, log_depth=log_depth, T=T, host_cameras=cameras,
+                     observer_cameras=cameras, pixels=none[:, :2], host_lenses=none,
+                     observer_lenses=none, host_motions=none, observer_motions=none)
 
 
 def true_map():
@@ -58,7 +63,8 @@ def true_map():
         log_std=torch.full((POINTS,), 0.1).double(), landmark=landmark, observer=observer,
         pixels=pixels, cameras=CAMERA[None],
         camera_of=torch.zeros(KEYFRAMES, dtype=torch.long),
-        lens_sigma=torch.tensor([MEASURED_LENS_SIGMA]).double())
+        lens_sigma=torch.tensor([MEASURED_LENS_SIGMA]).double(),
+        motions=uniform(KEYFRAMES, POSE, seed=15))
     return landmarks, MapState(poses=poses, log_scales=torch.zeros(KEYFRAMES).double(),
                                log_depths=depth.log(), lenses=torch.zeros(1, LENS).double())
 
@@ -91,7 +97,8 @@ def test_reprojections_have_the_derivatives_that_they_state():
         sightings(torch.cat([uniform(5, 2), torch.ones(5, 1)], 1).double(), uniform(5, seed=4),
                   se3.exp(0.2 * uniform(5, 6, seed=7))),
         host_lenses=0.05 * uniform(5, LENS, seed=9),
-        observer_lenses=0.05 * uniform(5, LENS, seed=10))
+        observer_lenses=0.05 * uniform(5, LENS, seed=10), pixels=40 * uniform(5, 2, seed=12),
+        host_motions=uniform(5, POSE, seed=13), observer_motions=uniform(5, POSE, seed=14))
     found = reprojections(seen)
     assert_jacobian(lambda x: reprojections(replace(seen, T=se3.exp(x) @ seen.T)).value,
                     found.by_motion)
@@ -101,6 +108,12 @@ def test_reprojections_have_the_derivatives_that_they_state():
         seen, host_lenses=seen.host_lenses + x)).value, found.by_host_lens)
     assert_jacobian(lambda x: reprojections(replace(
         seen, observer_lenses=seen.observer_lenses + x)).value, found.by_observer_lens)
+    for motions, derivative in (("host_motions", found.by_host_scale),
+                                ("observer_motions", found.by_observer_scale)):
+        at_rest = getattr(seen, motions)
+        assert_jacobian(lambda x, name=motions, given=at_rest: reprojections(replace(
+            seen, **{name: at_scale(given, x)})).value,
+            torch.einsum("nr,nm->nrm", derivative, torch.eye(5).double()))
 
 
 def test_the_gradient_is_that_of_the_cost():
@@ -159,7 +172,7 @@ def test_a_known_lens_is_kept_where_a_measured_one_is_estimated():
     def bent(points):
         return points * (1 - 0.05 * points.square().sum(1, keepdim=True))
 
-    pixels = CAMERA[2:] + bent((landmarks.pixels - CAMERA[2:]) / CAMERA[:2]) * CAMERA[:2]
+    pixels = CAMERA[2:4] + bent((landmarks.pixels - CAMERA[2:4]) / CAMERA[:2]) * CAMERA[:2]
     rays = torch.cat([bent(landmarks.rays[:, :2]), landmarks.rays[:, 2:]], 1)
     landmarks = replace(landmarks, pixels=pixels, rays=rays)
     found = {}

@@ -152,6 +152,25 @@ def test_a_file_of_version_2_has_no_depths_from_images(tmp_path, monkeypatch):
     assert difference(load(path), old) < 1e-3
 
 
+def test_a_file_of_version_3_has_no_motions(tmp_path, monkeypatch):
+    """Its states have poses only."""
+    path = tmp_path / "old.map"
+
+    def with_motions(count):
+        none = np.zeros(count, np.float32)
+        return replace(stored_map(), states={n: replace(state, motion=none)
+                                             for n, state in stored_map().states.items()})
+
+    at_rest = with_motions(6)
+    with monkeypatch.context() as older:
+        older.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:3])
+        write_map(path, with_motions(0))
+    before = path.read_bytes()
+    assert difference(load(path), at_rest) < 1e-3 and path.read_bytes() == before
+    open_for_writing(path).close()
+    assert difference(load(path), at_rest) < 1e-3
+
+
 @pytest.mark.parametrize("wrong, rule", [
     ({"views": (2, 99)}, "is not of this map"), ({"linked": (0,)}, "list of other keyframes"),
     ({"scales": np.ones(1, np.float32)}, "1 scales of 2 views"),

@@ -1,0 +1,45 @@
+"""How the camera moved when it took the image of a keyframe."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from scenecode.optim.geometry import se3
+from scenecode.slam.map.graph import KeyframeGraph
+from scenecode.slam.tracking.frame_rows import homogeneous
+
+#: Seconds between two frames within which the camera is taken to move evenly.
+_LONGEST = 0.12
+
+
+def note_motions(graph: KeyframeGraph, rows: np.ndarray) -> None:
+    """Give keyframes of a map whose motion is not known that which the frames before and after
+    them tell, of rows (N,) ``FRAME_ROW``; the last frame has none after it yet."""
+    for number, keyframe in graph.keyframes.items():
+        if keyframe.motion_at_scale_1 is not None:
+            continue
+        row = int(np.searchsorted(rows["frame_index"], keyframe.frame_index))
+        if row + 1 >= len(rows) or rows["timestamp"][row] != keyframe.timestamp:
+            continue
+        motions = [motion for motion in (
+            _motion(rows[row - 1], rows[row], number) if row else None,
+            _motion(rows[row], rows[row + 1], number)) if motion is not None]
+        if motions:
+            graph.keyframes[number] = keyframe.with_motion(torch.stack(motions).mean(0))
+
+
+def _motion(before: np.void, after: np.void, number: int) -> Tensor | None:
+    """(6,) per second from one frame to the next, by what both were tracked against; None where
+    one was lost or long after the other, or they were tracked against different keyframes.  The
+    first of them may have become the keyframe ``number``, which the second was tracked against."""
+    seconds = float(after["timestamp"] - before["timestamp"])
+    if before["lost"] or after["lost"] or not 0 < seconds <= _LONGEST:
+        return None
+    if after["keyframe"] == number:
+        T = after["T_key_cam"][None]
+        return se3.log(torch.from_numpy(homogeneous(T))[0]) / seconds
+    if before["keyframe"] != after["keyframe"] or before["key_scale"] != after["key_scale"]:
+        return None
+    T_before, T_after = torch.from_numpy(homogeneous(
+        np.stack([before["T_key_cam"], after["T_key_cam"]])))
+    return se3.log(se3.inverse(T_before) @ T_after) / seconds
