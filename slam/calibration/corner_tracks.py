@@ -25,6 +25,8 @@ _FOLLOWING = replace(_KLT, window=13, levels=4, max_return_error=1.0)
 #: A frame becomes a keyframe when the median corner has moved by this fraction of the image width
 #: since the last one, or when fewer than this part of its corners are left.
 _KEYFRAME_MOTION, _KEYFRAME_SURVIVORS = 0.035, 0.6
+#: Seconds between two images within which corners are taken to move evenly.
+_LONGEST_STEP = 0.12
 #: Keyframes that a camera is measured by, at most: their images are kept.
 _MOST_KEYFRAMES = 300
 #: Corners below which the previous keyframe no longer connects to the present one.
@@ -45,6 +47,8 @@ class CornerTracks:
     corner: ndarray
     #: (O, 2) float64
     pixels: ndarray
+    #: (O, 2) pixels per second that the corner moved by at that time; 0 where it was not followed
+    velocities: ndarray
     #: index of the frame that each keyframe is
     frames: tuple[int, ...]
     #: frames that were looked at
@@ -55,6 +59,13 @@ class CornerTracks:
     motion: float
     #: (H, W) uint8 of each keyframe; none where they were not kept
     images: tuple[ndarray, ...] = ()
+
+    @property
+    def shifts(self) -> ndarray:
+        """(O, 2, 2) pixels that an observation is moved by for each second that a rolling shutter
+        takes across and down the image: the middle of the image is where it should be."""
+        place = (self.pixels + 0.5) / self.size - 0.5
+        return self.velocities[:, :, None] * place[:, None]
 
 
 class CornerTracker:
@@ -67,9 +78,14 @@ class CornerTracker:
         self._corners = np.zeros(0, np.int64)
         self._next_corner = self._frame_count = 0
         self._motion = 0.0
+        self._last_index = -1
         self._frames: list[int] = []
         self._images: list[ndarray] = []
-        self._seen: list[tuple[ndarray, ndarray]] = []
+        #: corners of each keyframe, their pixels, and their velocities, NaN where unknown
+        self._seen: list[tuple[ndarray, ndarray, ndarray]] = []
+        #: pixels per second that corners moved by since the last image, which was taken then
+        self._velocities = torch.zeros(0, 2)
+        self._seconds = 0.0
 
     @property
     def is_full(self) -> bool:
@@ -81,13 +97,16 @@ class CornerTracker:
         """Median pixels by which corners moved in all, up to the last keyframe."""
         return self._motion
 
-    def add(self, image: ndarray, index: int) -> None:
-        """The next image (H, W) uint8, of this frame index."""
+    def add(self, image: ndarray, index: int, seconds: float) -> None:
+        """The next image (H, W) uint8, of this frame index and time."""
         self._frame_count += 1
+        since, self._seconds = seconds - self._seconds, seconds
         if self._previous is None:
             self._start_keyframe(image, index)
         else:
-            self._follow(self._previous, image)
+            self._follow(self._previous, image, since)
+            if self._frames[-1] == self._last_index:
+                self._note_velocities()
             moved = (self._pixels - self._key_pixels).norm(dim=1)
             first = len(self._seen[-1][0])
             if len(moved) < _KEYFRAME_SURVIVORS * first or \
@@ -96,29 +115,40 @@ class CornerTracker:
                 self._motion += float((self._pixels - self._key_pixels).norm(dim=1).median()) \
                     if len(self._pixels) else 0.0
                 self._start_keyframe(image, index)
-        self._previous = image
+        self._previous, self._last_index = image, index
 
     def tracks(self) -> CornerTracks:
         """What was tracked so far; ``ValueError`` before the first image."""
         if self._previous is None:
             raise ValueError("no image was added")
-        counts = [len(corners) for corners, _ in self._seen]
+        counts = [len(corners) for corners, _, _ in self._seen]
         height, width = self._previous.shape
         return CornerTracks(
             keyframe=np.repeat(np.arange(len(counts)), counts),
-            corner=np.concatenate([corners for corners, _ in self._seen]),
-            pixels=np.concatenate([pixels for _, pixels in self._seen]),
+            corner=np.concatenate([corners for corners, _, _ in self._seen]),
+            pixels=np.concatenate([pixels for _, pixels, _ in self._seen]),
+            velocities=np.nan_to_num(np.concatenate([v for _, _, v in self._seen])),
             frames=tuple(self._frames), frame_count=self._frame_count, size=(width, height),
             motion=self._motion, images=tuple(self._images))
 
-    def _follow(self, previous: ndarray, image: ndarray) -> None:
+    def _follow(self, previous: ndarray, image: ndarray, seconds: float) -> None:
         pixels, kept = track_corners(previous, image, self._pixels, self._pixels,
                                      _FOLLOWING)
         if kept.sum() < max(_MIN_CORNERS, 0.3 * len(self._pixels)):
             by_descriptors = _match_descriptors(self._key_image, image, self._key_pixels)
             if by_descriptors is not None and by_descriptors[1].sum() > kept.sum():
                 pixels, kept = by_descriptors
+        before, is_near = self._pixels, 0 < seconds <= _LONGEST_STEP
+        self._velocities = (pixels - before) / seconds if is_near \
+            else torch.full_like(before, torch.nan)
         self._keep(kept, pixels)
+
+    def _note_velocities(self) -> None:
+        """Those by which corners went on from the last keyframe."""
+        corners, _, velocities = self._seen[-1]
+        at, onwards = np.searchsorted(corners, self._corners), self._velocities.double().numpy()
+        arrived = velocities[at]
+        velocities[at] = np.where(np.isnan(arrived), onwards, 0.5 * (arrived + onwards))
 
     def _refine(self, image: ndarray) -> None:
         pixels, kept = track_corners(self._key_image, image, self._key_pixels, self._pixels, _KLT)
@@ -126,6 +156,7 @@ class CornerTracker:
 
     def _keep(self, kept: torch.Tensor, pixels: torch.Tensor) -> None:
         self._pixels, self._key_pixels = pixels[kept], self._key_pixels[kept]
+        self._velocities = self._velocities[kept]
         self._corners = self._corners[kept.numpy()]
 
     def _start_keyframe(self, image: ndarray, index: int) -> None:
@@ -137,7 +168,9 @@ class CornerTracker:
         self._key_image, self._key_pixels = image, self._pixels
         self._frames.append(index)
         self._images.append(image)
-        self._seen.append((self._corners, self._pixels.double().numpy()))
+        known = self._velocities.double().numpy()
+        self._seen.append((self._corners, self._pixels.double().numpy(), np.concatenate(
+            [known, np.full((len(new), 2), np.nan)])))
 
 
 def track_video(frames: Iterable[Frame], advance: Callable[[int], None] = lambda count: None,
@@ -148,7 +181,8 @@ def track_video(frames: Iterable[Frame], advance: Callable[[int], None] = lambda
     frames.  ``advance`` is called with the number of frames so far."""
     tracker, count = CornerTracker(), 0
     for frame in frames:
-        tracker.add(grey(imaging.intensity(frame.image)), frame.index)
+        tracker.add(grey(imaging.intensity(frame.image)), frame.index,
+                    frame.timestamp)
         count += 1
         advance(count)
         if tracker.is_full or is_enough(frame, tracker.motion / frame.camera.width):

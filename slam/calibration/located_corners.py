@@ -37,6 +37,8 @@ def located_again(segment: Segment, lens: Lens, images: Sequence[ndarray]) -> Se
     at = np.zeros((M, N, 2))
     seen[segment.view, segment.point] = True
     at[segment.view, segment.point] = segment.pixels
+    shifts = np.zeros((M, N, 2, 2))
+    shifts[segment.view, segment.point] = segment.shifts
     references = np.arange(min(_SPACING // 2, M - 1), M, _SPACING)
     reference = references[_nearest_seen(seen, references)]
     view, point, pixels = [], [], []
@@ -57,8 +59,9 @@ def located_again(segment: Segment, lens: Lens, images: Sequence[ndarray]) -> Se
             pixels.append(located)
     if not view:
         return segment
-    observed = replace(segment, view=np.concatenate(view), point=np.concatenate(point),
-                       pixels=np.concatenate(pixels))
+    views, points = np.concatenate(view), np.concatenate(point)
+    observed = replace(segment, view=views, point=points, pixels=np.concatenate(pixels),
+                       shifts=shifts[views, points])
     return observed.without(np.zeros(len(observed.view), bool), _MIN_VIEWS)
 
 

@@ -4,14 +4,12 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 
-import numpy as np
-
 from scenecode.core.errors import CalibrationError, SourceError
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.slam.calibration.corner_tracks import track_video
-from scenecode.slam.calibration.lens import CX, CY, K1, K2, LOG_F, Lens
+from scenecode.slam.calibration.lens import ACROSS, CX, CY, K1, K2, LOG_F, Lens
 from scenecode.slam.calibration.result import CalibratedCamera, scaled_result
-from scenecode.slam.calibration.self_calibration import self_calibrate
+from scenecode.slam.calibration.self_calibration import SelfCalibration, self_calibrate
 from scenecode.slam.records.frame import Frame
 from scenecode.slam.sources.base.options import SourceOptions
 from scenecode.slam.sources.base.source import Recording, Source
@@ -20,6 +18,8 @@ from scenecode.slam.sources.pingpong import PingPongRecording
 
 #: Width of the images in which corners are tracked, at most.
 WIDTH = 960
+#: Standard deviations, and seconds, beyond which a rolling shutter is worth telling.
+_CERTAIN, _LEAST_SHUTTER = 3.0, 0.005
 
 
 def calibrate_source(source: Source, advance: Callable[[int], None] = lambda count: None,
@@ -53,8 +53,16 @@ def calibrate_source(source: Source, advance: Callable[[int], None] = lambda cou
     return scaled_result(found.lens.camera(width, height), sigma, found.rms,
                          f"{motion}: {len(pixels)} observations in "
                          f"{sum(len(s.t) for s in found.segments)} keyframes of "
-                         f"{tracks.frame_count} frames", pixels, residuals, original.width,
-                         original.height, found.edge_sigma)
+                         f"{tracks.frame_count} frames{_shutter_in_words(found)}", pixels,
+                         residuals, original.width, original.height, found.edge_sigma)
+
+
+def _shutter_in_words(found: SelfCalibration) -> str:
+    """That of a rolling shutter, where it is certain."""
+    return "".join(f", {way} after {way} in {1e3 * abs(seconds):.0f} ms"
+                   for way, seconds, sigma in zip(("column", "row"), found.lens.shutter,
+                                                  found.sigma[ACROSS:], strict=True)
+                   if abs(seconds) > max(_CERTAIN * sigma, _LEAST_SHUTTER))
 
 
 def _ideal_lens(source: Source, size: tuple[int, int]) -> Lens | None:
@@ -62,7 +70,7 @@ def _ideal_lens(source: Source, size: tuple[int, int]) -> Lens | None:
     if source.original is None:
         return None
     camera = source.original.resized(*size)
-    return Lens(np.array([np.log(camera.focal), camera.cx, camera.cy, 0.0, 0.0]))
+    return Lens.without_distortion(camera.focal, camera.cx, camera.cy)
 
 
 def shrunk(camera: PinholeCamera, width: int) -> tuple[int, int]:

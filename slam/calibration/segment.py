@@ -12,7 +12,7 @@ from numpy import ndarray
 from scipy.sparse import csr_matrix
 from scipy.spatial.transform import Rotation
 
-from scenecode.slam.calibration.lens import Lens
+from scenecode.slam.calibration.lens import ACROSS, PARAMETERS, Lens
 
 #: Regularisation of the directions that images do not determine (frame and scale of a segment,
 #: the length of rays where the camera does not translate), relative to the mean diagonal.
@@ -22,7 +22,8 @@ _GAUGE = 1e-9
 _FIRST_DAMPING, _DAMPING_AFTER_SUCCESS, _DAMPING_AFTER_FAILURE = 1e-3, 0.2, 6.0
 _LARGEST_DAMPING = 1e6
 #: By how much the lens' parameters may change in one iteration.
-_LARGEST_STEP = np.array([0.2, 50.0, 50.0, 0.2, 0.2])
+_LARGEST_STEP = np.array([0.2, 50.0, 50.0, 0.2, 0.2, 0.02, 0.02])
+_LENS = len(PARAMETERS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,12 +41,15 @@ class Segment:
     view: ndarray
     point: ndarray
     pixels: ndarray
+    #: (O, 2, 2) pixels that an observation is moved by for each second that the shutter takes
+    #: across and down the image
+    shifts: ndarray
     #: whether the camera only turns: all t are 0, and points are directions
     only_rotates: bool = False
 
     def residuals(self, lens: Lens) -> ndarray:
         """(O, 2) pixels."""
-        return lens.project(self._in_camera())[0] - self.pixels
+        return lens.project(self._in_camera())[0] + self.shifts @ lens.shutter - self.pixels
 
     def cost(self, lens: Lens, scale: float) -> float:
         """Cauchy's loss of all residuals."""
@@ -63,7 +67,8 @@ class Segment:
         number = np.full(len(self.points), -1)
         number[remaining] = np.arange(len(remaining))
         return replace(self, points=self.points[remaining], view=self.view[kept],
-                       point=number[self.point[kept]], pixels=self.pixels[kept])
+                       point=number[self.point[kept]], pixels=self.pixels[kept],
+                       shifts=self.shifts[kept])
 
     def with_longest(self, count: int) -> "Segment":
         """With the ``count`` points that most views see, at most."""
@@ -90,10 +95,11 @@ class Segment:
         """The normal equations of the lens once poses and points are eliminated."""
         x = self._in_camera()
         predicted, pixels_J_x, J_lens = lens.project(x)
-        r = predicted - self.pixels
+        r = predicted + self.shifts @ lens.shutter - self.pixels
+        J_lens[:, :, ACROSS:] = self.shifts
         weight = 1 / (scale ** 2 + np.square(r).sum(1))
         weight[x[:, 2] <= 0] = 0
-        M, N, size = len(self.t), len(self.points), 6 * len(self.t) + 5
+        M, N, size = len(self.t), len(self.points), 6 * len(self.t) + _LENS
         J_view = np.concatenate([-pixels_J_x @ _cross_matrices(x), pixels_J_x, J_lens], 2)
         if self.only_rotates:
             J_view[:, :, 3:6] = 0
@@ -106,17 +112,17 @@ class Segment:
         W = np.zeros((N, size, 3))
         # a view sees a point once
         W[self.point[:, None], 6 * self.view[:, None] + np.arange(6)] = W_obs[:, :6]
-        W[:, -5:] = by_point(W_obs[:, 6:])
+        W[:, -_LENS:] = by_point(W_obs[:, 6:])
         g_view = by_view(np.einsum("oij,oi->oj", weighted, r))
         g_point = by_point(np.einsum("oij,oi->oj", J_point, r * weight[:, None]))
         U, g = np.zeros((size, size)), np.zeros(size)
         for m in range(M):
             at = slice(6 * m, 6 * m + 6)
             U[at, at] = blocks[m, :6, :6]
-            U[at, -5:] = blocks[m, :6, 6:]
-            U[-5:, at] = blocks[m, 6:, :6]
+            U[at, -_LENS:] = blocks[m, :6, 6:]
+            U[-_LENS:, at] = blocks[m, 6:, :6]
             g[at] = g_view[m, :6]
-        U[-5:, -5:], g[-5:] = blocks[:, 6:, 6:].sum(0), g_view[:, 6:].sum(0)
+        U[-_LENS:, -_LENS:], g[-_LENS:] = blocks[:, 6:, 6:].sum(0), g_view[:, 6:].sum(0)
         diagonal = np.einsum("nii->ni", V)
         diagonal += damping * diagonal + _GAUGE * diagonal.mean(1, keepdims=True) + 1e-12
         V_inverse = np.linalg.inv(V)
@@ -124,16 +130,19 @@ class Segment:
         flat = WV.transpose(1, 0, 2).reshape(size, -1)
         S = U - flat @ W.transpose(1, 0, 2).reshape(size, -1).T
         b = g - np.einsum("nij,nj->i", WV, g_point)
-        pose = np.arange(size - 5)
-        S[pose, pose] += damping * np.diag(U)[:-5] + _GAUGE * np.diag(U)[:-5].mean() + 1e-12
-        solved = np.linalg.solve(S[:-5, :-5], np.column_stack([S[:-5, -5:], b[:-5]]))
-        H = S[-5:, -5:] - S[-5:, :-5] @ solved[:, :5]
-        return ReducedSegment(H=0.5 * (H + H.T), g=b[-5:] - S[-5:, :-5] @ solved[:, 5],
-                              solved=solved, V_inverse=V_inverse, W=W, g_point=g_point)
+        pose = np.arange(size - _LENS)
+        by_pose = np.diag(U)[:-_LENS]
+        S[pose, pose] += damping * by_pose + _GAUGE * by_pose.mean() + 1e-12
+        poses, of_lens = slice(0, size - _LENS), slice(size - _LENS, size)
+        solved = np.linalg.solve(S[poses, poses], np.column_stack([S[poses, of_lens], b[poses]]))
+        H = S[of_lens, of_lens] - S[of_lens, poses] @ solved[:, :_LENS]
+        g = b[of_lens] - S[of_lens, poses] @ solved[:, _LENS]
+        return ReducedSegment(H=0.5 * (H + H.T), g=g, solved=solved, V_inverse=V_inverse, W=W,
+                              g_point=g_point)
 
     def moved(self, reduced: "ReducedSegment", lens_step: ndarray) -> "Segment":
-        """With poses and points changed as belongs to a step (5,) of the lens."""
-        poses = -reduced.solved[:, 5] - reduced.solved[:, :5] @ lens_step
+        """With poses and points changed as belongs to a step (7,) of the lens."""
+        poses = -reduced.solved[:, _LENS] - reduced.solved[:, :_LENS] @ lens_step
         full = np.concatenate([poses, lens_step])
         points = -np.einsum("nij,nj->ni", reduced.V_inverse, reduced.g_point
                             + np.einsum("nij,i->nj", reduced.W, full))
@@ -150,12 +159,12 @@ class Segment:
 class ReducedSegment:
     """Normal equations of the lens alone, and what the steps of poses and points follow from."""
 
-    #: (5, 5) and (5,)
+    #: (7, 7) and (7,)
     H: ndarray
     g: ndarray
-    #: (6M, 6) poses by lens, and their own step
+    #: (6M, 8) poses by lens, and their own step
     solved: ndarray
-    #: (N, 3, 3), (N, 6M + 5, 3), (N, 3)
+    #: (N, 3, 3), (N, 6M + 7, 3), (N, 3)
     V_inverse: ndarray
     W: ndarray
     g_point: ndarray
@@ -164,7 +173,7 @@ class ReducedSegment:
 @dataclass(frozen=True, kw_only=True)
 class LensPrior:
     """Independent normal distributions of the lens' parameters: means and standard deviations
-    (5,); a parameter of standard deviation 0 is fixed."""
+    (7,); a parameter of standard deviation 0 is fixed."""
 
     mean: ndarray
     sigma: ndarray
@@ -176,7 +185,7 @@ class LensPrior:
 
     @property
     def information(self) -> ndarray:
-        """(5, 5), 0 for those that are fixed."""
+        """(7, 7), 0 for those that are fixed."""
         return np.diag(np.where(self.sigma > 0, 1 / np.maximum(self.sigma, 1e-12) ** 2, 0.0))
 
     def cost(self, lens: Lens, noise: float) -> float:
@@ -202,7 +211,7 @@ def adjust(segments: Sequence[Segment], lens: Lens, prior: LensPrior, scale: flo
         reduced = [s.reduced(lens, scale, damping) for s in segments]
         H = sum((r.H for r in reduced), prior.information)
         g = sum((r.g for r in reduced), prior.information @ (lens.vector - prior.mean))
-        step = np.zeros(5)
+        step = np.zeros(_LENS)
         if len(free):
             at = np.ix_(free, free)
             step[free] = -np.linalg.solve(H[at] + damping * np.diag(np.diag(H)[free]), g[free])

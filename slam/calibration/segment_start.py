@@ -79,6 +79,7 @@ class _Observations:
         self.keyframes = keyframes
         self.view = np.searchsorted(keyframes, tracks.keyframe[inside][kept])
         self.pixels = tracks.pixels[inside][kept]
+        self.shifts = tracks.shifts[inside][kept]
         self.ideal = lens.undistorted(self.pixels)
         self.threshold = _INLIER_PIXELS * tracks.size[0] / 640 / lens.focal
 
@@ -134,7 +135,8 @@ class _Observations:
         segment = Segment(keyframes=self.keyframes[views], R=Rotation.from_matrix(R), t=t,
                           points=np.where(known[:, None], points, 0.0),
                           view=number[self.view][kept], point=self.corner[kept],
-                          pixels=self.pixels[kept], only_rotates=only_rotates)
+                          pixels=self.pixels[kept], shifts=self.shifts[kept],
+                          only_rotates=only_rotates)
         return segment.without(np.zeros(len(segment.view), bool), MIN_VIEWS)
 
 

@@ -15,7 +15,7 @@ from numpy import ndarray
 
 from scenecode.core.errors import CalibrationError
 from scenecode.slam.calibration.corner_tracks import CornerTracks
-from scenecode.slam.calibration.lens import CX, K1, LOG_F, Lens
+from scenecode.slam.calibration.lens import ACROSS, CX, K1, LOG_F, PARAMETERS, Lens
 from scenecode.slam.calibration.located_corners import located_again
 from scenecode.slam.calibration.segment import LensPrior, Segment, adjust
 from scenecode.slam.calibration.segment_start import MIN_SEGMENT, start_rotations, start_segment
@@ -38,16 +38,17 @@ _LOCATED_PIXELS = 0.15
 #: Observations further off than so many times the scale are left out of the last adjustment.
 _OUTLIER = 6.0
 #: Standard deviations of the prior: focal length about one image width (relative), principal point
-#: (fraction of the width), k1 and k2.
+#: (fraction of the width), k1 and k2, and seconds of the shutter.
 _PRIOR_LOG_F, _PRIOR_CENTRE, _PRIOR_K1, _PRIOR_K2 = 0.7, 0.012, 0.3, 0.3
+_PRIOR_SHUTTER = 0.02
 #: Relative standard deviation of a focal length that is stated without distortion: such numbers
 #: are those of a product, or were fitted together with the distortion that they leave out.
 _STATED_LOG_F = 0.02
-#: Errors of one track, and of tracks of one part of the video, are correlated (drift, rolling
-#: shutter): factor on the standard deviation that independent ones would give.
+#: Errors of one track, and of tracks of one part of the video, are correlated (drift):
+#: factor on the standard deviation that independent ones would give.
 _CORRELATION_FACTOR = 3.0
-#: Relative error of the focal length by what the model leaves out (rolling shutter, non-square
-#: pixels, tangential distortion): standard deviation, added to the rest.
+#: Relative error of the focal length by what the model leaves out (non-square pixels, tangential
+#: distortion): standard deviation, added to the rest.
 _MODEL_ERROR = 0.005
 #: A camera only turns when translations leave errors larger than this part of those that
 #: rotations leave.
@@ -68,7 +69,7 @@ class SelfCalibration:
     """The lens, how well it is known, and what it follows from."""
 
     lens: Lens
-    #: (5, 5) covariance, in the order of the lens' vector
+    #: (7, 7) covariance, in the order of the lens' vector
     covariance: ndarray
     #: root mean square reprojection error in pixels
     rms: float
@@ -78,7 +79,7 @@ class SelfCalibration:
 
     @property
     def sigma(self) -> ndarray:
-        """(5,) standard deviations."""
+        """(7,) standard deviations."""
         return np.sqrt(np.diag(self.covariance))
 
     @property
@@ -91,7 +92,7 @@ class SelfCalibration:
         """Standard deviation, in pixels, of the shift by distortion at the left image edge."""
         r = 0.5 * self.tracks.size[0] / self.lens.focal
         by_k = self.lens.focal * np.array([r ** 3, r ** 5])
-        return float(np.sqrt(by_k @ self.covariance[K1:, K1:] @ by_k))
+        return float(np.sqrt(by_k @ self.covariance[K1:ACROSS, K1:ACROSS] @ by_k))
 
     def observations(self) -> tuple[ndarray, ndarray]:
         """All pixels (O, 2) and their residuals (O, 2)."""
@@ -214,7 +215,8 @@ def _check_motion(tracks: CornerTracks) -> None:
 def _prior(centre: Lens, width: int, sigma_log_f: float, free_centre: bool) -> LensPrior:
     off = _PRIOR_CENTRE * width if free_centre else 0.0
     return LensPrior(mean=centre.vector,
-                     sigma=np.array([sigma_log_f, off, off, _PRIOR_K1, _PRIOR_K2]))
+                     sigma=np.array([sigma_log_f, off, off, _PRIOR_K1, _PRIOR_K2,
+                                     _PRIOR_SHUTTER, _PRIOR_SHUTTER]))
 
 
 def _parts(tracks: CornerTracks) -> list[ndarray]:
@@ -272,8 +274,9 @@ def _spread_of_equals(best: _Start, candidates: Sequence[_Start], prior: LensPri
 
 def _covariance(segments: Sequence[Segment], lens: Lens, prior: LensPrior, scale: float
                 ) -> ndarray:
-    """(5, 5) covariance of the lens: from the information matrix with the noise that the
+    """(7, 7) covariance of the lens: from the information matrix with the noise that the
     residuals show, or from how much the segments disagree, whichever is larger."""
+    none = np.zeros((len(PARAMETERS), len(PARAMETERS)))
     reduced = [s.reduced(lens, scale, 0.0) for s in segments]
     squares = np.concatenate([np.square(s.residuals(lens)).sum(1) for s in segments])
     # score variance over information per observation: Huber 1981, M-estimators
@@ -284,13 +287,13 @@ def _covariance(segments: Sequence[Segment], lens: Lens, prior: LensPrior, scale
     free = prior.free
     at = np.ix_(free, free)
     inflation = noise * _CORRELATION_FACTOR ** 2
-    information = sum((r.H for r in reduced), np.zeros((5, 5))) / inflation + prior.information
+    information = sum((r.H for r in reduced), none) / inflation + prior.information
     covariance = np.linalg.inv(information[at])
     if len(segments) >= 4:
-        scores = sum((np.outer(r.g, r.g) for r in reduced), np.zeros((5, 5))) / inflation ** 2
+        scores = sum((np.outer(r.g, r.g) for r in reduced), none) / inflation ** 2
         spread = covariance @ (scores[at] * len(segments) / (len(segments) - 1)) @ covariance
         covariance = covariance * max(1.0, float(spread[0, 0] / covariance[0, 0]))
-    full = np.zeros((5, 5))
+    full = none.copy()
     full[at] = covariance
     if LOG_F in free:
         full[LOG_F, LOG_F] += _MODEL_ERROR ** 2

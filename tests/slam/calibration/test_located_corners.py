@@ -49,7 +49,8 @@ def filmed():
         at.append(projected[seen])
     return Segment(keyframes=np.arange(len(poses)), R=R, t=t, points=points,
                    view=np.concatenate(view), point=np.concatenate(point),
-                   pixels=np.concatenate(at)), lens, images
+                   pixels=np.concatenate(at),
+                   shifts=np.zeros((sum(map(len, at)), 2, 2))), lens, images
 
 
 def test_corners_that_wandered_by_a_pixel_are_found_to_a_fifth(filmed):

@@ -1,9 +1,13 @@
 """Videos of rendered rooms, taken through a lens that is known, give that lens."""
 
+import re
+
 import cv2
 import numpy as np
 import pytest
 import torch
+from support.rolling_shutter import rolling_walk
+from support.walks import Playback
 
 from scenecode.networks.data.rooms import render
 from scenecode.optim.geometry.camera import PinholeCamera
@@ -53,3 +57,14 @@ def test_a_walk_through_a_room_gives_the_focal_length_and_distortion_of_its_lens
     assert abs(found.camera.fx - FOCAL) < 3 * found.std["fx"] < 0.05 * FOCAL
     assert found.values["k1"] == pytest.approx(LENS[0], abs=0.005)
     assert found.coverage > 0.9
+
+
+@pytest.mark.slow
+def test_a_rolling_shutter_is_told_from_the_lens():
+    frames = [frame for frame, _ in rolling_walk(3, 50, WIDTH, HEIGHT, readout=0.027, fps=10.0)]
+    true = frames[0].camera
+    found = calibrate_source(Playback(frames))
+    assert found.camera.fx == pytest.approx(true.fx, rel=0.01)
+    assert (found.camera.cx, found.camera.cy) == pytest.approx((true.cx, true.cy), abs=2)
+    milliseconds = re.search(r"row after row in (\d+) ms", found.method)
+    assert float(milliseconds[1]) == pytest.approx(27, abs=6)
