@@ -139,6 +139,10 @@ class GlobalAdjustment:
             return False
         state = _at_known_height(graph, start, problem, solution.state)
         _correct(graph, start, state)
+        for number, (*_, across, down) in zip(
+                numbers, state.lenses[landmarks.camera_of].tolist(), strict=True):
+            if number in graph.keyframes:
+                graph.shutters[graph.keyframes[number].camera] = across, down
         # depths were matched at the scales before
         change = dict(zip(numbers, (state.log_scales - start.log_scales).exp().tolist(),
                           strict=True))

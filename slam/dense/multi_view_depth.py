@@ -22,9 +22,9 @@ from scenecode.optim.imaging import image as imaging
 from scenecode.slam.dense.edges import smoothed, step_penalties
 from scenecode.slam.dense.plane_sweep import SweepView, matching_costs
 from scenecode.slam.dense.semi_global import mean_and_std, min_marginals
+from scenecode.slam.dense.shutter import exposed_at_once
 from scenecode.slam.dense.view_choice import choose_views
 from scenecode.slam.map.graph import KeyframeGraph
-from scenecode.slam.map.keyframe import Keyframe
 
 #: Hypotheses of ln of the factor: the outermost one, and their number.
 LARGEST_FACTOR, HYPOTHESES = 0.45, 46
@@ -135,8 +135,8 @@ class _Images:
         keyframe = graph.keyframes[number]
         rgb = resize_maps(keyframe.rgb, *keyframe.size_at(level))
         return _Images(rgb=np.moveaxis(rgb.cpu().numpy(), 0, -1),
-                       intensity=_intensity(keyframe, level), camera=keyframe.camera_at(level),
-                       views=_views(graph, views, number, level))
+                       intensity=_intensity(graph, number, level),
+                       camera=keyframe.camera_at(level), views=_views(graph, views, number, level))
 
     def costs(self, depth: np.ndarray, factors: np.ndarray
               ) -> Generator[None, None, np.ndarray]:
@@ -189,13 +189,15 @@ def calibrated_std(log_depth: np.ndarray, std: np.ndarray) -> np.ndarray:
 
 def _views(graph: KeyframeGraph, numbers: Sequence[int], seen_from: int, level: int
            ) -> list[SweepView]:
-    return [SweepView(intensity=_intensity(graph.keyframes[n], level),
+    return [SweepView(intensity=_intensity(graph, n, level),
                       camera=graph.keyframes[n].camera_at(level),
                       T_view_ref=graph.relative(seen_from, n).double().cpu().numpy())
             for n in numbers]
 
 
-def _intensity(keyframe: Keyframe, level: int) -> np.ndarray:
-    """(H, W) float32 in [0, 1] at a pyramid level, without a prediction of the network."""
+def _intensity(graph: KeyframeGraph, number: int, level: int) -> np.ndarray:
+    """(H, W) float32 in [0, 1] of a keyframe at a pyramid level, as if exposed at once."""
+    keyframe = graph.keyframes[number]
     intensity = imaging.intensity(keyframe.image.tensor())
-    return resize_maps(intensity[None], *keyframe.size_at(level))[0].numpy()
+    return exposed_at_once(resize_maps(intensity[None], *keyframe.size_at(level))[0].numpy(),
+                           graph, number)

@@ -9,6 +9,7 @@ from math import exp
 from torch import Tensor
 
 from scenecode.optim.geometry import se3
+from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.optim.warp import ViewState, in_view
 from scenecode.slam.map.keyframe import Keyframe
 from scenecode.slam.map.keyframe_geometry import KeyframeGeometry, keyframe_geometry
@@ -111,6 +112,9 @@ class KeyframeGraph:
     part_of: dict[int, int] = field(default_factory=dict)
     #: by number of a culled keyframe
     redirects: dict[int, Redirect] = field(default_factory=dict)
+    #: by camera: seconds that its shutter takes across and down the image, as the last global
+    #: adjustment estimated them; not kept in map files
+    shutters: dict[PinholeCamera, tuple[float, float]] = field(default_factory=dict)
     #: kept by ``geometry``, with the keyframe and the depth code that each is of
     _geometry: dict[int, tuple[Keyframe, Tensor, KeyframeGeometry]] = field(
         default_factory=dict, repr=False)
@@ -234,6 +238,13 @@ class KeyframeGraph:
         self._geometry[number] = (self.keyframes[number], self.states[number].code_depth,
                                   geometry)
 
+    def note_motion(self, number: int, motion: Tensor) -> None:
+        """Set the motion (6,) of a keyframe; what is known of its depth stays."""
+        known = self.known_geometry(number)
+        self.keyframes[number] = self.keyframes[number].with_motion(motion)
+        if known is not None:
+            self.add_geometry(number, known)
+
     def link(self, a: int, b: int) -> None:
         """Link two keyframes both ways."""
         self.links |= {(a, b), (b, a)}
@@ -246,7 +257,8 @@ class KeyframeGraph:
                        loops=list(self.loops), part_of=dict(self.part_of),
                        absorbed_links=set(self.absorbed_links),
                        absorbed_observations=set(self.absorbed_observations),
-                       redirects=dict(self.redirects), _geometry=dict(self._geometry))
+                       redirects=dict(self.redirects), shutters=dict(self.shutters),
+                       _geometry=dict(self._geometry))
 
     def neighbours(self, number: int) -> list[int]:
         """Keyframes linked to one, in order."""

@@ -25,7 +25,7 @@ def note_motions(graph: KeyframeGraph, rows: np.ndarray) -> None:
             _motion(rows[row - 1], rows[row], number) if row else None,
             _motion(rows[row], rows[row + 1], number)) if motion is not None]
         if motions:
-            graph.keyframes[number] = keyframe.with_motion(torch.stack(motions).mean(0))
+            graph.note_motion(number, torch.stack(motions).mean(0))
 
 
 def _motion(before: np.void, after: np.void, number: int) -> Tensor | None:
