@@ -28,6 +28,7 @@ def exposed_at_once(image: np.ndarray, graph: KeyframeGraph, number: int) -> np.
                                 np.arange(height, dtype=np.float32))
     across, down = shutter
     seconds = across * ((columns + 0.5) / width - 0.5) + down * ((rows + 0.5) / height - 0.5)
-    moved = np.stack([columns, rows], -1) + seconds[..., None] * per_second
-    return cv2.remap(image, moved.astype(np.float32), None, cv2.INTER_CUBIC,
-                     borderMode=cv2.BORDER_REPLICATE)
+    columns, rows = (start + seconds * speed for start, speed in (
+        (columns, per_second[..., 0]), (rows, per_second[..., 1])))
+    return cv2.remap(image, columns.astype(np.float32), rows.astype(np.float32),
+                     cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
