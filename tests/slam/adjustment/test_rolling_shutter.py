@@ -16,13 +16,13 @@ from scenecode.slam.evaluation.alignment import align
 from scenecode.slam.mapping.mapper import Mapper
 from scenecode.slam.sources.rooms import RoomsSource
 
-READOUT, KEYFRAMES, RATE = 0.045, 10, 5.0
+READOUT, KEYFRAMES, RATE = 0.045, 8, 5.0
 
 
 @pytest.fixture(scope="module")
 def walk():
     """Keyframes and their motions."""
-    return list(rolling_walk(7, KEYFRAMES, 192, 144, readout=READOUT, fps=RATE))
+    return list(rolling_walk(7, KEYFRAMES, 160, 120, readout=READOUT, fps=RATE))
 
 
 def adjusted(frames, motions):
@@ -33,7 +33,6 @@ def adjusted(frames, motions):
         keyframe = mapper.graph.keyframes[number]
         mapper.graph.keyframes[number] = keyframe.with_motion(motion)
     adjustment = GlobalAdjustment(ResidualConfig())
-    exhaust(adjustment.pieces(mapper.graph))
     exhaust(adjustment.pieces(mapper.graph, by_images=True))
     return mapper.graph, (1e3 * adjustment.adjusted.state.lenses[0, -2:]).tolist()
 
@@ -56,7 +55,7 @@ def test_the_time_of_the_shutter_is_estimated_and_poses_gain_by_it(walk):
 def test_a_shutter_that_exposes_all_rows_at_once_is_recognised(walk):
     """At the same motions."""
     _, motions = zip(*walk, strict=True)
-    source = RoomsSource(7, round(KEYFRAMES * 30 / RATE), 192, 144)
+    source = RoomsSource(7, round(KEYFRAMES * 30 / RATE), 160, 120)
     frames = [source.frame(round(n * 30 / RATE)) for n in range(KEYFRAMES)]
     graph, shutter = adjusted(frames, motions)
     assert max(map(abs, shutter)) < 6 and position_error(graph) < 0.002
