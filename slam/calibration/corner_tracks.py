@@ -25,8 +25,9 @@ _FOLLOWING = replace(_KLT, window=13, levels=4, max_return_error=1.0)
 #: A frame becomes a keyframe when the median corner has moved by this fraction of the image width
 #: since the last one, or when fewer than this part of its corners are left.
 _KEYFRAME_MOTION, _KEYFRAME_SURVIVORS = 0.035, 0.6
-#: Seconds between two images within which corners are taken to move evenly.
-_LONGEST_STEP = 0.12
+#: Seconds between two images within which corners are taken to move evenly, and the fraction of
+#: the image width that they may move by: single images are further apart.
+_LONGEST_STEP, _LARGEST_STEP = 0.12, 0.1
 #: Keyframes that a camera is measured by, at most: their images are kept.
 _MOST_KEYFRAMES = 300
 #: Corners below which the previous keyframe no longer connects to the present one.
@@ -138,9 +139,11 @@ class CornerTracker:
             by_descriptors = _match_descriptors(self._key_image, image, self._key_pixels)
             if by_descriptors is not None and by_descriptors[1].sum() > kept.sum():
                 pixels, kept = by_descriptors
-        before, is_near = self._pixels, 0 < seconds <= _LONGEST_STEP
-        self._velocities = (pixels - before) / seconds if is_near \
-            else torch.full_like(before, torch.nan)
+        step = pixels - self._pixels
+        is_near = step.norm(dim=1, keepdim=True) <= _LARGEST_STEP * image.shape[1]
+        if not 0 < seconds <= _LONGEST_STEP:
+            is_near = torch.zeros_like(is_near)
+        self._velocities = torch.where(is_near, step / max(seconds, 1e-6), torch.nan)
         self._keep(kept, pixels)
 
     def _note_velocities(self) -> None:

@@ -8,8 +8,9 @@ from scenecode.optim.geometry import se3
 from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.tracking.frame_rows import homogeneous
 
-#: Seconds between two frames within which the camera is taken to move evenly.
-_LONGEST = 0.12
+#: Seconds between two frames within which the camera is taken to move evenly, and how far it may
+#: go in between, over the median depth and in radians: single images are further apart.
+_LONGEST, _FARTHEST, _LARGEST_TURN = 0.12, 0.1, 0.15
 
 
 def note_motions(graph: KeyframeGraph, rows: np.ndarray) -> None:
@@ -21,25 +22,29 @@ def note_motions(graph: KeyframeGraph, rows: np.ndarray) -> None:
         row = int(np.searchsorted(rows["frame_index"], keyframe.frame_index))
         if row + 1 >= len(rows) or rows["timestamp"][row] != keyframe.timestamp:
             continue
+        farthest = _FARTHEST * graph.median_depth(number)
         motions = [motion for motion in (
-            _motion(rows[row - 1], rows[row], number) if row else None,
-            _motion(rows[row], rows[row + 1], number)) if motion is not None]
+            _motion(rows[row - 1], rows[row], number, farthest) if row else None,
+            _motion(rows[row], rows[row + 1], number, farthest)) if motion is not None]
         if motions:
             graph.note_motion(number, torch.stack(motions).mean(0))
 
 
-def _motion(before: np.void, after: np.void, number: int) -> Tensor | None:
+def _motion(before: np.void, after: np.void, number: int, farthest: float) -> Tensor | None:
     """(6,) per second from one frame to the next, by what both were tracked against; None where
-    one was lost or long after the other, or they were tracked against different keyframes.  The
-    first of them may have become the keyframe ``number``, which the second was tracked against."""
+    one was lost, long after the other or further than ``farthest`` metres from it, or they were
+    tracked against different keyframes.  The first of them may have become the keyframe
+    ``number``, which the second was tracked against."""
     seconds = float(after["timestamp"] - before["timestamp"])
     if before["lost"] or after["lost"] or not 0 < seconds <= _LONGEST:
         return None
-    if after["keyframe"] == number:
-        T = after["T_key_cam"][None]
-        return se3.log(torch.from_numpy(homogeneous(T))[0]) / seconds
-    if before["keyframe"] != after["keyframe"] or before["key_scale"] != after["key_scale"]:
-        return None
     T_before, T_after = torch.from_numpy(homogeneous(
         np.stack([before["T_key_cam"], after["T_key_cam"]])))
-    return se3.log(se3.inverse(T_before) @ T_after) / seconds
+    if after["keyframe"] == number:
+        T_before = se3.identity(dtype=T_after.dtype)
+    elif before["keyframe"] != after["keyframe"] or before["key_scale"] != after["key_scale"]:
+        return None
+    moved = se3.inverse(T_before) @ T_after
+    if float(moved[:3, 3].norm()) > farthest or float(se3.rotation_angle(moved)) > _LARGEST_TURN:
+        return None
+    return se3.log(moved) / seconds

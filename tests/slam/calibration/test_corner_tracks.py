@@ -38,5 +38,7 @@ def test_an_observation_is_shifted_by_its_place_in_the_image(panorama):
     assert tracks.shifts[lowest, :, 1] == pytest.approx(tracks.velocities[lowest] * rows)
 
 
-def test_images_far_apart_in_time_tell_no_velocity(panorama):
+def test_images_far_apart_tell_no_velocity(panorama):
     assert not tracked(panorama, range(0, 120, 3), np.arange(40) / 2).velocities.any()
+    by_far = tracked(panorama, range(0, 400, 40), np.arange(10) / 30).velocities
+    assert (by_far == 0).all(1).mean() > 0.9

@@ -57,3 +57,12 @@ def test_where_the_frames_around_are_lost_or_far_it_stays_unknown(run, change):
     assert graph.keyframes[0].motion is None
     note_motions(graph, system.recording.tracked)
     assert graph.keyframes[0].motion is not None
+
+
+def test_single_images_far_apart_are_no_motion(run):
+    _, system = run
+    graph, rows = system.graph.frozen(), system.recording.tracked[:2].copy()
+    rows["T_key_cam"][1, 0, 3] = 0.3 * graph.median_depth(0)
+    graph.keyframes[0] = replace(graph.keyframes[0], motion_at_scale_1=None)
+    note_motions(graph, rows)
+    assert graph.keyframes[0].motion is None
