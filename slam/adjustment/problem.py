@@ -43,7 +43,7 @@ KNOWN_LENS_SIGMA = (0.002, 0.002, 0.005, 0.005, _SHUTTER_SIGMA, _SHUTTER_SIGMA)
 #: Parameters that the residuals of a pair depend on: a motion, two lenses and two scales.
 _PAIR = POSE + 2 * LENS + 2
 #: Observations whose Jacobians are in memory at a time.
-_CHUNK = 1 << 15
+_CHUNK = 1 << 14
 #: Newton steps of a triangulation.
 _TRIANGULATION_STEPS = 5
 #: Largest change of a landmark's ln depth in one step: its reprojection is far from linear in it.
