@@ -102,6 +102,11 @@ def retract(T: Tensor, xi: Tensor) -> Tensor:
     return from_rotation_translation(normalise_rotation(moved[..., :3, :3]), moved[..., :3, 3])
 
 
+def stretched(xi: Tensor, factor: Tensor) -> Tensor:
+    """Tangents (..., 6) whose translation is multiplied by factors (...)."""
+    return torch.cat([xi[..., :3] * factor[..., None], xi[..., 3:]], -1)
+
+
 def normalise_rotation(R: Tensor) -> Tensor:
     """Nearest rotation to a nearly orthonormal (..., 3, 3), by one Newton step of
     the polar decomposition: enough against round-off, not against a wrong matrix."""

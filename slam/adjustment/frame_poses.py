@@ -20,9 +20,7 @@ from scenecode.slam.adjustment.adjusted_map import AdjustedMap
 from scenecode.slam.adjustment.corners import track_resampled
 from scenecode.slam.adjustment.reprojection import (
     LENS,
-    POSE,
     Sightings,
-    at_scale,
     camera_values,
     reprojections,
 )
@@ -81,7 +79,7 @@ class FramePoses:
     def __init__(self, graph: KeyframeGraph, adjusted: AdjustedMap):
         self._known: dict[int, _Known] = {}
         m, state = adjusted.landmarks, adjusted.state
-        motions = at_scale(m.motions, state.log_scales)
+        motions = se3.stretched(m.motions, state.log_scales.exp())
         for row, number in enumerate(adjusted.numbers):
             depth = adjusted.depths.get(number)
             own = m.host == row
@@ -141,12 +139,12 @@ class FramePoses:
         lens = known.lens if camera == known.camera else torch.zeros(LENS, dtype=torch.float64)
         return Sightings(
             rays=known.rays[kept], log_depth=known.log_depth[kept], pixels=found[kept].double(),
-            T=T.expand(count, 4, 4), host_lenses=known.lens.expand(count, LENS),
-            host_cameras=camera_values(known.camera).expand(count, LENS),
-            host_motions=known.motion.expand(count, POSE),
-            observer_lenses=lens.expand(count, LENS),
-            observer_cameras=camera_values(camera).expand(count, LENS),
-            observer_motions=motion.expand(count, POSE)), known.T_world_cam.expand(count, 4, 4)
+            T=T.expand(count, 4, 4), host_lenses=known.lens.expand(count, -1),
+            host_cameras=camera_values(known.camera).expand(count, -1),
+            host_motions=known.motion.expand(count, -1),
+            observer_lenses=lens.expand(count, -1),
+            observer_cameras=camera_values(camera).expand(count, -1),
+            observer_motions=motion.expand(count, -1)), known.T_world_cam.expand(count, 4, 4)
 
 
 def _fitted(seen: list[Sightings], T_world_host: list[Tensor], T_world_cam: Tensor

@@ -9,8 +9,8 @@ held together, weakly, by their links at the relative poses that the map has.
 What remains of a lens that is known badly would turn rotation into translation, and bend paths:
 two focal lengths and radial distortion are estimated with the rest (self-calibration), close to
 those that the images were taken for.  A camera that drives ahead hardly tells the lens from the
-shape of the road: a known lens is held much closer.  So is the time that a rolling shutter takes
-from one side of an image to the other (``scenecode.slam.adjustment.reprojection``).
+shape of the road: a known lens is held much closer.  The time that a rolling shutter takes from
+one side of an image to the other is estimated with them, whoever states the lens.
 """
 
 from copy import copy
@@ -24,13 +24,7 @@ from scenecode.optim.residuals import POSE_A, POSE_B
 from scenecode.optim.robust import cauchy_cost, cauchy_weight
 from scenecode.optim.solvers.pose_graph import Edges, Nodes, relative_pose
 from scenecode.optim.solvers.sparse_points import SparsePointEquations, SparseSums
-from scenecode.slam.adjustment.reprojection import (
-    LENS,
-    POSE,
-    Sightings,
-    at_scale,
-    reprojections,
-)
+from scenecode.slam.adjustment.reprojection import LENS, POSE, Sightings, reprojections
 
 #: Scale of Cauchy's loss for depths, in standard deviations.
 DEPTH_CAUCHY = 2.0
@@ -139,7 +133,7 @@ class AdjustmentProblem:
     def _sightings(self, state: MapState, T_ba: Tensor, some: Tensor) -> Sightings:
         """Some of the observations at a state, with the pairs' ``T_observer_host`` (P, 4, 4)."""
         m, pair, landmark = self._landmarks, self._pair[some], self._landmarks.landmark[some]
-        motions = at_scale(m.motions, state.log_scales)
+        motions = se3.stretched(m.motions, state.log_scales.exp())
         of_a, of_b = m.camera_of[self._a][pair], m.camera_of[self._b][pair]
         return Sightings(
             rays=m.rays[landmark], log_depth=state.log_depths[landmark], pixels=m.pixels[some],

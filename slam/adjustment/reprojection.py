@@ -152,8 +152,3 @@ def _moved(points: Tensor, place: Tensor, shutter: Tensor, motion: Tensor) -> _M
                   by_points=eye + seconds[..., None] * se3.hat(motion[:, 3:]),
                   by_shutter=velocity[..., None] * place[:, None],
                   by_scale=seconds * motion[:, :3])
-
-
-def at_scale(motions: Tensor, log_scales: Tensor) -> Tensor:
-    """Motions (N, 6) at ln scales (N,), given those at scale 1."""
-    return torch.cat([motions[:, :3] * log_scales.exp()[:, None], motions[:, 3:]], 1)

@@ -23,6 +23,7 @@ _FIRST_DAMPING, _DAMPING_AFTER_SUCCESS, _DAMPING_AFTER_FAILURE = 1e-3, 0.2, 6.0
 _LARGEST_DAMPING = 1e6
 #: By how much the lens' parameters may change in one iteration.
 _LARGEST_STEP = np.array([0.2, 50.0, 50.0, 0.2, 0.2, 0.02, 0.02])
+#: Parameters of the lens.
 _LENS = len(PARAMETERS)
 
 

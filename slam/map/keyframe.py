@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from scenecode.networks.prediction import Prediction, resize_maps
+from scenecode.optim.geometry import se3
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.optim.geometry.proximity import depth_from_proximity, depth_std
 from scenecode.optim.imaging import image as imaging
@@ -157,14 +158,15 @@ class Keyframe:
         """(6,) float64: how the camera moved when it took the image, in its own frame and per
         second; None where that is not known.  With it the global adjustment undoes what a rolling
         shutter does."""
-        at_scale_1 = self.motion_at_scale_1
-        return None if at_scale_1 is None else _with_translation_times(self.scale, at_scale_1)
+        motion = self.motion_at_scale_1
+        return None if motion is None else se3.stretched(motion, motion.new_tensor(self.scale))
 
     def with_motion(self, motion: Tensor | None) -> "Keyframe":
         """The same with another ``motion``."""
-        at_scale_1 = None if motion is None else _with_translation_times(
-            1 / self.scale, motion.double().cpu())
-        return replace(self, motion_at_scale_1=at_scale_1)
+        if motion is not None:
+            motion = motion.double().cpu()
+            motion = se3.stretched(motion, motion.new_tensor(1 / self.scale))
+        return replace(self, motion_at_scale_1=motion)
 
     def initial_state(self) -> ViewState:
         """The tracked pose, and codes at the mode of their prior: zero."""
@@ -189,10 +191,6 @@ class Keyframe:
         """(C, H, W) class probabilities at a pyramid level."""
         logits = resize_maps(self.prediction.logits(code_semantic), *self.size_at(level))
         return torch.softmax(logits, 0)
-
-
-def _with_translation_times(factor: float, motion: Tensor) -> Tensor:
-    return torch.cat([motion[:3] * factor, motion[3:]])
 
 
 def at_pixels(mask: Tensor, pixels: np.ndarray) -> np.ndarray:

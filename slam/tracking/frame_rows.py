@@ -92,8 +92,16 @@ class _KeyframeTable:
 def _own_keyframes(rows: np.ndarray, graph: KeyframeGraph) -> np.ndarray:
     """(N,) the number of the keyframe that each frame became, or -1."""
     found = np.full(len(rows), -1)
+    numbers, row = rows_of_keyframes(rows, graph)
+    found[row] = numbers
+    return found
+
+
+def rows_of_keyframes(rows: np.ndarray, graph: KeyframeGraph) -> tuple[np.ndarray, np.ndarray]:
+    """(K,) numbers of the keyframes of a map that frames (N,) ``FRAME_ROW`` became, and (K,) which
+    of the frames."""
     if not len(graph) or not len(rows):
-        return found
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
     index = np.ascontiguousarray(rows["frame_index"])
     order = np.arange(len(index))
     if (np.diff(index) < 0).any():      # of several sources
@@ -105,8 +113,7 @@ def _own_keyframes(rows: np.ndarray, graph: KeyframeGraph) -> np.ndarray:
     # a map that is continued has keyframes of other sources, which use the same indices
     stamps = np.array([k.timestamp for k in graph.keyframes.values()])
     same = (rows["frame_index"][row] == frames) & (rows["timestamp"][row] == stamps)
-    found[row[same]] = numbers[same]
-    return found
+    return numbers[same], row[same]
 
 
 def homogeneous(poses: np.ndarray) -> np.ndarray:

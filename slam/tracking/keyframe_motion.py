@@ -6,7 +6,7 @@ from torch import Tensor
 
 from scenecode.optim.geometry import se3
 from scenecode.slam.map.graph import KeyframeGraph
-from scenecode.slam.tracking.frame_rows import homogeneous
+from scenecode.slam.tracking.frame_rows import homogeneous, rows_of_keyframes
 
 #: Seconds between two frames within which the camera is taken to move evenly, and how far it may
 #: go in between, over the median depth and in radians: single images are further apart.
@@ -16,11 +16,9 @@ _LONGEST, _FARTHEST, _LARGEST_TURN = 0.12, 0.1, 0.15
 def note_motions(graph: KeyframeGraph, rows: np.ndarray) -> None:
     """Give keyframes of a map whose motion is not known that which the frames before and after
     them tell, of rows (N,) ``FRAME_ROW``; the last frame has none after it yet."""
-    for number, keyframe in graph.keyframes.items():
-        if keyframe.motion_at_scale_1 is not None:
-            continue
-        row = int(np.searchsorted(rows["frame_index"], keyframe.frame_index))
-        if row + 1 >= len(rows) or rows["timestamp"][row] != keyframe.timestamp:
+    for number, row in zip(*(found.tolist() for found in rows_of_keyframes(rows, graph)),
+                           strict=True):
+        if graph.keyframes[number].motion_at_scale_1 is not None or row + 1 == len(rows):
             continue
         farthest = _FARTHEST * graph.median_depth(number)
         motions = [motion for motion in (

@@ -1,8 +1,10 @@
 """Maps that drift, and work that is done in pieces."""
 
+import numpy as np
 import torch
 
 from scenecode.optim.geometry import se3
+from scenecode.slam.evaluation.alignment import align
 
 
 def add_drift(graph, slip, log_scale):
@@ -27,3 +29,11 @@ def exhaust(work):
             pieces += 1
         except StopIteration as end:
             return pieces, end.value
+
+
+def position_error(graph):
+    """Of keyframes, root mean square after the best similarity."""
+    true, ours = (np.stack([np.asarray(T, float)[:3, 3] for T in poses]) for poses in (
+        [k.truth.T_world_cam for k in graph.keyframes.values()],
+        [graph.states[n].T_world_cam for n in graph.keyframes]))
+    return float(np.sqrt(np.square(align(true, ours).apply(ours) - true).sum(1).mean()))

@@ -2,10 +2,9 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
-from support.drift import add_drift, exhaust
+from support.drift import add_drift, exhaust, position_error
 from support.exact import ExactPredictor
 from support.walks import small_config
 
@@ -13,7 +12,6 @@ from scenecode.slam.adjustment import global_adjustment
 from scenecode.slam.adjustment.global_adjustment import GlobalAdjustment
 from scenecode.slam.config.mapping import StageConfig
 from scenecode.slam.config.residuals import ResidualConfig
-from scenecode.slam.evaluation.alignment import align
 from scenecode.slam.mapping.mapper import Mapper
 
 CONFIG = replace(small_config().mapping, reuse_keyframes=False)
@@ -32,14 +30,6 @@ def drifted(small_walk):
 def adjust(graph, adjustment=None):
     """Run to the end; the number of pieces, and whether the map was changed."""
     return exhaust((adjustment or GlobalAdjustment(ResidualConfig())).pieces(graph))
-
-
-def position_error(graph):
-    """Root mean square after the best similarity."""
-    true, ours = (np.stack([np.asarray(T, float)[:3, 3] for T in poses]) for poses in (
-        [k.truth.T_world_cam for k in graph.keyframes.values()],
-        [graph.states[n].T_world_cam for n in graph.keyframes]))
-    return float(np.sqrt(np.square(align(true, ours).apply(ours) - true).sum(1).mean()))
 
 
 def scale_drift(graph):

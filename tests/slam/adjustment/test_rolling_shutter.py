@@ -2,17 +2,15 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
-from support.drift import exhaust
+from support.drift import exhaust, position_error
 from support.exact import ExactPredictor
 from support.rolling_shutter import rolling_walk
 from support.walks import small_config
 
 from scenecode.slam.adjustment.global_adjustment import GlobalAdjustment
 from scenecode.slam.config.residuals import ResidualConfig
-from scenecode.slam.evaluation.alignment import align
 from scenecode.slam.mapping.mapper import Mapper
 from scenecode.slam.sources.rooms import RoomsSource
 
@@ -30,18 +28,10 @@ def adjusted(frames, motions):
     mapper = Mapper(replace(small_config().mapping, reuse_keyframes=False), ExactPredictor(frames))
     for frame, motion in zip(frames, motions, strict=True):
         number = mapper.insert(frame, frame.truth.T_world_cam.float())
-        keyframe = mapper.graph.keyframes[number]
-        mapper.graph.keyframes[number] = keyframe.with_motion(motion)
+        mapper.graph.note_motion(number, motion)
     adjustment = GlobalAdjustment(ResidualConfig())
     exhaust(adjustment.pieces(mapper.graph, by_images=True))
     return mapper.graph, (1e3 * adjustment.adjusted.state.lenses[0, -2:]).tolist()
-
-
-def position_error(graph):
-    true, ours = (np.stack([np.asarray(T, float)[:3, 3] for T in poses]) for poses in (
-        [k.truth.T_world_cam for k in graph.keyframes.values()],
-        [graph.states[n].T_world_cam for n in graph.keyframes]))
-    return float(np.sqrt(np.square(align(true, ours).apply(ours) - true).sum(1).mean()))
 
 
 def test_the_time_of_the_shutter_is_estimated_and_poses_gain_by_it(walk):
