@@ -5,20 +5,23 @@ A live image B is aligned to a reference A whose depth is known:
 reference side, so that its Jacobian is computed once per reference (Baker and
 Matthews 2002); gain and offset are solved along with the motion.
 
-Quantities of M pixels are contiguous rows (..., M) of NumPy arrays: tracking makes a thousand
-small operations a frame, each of which takes several times as long in PyTorch.
+Quantities of M pixels are contiguous rows (..., M) of NumPy arrays, and what is done with each
+pixel is one compiled loop: the many small operations of a frame take four times as long one by one
+in NumPy, and several times that in PyTorch.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp, inf, log
+from math import exp, inf, log, sqrt
 
+import cv2
 import numpy as np
 import torch
 from numpy import ndarray
-from scipy.spatial.transform import Rotation
+from scipy.linalg import lapack
 from torch import Tensor
 
+from scenecode.optim.compiled import compiled
 from scenecode.optim.geometry.camera import MIN_DEPTH, PinholeCamera
 from scenecode.optim.geometry.occlusion import behind_edge
 from scenecode.optim.imaging import image
@@ -153,21 +156,42 @@ def residual(reference: ReferenceLevel, live: ndarray, T_ba: ndarray, gain: floa
         J[:3] /= factor
     focal = np.array([camera.fx, camera.fy, 1.0])
     P = (focal[:, None] * T_ba[:3]).astype(points.dtype)
-    a, b, z = P[:, :3] @ points + P[:, 3:]
-    inverse = 1 / np.maximum(z, MIN_DEPTH)
-    a *= inverse
-    b *= inverse
-    u, v = a + camera.cx, b + camera.cy
-    height, width = live.shape
-    border = config.border
-    valid = ((z > MIN_DEPTH) & (u >= border) & (u <= width - 1 - border)
-             & (v >= border) & (v <= height - 1 - border))
-    value = _sample(live, u, v) - (gain * reference.intensity + offset)
-    # d x_b / d ln depth = x_b - t, of which x_b itself does not move the pixel
-    by_depth = (reference.gradient[0] * (P[0, 3] - P[2, 3] * a)
-                + reference.gradient[1] * (P[1, 3] - P[2, 3] * b)) * (-gain * inverse)
+    value, by_depth, valid = _residuals(points, reference.intensity, reference.gradient, live, P,
+                                        camera.cx, camera.cy, gain, offset, config.border)
     return AlignmentResidual(value=value, unscaled_jacobian=J,
                              scale=np.array([gain] * 7 + [1.0]), by_depth=by_depth, valid=valid)
+
+
+@compiled
+def _residuals(points: ndarray, intensity: ndarray, gradient: ndarray, live: ndarray, P: ndarray,
+               cx: float, cy: float, gain: float, offset: float,
+               border: float) -> tuple[ndarray, ndarray, ndarray]:
+    """The residual of each pixel, its derivative by ln depth and whether it is valid, (M,) each;
+    ``P`` (3, 4) maps points to the live image, less its principal point.  What is not valid is
+    finite."""
+    height, width = live.shape
+    value, by_depth = np.empty_like(intensity), np.empty_like(intensity)
+    valid = np.empty(len(intensity), np.bool_)
+    for i in range(len(intensity)):
+        x, y, z = points[0, i], points[1, i], points[2, i]
+        a = P[0, 0] * x + P[0, 1] * y + P[0, 2] * z + P[0, 3]
+        b = P[1, 0] * x + P[1, 1] * y + P[1, 2] * z + P[1, 3]
+        depth = P[2, 0] * x + P[2, 1] * y + P[2, 2] * z + P[2, 3]
+        inverse = 1 / max(depth, MIN_DEPTH)
+        a, b = a * inverse, b * inverse
+        u, v = a + cx, b + cy
+        valid[i] = depth > MIN_DEPTH and border <= u <= width - 1 - border \
+            and border <= v <= height - 1 - border
+        column, row = int(min(max(u, 0), width - 2)), int(min(max(v, 0), height - 2))
+        right, down = u - column, v - row
+        top = live[row, column] + right * (live[row, column + 1] - live[row, column])
+        bottom = live[row + 1, column] \
+            + right * (live[row + 1, column + 1] - live[row + 1, column])
+        value[i] = top + down * (bottom - top) - (gain * intensity[i] + offset)
+        # d x_b / d ln depth = x_b - t, of which x_b itself does not move the pixel
+        by_depth[i] = (gradient[0, i] * (P[0, 3] - P[2, 3] * a)
+                       + gradient[1, i] * (P[1, 3] - P[2, 3] * b)) * (-gain * inverse)
+    return value, by_depth, valid
 
 
 def align(levels: Sequence[ReferenceLevel], live: Sequence[Tensor], T_ba: Tensor,
@@ -176,7 +200,8 @@ def align(levels: Sequence[ReferenceLevel], live: Sequence[Tensor], T_ba: Tensor
     fine, from the pose ``T_ba`` (4, 4)."""
     T = T_ba.double().numpy(force=True).copy()
     # rounding adds up from frame to frame
-    T[:3, :3] = Rotation.from_matrix(T[:3, :3]).as_matrix()
+    left, _, right = np.linalg.svd(T[:3, :3])
+    T[:3, :3] = left @ right
     for level in reversed(range(len(levels))):
         live_level = live[level].numpy(force=True)
         correction = np.zeros_like(levels[level].intensity)
@@ -187,11 +212,21 @@ def align(levels: Sequence[ReferenceLevel], live: Sequence[Tensor], T_ba: Tensor
                 break
             # to first order the same as the exponential, which is all that converging needs
             T[:3, 3] -= T[:3, :3] @ step[:3]
-            T[:3, :3] = T[:3, :3] @ Rotation.from_rotvec(-step[3:6]).as_matrix()
+            T[:3, :3] = T[:3, :3] @ cv2.Rodrigues(-step[3:6])[0]
             gain, offset = gain * exp(step[6]), offset + float(step[7])
             if np.linalg.norm(step[:6]) < config.min_update * _UPDATE_GROWTH ** level:
                 break
     return assess(levels[0], live[0], torch.from_numpy(T).to(T_ba), config, gain, offset)
+
+
+def compile_alignment() -> None:
+    """Compile what ``align`` calls, or load it where that was done before: the first image would
+    otherwise wait for it."""
+    camera = PinholeCamera.centred(8.0, 8, 8)
+    intensity = camera.pixel_grid().sum(1).reshape(8, 8) / 16
+    config = LucasKanadeConfig(iterations=(1,))
+    reference = reference_level(camera, intensity, torch.ones(8, 8), config)
+    align([reference], [intensity], torch.eye(4), config)
 
 
 def assess(reference: ReferenceLevel, live: Tensor, T_ba: Tensor, config: LucasKanadeConfig,
@@ -232,11 +267,9 @@ def _step(reference: ReferenceLevel, live: ndarray, T_ba: ndarray, gain: float, 
     translation comes out too short, and rotation compensates for it.
     """
     found = residual(reference, live, T_ba, gain, offset, config, correction)
-    # the residual that the uncorrected depth would have, and its variance
-    value = found.value - found.by_depth * correction
-    by_std = found.by_depth * reference.relative_std
-    variance = np.square(by_std) + _NOISE ** 2
-    weighted = _weighted(found, value, variance)
+    value, by_std, variance, weight = _weights(found.value, found.by_depth, found.valid, correction,
+                                               reference.relative_std)
+    weighted = found.unscaled_jacobian * weight
     H = np.outer(found.scale, found.scale) * (weighted @ found.unscaled_jacobian.T)
     g = found.scale * (weighted @ value)
     precision = HUBER ** 2
@@ -245,36 +278,39 @@ def _step(reference: ReferenceLevel, live: ndarray, T_ba: ndarray, gain: float, 
     H[6, 6] += precision / _GAIN_SIGMA ** 2
     H[7, 7] += precision / _OFFSET_SIGMA ** 2
     g[7] += precision / _OFFSET_SIGMA ** 2 * offset
-    try:
-        np.linalg.cholesky(H)
-    except np.linalg.LinAlgError:
+    # by Cholesky's decomposition: a small system takes numpy.linalg several times as long
+    _, step, failed = lapack.dposv(H, -g)
+    if failed:
         return None, correction
-    step = -np.linalg.solve(H, g)
     remaining = value + (found.scale * step).astype(value.dtype) @ found.unscaled_jacobian
-    limit = _MAX_CORRECTION * reference.relative_std
-    correction = -reference.relative_std * by_std * remaining / variance
-    return step, np.minimum(np.maximum(correction, -limit), limit)
+    return step, _corrections(remaining, by_std, variance, reference.relative_std)
 
 
-def _weighted(found: AlignmentResidual, value: ndarray, variance: ndarray) -> ndarray:
-    """The unscaled Jacobian (8, M), each pixel times its weight: 1 where it errs by the noise
+@compiled
+def _weights(residuals: ndarray, by_depth: ndarray, valid: ndarray, correction: ndarray,
+             relative_std: ndarray) -> tuple[ndarray, ndarray, ndarray, ndarray]:
+    """Of each pixel (M,): the residual that the uncorrected depth would have, its derivative by
+    standard deviations of depth, its variance, and its weight: 1 where it errs by the noise
     alone."""
-    # in terms of the noise, of which the threshold is a multiple
-    deviation = np.sqrt(variance) / _NOISE
-    weight = HUBER / np.maximum(np.abs(value), HUBER * deviation) / deviation
-    return found.unscaled_jacobian * (weight * found.valid)
+    value, by_std = np.empty_like(residuals), np.empty_like(residuals)
+    variance, weight = np.empty_like(residuals), np.empty_like(residuals)
+    for i in range(len(residuals)):
+        value[i] = residuals[i] - by_depth[i] * correction[i]
+        by_std[i] = by_depth[i] * relative_std[i]
+        variance[i] = by_std[i] ** 2 + _NOISE ** 2
+        # in terms of the noise, of which the threshold is a multiple
+        deviation = sqrt(variance[i]) / _NOISE
+        weight[i] = valid[i] * HUBER / (max(abs(value[i]), HUBER * deviation) * deviation)
+    return value, by_std, variance, weight
 
 
-def _sample(values: ndarray, u: ndarray, v: ndarray) -> ndarray:
-    """An image (H, W) at columns (M,) and rows (M,), bilinearly; outside it, any finite value.
-
-    As ``scenecode.optim.imaging.lookup``, in NumPy, for the speed of small operations.
-    """
-    width = values.shape[1]
-    column, row = u.astype(np.intp), v.astype(np.intp)
-    # less an integer they would be doubles
-    right, down = u - column.astype(u.dtype), v - row.astype(v.dtype)
-    flat, index = values.reshape(-1), row * width + column
-    a, b, c, d = (flat[to:].take(index, mode="clip") for to in (0, 1, width, width + 1))
-    top = a + right * (b - a)
-    return top + down * (c + right * (d - c) - top)
+@compiled
+def _corrections(remaining: ndarray, by_std: ndarray, variance: ndarray,
+                 relative_std: ndarray) -> ndarray:
+    """What each pixel's ln depth (M,) is corrected by, given the residuals that remain."""
+    correction = np.empty_like(remaining)
+    for i in range(len(remaining)):
+        limit = _MAX_CORRECTION * relative_std[i]
+        wanted = -relative_std[i] * by_std[i] * remaining[i] / variance[i]
+        correction[i] = min(max(wanted, -limit), limit)
+    return correction

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from scenecode.core.errors import ScenecodeError
+from scenecode.optim.lucas_kanade import compile_alignment
 from scenecode.slam.config.keyframes import KeyframeConfig
 from scenecode.slam.config.tracking import TrackingConfig
 from scenecode.slam.runtime.memory import keep_heaps_small, peak_memory_mb
@@ -188,6 +189,7 @@ def _serve(pipe: Connection, config: TrackingConfig, keyframes: KeyframeConfig) 
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     keep_heaps_small()
+    compile_alignment()
     tracker = Tracker(config, keyframes)
     _send(pipe, Ready())
     while True:
