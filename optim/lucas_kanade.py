@@ -14,17 +14,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, inf, log, sqrt
 
-import cv2
 import numpy as np
 import torch
 from numpy import ndarray
 from scipy.linalg import lapack
+from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from scenecode.optim.compiled import compiled
 from scenecode.optim.geometry.camera import MIN_DEPTH, PinholeCamera
 from scenecode.optim.geometry.occlusion import behind_edge
 from scenecode.optim.imaging import image
+from scenecode.optim.segmentation.compiled import compiled
 
 #: Huber threshold on intensity.
 HUBER = 0.05
@@ -37,6 +37,9 @@ _MAX_CORRECTION = 2.0
 #: Factor from level to level of the update that ends one: the result of a coarse level is only
 #: where the next finer one begins.
 _UPDATE_GROWTH = 2.0
+#: Prior standard deviation of a step (metres, radians): where few pixels are in view rounding
+#: alone would decide in some directions, and the pose leaves the scene.
+_STEP_SIGMA = 0.5
 #: Prior standard deviations of ln(gain) and of offset: they hold the brightness where an image
 #: has no contrast to measure it.
 _GAIN_SIGMA, _OFFSET_SIGMA = 0.5, 0.2
@@ -200,8 +203,7 @@ def align(levels: Sequence[ReferenceLevel], live: Sequence[Tensor], T_ba: Tensor
     fine, from the pose ``T_ba`` (4, 4)."""
     T = T_ba.double().numpy(force=True).copy()
     # rounding adds up from frame to frame
-    left, _, right = np.linalg.svd(T[:3, :3])
-    T[:3, :3] = left @ right
+    T[:3, :3] = Rotation.from_matrix(T[:3, :3]).as_matrix()
     for level in reversed(range(len(levels))):
         live_level = live[level].numpy(force=True)
         correction = np.zeros_like(levels[level].intensity)
@@ -212,7 +214,7 @@ def align(levels: Sequence[ReferenceLevel], live: Sequence[Tensor], T_ba: Tensor
                 break
             # to first order the same as the exponential, which is all that converging needs
             T[:3, 3] -= T[:3, :3] @ step[:3]
-            T[:3, :3] = T[:3, :3] @ cv2.Rodrigues(-step[3:6])[0]
+            T[:3, :3] = T[:3, :3] @ Rotation.from_rotvec(-step[3:6]).as_matrix()
             gain, offset = gain * exp(step[6]), offset + float(step[7])
             if np.linalg.norm(step[:6]) < config.min_update * _UPDATE_GROWTH ** level:
                 break
@@ -267,12 +269,13 @@ def _step(reference: ReferenceLevel, live: ndarray, T_ba: ndarray, gain: float, 
     translation comes out too short, and rotation compensates for it.
     """
     found = residual(reference, live, T_ba, gain, offset, config, correction)
-    value, by_std, variance, weight = _weights(found.value, found.by_depth, found.valid, correction,
-                                               reference.relative_std)
+    value, by_std, variance, weight = _weights(found.value, found.by_depth, found.valid,
+                                               correction, reference.relative_std)
     weighted = found.unscaled_jacobian * weight
     H = np.outer(found.scale, found.scale) * (weighted @ found.unscaled_jacobian.T)
     g = found.scale * (weighted @ value)
     precision = HUBER ** 2
+    H[range(6), range(6)] += precision / _STEP_SIGMA ** 2
     # priors of an unchanged exposure
     g[6] += precision / _GAIN_SIGMA ** 2 * log(max(gain, 1e-6))
     H[6, 6] += precision / _GAIN_SIGMA ** 2

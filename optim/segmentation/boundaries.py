@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scenecode.optim.compiled import compiled
+from scenecode.optim.segmentation.compiled import compiled
 
 #: The region outside the image.
 OUTSIDE = -1

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scenecode.optim.compiled import compiled
+from scenecode.optim.segmentation.compiled import compiled
 
 #: Pixels below which a plane is not fitted.
 MIN_PIXELS = 6

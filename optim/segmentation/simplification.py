@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from scenecode.optim.segmentation.boundaries import Boundaries
-from scenecode.optim.compiled import compiled
+from scenecode.optim.segmentation.compiled import compiled
 
 #: Times that the tolerance of an arc is halved before it is kept as it was traced.
 _HALVINGS = 2

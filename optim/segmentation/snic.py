@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from skimage.measure import label as connected_components
 
-from scenecode.optim.compiled import compiled
+from scenecode.optim.segmentation.compiled import compiled
 
 #: Pixels of a superpixel on average, where no number is given.
 PIXELS_PER_SUPERPIXEL = 256

@@ -125,6 +125,20 @@ def test_flat_image_does_not_move_the_camera():
     assert found.T_ba.isfinite().all()
 
 
+@pytest.mark.parametrize("rows, columns", [(24, 40), (40, 40), (32, 48), (48, 32)])
+def test_few_pixels_with_depth_do_not_lose_the_pose(rows, columns):
+    """As beside a person who is masked: the coarse levels have a handful of pixels, which leave
+    directions of motion undetermined."""
+    picture, depth = render(IDENTITY)
+    depth[rows:] = depth[:, columns:] = 0
+    reference = levels(picture, depth, 4)
+    assert 0 < len(reference[-1].intensity) < 8
+    T_true = se3.exp(MOTION)
+    found = align(reference, image.pyramid(render(T_true)[0], 4), IDENTITY, LucasKanadeConfig())
+    assert found.inlier_ratio > 0.99
+    assert float((found.T_ba - T_true).abs().max()) < 0.02
+
+
 @pytest.mark.parametrize("gain, offset", [(1.0, 0.0), (0.4, 0.3), (1.5, -0.1)])
 def test_ncc_is_that_of_the_scene_whatever_the_exposure(gain, offset):
     first, depth = render(IDENTITY)

@@ -12,7 +12,7 @@ import numpy as np
 
 from scenecode.networks.data.rendering.faces import DISC, TRIANGLE, Faces
 from scenecode.optim.geometry.camera import PinholeCamera
-from scenecode.optim.compiled import compiled
+from scenecode.optim.segmentation.compiled import compiled
 
 #: nothing nearer than this (metres) is drawn
 NEAR = 0.02
