@@ -28,9 +28,9 @@ from scenecode.slam.tracking.recording import Recording
 from scenecode.slam.tracking.timings import Timings
 from scenecode.slam.tracking.tracker import TrackedFrame
 
-#: Niceness of the threads that run while another tracks: a late map is better than a late pose,
-#: and late files are better than a late map.
-MAPPING_NICENESS, OUTPUT_NICENESS = 5, 10
+#: Niceness of the threads that run while another tracks: late files are better than a late map,
+#: and a late map has too few keyframes to track against.
+MAPPING_NICENESS, OUTPUT_NICENESS = 0, 7
 #: Seconds after the request for a keyframe from which on the stages of its optimisation end after
 #: an iteration each.
 LATE = 1.2

@@ -1,6 +1,6 @@
 """A tracker in a process of its own.
 
-Tracking makes thousands of small calls a frame.  In a thread, each of them competes with mapping
+Tracking makes hundreds of small calls a frame.  In a thread, each of them competes with mapping
 for the interpreter lock, and a frame takes three times as long as in a process.
 """
 
