@@ -170,8 +170,8 @@ def _residuals(points: ndarray, intensity: ndarray, gradient: ndarray, live: nda
                cx: float, cy: float, gain: float, offset: float,
                border: float) -> tuple[ndarray, ndarray, ndarray]:
     """The residual of each pixel, its derivative by ln depth and whether it is valid, (M,) each;
-    ``P`` (3, 4) maps points to the live image, less its principal point.  What is not valid is
-    finite."""
+    ``P`` (3, 4) maps points to the live image, less its principal point.  A pixel outside the
+    image is compared with its first one."""
     height, width = live.shape
     value, by_depth = np.empty_like(intensity), np.empty_like(intensity)
     valid = np.empty(len(intensity), np.bool_)
@@ -185,8 +185,12 @@ def _residuals(points: ndarray, intensity: ndarray, gradient: ndarray, live: nda
         u, v = a + cx, b + cy
         valid[i] = depth > MIN_DEPTH and border <= u <= width - 1 - border \
             and border <= v <= height - 1 - border
-        column, row = int(min(max(u, 0), width - 2)), int(min(max(v, 0), height - 2))
-        right, down = u - column, v - row
+        # written so that a pose that is no number is outside
+        if 0 <= u <= width - 1 and 0 <= v <= height - 1:
+            column, row = min(int(u), width - 2), min(int(v), height - 2)
+            right, down = u - column, v - row
+        else:
+            column, row, right, down = 0, 0, 0.0, 0.0
         top = live[row, column] + right * (live[row, column + 1] - live[row, column])
         bottom = live[row + 1, column] \
             + right * (live[row + 1, column + 1] - live[row + 1, column])

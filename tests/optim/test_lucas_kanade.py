@@ -9,7 +9,14 @@ from scenecode.optim.geometry import se3
 from scenecode.optim.geometry.camera import PinholeCamera
 from scenecode.optim.imaging import image
 from scenecode.optim.imaging.lookup import sample_view
-from scenecode.optim.lucas_kanade import LucasKanadeConfig, align, ncc, reference_level, residual
+from scenecode.optim.lucas_kanade import (
+    LucasKanadeConfig,
+    align,
+    assess,
+    ncc,
+    reference_level,
+    residual,
+)
 
 CAMERA = PinholeCamera(120.0, 120.0, 63.5, 47.5, 128, 96)
 PLANE_DEPTH = 2.0
@@ -123,6 +130,15 @@ def test_flat_image_does_not_move_the_camera():
     found = align(levels(picture, depth, 2), image.pyramid(black, 2), IDENTITY,
                   LucasKanadeConfig(iterations=(5, 5)))
     assert found.T_ba.isfinite().all()
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), 1e30])
+def test_a_pose_that_is_no_number_sees_nothing(number):
+    picture, depth = render(IDENTITY)
+    T = se3.identity(dtype=torch.float64)
+    T[0, 3] = number
+    found = assess(levels(picture, depth, 1)[0], picture, T, LucasKanadeConfig())
+    assert found.overlap == 0
 
 
 @pytest.mark.parametrize("rows, columns", [(24, 40), (40, 40), (32, 48), (48, 32)])
