@@ -38,10 +38,11 @@ def register_depth(depth: Tensor, camera: PinholeCamera, T_other_cam: Tensor,
     A pixel takes the nearest point that is projected into it, and stays 0 where there is none.
     """
     known = depth.reshape(-1) > 0
-    x, _ = camera.backproject(camera.pixel_grid(depth.dtype)[known], depth.reshape(-1)[known])
-    x = se3.act(T_other_cam.to(depth), x)
+    x, _ = camera.backproject(camera.pixel_grid(torch.float64)[known],
+                              depth.reshape(-1)[known].double())
+    x = se3.act(T_other_cam.double(), x)
     x = x[x[:, 2] > MIN_DEPTH]
-    z = x[:, 2]
+    z = x[:, 2].to(depth)
     index = nearest_points(other.distort(x), z, other.width, other.height)
     return torch.cat([z, z.new_zeros(1)])[index]   # -1, where none falls, is the last
 
