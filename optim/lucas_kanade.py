@@ -6,8 +6,8 @@ reference side, so that its Jacobian is computed once per reference (Baker and
 Matthews 2002); gain and offset are solved along with the motion.
 
 Quantities of M pixels are contiguous rows (..., M) of NumPy arrays, and what is done with each
-pixel is one compiled loop: the many small operations of a frame take four times as long one by one
-in NumPy, and several times that in PyTorch.
+pixel is one compiled loop: the many small operations of a frame take a third more one by one in
+NumPy, and several times that in PyTorch.
 """
 
 from collections.abc import Sequence
