@@ -1,6 +1,7 @@
 """True depth from 16-bit images next to the photographs."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -10,8 +11,8 @@ from torch import Tensor
 
 from scenecode.core.images import read_map
 from scenecode.networks.data.base.depth_unit import stated_depth_scale
-from scenecode.optim.geometry import se3
 from scenecode.optim.geometry.camera import PinholeCamera
+from scenecode.optim.geometry.visibility import nearest_points
 from scenecode.slam.records.true_depth import register_depth
 from scenecode.slam.sources.base.image_sequence import ImageItem, TruthReader
 from scenecode.slam.sources.base.options import SourceOptions
@@ -43,7 +44,8 @@ def pose_and_depth(metres: Callable[[np.ndarray], np.ndarray],
     Depth of a ``depth_camera`` of its own, undistorted, is registered to the colour image;
     ``T_colour_depth`` (4, 4) leads from one camera to the other (default: the same place).
     """
-    T = se3.identity() if T_colour_depth is None else T_colour_depth
+    # from the same place every depth image corresponds in the same way
+    pixels_seen = lru_cache(maxsize=1)(_pixels_seen)
 
     def read(item: ImageItem, camera: PinholeCamera) -> RawTruth:
         if item.depth is None:
@@ -52,10 +54,21 @@ def pose_and_depth(metres: Callable[[np.ndarray], np.ndarray],
         if depth_camera is not None:
             height, width = depth.shape
             own = depth_camera.resized(width, height)
-            depth = register_depth(torch.from_numpy(_undistorted(depth, own)),
-                                   own.undistorted(), T, camera).numpy()
+            depth, ideal = _undistorted(depth, own), own.undistorted()
+            if T_colour_depth is None:
+                depth = np.append(depth, np.float32(0))[pixels_seen(ideal, camera)]
+            else:
+                depth = register_depth(torch.from_numpy(depth), ideal, T_colour_depth,
+                                       camera).numpy()
         return RawTruth(T_world_cam=item.T_world_cam, depth=depth)
     return read
+
+
+def _pixels_seen(camera: PinholeCamera, other: PinholeCamera) -> np.ndarray:
+    """(H, W) number, counted row by row, of the pixel of an ideal ``camera`` that each pixel of
+    ``other`` at the same place sees; -1 for none."""
+    rays = camera.rays(camera.pixel_grid(torch.float64))
+    return nearest_points(other.distort(rays), rays[:, 2], other.width, other.height).numpy()
 
 
 def _undistorted(depth: np.ndarray, camera: PinholeCamera) -> np.ndarray:
