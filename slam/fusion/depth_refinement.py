@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy import ndarray
 from scipy import sparse
-from scipy.sparse.linalg import spsolve
+from scipy.sparse.linalg import LinearOperator, cg, splu
 from torch import Tensor
 
 from scenecode.networks.prediction import resize_maps
@@ -29,6 +29,8 @@ from scenecode.slam.map.keyframe import Keyframe
 LOG_DEPTH_SIGMA, PIXEL_SIGMA = 0.03, 0.5
 #: Scale of Cauchy's loss in standard deviations, and iterations of reweighting.
 CAUCHY_SCALE, ITERATIONS = 3.0, 3
+#: Residual of a solution over the right-hand side.
+_TOLERANCE = 1e-6
 #: Weight of the prior that corrections are zero.
 ZERO_WEIGHT = 0.3
 #: Standard deviation of ln depth and of colour (0-1) between neighbours with similar corrections.
@@ -162,11 +164,17 @@ def _solve(interpolation: sparse.csr_matrix, residual: ndarray, sigma: ndarray,
     """The field (h * w,) that fits the residuals (M,) of standard deviation ``sigma`` (M,) at
     their pixels, by iteratively reweighted least squares with Cauchy's loss."""
     prior = smoothness * laplacian + ZERO_WEIGHT * sparse.identity(interpolation.shape[1])
-    field = np.zeros(interpolation.shape[1])
+    field, inverse = np.zeros(interpolation.shape[1]), None
     weight = sigma ** -2
     for _ in range(ITERATIONS):
         weighted = interpolation.T.multiply(weight).tocsr()
-        field = spsolve((weighted @ interpolation + prior).tocsc(), weighted @ residual)
+        system, right = (weighted @ interpolation + prior).tocsc(), weighted @ residual
+        if inverse is None:
+            factors = splu(system, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0,
+                           options={"SymmetricMode": True})
+            inverse = LinearOperator(system.shape, factors.solve)
+        # other weights change few of its eigenvalues: a factorisation takes ten times as long
+        field, _ = cg(system, right, x0=field, rtol=_TOLERANCE, M=inverse)
         error = (interpolation @ field - residual) / sigma
         weight = sigma ** -2 / (1 + (error / CAUCHY_SCALE) ** 2)
     return field
