@@ -71,13 +71,19 @@ class SparseSums:
 
     def add(self, rows: Tensor, columns: Tensor, blocks: Tensor) -> None:
         """Add blocks (N, r, c) at rows (N, r) and columns (N, c)."""
-        row, column = torch.broadcast_tensors(rows[:, :, None], columns[:, None, :])
-        free = (row >= 0) & (column >= 0)
-        self._entries.append((row[free].numpy(), column[free].numpy(), blocks[free].numpy()))
+        # those that are left out go to one behind the last: faster than to leave them out here
+        at = (torch.where(index >= 0, index, end).int()
+              for index, end in zip((rows, columns), self._shape, strict=True))
+        row, column = next(at)[:, :, None], next(at)[:, None, :]
+        self._entries.append((row.expand(blocks.shape).flatten().numpy(),
+                              column.expand(blocks.shape).flatten().numpy(),
+                              blocks.flatten().numpy()))
 
     def matrix(self) -> csr_array:
         """All that was added, (rows, columns)."""
+        rows, columns = self._shape
         if not self._entries:
             return csr_array(self._shape)
         row, column, value = (np.concatenate(part) for part in zip(*self._entries, strict=True))
-        return csr_array((value, (row, column)), shape=self._shape)
+        total = csr_array((value, (row, column)), shape=(rows + 1, columns + 1))
+        return total[:rows, :columns]

@@ -93,7 +93,7 @@ class AdjustmentProblem:
         those that are ``is_fixed`` (K,) stay; standard deviations are of an observation, and of
         the network's scale of an image; ``reprojection_cauchy`` is the scale of Cauchy's loss for
         observations, in standard deviations."""
-        self._landmarks, self._links, self._unit = landmarks, links, unit
+        self._links, self._unit = links, unit
         self._sigma, self._sigma_scale = sigma_pixels, sigma_log_scale
         self._cauchy = reprojection_cauchy
         count, moving = len(unit), int((~is_fixed).sum())
@@ -106,10 +106,15 @@ class AdjustmentProblem:
         #: (L, 6)
         self._lens_columns = POSE * moving + count + torch.arange(
             LENS * len(landmarks.cameras)).view(-1, LENS)
-        #: pairs of host and observer (P, 2) and which of them each observation is of (N,)
+        #: pairs of host and observer (P, 2) and which of them each observation is of (N,): those
+        #: of a pair follow each other
         hosts = landmarks.host[landmarks.landmark]
-        pairs, self._pair = torch.unique(hosts * count + landmarks.observer, return_inverse=True)
+        pairs, pair = torch.unique(hosts * count + landmarks.observer, return_inverse=True)
         self._a, self._b = pairs // count, pairs % count
+        self._pair, order = pair.sort(stable=True)
+        self._landmarks = replace(landmarks, landmark=landmarks.landmark[order],
+                                  observer=landmarks.observer[order],
+                                  pixels=landmarks.pixels[order])
 
     def with_cauchy(self, reprojection_cauchy: float) -> "AdjustmentProblem":
         """The same problem with another scale of the loss for observations."""
@@ -170,9 +175,17 @@ class AdjustmentProblem:
             J = root[:, None, None] * torch.cat([
                 found.by_motion, found.by_host_lens, found.by_observer_lens,
                 found.by_host_scale[..., None], found.by_observer_scale[..., None]], 2)
-            sums.index_add_(0, pair, J.mT @ J)
-            gradient.index_add_(0, pair, (J.mT @ value[..., None])[..., 0])
-            E.add(landmark[:, None], columns[pair], by_depth[:, None] @ J @ chain[pair])
+            coupling = (by_depth[..., None] * J).sum(1)
+            # one large product for a pair is faster than a small one for each observation
+            present, counts = pair.unique_consecutive(return_counts=True)
+            coupled = [J.new_zeros(0, POSE + _PAIR)]
+            for p, rows, values, by_points in zip(present.tolist(), *(
+                    part.split(counts.tolist()) for part in (J, value, coupling)), strict=True):
+                rows = rows.flatten(0, 1)
+                sums[p] += rows.T @ rows
+                gradient[p] += rows.T @ values.flatten()
+                coupled.append(by_points @ chain[p])
+            E.add(landmark[:, None], columns[pair], torch.cat(coupled)[:, None])
             D.index_add_(0, landmark, by_depth.square().sum(1))
             e.index_add_(0, landmark, (by_depth * value).sum(1))
             cost += float(cauchy_cost(error, self._cauchy).sum())

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from support.difference import assert_jacobian
@@ -9,6 +10,7 @@ from support.difference import assert_jacobian
 from scenecode.optim.geometry import se3
 from scenecode.optim.solvers.gauss_newton import GaussNewtonConfig, minimise
 from scenecode.optim.solvers.pose_graph import Edges
+from scenecode.slam.adjustment import problem
 from scenecode.slam.adjustment.problem import (
     KNOWN_LENS_SIGMA,
     MEASURED_LENS_SIGMA,
@@ -119,6 +121,35 @@ def test_the_gradient_is_that_of_the_cost():
     gradient = torch.cat([equations.g, equations.e])
     assert_jacobian(lambda x: torch.tensor(problem.linearise(problem.retract(start, x)).cost,
                                            dtype=torch.float64), gradient, relative=1e-5)
+
+
+def assert_same_equations(a, b):
+    for name in ("H", "E"):
+        np.testing.assert_allclose(getattr(a, name).toarray(), getattr(b, name).toarray(),
+                                   rtol=1e-9, atol=1e-9)
+    for name in ("g", "D", "e"):
+        torch.testing.assert_close(getattr(a, name), getattr(b, name))
+    assert a.cost == pytest.approx(b.cost)
+
+
+def test_equations_depend_on_neither_the_order_nor_the_pieces_of_observations(monkeypatch):
+    landmarks, state = true_map()
+    start = drifted(state)
+    expected = problem_of(landmarks, state).linearise(start)
+    order = torch.randperm(len(landmarks.landmark), generator=torch.Generator().manual_seed(0))
+    shuffled = replace(landmarks, landmark=landmarks.landmark[order],
+                       observer=landmarks.observer[order], pixels=landmarks.pixels[order])
+    assert_same_equations(problem_of(shuffled, state).linearise(start), expected)
+    monkeypatch.setattr(problem, "_CHUNK", 7)
+    assert_same_equations(problem_of(landmarks, state).linearise(start), expected)
+
+
+def test_a_map_without_observations_has_equations():
+    landmarks, state = true_map()
+    nothing = replace(landmarks, landmark=landmarks.landmark[:0],
+                      observer=landmarks.observer[:0], pixels=landmarks.pixels[:0])
+    found = problem_of(nothing, state).linearise(state)
+    assert np.isfinite(found.cost) and not found.E[:, :POSE * (KEYFRAMES - 1)].nnz
 
 
 @pytest.mark.parametrize("wrong", (0.0, 0.1))
