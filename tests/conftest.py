@@ -1,5 +1,7 @@
 """Shared by all tests: one seed for each test, and what is expensive to make."""
 
+import os
+
 import pytest
 import torch
 from support.walks import SMALL, walk
@@ -8,6 +10,11 @@ from scenecode.networks.classes import NYU13
 from scenecode.networks.families.scenecode.config import SceneCodeConfig
 from scenecode.networks.families.scenecode.model import SceneCode
 from scenecode.networks.inference.checkpoint import save_checkpoint
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # there are as many processes as cores: threads of each would only wait for those of others
+    os.environ["OMP_NUM_THREADS"] = "1"
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)

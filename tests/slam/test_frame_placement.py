@@ -31,13 +31,19 @@ def run(frames, source=Playback, **options):
     return system, placed
 
 
+@pytest.fixture(scope="module")
+def placed_run(frames):
+    """``run`` of all frames."""
+    return run(frames)
+
+
 def errors(system):
     recording = system.recording
     return trajectory_errors(recording.true_trajectory(), recording.final(system.graph))
 
 
-def test_frames_of_a_recording_are_placed_and_those_of_a_camera_are_not(frames):
-    recorded, placed = run(frames)
+def test_frames_of_a_recording_are_placed_and_those_of_a_camera_are_not(frames, placed_run):
+    recorded, placed = placed_run
     live, none = run(frames, Camera)
     assert placed[-1] == (len(frames), len(frames)) and not none
     assert errors(recorded)["ate_m"] < 0.8 * errors(live)["ate_m"]
@@ -48,6 +54,7 @@ def test_frames_of_a_recording_are_placed_and_those_of_a_camera_are_not(frames):
 
 @pytest.mark.parametrize("threaded", [False, True])
 def test_a_map_file_has_the_poses_that_were_placed(frames, tmp_path, threaded):
+    frames = frames[:30]
     system, placed = run(frames, map_file=tmp_path / "a.map", threaded=threaded)
     assert placed
     ours = system.recording.tracked
@@ -57,8 +64,8 @@ def test_a_map_file_has_the_poses_that_were_placed(frames, tmp_path, threaded):
     np.testing.assert_allclose(rows["T_key_cam"], ours["T_key_cam"], atol=1e-5)
 
 
-def test_a_run_that_is_stopped_while_frames_are_placed_keeps_all_poses(frames):
-    system = None
+def test_a_run_that_is_stopped_while_frames_are_placed_keeps_all_poses(frames, placed_run):
+    system, (whole, _) = None, placed_run
 
     def stop(done, count):
         if done == 20:
@@ -66,7 +73,6 @@ def test_a_run_that_is_stopped_while_frames_are_placed_keeps_all_poses(frames):
 
     system = System(small_config(), ExactPredictor(frames), on_placed=stop)
     system.run(Playback(frames))
-    whole, _ = run(frames)
     final = system.recording.final(system.graph)
     assert len(final) == len(frames)
     np.testing.assert_allclose(final.T_world_cam[:20],

@@ -10,7 +10,8 @@ from scenecode.cli.main import main
 @pytest.mark.slow
 def test_walk_is_measured_on_maps_of_several_sizes(capsys):
     assert main(["bench", "system", "rooms:7:60", "--max-frames", "40", "--sizes", "0", "8",
-                 "--json"]) == 0
+                 "--set", "width=128", "--set", "height=96",
+                 "--set", "mapping.global_adjustment=false", "--json"]) == 0
     sizes = json.loads(capsys.readouterr().out)["sizes"]
     assert sizes.keys() == {"0", "8"}
     for name in ("tracking alone, median", "tracking beside mapping, median",
