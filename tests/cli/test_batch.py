@@ -93,6 +93,7 @@ def test_a_hidden_name_is_shown(listed):
 
 # -- what is run, and what is run again -------------------------------------------------------
 
+@pytest.mark.slow
 def test_one_result_each_and_failures_are_told(here, each, listed, tmp_path, capsys):
     out = tmp_path / "out"
     call = ["batch", listed("rooms:1:8", "absent.mp4", f"rooms:2:6 --name two --map {out}/2.map"),

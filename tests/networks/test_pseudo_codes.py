@@ -51,6 +51,7 @@ def spread(keyframes, codes):
     return float(medians.std()), float(torch.stack([e.std() for e in errors]).mean())
 
 
+@pytest.mark.slow
 def test_mapping_corrects_scale_and_tilt_of_a_network_without_codes(small_walk):
     frames = small_walk[:60]
     system = System(small_config(), Tilted(frames, depth_error=0.0, logit_error=0.0))

@@ -56,6 +56,7 @@ def run(frames, dynamic):
     return system.report["ate_m"], np.bincount(cloud.labels, minlength=len(NYU_40))
 
 
+@pytest.mark.slow
 def test_a_person_who_walks_through_the_image_moves_neither_camera_nor_map(small_walk):
     frames = with_person(small_walk[:FRAMES])
     person = NYU_40.names.index("person")

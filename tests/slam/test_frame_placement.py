@@ -10,6 +10,8 @@ from scenecode.slam.map.working_memory import WorkingMemory
 from scenecode.slam.mapfile.map_file import load_map
 from scenecode.slam.system import System
 
+pytestmark = pytest.mark.slow
+
 
 class Camera(Playback):
     """Frames that cannot be had again."""

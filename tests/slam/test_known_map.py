@@ -18,6 +18,8 @@ from scenecode.slam.output.saved_map import open_saved
 from scenecode.slam.output.sink import NoOutput
 from scenecode.slam.system import System
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def frames():
@@ -74,7 +76,6 @@ def test_map_is_continued_in_one_world_frame(first_day, path, frames, predictor)
     assert np.linalg.norm(final.positions - true[:, :3, 3], axis=1).max() < 0.1
 
 
-@pytest.mark.slow
 def test_camera_that_starts_elsewhere_maps_beside_the_map_until_both_are_joined(tmp_path):
     frames = walk(7, 170, 128, 96)
     predictor, path = ExactPredictor(frames, depth_error=0.01), tmp_path / "room.map"

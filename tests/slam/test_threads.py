@@ -126,6 +126,7 @@ def test_map_is_handed_out_while_keyframes_come_faster_than_mapping_ends(small_w
     assert output.counts[-1] == 6 and len(set(output.counts)) >= 3
 
 
+@pytest.mark.slow
 def test_a_new_keyframe_is_shown_before_the_work_on_it_ends(small_walk, monkeypatch):
     shown, in_time = threading.Event(), []
     step = Mapper.step

@@ -58,6 +58,7 @@ def test_every_part_of_an_image_of_any_shape_is_predicted(size):
     assert (found.labels == rgb[..., 2] // 255).mean() > 0.95
 
 
+@pytest.mark.slow
 def test_files_of_a_folder_and_of_a_video(tiny_weights, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "in"
@@ -105,6 +106,7 @@ def test_all_shipped_networks_are_listed(capsys):
     assert 8e6 < lite["parameters"] < 10e6
 
 
+@pytest.mark.slow
 def test_depth_of_one_network_and_labels_of_another(tiny_weights, tmp_path):
     model = load_predictor(tiny_weights)
     image, camera = torch.rand(3, 48, 64), PinholeCamera(60, 60, 31.5, 23.5, 64, 48)
@@ -129,6 +131,7 @@ def test_profile_counts_what_a_network_computes(capsys):
     assert full["flops"] > 100 * small["flops"] > 1e9
 
 
+@pytest.mark.slow
 def test_what_cannot_map_is_not_timed_and_does_not_keep_others_from_it(capsys):
     assert main(["models", "--profile", "code_8_nonlinear", "twins_nyuv2", "--runs", "1",
                  "--json"]) == 0

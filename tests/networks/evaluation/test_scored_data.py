@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from support import data_layouts as layouts
 
 from scenecode.cli.main import main
@@ -28,6 +29,7 @@ def known(answer):
     return {name for name in OF_LABELS | OF_DEPTH if answer[name] is not None}
 
 
+@pytest.mark.slow
 def test_what_data_do_not_know_is_null(tmp_path, tiny_weights, capsys):
     layouts.write_camvid(tmp_path / "camvid")
     layouts.write_kitti_projected(tmp_path / "kitti")

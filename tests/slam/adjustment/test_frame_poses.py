@@ -14,6 +14,8 @@ from scenecode.slam.adjustment.global_adjustment import GlobalAdjustment
 from scenecode.slam.config.residuals import ResidualConfig
 from scenecode.slam.mapping.mapper import Mapper
 
+pytestmark = pytest.mark.slow
+
 AT_REST = torch.zeros(6, dtype=torch.float64)
 KEYFRAMES = range(0, 40, 5)
 #: Poses are found near one that is wrong by this much: metres and radians.

@@ -14,6 +14,8 @@ from scenecode.slam.config.mapping import StageConfig
 from scenecode.slam.config.residuals import ResidualConfig
 from scenecode.slam.mapping.mapper import Mapper
 
+pytestmark = pytest.mark.slow
+
 CONFIG = replace(small_config().mapping, reuse_keyframes=False)
 
 

@@ -16,6 +16,8 @@ from scenecode.slam.config.residuals import ResidualConfig
 from scenecode.slam.mapping.mapper import Mapper
 from scenecode.slam.sources.streets import StreetsSource
 
+pytestmark = pytest.mark.slow
+
 HEIGHT = 1.5
 ROAD = CITYSCAPES_19.names.index("road")
 

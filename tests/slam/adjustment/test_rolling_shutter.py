@@ -14,6 +14,8 @@ from scenecode.slam.config.residuals import ResidualConfig
 from scenecode.slam.mapping.mapper import Mapper
 from scenecode.slam.sources.rooms import RoomsSource
 
+pytestmark = pytest.mark.slow
+
 READOUT, KEYFRAMES, RATE = 0.045, 8, 5.0
 
 

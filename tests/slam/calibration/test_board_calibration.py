@@ -94,6 +94,7 @@ def views(picture):
             for _ in range(16)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec, draw", [("checkerboard:7x5:0.03", checkerboard),
                                         ("charuco:7x5:0.03:0.022", charuco),
                                         ("aprilgrid:4x3:0.04:0.3", aprilgrid)])

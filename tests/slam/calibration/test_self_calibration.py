@@ -9,6 +9,8 @@ from scenecode.slam.calibration.corner_tracks import CornerTracks
 from scenecode.slam.calibration.lens import Lens
 from scenecode.slam.calibration.self_calibration import LARGEST_SIGMA, self_calibrate
 
+pytestmark = pytest.mark.slow
+
 WIDTH, HEIGHT = 640, 480
 #: focal length, and the lens of a webcam
 FOCAL, K1, K2 = 480.0, -0.12, 0.03

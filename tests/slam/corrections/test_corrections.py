@@ -26,6 +26,8 @@ from scenecode.slam.output.result_folder import load_result
 from scenecode.slam.output.saved_labels import MapLabels, open_labels
 from scenecode.slam.system import System
 
+pytestmark = pytest.mark.slow
+
 WIDTH, HEIGHT = SMALL
 
 
@@ -93,7 +95,6 @@ def test_corrections_are_in_the_file_and_can_be_removed(saved, path):
     assert not changed(before, labels_of(again)) and check(path).corrections == ()
 
 
-@pytest.mark.slow
 def test_corrections_survive_a_run_that_continues_the_map(saved, path, small_walk):
     editor = open_labels(path, saved[2])
     first = editor.snapshot.keyframes[0].frame_index
@@ -105,7 +106,6 @@ def test_corrections_survive_a_run_that_continues_the_map(saved, path, small_wal
     assert [entry.number for entry in check(path).corrections] == [1]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("threaded", [False, True])
 def test_labels_are_corrected_while_mapping_runs(saved, tmp_path, small_walk, threaded):
     path = tmp_path / "live.map"

@@ -22,6 +22,8 @@ from scenecode.slam.output.sink import NoOutput
 from scenecode.slam.system import System
 from scenecode.slam.tracking.recording import Recording
 
+pytestmark = pytest.mark.slow
+
 SMALL_META = replace(META, width=SMALL[0], height=SMALL[1])
 
 

@@ -103,6 +103,7 @@ def test_walking_to_and_fro_needs_no_new_keyframes(small_walk):
     assert scores["ate_m"] < 0.02
 
 
+@pytest.mark.slow
 def test_keyframes_of_a_place_that_was_mapped_twice_are_culled_at_the_end(small_walk):
     """Every one of them holds those before and after it together, until the keyframe that shows
     the same is measured against these."""

@@ -116,6 +116,7 @@ def assert_same(a, b):
             assert np.array_equal(values, getattr(b[key], name)), (key, name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("budget", [1 << 30, 0], ids=["in memory", "on the disk"])
 def test_map_that_changed_has_the_surface_of_one_made_anew(views, budget):
     moved = replace(views[1], T_world_cam=pose(x=0.4, yaw=0.1).double().numpy())

@@ -12,6 +12,8 @@ from scenecode.optim.geometry import se3
 from scenecode.slam.system import System
 from scenecode.slam.tracking.keyframe_motion import note_motions
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def run():

@@ -257,6 +257,7 @@ def test_overlap_of_keyframes_is_the_share_in_view(small_walk, turn, expected):
     assert graph.overlap(0, 1, 0) == pytest.approx(expected, abs=0.1)
 
 
+@pytest.mark.slow
 def test_matches_that_fit_by_chance_do_not_place_the_camera_in_another_room():
     """In each of these pairs ten ORB matches or more fit one pose."""
     for known, shown in ((16, 14), (21, 1), (22, 17)):

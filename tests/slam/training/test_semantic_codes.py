@@ -86,6 +86,7 @@ def test_gradients_flow_through_the_optimisation_of_codes(model, groups):
                                                                      rel=0.1)
 
 
+@pytest.mark.slow
 def test_training_lowers_the_loss_and_leaves_the_zero_code_as_it_is(model, groups):
     before = copy.deepcopy(model.state_dict())
     trainer = SemanticCodeTrainer(model, groups, SemanticCodeTraining(

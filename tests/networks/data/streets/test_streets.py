@@ -44,6 +44,7 @@ def traffic(town, way):
     return Traffic(town, way, 3, FPS)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_picture_whatever_was_drawn_before(town, way, traffic):
     render(town, way.T_world_cam[30], CAMERA)
     a = render(town, way.T_world_cam[5], CAMERA, 1, traffic.at(5))
@@ -142,6 +143,7 @@ def test_all_classes_but_trains_occur_over_a_few_towns():
     assert {NAMES[k] for k in seen} >= set(NAMES) - {"train", "sky"}
 
 
+@pytest.mark.slow
 def test_images_are_samples_and_shards_give_them_back(tmp_path):
     views = ViewsConfig(streets=1, views_per_street=2, width=64, height=24, supersample=1)
     images = StreetsImages(views, NEAR)

@@ -73,6 +73,7 @@ def test_it_gives_depth_both_ways_and_no_labels():
                                rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_it_learns_the_depth_of_a_few_images():
     model, batch = network(), collate([Walls()[0], Walls()[1]], SMALL.canonical_focal)
     objective = DepthBinsObjective(DepthBinsLossConfig(pixel_step=2))

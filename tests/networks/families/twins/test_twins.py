@@ -99,6 +99,7 @@ def test_a_ready_network_predicts_metric_depth_in_proportion_to_the_focal_length
     torch.testing.assert_close(ready.logits_zero, prediction.logits_zero, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_it_learns_depth_and_labels_of_a_few_images():
     model, batch = network(), wall_batch()
     objective = TwinsObjective(TwinsLossConfig(semantic=0.5, invariance=0.0), torch.ones(13))

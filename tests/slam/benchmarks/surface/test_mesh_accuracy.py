@@ -55,6 +55,7 @@ def seen(source):
     return seen_points(source, (0, 10, 20, 29))
 
 
+@pytest.mark.slow
 def test_surface_of_true_depths_is_the_true_one(source, mesh, seen):
     scores = surface_scores(mesh, SAME, source.room, seen)
     assert scores.share_within_5cm > 0.99
