@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 import torch
 from scipy.sparse import coo_array, csc_array, diags_array
-from scipy.sparse.linalg import splu
 from torch import Tensor
 
 from scenecode.optim.geometry import se3
 from scenecode.optim.residuals import POSE_A, POSE_B, Residual
 from scenecode.optim.robust import cauchy_cost, cauchy_weight
 from scenecode.optim.solvers.gauss_newton import GaussNewtonConfig, Solution, minimise
+from scenecode.optim.solvers.sparse_factor import symmetric_factor
 
 #: Parameters of a node: translation, rotation, ln scale.
 SIZE = 7
@@ -109,8 +109,7 @@ class SparseEquations:
         diagonal = self.H.diagonal()
         raised = self.H + diags_array(damping * diagonal + 1e-12 * diagonal.max())
         try:
-            factor = splu(raised.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0,
-                          options={"SymmetricMode": True})
+            factor = symmetric_factor(raised)
         except RuntimeError:  # what SuperLU raises for a singular matrix
             return None
         return -torch.from_numpy(factor.solve(self.g.numpy()))

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from scipy.sparse import csr_array, diags_array
-from scipy.sparse.linalg import splu
 from torch import Tensor
+
+from scenecode.optim.solvers.sparse_factor import symmetric_factor
 
 #: What is added to the diagonal relative to its largest entry, so that parameters without any
 #: residual stay where they are.
@@ -48,8 +49,7 @@ class SparsePointEquations:
         reduced = self.H + diags_array(damping * diagonal + floor) - by_points @ self.E
         g = self.g.numpy() - by_points @ self.e.numpy()
         try:
-            factor = splu(reduced.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0,
-                          options={"SymmetricMode": True})
+            factor = symmetric_factor(reduced)
         except RuntimeError:  # what SuperLU raises for a singular matrix
             return None
         step = -factor.solve(g)
@@ -72,11 +72,10 @@ class SparseSums:
     def add(self, rows: Tensor, columns: Tensor, blocks: Tensor) -> None:
         """Add blocks (N, r, c) at rows (N, r) and columns (N, c)."""
         # those that are left out go to one behind the last: faster than to leave them out here
-        at = (torch.where(index >= 0, index, end).int()
-              for index, end in zip((rows, columns), self._shape, strict=True))
-        row, column = next(at)[:, :, None], next(at)[:, None, :]
-        self._entries.append((row.expand(blocks.shape).flatten().numpy(),
-                              column.expand(blocks.shape).flatten().numpy(),
+        row, column = (torch.where(index >= 0, index, end).int()
+                       for index, end in zip((rows, columns), self._shape, strict=True))
+        self._entries.append((row[:, :, None].expand(blocks.shape).flatten().numpy(),
+                              column[:, None, :].expand(blocks.shape).flatten().numpy(),
                               blocks.flatten().numpy()))
 
     def matrix(self) -> csr_array:

@@ -13,13 +13,14 @@ import numpy as np
 import torch
 from numpy import ndarray
 from scipy import sparse
-from scipy.sparse.linalg import LinearOperator, cg, splu
+from scipy.sparse.linalg import LinearOperator, cg
 from torch import Tensor
 
 from scenecode.networks.prediction import resize_maps
 from scenecode.optim.geometry import se3
 from scenecode.optim.geometry.camera import MIN_DEPTH
 from scenecode.optim.imaging.lookup import sample_view
+from scenecode.optim.solvers.sparse_factor import symmetric_factor
 from scenecode.slam.config.fusion import RefinementConfig
 from scenecode.slam.map.graph import KeyframeGraph
 from scenecode.slam.map.keyframe import Keyframe
@@ -168,11 +169,9 @@ def _solve(interpolation: sparse.csr_matrix, residual: ndarray, sigma: ndarray,
     weight = sigma ** -2
     for _ in range(ITERATIONS):
         weighted = interpolation.T.multiply(weight).tocsr()
-        system, right = (weighted @ interpolation + prior).tocsc(), weighted @ residual
+        system, right = weighted @ interpolation + prior, weighted @ residual
         if inverse is None:
-            factors = splu(system, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0,
-                           options={"SymmetricMode": True})
-            inverse = LinearOperator(system.shape, factors.solve)
+            inverse = LinearOperator(system.shape, symmetric_factor(system).solve)
         # other weights change few of its eigenvalues: a factorisation takes ten times as long
         field, _ = cg(system, right, x0=field, rtol=_TOLERANCE, M=inverse)
         error = (interpolation @ field - residual) / sigma

@@ -54,9 +54,10 @@ def test_info_tells_what_is_in_a_map_and_leaves_it(path, capsys):
 
 
 def test_names_with_brackets_are_shown_as_they_are(path, capsys, monkeypatch):
-    monkeypatch.chdir(path.rename(path.with_name("[red].map")).parent)
-    assert main(["map", "info", "[red].map"]) == 0
-    assert "[red].map" in capsys.readouterr().out
+    monkeypatch.setenv("COLUMNS", "300")    # a narrow terminal breaks long names
+    named = path.rename(path.with_name("[red].map"))
+    assert main(["map", "info", str(named)]) == 0
+    assert " [red].map" in capsys.readouterr().out.replace("/", " ")
 
 
 def test_check_ends_with_the_reason_for_a_bad_file(path, capsys):

@@ -10,7 +10,6 @@ from support.difference import assert_jacobian
 from scenecode.optim.geometry import se3
 from scenecode.optim.solvers.gauss_newton import GaussNewtonConfig, minimise
 from scenecode.optim.solvers.pose_graph import Edges
-from scenecode.slam.adjustment import problem
 from scenecode.slam.adjustment.problem import (
     KNOWN_LENS_SIGMA,
     MEASURED_LENS_SIGMA,
@@ -140,7 +139,7 @@ def test_equations_depend_on_neither_the_order_nor_the_pieces_of_observations(mo
     shuffled = replace(landmarks, landmark=landmarks.landmark[order],
                        observer=landmarks.observer[order], pixels=landmarks.pixels[order])
     assert_same_equations(problem_of(shuffled, state).linearise(start), expected)
-    monkeypatch.setattr(problem, "_CHUNK", 7)
+    monkeypatch.setattr("scenecode.slam.adjustment.problem._CHUNK", 7)
     assert_same_equations(problem_of(landmarks, state).linearise(start), expected)
 
 
