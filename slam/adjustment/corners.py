@@ -24,10 +24,9 @@ from scenecode.slam.places.view_overlap import CoarseViews
 
 #: Corners of a keyframe.  More of them, and a stricter test of the way back, than where a new
 #: keyframe is matched: they are seen from many others, and found from poses that are known.
-_KLT = KltConfig(max_corners=400, min_distance=6, quality=0.005, window=11, max_return_error=0.3)
-#: The same in resampled images, where patches only shift: more of them, and stricter still.
-_RESAMPLED_KLT = replace(_KLT, max_corners=800, min_distance=4, quality=0.003,
-                         max_return_error=0.15)
+_KLT = KltConfig(max_corners=800, min_distance=4, quality=0.003, window=11, max_return_error=0.3)
+#: The same in resampled images, where patches only shift: stricter still.
+_RESAMPLED_KLT = replace(_KLT, max_return_error=0.15)
 #: Share of the images of two keyframes that must be in view of the other.
 _MIN_OVERLAP = 0.3
 #: Keyframes that one is matched with, at most.
@@ -44,10 +43,8 @@ _MAX_SHIFT = 0.1
 class KeyframeCorners:
     """The corners of a keyframe, with the depth that the network gives them."""
 
-    #: (M, 2), and (M, 3) points at depth 1; only the ``first`` ones are tracked in images as
-    #: they are
+    #: (M, 2), and (M, 3) points at depth 1
     pixels: Tensor
-    first: int
     rays: Tensor
     #: (M,) ln depth at scale 1, and its standard deviation
     log_depth: Tensor
@@ -133,15 +130,11 @@ class CornerMatches:
         known = self._corners.get(keyframe.image)
         if known is not None and known.code_depth is code:
             return
-        if known is None:
-            strong = keyframe_corners(keyframe, torch.zeros(0, 2), _KLT)
-            pixels = torch.cat([strong, keyframe_corners(keyframe, strong, _RESAMPLED_KLT)])
-            first = len(strong)
-        else:
-            pixels, first = known.pixels, known.first
+        pixels = keyframe_corners(keyframe, torch.zeros(0, 2), _KLT) if known is None \
+            else known.pixels
         found = make_landmarks(keyframe, code, pixels)
         self._corners[keyframe.image] = KeyframeCorners(
-            pixels=pixels, first=first, rays=found.rays, log_std=found.log_std, code_depth=code,
+            pixels=pixels, rays=found.rays, log_std=found.log_std, code_depth=code,
             log_depth=found.log_depth - log(keyframe.scale))
 
     def _partners(self, graph: KeyframeGraph, numbers: list[int]) -> dict[int, list[int]]:
@@ -176,11 +169,10 @@ class CornerMatches:
                 images[number] = graph.keyframes[number].grey
         corners = self._corners[keyframe.image]
         if depth is None:
-            first = slice(corners.first)
-            depths = keyframe.scale * corners.log_depth[first].exp()
-            x_b = se3.act(T_ba, corners.rays[first] * depths[:, None])
+            depths = keyframe.scale * corners.log_depth.exp()
+            x_b = se3.act(T_ba, corners.rays * depths[:, None])
             guess, _ = other.camera.project(x_b)
-            found, kept = track_corners(images[a], images[b], corners.pixels[first], guess, _KLT)
+            found, kept = track_corners(images[a], images[b], corners.pixels, guess, _KLT)
             kept = kept & (x_b[:, 2] > 0)
         else:
             found, kept = track_resampled(

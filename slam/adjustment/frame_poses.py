@@ -15,6 +15,7 @@ from torch import Tensor
 
 from scenecode.optim.geometry import se3
 from scenecode.optim.geometry.camera import PinholeCamera
+from scenecode.optim.imaging import image as imaging
 from scenecode.optim.robust import cauchy_weight
 from scenecode.slam.adjustment.adjusted_map import AdjustedMap
 from scenecode.slam.adjustment.corners import track_resampled
@@ -105,7 +106,7 @@ class FramePoses:
         if not numbers:
             return None
         nearest = self._known[numbers[0]]
-        image = grey(frame.pyramid[0].cpu())
+        image = grey(imaging.intensity(frame.image))
         seen = [self._sightings(n, frame.camera, image, T_world_cam, motion) for n in numbers]
         T_fitted = _fitted([s for s, _ in seen], [T for _, T in seen], T_world_cam)
         if T_fitted is None:

@@ -59,7 +59,7 @@ LARGEST_MAP = 300
 #: Scale of Cauchy's loss for observations, in standard deviations.  In resampled images most
 #: errors are small, and others have much in common, at edges of depth: there it is a multiple
 #: of the median error, and not less than the least.
-_CAUCHY, _CAUCHY_ERRORS, _LEAST_CAUCHY = 3.0, 1.0, 0.2
+_CAUCHY, _CAUCHY_ERRORS, _LEAST_CAUCHY = 3.0, 2.0, 0.2
 #: Pyramid level at which images are first compared for the depth by which corners are matched.
 _DEPTH_LEVEL = 1
 #: When the optimisation ends.

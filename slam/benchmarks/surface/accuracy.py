@@ -30,6 +30,9 @@ SPACING = 0.01
 #: Edge of the cells, in metres, of which each has one point of the true surface that keyframes
 #: see.
 CELL = 0.03
+#: Distance of an estimated path from the true one, as a part of the latter's extent (both root
+#: mean square), beyond which it is that of another room.
+_MAX_MISFIT = 0.5
 
 EXAMPLES = """example:
   scenecode demo --out result
@@ -61,14 +64,20 @@ def alignment(truth: Trajectory, estimate: Trajectory) -> Similarity:
     mean rotation between orientations, and the mean position.
 
     The rotation that fits positions alone is uncertain by degrees where a path is short.  Raises
-    ``ResultError`` when too few poses match in time.
+    ``ResultError`` when too few poses match in time, or paths do not resemble each other.
     """
     true, estimated = (t.T_world_cam for t in matched_poses(truth, estimate))
     scale = align(true[:, :3, 3], estimated[:, :3, 3]).scale
     turns = Rotation.from_matrix(true[:, :3, :3] @ estimated[:, :3, :3].transpose(0, 2, 1))
     R = turns.mean().as_matrix()
     shift = true[:, :3, 3].mean(0) - scale * R @ estimated[:, :3, 3].mean(0)
-    return Similarity(scale, R, shift)
+    found = Similarity(scale, R, shift)
+    misfit = np.linalg.norm(found.apply(estimated[:, :3, 3]) - true[:, :3, 3])
+    if misfit > _MAX_MISFIT * np.linalg.norm(true[:, :3, 3] - true[:, :3, 3].mean(0)):
+        raise ResultError("the path of the camera is not that of the true one: the map is of "
+                          "another room or walk, or was lost; --truth rooms:SEED:FRAMES names "
+                          "what was mapped")
+    return found
 
 
 def surface_scores(mesh: TriangleMesh, T_true_est: Similarity, room: Room,

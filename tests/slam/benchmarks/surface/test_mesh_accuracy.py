@@ -85,6 +85,13 @@ def test_map_of_another_frame_and_scale_is_aligned_with_a_short_path(source, mes
     assert surface_scores(there, back, source.room, seen).share_within_5cm > 0.99
 
 
+def test_a_map_of_another_room_is_an_error(source):
+    other = RoomsSource(12, 30, width=128, height=96)
+    stamps = np.arange(30) / source.fps
+    with pytest.raises(ResultError, match="another room"):
+        alignment(Trajectory(stamps, source.poses), Trajectory(stamps, other.poses))
+
+
 def test_an_empty_mesh_is_an_error(source, seen):
     with pytest.raises(ResultError, match="no surface"):
         surface_scores(TriangleMesh.empty(), SAME, source.room, seen)
