@@ -166,7 +166,7 @@ class CornerMatches:
                 return False
         for number in (a, b):
             if number not in images:
-                images[number] = graph.keyframes[number].grey
+                images[number] = graph.keyframes[number].sharp_grey
         corners = self._corners[keyframe.image]
         if depth is None:
             depths = keyframe.scale * corners.log_depth.exp()

@@ -89,7 +89,7 @@ class FramePoses:
             keyframe, rays = graph.keyframes[number], m.rays[own]
             pixels, _ = keyframe.camera.project(rays)
             self._known[number] = _Known(
-                image=keyframe.grey, camera=keyframe.camera, depth=depth.metres, rays=rays,
+                image=keyframe.sharp_grey, camera=keyframe.camera, depth=depth.metres, rays=rays,
                 T_world_cam=graph.states[number].T_world_cam.double().cpu(),
                 median_depth=float(depth.metres.median()), scale=keyframe.scale,
                 pixels=pixels.float(), log_depth=state.log_depths[own],

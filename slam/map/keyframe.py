@@ -66,8 +66,13 @@ class Keyframe:
 
     @property
     def grey(self) -> np.ndarray:
-        """(H, W) uint8 intensity as OpenCV takes it, sharper than the first level of the pyramid.
-        Decoded at every access: of a keyframe at rest it costs no prediction."""
+        """(H, W) uint8, the first level of the pyramid as OpenCV takes it.  Decoded at every
+        access: of a keyframe at rest it costs no prediction."""
+        return grey(imaging.pyramid(imaging.intensity(self.image.tensor()), 1)[0])
+
+    @property
+    def sharp_grey(self) -> np.ndarray:
+        """The same before it is smoothed."""
         return grey(imaging.intensity(self.image.tensor()))
 
     @property

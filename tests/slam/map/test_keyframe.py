@@ -15,8 +15,8 @@ def test_the_image_for_corners_is_as_sharp_as_the_keyframes(small_walk):
     intensity = np.rint(255 * torch.einsum(
         "chw,c->hw", keyframe.rgb, torch.tensor([0.299, 0.587, 0.114])).numpy())
 
-    assert keyframe.grey.dtype == np.uint8
-    assert np.abs(keyframe.grey - intensity).max() <= 1
+    assert keyframe.sharp_grey.dtype == np.uint8
+    assert np.abs(keyframe.sharp_grey - intensity).max() <= 1
     # the first level of the pyramid is smoothed
     smoothed = 255 * keyframe.pyramid[0].numpy()
-    assert np.std(np.diff(keyframe.grey.astype(float))) > 1.2 * np.std(np.diff(smoothed))
+    assert np.std(np.diff(keyframe.sharp_grey.astype(float))) > 1.2 * np.std(np.diff(smoothed))
