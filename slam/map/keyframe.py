@@ -72,7 +72,7 @@ class Keyframe:
 
     @property
     def sharp_grey(self) -> np.ndarray:
-        """The same before it is smoothed."""
+        """(H, W) uint8 likewise, as the pyramid begins before it is smoothed."""
         return grey(imaging.intensity(self.image.tensor()))
 
     @property

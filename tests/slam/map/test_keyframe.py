@@ -1,4 +1,4 @@
-"""A keyframe's image as its corners are found in."""
+"""A keyframe's image as its corners are tracked in."""
 
 import numpy as np
 import torch
