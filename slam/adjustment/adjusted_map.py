@@ -10,12 +10,12 @@ from scenecode.slam.map.keyframe import Keyframe
 
 
 @dataclass(frozen=True)
-class ImageDepth:
-    """Depth that images show."""
+class ResamplingDepth:
+    """The depth of a keyframe by which the images of others are resampled to look like its own."""
 
     #: (H, W) metres
     metres: Tensor
-    #: the keyframes that it was matched with
+    #: the keyframes that it was matched with, none where it is that of the code
     views: tuple[int, ...]
 
 
@@ -27,6 +27,7 @@ class AdjustedMap:
     numbers: list[int]
     landmarks: ObservedLandmarks
     state: MapState
-    #: by number, where images show depth, and the keyframes as they were then
-    depths: Mapping[int, ImageDepth]
+    #: by number, where corners were matched in resampled images, and the keyframes as they were
+    #: then
+    depths: Mapping[int, ResamplingDepth]
     keyframes: Mapping[int, Keyframe]

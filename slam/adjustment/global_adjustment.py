@@ -25,7 +25,7 @@ from scenecode.optim.solvers.gauss_newton import (
     minimise_in_pieces,
 )
 from scenecode.optim.solvers.pose_graph import Edges
-from scenecode.slam.adjustment.adjusted_map import AdjustedMap, ImageDepth
+from scenecode.slam.adjustment.adjusted_map import AdjustedMap, ResamplingDepth
 from scenecode.slam.adjustment.corners import CornerMatches
 from scenecode.slam.adjustment.ground import scale_by_height
 from scenecode.slam.adjustment.problem import (
@@ -50,7 +50,7 @@ _MIN_LOG_STD = 0.02
 #: rotation in radians, and of ln scale.  They matter where landmarks are missing.
 _LINK_SIGMA = 0.05, radians(3.0), 0.1
 #: Keyframes that make an adjustment worth while.
-_MIN_KEYFRAMES = 3
+_MIN_KEYFRAMES = 2
 #: Keyframes that are adjusted together in spare time, at most: a map that is larger is adjusted
 #: there around a keyframe, and whole at the end.
 LARGEST_PART = 120
@@ -93,18 +93,17 @@ class GlobalAdjustment:
                by_images: bool = False) -> Generator[None, None, bool]:
         """Adjust a map, or ``LARGEST_PART`` keyframes of it ``around`` one.  It may change between
         the pieces: what was optimised or added since keeps its pose relative to what was
-        adjusted.  With depth ``by_images``, corners are matched by the depth that images show,
-        more exactly than by that of codes.  Returns whether the map was changed."""
+        adjusted.  ``by_images``, corners are matched in images that are resampled by the depth
+        that images show, or where they have too little parallax, by that of codes.  Returns
+        whether the map was changed."""
         last, self.adjusted = self.adjusted, None
         numbers = _placed(graph) if around is None else _neighbourhood(graph, around)
         if len(numbers) < _MIN_KEYFRAMES:
             return False
         others = frozenset(graph.keyframes.keys() - set(numbers))
-        depths: dict[int, ImageDepth] = {}
+        depths: dict[int, ResamplingDepth] = {}
         for number in numbers if by_images else ():
-            found = _image_depth(graph, number, last)
-            if found is not None:
-                depths[number] = found
+            depths[number] = _resampling_depth(graph, number, last)
             yield
         yield from self._matches.update(graph, numbers,
                                         {n: depth.metres for n, depth in depths.items()})
@@ -192,22 +191,24 @@ class GlobalAdjustment:
                 graph.keyframes[n].motion_at_scale_1 for n in numbers)]))
 
 
-def _image_depth(graph: KeyframeGraph, number: int, last: AdjustedMap | None
-                 ) -> ImageDepth | None:
-    """As the images of others show it, or made more exact where the ``last`` adjustment knows
-    it; None where they have too little parallax."""
+def _resampling_depth(graph: KeyframeGraph, number: int, last: AdjustedMap | None
+                      ) -> ResamplingDepth:
+    """As the images of others show it, made more exact where the ``last`` adjustment knows it;
+    that of the code where they have too little parallax, so that its errors shift little."""
     keyframe = graph.keyframes[number]
     known = None if last is None or last.keyframes.get(number) is not keyframe \
         else last.depths.get(number)
-    if known is not None and graph.keyframes.keys() >= set(known.views):
+    if known is not None and known.views and graph.keyframes.keys() >= set(known.views):
         return replace(known, metres=finer_depth(graph, number, known.metres, known.views))
     found = multi_view_depth(graph, number, torch.zeros(1, 1), _DEPTH_LEVEL)
-    if found is None:
-        return None
-    depth = keyframe.depth(graph.states[number].code_depth, _DEPTH_LEVEL).cpu() \
-        * found.log_factor.cpu().exp()
+    depth = keyframe.depth(graph.states[number].code_depth, _DEPTH_LEVEL).cpu()
+    if found is not None:
+        depth = depth * found.log_factor.cpu().exp()
     depth = resize_maps(depth[None], keyframe.camera.width, keyframe.camera.height)[0]
-    return ImageDepth(metres=finer_depth(graph, number, depth, found.views), views=found.views)
+    if found is None:
+        return ResamplingDepth(metres=depth, views=())
+    return ResamplingDepth(metres=finer_depth(graph, number, depth, found.views),
+                           views=found.views)
 
 
 def _each_without_value(solver: Generator[Solution[MapState], None, Solution[MapState]]

@@ -88,7 +88,7 @@ class SpareAdjustment:
 
     def frame_poses(self) -> FramePoses | None:
         """Poses of frames in the map as the last adjustment left it; None where it was changed
-        since, or images show no depth."""
+        since, or was not made by images."""
         adjusted = self._adjustment.adjusted
         if adjusted is None or self._changed or self._under_way is not None:
             return None

@@ -4,7 +4,10 @@ import time
 from dataclasses import replace
 
 import torch
+from scipy.spatial.transform import Rotation
 
+from scenecode.networks.classes import NYU13
+from scenecode.networks.data.rooms import render
 from scenecode.slam.config.mapping import MappingConfig, StageConfig
 from scenecode.slam.config.slam_config import SlamConfig
 from scenecode.slam.records.frame import Frame
@@ -35,6 +38,17 @@ class Playback:
 def walk(seed: int, frames: int, width: int, height: int) -> list[Frame]:
     """The first ``frames`` frames, at 30 a second, of the walk of a room."""
     return list(RoomsSource(seed, frames, width, height))
+
+
+def turn(seed: int, degrees: list[float], width: int, height: int) -> list[Frame]:
+    """Frames of a camera that stands where the walk of a room begins, turned to the right."""
+    source, frames = RoomsSource(seed, len(degrees), width, height), []
+    for index, angle in enumerate(degrees):
+        T_world_cam = source.poses[0].copy()
+        T_world_cam[:3, :3] @= Rotation.from_euler("y", angle, degrees=True).as_matrix()
+        view = render(source.room, T_world_cam, source.camera)
+        frames.append(source.frame_of(index, T_world_cam, view, NYU13))
+    return frames
 
 
 def small_config() -> SlamConfig:
