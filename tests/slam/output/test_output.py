@@ -40,7 +40,8 @@ class Recorded(NoOutput):
 
 @pytest.fixture(scope="module")
 def updates(small_walk):
-    """A short run: its map updates, and (frame, tracked) of every frame."""
+    """A short run: its map updates, the last of which follows the adjustment at the end, and
+    (frame, tracked) of every frame."""
     predictor, frames = ExactPredictor(small_walk), []
     output = Recorded(predictor.classes)
     System(small_config(), predictor, output=output,
@@ -99,7 +100,7 @@ def test_a_new_keyframe_comes_first_and_the_rest_when_there_is_time(updates, tmp
     """Its images and its pose are on disk and its points on the screen, while another keyframe
     and the big files still wait."""
     output = make_output(ResultFolder.create(tmp_path, NYU13, ""), deferring=True)
-    first, *_, last = updates[0]
+    first, *_, last, _ = updates[0]
     output.on_map(first)
     while output.work() is not None:
         pass
@@ -242,7 +243,7 @@ def test_live_picture_is_refreshed_now_and_then(updates, small_walk, monkeypatch
 
 def test_live_view_shows_the_depth_and_labels_of_the_map(updates, small_walk):
     output = make_output()
-    output.on_map(updates[0][-1])
+    output.on_map(updates[0][-2])
     frame, tracked = updates[1][-1]
     live = live_view(frame, tracked, output.snapshot.keyframes[tracked.keyframe])
     known = live.depth > 0
