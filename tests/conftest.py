@@ -1,6 +1,7 @@
 """Shared by all tests: one seed for each test, and what is expensive to make."""
 
 import os
+import signal
 
 import pytest
 import torch
@@ -15,6 +16,11 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # there are as many processes as cores: threads of each would only wait for those of others
     os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
+
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # a background job of a shell ignores Ctrl-C, and so would what tests start and interrupt
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
