@@ -1,8 +1,9 @@
 """Corners of keyframes, and in which other keyframes they are seen.
 
 A patch looks different in another keyframe: turned, nearer, slanted.  Where the depth of a
-keyframe is known well, the other image is first resampled to what it looks like from this
-keyframe, so that a patch is only shifted, by as much as poses are wrong.
+keyframe is known well, or matters little for want of parallax, the other image is first resampled
+to what it looks like from this keyframe, so that a patch is only shifted, by as much as poses are
+wrong.
 """
 
 from collections.abc import Iterator, Mapping

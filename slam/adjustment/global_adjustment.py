@@ -201,14 +201,13 @@ def _resampling_depth(graph: KeyframeGraph, number: int, last: AdjustedMap | Non
     if known is not None and known.views and graph.keyframes.keys() >= set(known.views):
         return replace(known, metres=finer_depth(graph, number, known.metres, known.views))
     found = multi_view_depth(graph, number, torch.zeros(1, 1), _DEPTH_LEVEL)
+    views = () if found is None else found.views
     depth = keyframe.depth(graph.states[number].code_depth, _DEPTH_LEVEL).cpu()
     if found is not None:
         depth = depth * found.log_factor.cpu().exp()
     depth = resize_maps(depth[None], keyframe.camera.width, keyframe.camera.height)[0]
-    if found is None:
-        return ResamplingDepth(metres=depth, views=())
-    return ResamplingDepth(metres=finer_depth(graph, number, depth, found.views),
-                           views=found.views)
+    return ResamplingDepth(metres=finer_depth(graph, number, depth, views) if views else depth,
+                           views=views)
 
 
 def _each_without_value(solver: Generator[Solution[MapState], None, Solution[MapState]]
