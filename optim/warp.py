@@ -10,6 +10,7 @@ from torch import Tensor
 
 from scenecode.optim.geometry import se3
 from scenecode.optim.geometry.camera import MIN_DEPTH, PinholeCamera
+from scenecode.optim.geometry.parallax import tells_depth
 from scenecode.optim.geometry.proximity import depth_with_jacobian
 from scenecode.optim.imaging import image
 
@@ -80,6 +81,12 @@ class Warp:
         return replace(self, x_b=self.x_b[pairs], pixels=self.pixels[pairs],
                        valid=self.valid[pairs], T_ba=self.T_ba[pairs],
                        x_b_J_depth=self.x_b_J_depth[pairs])
+
+    def with_depth_held(self, counts: Tensor) -> "Warp":
+        """The same with no derivative by depth where the pixels of a pair that ``counts`` (P, N)
+        selects have too little parallax to tell anything about it."""
+        tells = tells_depth(self.x_b, self.T_ba[:, :3, 3], counts)
+        return replace(self, x_b_J_depth=self.x_b_J_depth * tells[:, None, None])
 
     @property
     def pixel_J_x(self) -> Tensor:

@@ -115,19 +115,19 @@ class GlobalAdjustment:
             log_scales=torch.tensor([log(graph.keyframes[n].scale) for n in numbers],
                                     dtype=torch.float64))
         sigma = self._config.reprojection_sigma
-        problem = AdjustmentProblem(landmarks, _links(graph, start), unit=start.log_scales,
-                                    is_fixed=_is_fixed(graph, numbers), sigma_pixels=sigma,
-                                    sigma_log_scale=_SCALE_SIGMA, reprojection_cauchy=_CAUCHY)
         state = MapState(poses=start.poses, log_scales=start.log_scales,
                          log_depths=landmarks.network_log_depth
                          + start.log_scales[landmarks.host],
                          lenses=torch.zeros(len(landmarks.cameras), LENS, dtype=torch.float64))
+        problem = AdjustmentProblem(landmarks, _links(graph, start), start=state,
+                                    is_fixed=_is_fixed(graph, numbers), sigma_pixels=sigma,
+                                    sigma_log_scale=_SCALE_SIGMA, reprojection_cauchy=_CAUCHY)
         solution = yield from _each_without_value(
             minimise_in_pieces(state, problem.linearise, problem.retract, _SOLVER))
         if by_images and len(landmarks.landmark):
             error = float(problem.errors(solution.state).median())
-            sharper = problem.with_cauchy(
-                min(max(_CAUCHY_ERRORS * error / sigma, _LEAST_CAUCHY), _CAUCHY))
+            sharper = problem.sharper(
+                min(max(_CAUCHY_ERRORS * error / sigma, _LEAST_CAUCHY), _CAUCHY), solution.state)
             solution = yield from _each_without_value(minimise_in_pieces(
                 solution.state, sharper.linearise, sharper.retract, _SOLVER))
         before, after = (_fitting(problem, s) for s in (state, solution.state))

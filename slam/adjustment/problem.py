@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from scenecode.optim.geometry import se3
+from scenecode.optim.geometry.parallax import tells_depth
 from scenecode.optim.residuals import POSE_A, POSE_B
 from scenecode.optim.robust import cauchy_cost, cauchy_weight
 from scenecode.optim.solvers.pose_graph import Edges, Nodes, relative_pose
@@ -86,17 +87,17 @@ class ObservedLandmarks:
 class AdjustmentProblem:
     """Cost and normal equations of a ``MapState``."""
 
-    def __init__(self, landmarks: ObservedLandmarks, links: Edges, unit: Tensor,
+    def __init__(self, landmarks: ObservedLandmarks, links: Edges, start: MapState,
                  is_fixed: Tensor, sigma_pixels: float, sigma_log_scale: float,
                  reprojection_cauchy: float):
-        """``links`` are in units of keyframes whose ln scales are ``unit`` (K,); the poses of
+        """``links`` are in units of the keyframes at the ``start``; the poses of
         those that are ``is_fixed`` (K,) stay; standard deviations are of an observation, and of
         the network's scale of an image; ``reprojection_cauchy`` is the scale of Cauchy's loss for
         observations, in standard deviations."""
-        self._links, self._unit = links, unit
+        self._links, self._unit = links, start.log_scales
         self._sigma, self._sigma_scale = sigma_pixels, sigma_log_scale
         self._cauchy = reprojection_cauchy
-        count, moving = len(unit), int((~is_fixed).sum())
+        count, moving = len(start.poses), int((~is_fixed).sum())
         self._size = POSE * moving + count + LENS * len(landmarks.cameras)
         #: (K, 6) and (K, 1) columns, -1 where fixed
         first = POSE * (torch.cumsum(~is_fixed, 0) - 1)
@@ -115,11 +116,25 @@ class AdjustmentProblem:
         self._landmarks = replace(landmarks, landmark=landmarks.landmark[order],
                                   observer=landmarks.observer[order],
                                   pixels=landmarks.pixels[order])
+        self._tells_depth = self._enough_parallax(start)
 
-    def with_cauchy(self, reprojection_cauchy: float) -> "AdjustmentProblem":
-        """The same problem with another scale of the loss for observations."""
+    def _enough_parallax(self, state: MapState) -> Tensor:
+        """(P,) 1 for pairs whose parallax tells something about depth, else 0."""
+        m, T_ba = self._landmarks, self._relative_poses(state)
+        x_a = m.rays * state.log_depths.exp()[:, None]
+        x_b = se3.act(T_ba[self._pair], x_a[m.landmark][:, None])[:, 0]
+        counts = self._pair.bincount(minlength=len(self._a)).tolist()
+        tells = [torch.zeros(0, dtype=torch.bool), *(
+            tells_depth(points[None], T[None, :3, 3], torch.ones(1, len(points)).bool())
+            for T, points in zip(T_ba, x_b.split(counts), strict=True))]
+        return torch.cat(tells).double()
+
+    def sharper(self, reprojection_cauchy: float, state: MapState) -> "AdjustmentProblem":
+        """The same problem from another state on, with another scale of the loss for
+        observations."""
         other = copy(self)
         other._cauchy = reprojection_cauchy
+        other._tells_depth = self._enough_parallax(state)
         return other
 
     def linearise(self, state: MapState) -> SparsePointEquations:
@@ -170,7 +185,8 @@ class AdjustmentProblem:
             found = reprojections(self._sightings(state, T_ba, some))
             error = found.value.norm(dim=1) / self._sigma
             root = cauchy_weight(error, self._cauchy).sqrt() / self._sigma
-            value, by_depth = root[:, None] * found.value, root[:, None] * found.by_depth
+            value = root[:, None] * found.value
+            by_depth = (root * self._tells_depth[pair])[:, None] * found.by_depth
             # a pair's residuals depend on the motion of its points, and on two cameras
             J = root[:, None, None] * torch.cat([
                 found.by_motion, found.by_host_lens, found.by_observer_lens,

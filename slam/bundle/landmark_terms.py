@@ -89,7 +89,8 @@ class LandmarkTerm:
         self._add(equations, depth, sigma, _DEPTH_CAUCHY, self._host_point,
                   columns[Group.DEPTH_CODE][self._host_row])
         T_ba = se3.inverse(poses[self._b]) @ poses[self._a]
-        warp = warp_points(self._rays, log_depths[self._point.clamp(min=0)], T_ba, self._camera)
+        warp = warp_points(self._rays, log_depths[self._point.clamp(min=0)], T_ba,
+                           self._camera).with_depth_held(self._point >= 0)
         sigma = torch.full_like(self._rays[..., 0], self._config.reprojection_sigma)
         of_poses = torch.cat([columns[Group.POSE][self._a], columns[Group.POSE][self._b]], 1)
         self._add(equations, reprojection(self._observed, warp), sigma, _REPROJECTION_CAUCHY,

@@ -43,6 +43,8 @@ class Window:
 
     The very first keyframe's pose is fixed, and so is everything that rests.  Measurements of
     resting keyframes count by the marginal prior, and by links to them that it has not absorbed.
+    Where a pair has too little parallax to tell anything about depth, images and landmarks move
+    its poses only.
     """
 
     def __init__(self, graph: KeyframeGraph, config: MappingConfig, stage: StageConfig,
@@ -128,6 +130,7 @@ class Window:
         images = self._images
         pairs = images.pairs
         warped, weight = self._correspond(images, state, surfaces)
+        warped = warped.with_depth_held(weight > 0)
         intensity = images.intensity[pairs.a]
         seen, seen_J_pixel = sample_views_with_gradient(images.maps, pairs.b, warped.pixels)
         gain, offset = brightness_change(intensity, seen[..., 0], weight)
@@ -152,7 +155,7 @@ class Window:
         codes = state.semantic[:len(self._layout.compared)]
         warped, weight = self._correspond(labels, state, surfaces)
         residual = semantic(labels.pixel_labels(codes), labels.maps, labels.maps.logits(codes),
-                            labels.pairs.a, labels.pairs.b, warped,
+                            labels.pairs.a, labels.pairs.b, warped.with_depth_held(weight > 0),
                             with_geometry=self._stage.stage == "joint")
         self._add(equations, residual, weight, self._config.residuals.semantic_sigma,
                   _SEMANTIC_HUBER, labels.pairs)

@@ -84,13 +84,14 @@ def test_corners_of_a_camera_that_turns_are_matched_in_images_turned_back():
     mapper = Mapper(replace(CONFIG, geometric_level=2), ExactPredictor(frames))
     for frame in frames:
         mapper.insert(frame, frame.truth.T_world_cam.float())
-    graph, adjustment = mapper.graph, GlobalAdjustment(ResidualConfig())
+    graph = add_drift(mapper.graph, slip=[0.02, 0.0, 0.0, 0.0, 0.01, 0.005], log_scale=0.0)
+    adjustment = GlobalAdjustment(ResidualConfig())
     adjust(graph, adjustment)
     as_they_are = rotation_error(graph)
     exhaust(adjustment.pieces(graph, by_images=True))
     # images show no depth without parallax; that of the code serves
     assert {depth.views for depth in adjustment.adjusted.depths.values()} == {()}
-    assert rotation_error(graph) < 0.8 * as_they_are
+    assert rotation_error(graph) < min(0.05, 0.8 * as_they_are)
 
 
 def test_what_was_matched_is_not_matched_again(drifted):

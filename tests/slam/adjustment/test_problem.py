@@ -70,7 +70,7 @@ def problem_of(landmarks, state, link_sigma=10.0):
     links = Edges(a=a, b=a + 1, T_ab=T_ab, log_scale=torch.zeros(len(a)).double(),
                   sigma=torch.full((len(a), 7), link_sigma).double(),
                   cauchy=torch.full((len(a),), torch.inf).double())
-    return AdjustmentProblem(landmarks, links, unit=state.log_scales,
+    return AdjustmentProblem(landmarks, links, start=state,
                              is_fixed=torch.arange(KEYFRAMES) == 0, sigma_pixels=0.3,
                              sigma_log_scale=0.2, reprojection_cauchy=3.0)
 
@@ -109,6 +109,18 @@ def test_reprojections_have_the_derivatives_that_they_state():
         assert_jacobian(lambda x, name=motions, given=at_rest: reprojections(replace(
             seen, **{name: se3.stretched(given, x.exp())})).value,
             torch.einsum("nr,nm->nrm", derivative, torch.eye(5).double()))
+
+
+def test_pairs_without_parallax_tell_nothing_about_depth():
+    landmarks, state = true_map()
+    turning = state.poses.clone()
+    turning[:, :3, 3] = 0.01 * turning[:, :3, 3]
+    for poses, told in ((state.poses, True), (turning, False)):
+        at = replace(state, poses=poses)
+        equations = problem_of(landmarks, at).linearise(at)
+        by_network = landmarks.log_std ** -2
+        assert bool((equations.D > 1.01 * by_network).all()) == told
+        assert bool((equations.D > 1.01 * by_network).any()) == told
 
 
 def test_the_gradient_is_that_of_the_cost():
