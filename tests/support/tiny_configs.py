@@ -12,7 +12,7 @@ TINY_CONFIGS = {
         "model": _SIZED | {"depth_code": 4, "semantic_code": 4,
                            "decoder_channels": [8, 8, 8, 8], "residual_units": [0, 0, 0, 0],
                            "pooling_blocks": [0, 0, 0, 0], "recognition_channels": [8, 8]},
-        "loss": {"plain_depth": 10.0}, "epochs": 3},
+        "loss": {"plain_depth": 10.0}, "epochs": 4},
     "twins": {
         "model": _SIZED | {"pyramid_channels": 16, "pyramid_rates": [1, 2],
                            "depth_channels": [12, 8], "connection_channels": 8,
