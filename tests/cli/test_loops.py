@@ -13,6 +13,7 @@ THERE_AND_BACK = (0, 8, 16, 24, 32, 36, 28, 20, 12, 4)
 #: Every frame becomes a keyframe, and the map is optimised hardly at all but for loops.
 SETTINGS = ("keyframes.min_interval=0", "keyframes.max_translation=0.01",
             "mapping.loops.min_age=5", "mapping.global_adjustment=false",
+            "fusion.labels=none", "fusion.refinement.method=none",
             "mapping.schedule=[{stage: geometry, level: 2, iterations: 2}]")
 
 

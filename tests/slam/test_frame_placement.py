@@ -27,7 +27,8 @@ def frames():
 def run(frames, source=Playback, **options):
     """The system after a run, and how many frames it said that were placed, and of how many."""
     placed = []
-    system = System(small_config(), ExactPredictor(frames), on_placed=lambda *n: placed.append(n),
+    system = System(small_config(adjusted=True), ExactPredictor(frames),
+                    on_placed=lambda *n: placed.append(n),
                     **options)
     system.run(source(frames), realtime=False)
     return system, placed
@@ -73,7 +74,7 @@ def test_a_run_that_is_stopped_while_frames_are_placed_keeps_all_poses(frames, p
         if done == 20:
             system.stop.set()
 
-    system = System(small_config(), ExactPredictor(frames), on_placed=stop)
+    system = System(small_config(adjusted=True), ExactPredictor(frames), on_placed=stop)
     system.run(Playback(frames))
     final = system.recording.final(system.graph)
     assert len(final) == len(frames)

@@ -36,8 +36,8 @@ def renumbered(frames):
     return [replace(frame, index=n, timestamp=n / 30) for n, frame in enumerate(frames)]
 
 
-def run(frames, predictor, path, threaded=False, **options):
-    system = System(small_config(), predictor, map_file=path, threaded=threaded, **options)
+def run(frames, predictor, path, adjusted=False, **options):
+    system = System(small_config(adjusted), predictor, map_file=path, threaded=False, **options)
     system.run(Playback(renumbered(frames)))
     return system
 
@@ -45,7 +45,7 @@ def run(frames, predictor, path, threaded=False, **options):
 @pytest.fixture(scope="module")
 def first_day(frames, predictor, tmp_path_factory):
     path = tmp_path_factory.mktemp("maps") / "room.map"
-    system = run(frames[:60], predictor, path)
+    system = run(frames[:60], predictor, path, adjusted=True)
     return path, system
 
 
@@ -63,7 +63,7 @@ def true_pose(frame):
 
 def test_map_is_continued_in_one_world_frame(first_day, path, frames, predictor):
     before = load(path)
-    second = run(frames[40:], predictor, path)
+    second = run(frames[40:], predictor, path, adjusted=True)
     assert second.recording.relocalised_at is not None and second.recording.relocalised_at < 10
     stored = load(path)
     assert stored.keyframes.keys() >= before.keyframes.keys() - stored.redirects.keys()

@@ -136,7 +136,7 @@ def test_cloud_lies_on_the_surfaces_of_the_room(finished):
 
 @pytest.mark.slow
 def test_same_frames_give_the_same_result(small_walk):
-    first, second = (run(small_walk[:30], small_config()) for _ in range(2))
+    first, second = (run(small_walk[:30], small_config(adjusted=True)) for _ in range(2))
     assert len(first.system.graph) >= 2
     a, b = (r.output.snapshot for r in (first, second))
     assert np.array_equal(a.trajectory, b.trajectory)
@@ -146,7 +146,7 @@ def test_same_frames_give_the_same_result(small_walk):
 
 def test_live_trajectory_is_causal(small_walk):
     """The live pose of a frame does not depend on what came later."""
-    half, whole = (run(small_walk[:n], small_config()).system.recording.live()
+    half, whole = (run(small_walk[:n], small_config(adjusted=True)).system.recording.live()
                    for n in (12, 26))
     assert np.array_equal(half.T_world_cam, whole.T_world_cam[:12])
 
@@ -165,7 +165,7 @@ def test_network_without_codes_gives_poses_and_a_map(small_walk):
             return dataclasses.replace(p, prox_J_code=p.prox_J_code[:0],
                                        logits_J_code=p.logits_J_code[:, :0])
 
-    result = run(small_walk[:40], small_config(), Plain())
+    result = run(small_walk[:40], small_config(adjusted=True), Plain())
     report = result.output.report
     assert report["coverage"] == 1 and report["keyframes"] >= 2
     assert report["ate_m"] < 0.015 * report["path_length_m"]
@@ -181,7 +181,7 @@ def test_stop_ends_after_the_present_frame(small_walk):
         if frame.index == 7:
             system.stop.set()
 
-    system = System(small_config(), predictor, on_frame=on_frame)
+    system = System(small_config(adjusted=True), predictor, on_frame=on_frame)
     system.run(Playback(small_walk))
     assert seen == list(range(8))
     assert len(system.recording.final(system.graph)) == 8

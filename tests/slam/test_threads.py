@@ -46,7 +46,8 @@ def finish(system, source, realtime=False):
 
 def with_folder(path, frames, source=None, threaded=True):
     """A system that writes a result folder, and its output."""
-    system = System(small_config(), ExactPredictor(frames), out=path, threaded=threaded)
+    system = System(small_config(adjusted=True), ExactPredictor(frames), out=path,
+                    threaded=threaded)
     return system, system.output, source or Playback(frames)
 
 
@@ -79,7 +80,7 @@ def test_frames_after_the_last_keyframe_are_written(small_walk, tmp_path):
 @pytest.mark.slow
 def test_repeated_runs_never_hang(small_walk):
     for frames in (small_walk[:1], small_walk[:2], *(small_walk[:20:2],) * 4):
-        system = System(small_config(), ExactPredictor(frames), threaded=True)
+        system = System(small_config(adjusted=True), ExactPredictor(frames), threaded=True)
         finish(system, Playback(frames))
         assert len(system.recording.tracked) == len(frames) and len(system.graph) >= 1
 
@@ -92,7 +93,7 @@ class EveryFrameAKeyframe(Playback):
 
     @staticmethod
     def config():
-        config = small_config()
+        config = small_config(adjusted=True)
         return replace(config, keyframes=replace(config.keyframes, max_translation=0.0,
                                                  min_interval=0.0))
 
@@ -197,7 +198,7 @@ def test_failure_of_the_network_surfaces(small_walk):
             return exact.predict(image, camera)
 
     with pytest.raises(Refusal, match="second keyframe"):
-        finish(System(small_config(), Failing(), threaded=True), Playback(small_walk))
+        finish(System(small_config(adjusted=True), Failing(), threaded=True), Playback(small_walk))
 
 
 def test_failure_before_the_first_keyframe_surfaces(small_walk):
@@ -209,7 +210,7 @@ def test_failure_before_the_first_keyframe_surfaces(small_walk):
             raise Refusal("first keyframe")
 
     with pytest.raises(Refusal, match="first keyframe"):
-        finish(System(small_config(), Failing(), threaded=True), Playback(small_walk),
+        finish(System(small_config(adjusted=True), Failing(), threaded=True), Playback(small_walk),
                realtime=True)
 
 
@@ -217,7 +218,8 @@ def test_failure_of_the_output_surfaces_and_ends_the_run(small_walk):
     def on_map(snapshot):
         raise Refusal("disk full")
 
-    system = System(small_config(), ExactPredictor(small_walk), on_map=on_map, threaded=True)
+    system = System(small_config(adjusted=True), ExactPredictor(small_walk), on_map=on_map,
+                    threaded=True)
     with pytest.raises(Refusal, match="disk full"):
         finish(system, Playback(small_walk, delay=0.05))
     assert len(system.recording.tracked) < len(small_walk)
@@ -234,16 +236,17 @@ def test_failure_of_source_or_display_surfaces(small_walk):
             raise Refusal("display")
 
     with pytest.raises(Refusal, match="cable"):
-        finish(System(small_config(), ExactPredictor(small_walk), threaded=True), Torn(small_walk))
+        finish(System(small_config(adjusted=True), ExactPredictor(small_walk), threaded=True),
+               Torn(small_walk))
     with pytest.raises(Refusal, match="display"):
-        finish(System(small_config(), ExactPredictor(small_walk), on_frame=on_frame,
+        finish(System(small_config(adjusted=True), ExactPredictor(small_walk), on_frame=on_frame,
                       threaded=True), Playback(small_walk))
 
 
 @pytest.mark.slow
 def test_recording_is_played_at_its_own_speed(small_walk):
     stamps = []
-    system = System(small_config(), ExactPredictor(small_walk[:20]), threaded=True,
+    system = System(small_config(adjusted=True), ExactPredictor(small_walk[:20]), threaded=True,
                     on_frame=lambda f, t: stamps.append((f.timestamp, time.monotonic())))
     started = time.monotonic()
     finish(system, Playback(small_walk[:20]), realtime=True)
@@ -275,7 +278,7 @@ def test_the_clock_of_a_recording_does_not_run_while_tracking_starts(small_walk,
 def test_number_of_torch_threads_is_given_back(small_walk):
     before = torch.get_num_threads()
     inside = []
-    System(small_config(), ExactPredictor(small_walk[:3]), threaded=True,
+    System(small_config(adjusted=True), ExactPredictor(small_walk[:3]), threaded=True,
            on_frame=lambda f, t: inside.append(torch.get_num_threads())
            ).run(Playback(small_walk[:3]), realtime=False)
     assert inside == [1, 1, 1] and torch.get_num_threads() == before

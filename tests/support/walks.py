@@ -51,11 +51,13 @@ def turn(seed: int, degrees: list[float], width: int, height: int) -> list[Frame
     return frames
 
 
-def small_config() -> SlamConfig:
-    """A short schedule for small images, where speed matters more than the last percent."""
+def small_config(adjusted: bool = False) -> SlamConfig:
+    """A short schedule for small images, where speed matters more than the last percent; the map
+    is ``adjusted`` as a whole and its frames are placed, or it stays as the window left it."""
     schedule = (StageConfig("geometry", 2, 3), StageConfig("geometry", 1, 3),
                 StageConfig("semantics", 2, 2), StageConfig("joint", 1, 2))
-    mapping = MappingConfig(schedule=schedule, geometric_level=1, semantic_level=2)
+    mapping = MappingConfig(schedule=schedule, geometric_level=1, semantic_level=2,
+                            global_adjustment=adjusted)
     return SlamConfig(width=SMALL[0], height=SMALL[1], device="cpu", mapping=mapping)
 
 

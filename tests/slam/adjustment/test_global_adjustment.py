@@ -17,7 +17,7 @@ from scenecode.slam.mapping.mapper import Mapper
 
 pytestmark = pytest.mark.slow
 
-CONFIG = replace(small_config().mapping, reuse_keyframes=False)
+CONFIG = replace(small_config(adjusted=True).mapping, reuse_keyframes=False)
 
 
 @pytest.fixture(scope="module")

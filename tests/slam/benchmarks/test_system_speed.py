@@ -11,7 +11,8 @@ from scenecode.cli.main import main
 def test_walk_is_measured_on_maps_of_several_sizes(capsys):
     assert main(["bench", "system", "rooms:7:60", "--max-frames", "40", "--sizes", "0", "8",
                  "--set", "width=128", "--set", "height=96",
-                 "--set", "mapping.global_adjustment=false", "--json"]) == 0
+                 "--set", "mapping.global_adjustment=false", "--set", "fusion.labels=none",
+                 "--set", "fusion.refinement.method=none", "--json"]) == 0
     sizes = json.loads(capsys.readouterr().out)["sizes"]
     assert sizes.keys() == {"0", "8"}
     for name in ("tracking alone, median", "tracking beside mapping, median",

@@ -15,7 +15,8 @@ from scenecode.slam.output.sink import NoOutput
 from scenecode.slam.system import System
 from scenecode.slam.tracking.tracker import TrackedFrame
 
-MAPPING = replace(small_config().mapping, schedule=(StageConfig("geometry", 2, 1),))
+MAPPING = replace(small_config(adjusted=True).mapping,
+                  schedule=(StageConfig("geometry", 2, 1),))
 
 
 def mapped(frames, config=MAPPING):

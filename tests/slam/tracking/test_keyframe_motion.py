@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def run():
     frames = walk(1, 60, *SMALL)
-    system = System(small_config(), ExactPredictor(frames), threaded=False)
+    system = System(small_config(adjusted=True), ExactPredictor(frames), threaded=False)
     system.run(Playback(frames))
     return frames, system
 
