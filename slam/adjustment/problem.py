@@ -3,8 +3,9 @@
 Every landmark has one depth, on the ray of the keyframe that introduced it, and is observed in any
 number of others.  Its depth is held, weakly, to what the network says of its keyframe, up to a
 scale of each keyframe: scale is what a network knows least of an image, and what nothing but the
-network knows of a path without parallax.  Where keyframes have too little in common, they are
-held together, weakly, by their links at the relative poses that the map has.
+network knows of a path without parallax.  Where a pair of keyframes has too little of it, its
+observations move poses and leave the landmarks' depths.  Where keyframes have too little in
+common, they are held together, weakly, by their links at the relative poses that the map has.
 
 What remains of a lens that is known badly would turn rotation into translation, and bend paths:
 two focal lengths and radial distortion are estimated with the rest (self-calibration), close to
