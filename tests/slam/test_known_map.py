@@ -37,7 +37,7 @@ def renumbered(frames):
 
 
 def run(frames, predictor, path, adjusted=False, **options):
-    system = System(small_config(adjusted), predictor, map_file=path, threaded=False, **options)
+    system = System(small_config(adjusted), predictor, map_file=path, **options)
     system.run(Playback(renumbered(frames)))
     return system
 
