@@ -3,6 +3,7 @@
 import os
 import signal
 
+import cv2
 import pytest
 import torch
 from support.walks import SMALL, walk
@@ -12,10 +13,15 @@ from scenecode.networks.families.scenecode.config import SceneCodeConfig
 from scenecode.networks.families.scenecode.model import SceneCode
 from scenecode.networks.inference.checkpoint import save_checkpoint
 
-if "PYTEST_XDIST_WORKER" in os.environ:
-    # there are as many processes as cores: threads of each would only wait for those of others
-    os.environ["OMP_NUM_THREADS"] = "1"
-    torch.set_num_threads(1)
+
+def pytest_configure(config):
+    """Several processes take one thread each: there are as many as cores, and threads of one would
+    only wait for those of others."""
+    if config.getoption("numprocesses"):
+        # read by PyTorch, NumPy and SciPy where the processes, which are made later, load them
+        os.environ["OMP_NUM_THREADS"] = "1"
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        cv2.setNumThreads(1)
 
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

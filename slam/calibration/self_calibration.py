@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy import ndarray
+from threadpoolctl import threadpool_limits
 
 from scenecode.core.errors import CalibrationError
 from scenecode.slam.calibration.corner_tracks import CornerTracks
@@ -116,6 +117,8 @@ class _Start:
         return self.error * (1 + 200 / sum(len(s.view) for s in self.segments))
 
 
+# matrices are small: threads of a BLAS wait for each other longer than they compute
+@threadpool_limits.wrap(limits=1, user_api="blas")
 def self_calibrate(tracks: CornerTracks, advance: Callable[[str], None] = lambda step: None,
                    stated: Lens | None = None) -> SelfCalibration:
     """The lens of a video from the corners tracked in it.  Where a focal length and principal
