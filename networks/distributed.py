@@ -1,6 +1,7 @@
 """Training in several processes, on one machine or many, as ``torchrun`` starts them."""
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from scenecode.core.errors import ConfigError
 
 #: Batch norm needs two images.
 MIN_LOCAL_BATCH_SIZE = 2
+#: Seconds that gloo's threads get to release what they still hold.
+_RELEASE = 0.2
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,9 @@ class Processes:
         try:
             yield
         finally:
+            # gloo's threads may need Python's lock to release the last tensors; who destroys the
+            # group later holds it while waiting for these threads
+            time.sleep(_RELEASE)
             dist.destroy_process_group()
 
     def local_batch_size(self, batch_size: int) -> int:

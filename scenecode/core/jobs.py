@@ -23,7 +23,7 @@ from concurrent.futures import (
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import current_process, get_context
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from scenecode.core.errors import ConfigError, ScenecodeError
@@ -282,8 +282,21 @@ def _prepare_process(threads: int) -> None:
     cv2.setNumThreads(threads)
 
 
+def _in_own_process(function: Callable[[J], R], job: J) -> R:
+    """A function of a job, in a process that the worker of a cluster starts for it.
+
+    A worker that dies takes with it the results that it holds and jobs that wait there, which Dask
+    blames for its death, and it may lose an answer then and wait for ever.
+    """
+    # workers are daemons, which may not start processes
+    current_process().daemon = False
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        return pool.submit(function, job).result()
+
+
 class _Cluster:
-    """A ``JobExecutor`` of the workers of a Dask scheduler, which have one thread each."""
+    """A ``JobExecutor`` of the workers of a Dask scheduler, which have one thread each and run
+    each job in a process of its own."""
 
     def __init__(self, address: str):
         self._client = _connected(address)
@@ -291,13 +304,13 @@ class _Cluster:
         #: ``time.monotonic()`` since when it has no workers; infinite once that was told
         self._alone_since: float | None = None
         from distributed import KilledWorker
-        self.deaths = (KilledWorker,)
+        self.deaths = (BrokenProcessPool, KilledWorker)
         self._executor = self._client.get_executor(pure=False)
         try:
             if any(threads != 1 for threads in self._client.nthreads().values()):
-                raise ConfigError(f"the cluster {address} has workers of several threads; a job "
-                                  "needs a process of its own: start them by dask worker "
-                                  "--nthreads 1 --nworkers N")
+                raise ConfigError(f"the cluster {address} has workers of several threads, each of "
+                                  "which would run a job; say how many a machine is to run, by "
+                                  "dask worker --nthreads 1 --nworkers N")
         except BaseException:
             self._client.close()
             raise
@@ -308,7 +321,7 @@ class _Cluster:
         return max(1, len(self._client.nthreads()))
 
     def submit(self, function: Callable[[J], R], job: J) -> "Future[R]":
-        return self._executor.submit(function, job)
+        return self._executor.submit(_in_own_process, function, job)
 
     def tell_of_delay(self) -> None:
         try:

@@ -73,9 +73,11 @@ def cluster():
 
 
 @pytest.mark.slow
-def test_a_cluster_does_the_same(cluster):
+def test_a_cluster_does_the_same_and_its_workers_outlive_a_job_that_dies(cluster):
     with open_executor(cluster=cluster) as executor:
+        before = set(executor._client.nthreads())
         found = {done.job: done for done in completed(executor, job, WHAT)}
+        assert set(executor._client.nthreads()) == before
     check_outcomes(found)
 
 
