@@ -31,8 +31,7 @@ from scenecode.slam.tracking.tracker import TrackedFrame
 #: Niceness of the threads that run while another tracks: late files are better than a late map,
 #: and a late map has too few keyframes to track against.
 MAPPING_NICENESS, OUTPUT_NICENESS = 0, 7
-#: Seconds after the request for a keyframe from which on the stages of its optimisation end after
-#: an iteration each.
+#: Seconds after the request for a keyframe from which on the rest of its optimisation is left out.
 LATE = 1.2
 
 

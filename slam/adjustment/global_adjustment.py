@@ -136,7 +136,7 @@ class GlobalAdjustment:
             _log.info("global adjustment of %d keyframes not used: %.0f %% of the observations "
                       "fit instead of %.0f %%", len(numbers), 100 * after, 100 * before)
             return False
-        state = _at_known_height(graph, start, problem, solution.state)
+        state = _at_best_scale(graph, start, problem, solution.state)
         _correct(graph, start, state)
         for number, (*_, across, down) in zip(
                 numbers, state.lenses[landmarks.camera_of].tolist(), strict=True):
@@ -271,30 +271,45 @@ def _links(graph: KeyframeGraph, start: _Start) -> Edges:
                  cauchy=torch.full_like(none, torch.inf))
 
 
-def _at_known_height(graph: KeyframeGraph, start: _Start, problem: AdjustmentProblem,
-                     state: MapState) -> MapState:
-    """The whole map scaled so that its cameras are as high over the ground as is known; a part of
-    it has the scale of the rest."""
+def _at_best_scale(graph: KeyframeGraph, start: _Start, problem: AdjustmentProblem,
+                   state: MapState) -> MapState:
+    """The whole map scaled so that its cameras are as high over the ground as is known, or else
+    to what the network says of all its keyframes; a part of it has the scale of the rest.
+
+    The scale of the whole costs too little for the solver, whose tolerance is one of all costs.
+    """
+    fixed = _is_fixed(graph, start.numbers)
+    if int(fixed.sum()) > 1:
+        return state
+    log_scale = _log_scale_by_height(graph, start, problem, state)
+    if log_scale is None:
+        log_scale = -float(state.log_scales.mean())
+    centre = state.poses[int(fixed.nonzero()[0]), :3, 3]
+    poses = state.poses.clone()
+    poses[:, :3, 3] = centre + exp(log_scale) * (poses[:, :3, 3] - centre)
+    return replace(state, poses=poses, log_scales=state.log_scales + log_scale,
+                   log_depths=state.log_depths + log_scale)
+
+
+def _log_scale_by_height(graph: KeyframeGraph, start: _Start, problem: AdjustmentProblem,
+                         state: MapState) -> float | None:
+    """ln of the factor to the known height of the cameras; None where none is known, or where
+    the ground is not seen well enough."""
     # some may have been culled meanwhile
     heights = {row: height for row, n in enumerate(start.numbers) if n in graph.keyframes
                and (height := graph.keyframes[n].camera_height) is not None}
-    fixed = _is_fixed(graph, start.numbers)
-    if not heights or int(fixed.sum()) > 1:
-        return state
+    if not heights:
+        return None
     log_depths, log_std = problem.triangulated(state)
     points = problem.points(replace(state, log_depths=log_depths))
     found = scale_by_height(points.numpy(), log_std.numpy(),
                             state.poses[list(heights)].numpy(), list(heights.values()))
     if found is None:
         _log.info("the ground is not seen well enough to scale the map by the camera's height")
-        return state
+        return None
     _log.info("the map was scaled by %.3f +- %.3f to the known height of its camera, as %d "
               "keyframes see the ground", exp(found.log_scale), found.log_std, found.keyframes)
-    centre = state.poses[int(fixed.nonzero()[0]), :3, 3]
-    poses = state.poses.clone()
-    poses[:, :3, 3] = centre + exp(found.log_scale) * (poses[:, :3, 3] - centre)
-    return replace(state, poses=poses, log_scales=state.log_scales + found.log_scale,
-                   log_depths=state.log_depths + found.log_scale)
+    return found.log_scale
 
 
 def _correct(graph: KeyframeGraph, start: _Start, state: MapState) -> None:

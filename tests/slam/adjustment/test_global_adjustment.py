@@ -1,6 +1,7 @@
 """Global adjustment of a map with drift, also while it changes."""
 
 from dataclasses import replace
+from math import log
 
 import pytest
 import torch
@@ -58,6 +59,20 @@ def test_drift_of_poses_and_scale_is_removed(drifted):
     assert position_error(graph) < 0.4 * position_error(drifted)
     assert scale_drift(graph) < 0.5 * scale_drift(drifted)
     assert torch.equal(graph.states[0].T_world_cam, drifted.states[0].T_world_cam)
+
+
+def test_the_scale_of_a_whole_map_is_what_the_network_says_in_the_mean(drifted):
+    graph = drifted.frozen()
+    adjust(graph)
+    depths = graph.median_depth(0), graph.median_depth(5)
+    poses = torch.stack([s.T_world_cam for s in graph.states.values()])
+    poses[:, :3, 3] = poses[0, :3, 3] + 1.02 * (poses[:, :3, 3] - poses[0, :3, 3])
+    graph.correct(poses, torch.full((len(poses),), log(1.02)))
+    assert adjust(graph)[1]
+    mean = sum(log(k.scale) for k in graph.keyframes.values()) / len(graph)
+    assert mean == pytest.approx(0, abs=1e-6)
+    assert graph.median_depth(0) == pytest.approx(depths[0], rel=0.01)
+    assert graph.median_depth(5) == pytest.approx(depths[1], rel=0.01)
 
 
 def test_the_depth_that_images_show_makes_matches_and_poses_more_exact(drifted):
