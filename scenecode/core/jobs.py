@@ -123,8 +123,8 @@ def open_executor(workers: int = 1, cluster: str | None = None, one_job_each: bo
     the address ``cluster``.
 
     With ``one_job_each``, and on a cluster always, every job has a process of its own; without,
-    one worker is this very process.  When the block is left by an exception (Ctrl-C too), processes of this machine are
-    ended; those of a cluster finish what they are at.
+    one worker is this very process.  When the block is left by an exception (Ctrl-C too),
+    processes of this machine are ended; those of a cluster finish what they are at.
 
     Raises ``ConfigError`` for less than one worker, without ``distributed``, and for a cluster
     that does not answer or has workers of several threads.
