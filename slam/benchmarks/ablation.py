@@ -1,11 +1,15 @@
 """Variants of the system without single stages of mapping, or without one of its residuals."""
 
 from dataclasses import replace
+from typing import get_args
 
 from scenecode.slam.config.mapping import StageConfig
 from scenecode.slam.config.residuals import ResidualConfig, Term
 from scenecode.slam.config.slam_config import SlamConfig
 
+#: The stage and the term of the paper's schedule that are off by default.
+_SEMANTICS = StageConfig("semantics", 3, 4)
+_SEMANTIC: Term = "semantic"
 #: Stages run, by the name of the row; each row adds to the one above.  Without any, poses are
 #: those of tracking, codes are zero and depth has the scale that the network predicts.  Depth is
 #: that of the codes and labels are those of each keyframe alone.
@@ -20,13 +24,16 @@ POSES = "poses"
 DEPTH = "+ multi-view depth"
 #: And with labels fused over all keyframes that see a surface: everything.
 ALL = "+ labels of several views"
+#: Everything but the semantic stage and term.
+DEFAULT = "all but semantics, the default"
 #: Standard deviation of the prior by which codes stay zero.
 _NO_CODE = 1e-4
 
 
 def stage_variants(config: SlamConfig) -> dict[str, SlamConfig]:
-    """By the name of the row, ``config`` with its schedule cut off after each stage, and whole,
-    without and with what several views say of depth and labels."""
+    """By the name of the row, ``config`` with the paper's schedule cut off after each stage, and
+    whole, without and with what several views say of depth and labels; and without semantics."""
+    default, config = _without_semantics(config), with_semantics(config)
     own_labels = replace(config, fusion=replace(config.fusion, labels="none"))
     refinement = replace(config.fusion.refinement, method="none")
     own = replace(own_labels, fusion=replace(own_labels.fusion, refinement=refinement))
@@ -34,15 +41,16 @@ def stage_variants(config: SlamConfig) -> dict[str, SlamConfig]:
             for name, stages in STAGES.items()}
     rows[POSES] = _with_residuals(rows[POSES], replace(config.mapping.residuals,
                                                        code_sigma=_NO_CODE))
-    return rows | {DEPTH: own_labels, ALL: config}
+    return rows | {DEPTH: own_labels, ALL: config, DEFAULT: default}
 
 
 def residual_variants(config: SlamConfig) -> dict[str, SlamConfig]:
-    """By the name of the row, ``config`` as it is, then without one residual of mapping or another
-    part that depth depends on.
+    """By the name of the row, ``config`` with all residuals of mapping, then without one of them
+    or another part that depth depends on.
 
     Tracking is photometric in every row.  Loops need landmarks, too.
     """
+    config = with_semantics(config)
     landmarks = replace(config.mapping.landmarks, per_keyframe=0)
     return {"all": config,
             "no photometric": _without(config, "photometric"),
@@ -56,6 +64,24 @@ def residual_variants(config: SlamConfig) -> dict[str, SlamConfig]:
                                                                      visibility_weights=False)),
             "no scale from neighbours": replace(config, mapping=replace(config.mapping,
                                                                         scale_share=0.0))}
+
+
+def with_semantics(config: SlamConfig) -> SlamConfig:
+    """The paper's mapping: before the joint stage and in it, semantic codes of the window's
+    keyframes are made to agree (equation 8)."""
+    schedule, terms = config.mapping.schedule, config.mapping.residuals.terms
+    if _SEMANTICS.stage not in {stage.stage for stage in schedule}:
+        before = [stage for stage in schedule if stage.stage != "joint"]
+        schedule = (*before, _SEMANTICS, *schedule[len(before):])
+    residuals = replace(config.mapping.residuals, terms=tuple(
+        term for term in get_args(Term) if term == _SEMANTIC or term in terms))
+    return replace(config, mapping=replace(config.mapping, schedule=schedule, residuals=residuals))
+
+
+def _without_semantics(config: SlamConfig) -> SlamConfig:
+    config = _without(config, _SEMANTIC)
+    schedule = tuple(s for s in config.mapping.schedule if s.stage != _SEMANTICS.stage)
+    return replace(config, mapping=replace(config.mapping, schedule=schedule))
 
 
 def _scheduled(config: SlamConfig, schedule: tuple[StageConfig, ...]) -> SlamConfig:

@@ -52,7 +52,7 @@ class MappingConfig:
     schedule: tuple[StageConfig, ...] = setting((
         StageConfig("geometry", 3, 4), StageConfig("geometry", 2, 5),
         StageConfig("geometry", 1, 4), StageConfig("geometry", 0, 4),
-        StageConfig("semantics", 3, 4), StageConfig("joint", 0, 3)),
+        StageConfig("joint", 0, 3)),
         "stages that optimise the window after every new keyframe, in order: stage (geometry, "
         "semantics or joint), pyramid level of the photometric term (0 = full resolution), "
         "Gauss-Newton iterations", basic=True)

@@ -1,7 +1,7 @@
 """Settings of the residuals that mapping minimises."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 from scenecode.slam.config.setting import check_ranges, setting
 
@@ -19,8 +19,8 @@ class ResidualConfig:
     """
 
     terms: tuple[Term, ...] = setting(
-        get_args(Term), "terms of the cost in addition to the landmarks': photometric, geometric, "
-        "semantic, code (the prior on codes)")
+        ("photometric", "geometric", "code"), "terms of the cost in addition to the landmarks': "
+        "photometric, geometric, semantic, code (the prior on codes); --config paper has all")
     visibility_weights: bool = setting(
         True, "whether slanted surfaces, occluding edges and occluded points weigh less")
     effective_pixels: float = setting(

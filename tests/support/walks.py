@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from typing import get_args
 
 import torch
 from scipy.spatial.transform import Rotation
@@ -9,6 +10,7 @@ from scipy.spatial.transform import Rotation
 from scenecode.networks.classes import NYU13
 from scenecode.networks.data.rooms import render
 from scenecode.slam.config.mapping import MappingConfig, StageConfig
+from scenecode.slam.config.residuals import ResidualConfig, Term
 from scenecode.slam.config.slam_config import SlamConfig
 from scenecode.slam.records.frame import Frame
 from scenecode.slam.sources.rooms import RoomsSource
@@ -52,11 +54,13 @@ def turn(seed: int, degrees: list[float], width: int, height: int) -> list[Frame
 
 
 def small_config(adjusted: bool = False) -> SlamConfig:
-    """A short schedule for small images, where speed matters more than the last percent; the map
-    is ``adjusted`` as a whole and its frames are placed, or it stays as the window left it."""
+    """A short schedule with all terms for small images, where speed matters more than the last
+    percent; the map is ``adjusted`` as a whole and its frames are placed, or it stays as the
+    window left it."""
     schedule = (StageConfig("geometry", 2, 3), StageConfig("geometry", 1, 3),
                 StageConfig("semantics", 2, 2), StageConfig("joint", 1, 2))
     mapping = MappingConfig(schedule=schedule, geometric_level=1, semantic_level=2,
+                            residuals=ResidualConfig(terms=get_args(Term)),
                             global_adjustment=adjusted)
     return SlamConfig(width=SMALL[0], height=SMALL[1], device="cpu", mapping=mapping)
 

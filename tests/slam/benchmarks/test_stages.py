@@ -10,11 +10,13 @@ from support.calibrations import measured_camera
 from support.walks import Playback
 
 from scenecode.cli.main import main
+from scenecode.core.shipped import CONFIGS
 from scenecode.optim.geometry.distortion import BrownConrady
 from scenecode.slam.benchmarks import sequences
 from scenecode.slam.benchmarks.ablation import residual_variants, stage_variants
 from scenecode.slam.benchmarks.sequences import SequenceConfig
 from scenecode.slam.benchmarks.stages import Summary, markdown
+from scenecode.slam.config.files import load_config
 from scenecode.slam.config.slam_config import SlamConfig
 from scenecode.slam.sources.rooms import RoomsSource
 
@@ -42,20 +44,22 @@ def test_each_row_of_the_stages_adds_one_part():
     assert stages["zero code, tracking alone"] == []
     assert set(stages["poses"]) == {"geometry"} and stages["poses"] == stages["+ geometry"]
     assert stages["+ semantics"] == stages["+ geometry"] + ["semantics"]
-    assert rows["+ joint"].mapping == SlamConfig().mapping
+    assert rows["+ joint"].mapping == load_config(CONFIGS / "paper.yaml").mapping
     assert {name for name, c in rows.items() if c.mapping.scale_share == 0} == {next(iter(rows))}
     own_codes = {name for name, c in rows.items() if c.mapping.residuals.code_sigma >= 1}
     assert own_codes == rows.keys() - {"poses"}
-    *before, depth, labels = rows.values()
+    *before, depth, labels, default = rows.values()
     assert {c.fusion.refinement.method for c in before} == {"none"}
     assert depth.fusion.refinement.method == "images"
-    assert {c.fusion.labels for c in (*before, depth)} == {"none"} and labels == SlamConfig()
+    assert {c.fusion.labels for c in (*before, depth)} == {"none"}
+    assert labels == load_config(CONFIGS / "paper.yaml") and default == SlamConfig()
+    assert stage_variants(labels) == rows
 
 
 def test_rows_of_the_residuals_lack_one_each():
     rows = residual_variants(SlamConfig())
     used = {name: set(c.mapping.residuals.terms) for name, c in rows.items()}
-    assert rows["all"] == SlamConfig()
+    assert rows["all"] == load_config(CONFIGS / "paper.yaml")
     for name, term in (("no photometric", "photometric"), ("no geometric", "geometric"),
                        ("no semantic", "semantic"), ("no code prior", "code")):
         assert used["all"] - used[name] == {term}
@@ -124,7 +128,7 @@ def test_an_interrupt_prints_what_there_is(evaluate, monkeypatch, tmp_path):
 
     monkeypatch.setattr("scenecode.slam.benchmarks.stages.run_source", impatient)
     status, found, err = evaluate("--seeds", "1", "--frames", "3", "--out", tmp_path)
-    assert status == 0 and "after 1 of 7 runs" in err
+    assert status == 0 and "after 1 of 8 runs" in err
     assert list(found["sequences"]["room 1"]) == STAGES[:1] and found["averaged"]["coverage"] == 0
     assert json.loads((tmp_path / "stages.json").read_text()) == found
 

@@ -8,14 +8,15 @@ import torch
 from support.exact import ExactPredictor
 from support.walks import SMALL, small_config
 
+from scenecode.core.shipped import CONFIGS
 from scenecode.core.strict_config import override
 from scenecode.networks.evaluation.metrics import Confusion
 from scenecode.optim.geometry import se3
 from scenecode.optim.lucas_kanade import Alignment
 from scenecode.optim.solvers.gauss_newton import Stop
 from scenecode.slam.bundle.window import Window
+from scenecode.slam.config.files import load_config
 from scenecode.slam.config.mapping import MappingConfig, StageConfig
-from scenecode.slam.config.slam_config import SlamConfig
 from scenecode.slam.mapping.mapper import Mapper
 from scenecode.slam.mapping.work import KeyframeAnswer
 from scenecode.slam.sources.rooms import RoomsSource
@@ -200,7 +201,8 @@ def test_schedule_runs_in_order_and_interruption_keeps_what_was_reached(mapper):
 
 def semantic_scores(frames, sigma):
     """mIoU of two views: each alone, and fused by the semantic stage; geometry is exact."""
-    config = override(SlamConfig(), f"mapping.residuals.code_sigma={sigma}").mapping
+    config = override(load_config(CONFIGS / "paper.yaml"),
+                      f"mapping.residuals.code_sigma={sigma}").mapping
     mapper = mapper_of(frames, config, depth_error=0.0)
 
     def miou():
