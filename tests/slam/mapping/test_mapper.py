@@ -17,6 +17,7 @@ from scenecode.optim.solvers.gauss_newton import Stop
 from scenecode.slam.bundle.window import Window
 from scenecode.slam.config.files import load_config
 from scenecode.slam.config.mapping import MappingConfig, StageConfig
+from scenecode.slam.config.slam_config import SlamConfig
 from scenecode.slam.mapping.mapper import Mapper
 from scenecode.slam.mapping.work import KeyframeAnswer
 from scenecode.slam.sources.rooms import RoomsSource
@@ -67,6 +68,18 @@ def test_stage_moves_only_what_it_names(mapper, stage, expected):
     before = dict(mapper.graph.states)
     solution = mapper.optimise(StageConfig(stage, 1, 2))
     assert solution.iterations > 0 and solution.cost < solution.cost_before
+    assert moved(before, mapper.graph.states) == expected
+
+
+@pytest.mark.parametrize("config, expected", [
+    (SlamConfig(), {"T_world_cam", "code_depth"}),
+    (load_config(CONFIGS / "paper.yaml"), {"T_world_cam", "code_depth", "code_semantic"})],
+    ids=["default", "paper"])
+def test_semantic_codes_move_in_the_paper_s_schedule_only(views, config, expected):
+    mapper = mapper_of(views, config.mapping)
+    before = dict(mapper.graph.states)
+    for stage in config.mapping.schedule:
+        mapper.optimise(replace(stage, iterations=1))
     assert moved(before, mapper.graph.states) == expected
 
 
