@@ -33,7 +33,7 @@ _NO_CODE = 1e-4
 def stage_variants(config: SlamConfig) -> dict[str, SlamConfig]:
     """By the name of the row, ``config`` with the paper's schedule cut off after each stage, and
     whole, without and with what several views say of depth and labels; and without semantics."""
-    default, config = _without_semantics(config), with_semantics(config)
+    default, config = _without_semantics(config), _with_semantics(config)
     own_labels = replace(config, fusion=replace(config.fusion, labels="none"))
     refinement = replace(config.fusion.refinement, method="none")
     own = replace(own_labels, fusion=replace(own_labels.fusion, refinement=refinement))
@@ -50,7 +50,7 @@ def residual_variants(config: SlamConfig) -> dict[str, SlamConfig]:
 
     Tracking is photometric in every row.  Loops need landmarks, too.
     """
-    config = with_semantics(config)
+    config = _with_semantics(config)
     landmarks = replace(config.mapping.landmarks, per_keyframe=0)
     return {"all": config,
             "no photometric": _without(config, "photometric"),
@@ -66,7 +66,7 @@ def residual_variants(config: SlamConfig) -> dict[str, SlamConfig]:
                                                                         scale_share=0.0))}
 
 
-def with_semantics(config: SlamConfig) -> SlamConfig:
+def _with_semantics(config: SlamConfig) -> SlamConfig:
     """The paper's mapping: before the joint stage and in it, semantic codes of the window's
     keyframes are made to agree (equation 8)."""
     schedule, terms = config.mapping.schedule, config.mapping.residuals.terms
