@@ -7,9 +7,8 @@ from scenecode.slam.config.mapping import StageConfig
 from scenecode.slam.config.residuals import ResidualConfig, Term
 from scenecode.slam.config.slam_config import SlamConfig
 
-#: The stage and the term of the paper's schedule that are off by default.
+#: The stage of the paper's schedule that is off by default.
 _SEMANTICS = StageConfig("semantics", 3, 4)
-_SEMANTIC: Term = "semantic"
 #: Stages run, by the name of the row; each row adds to the one above.  Without any, poses are
 #: those of tracking, codes are zero and depth has the scale that the network predicts.  Depth is
 #: that of the codes and labels are those of each keyframe alone.
@@ -56,7 +55,7 @@ def residual_variants(config: SlamConfig) -> dict[str, SlamConfig]:
             "no photometric": _without(config, "photometric"),
             "no geometric": _without(config, "geometric"),
             "no semantic in the joint stage": _scheduled(config, _geometry_for_joint(config)),
-            "no semantic": _without(config, "semantic"),
+            "no semantic": _without_semantics(config),
             "no landmarks (nor loops)": replace(config, mapping=replace(config.mapping,
                                                                         landmarks=landmarks)),
             "no code prior": _without(config, "code"),
@@ -70,16 +69,17 @@ def _with_semantics(config: SlamConfig) -> SlamConfig:
     """The paper's mapping: before the joint stage and in it, semantic codes of the window's
     keyframes are made to agree (equation 8)."""
     schedule, terms = config.mapping.schedule, config.mapping.residuals.terms
-    if _SEMANTICS.stage not in {stage.stage for stage in schedule}:
-        before = [stage for stage in schedule if stage.stage != "joint"]
-        schedule = (*before, _SEMANTICS, *schedule[len(before):])
+    stages = [stage.stage for stage in schedule]
+    if _SEMANTICS.stage not in stages:
+        first = stages.index("joint") if "joint" in stages else len(stages)
+        schedule = (*schedule[:first], _SEMANTICS, *schedule[first:])
     residuals = replace(config.mapping.residuals, terms=tuple(
-        term for term in get_args(Term) if term == _SEMANTIC or term in terms))
+        term for term in get_args(Term) if term == "semantic" or term in terms))
     return replace(config, mapping=replace(config.mapping, schedule=schedule, residuals=residuals))
 
 
 def _without_semantics(config: SlamConfig) -> SlamConfig:
-    config = _without(config, _SEMANTIC)
+    config = _without(config, "semantic")
     schedule = tuple(s for s in config.mapping.schedule if s.stage != _SEMANTICS.stage)
     return replace(config, mapping=replace(config.mapping, schedule=schedule))
 

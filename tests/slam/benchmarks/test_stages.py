@@ -22,6 +22,7 @@ from scenecode.slam.sources.rooms import RoomsSource
 
 STAGES, RESIDUALS = (list(variants(SlamConfig())) for variants in (stage_variants,
                                                                    residual_variants))
+PAPER = load_config(CONFIGS / "paper.yaml")
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def test_each_row_of_the_stages_adds_one_part():
     assert stages["zero code, tracking alone"] == []
     assert set(stages["poses"]) == {"geometry"} and stages["poses"] == stages["+ geometry"]
     assert stages["+ semantics"] == stages["+ geometry"] + ["semantics"]
-    assert rows["+ joint"].mapping == load_config(CONFIGS / "paper.yaml").mapping
+    assert rows["+ joint"].mapping == PAPER.mapping
     assert {name for name, c in rows.items() if c.mapping.scale_share == 0} == {next(iter(rows))}
     own_codes = {name for name, c in rows.items() if c.mapping.residuals.code_sigma >= 1}
     assert own_codes == rows.keys() - {"poses"}
@@ -52,14 +53,14 @@ def test_each_row_of_the_stages_adds_one_part():
     assert {c.fusion.refinement.method for c in before} == {"none"}
     assert depth.fusion.refinement.method == "images"
     assert {c.fusion.labels for c in (*before, depth)} == {"none"}
-    assert labels == load_config(CONFIGS / "paper.yaml") and default == SlamConfig()
+    assert labels == PAPER and default == SlamConfig()
     assert stage_variants(labels) == rows
 
 
 def test_rows_of_the_residuals_lack_one_each():
     rows = residual_variants(SlamConfig())
     used = {name: set(c.mapping.residuals.terms) for name, c in rows.items()}
-    assert rows["all"] == load_config(CONFIGS / "paper.yaml")
+    assert rows["all"] == PAPER
     for name, term in (("no photometric", "photometric"), ("no geometric", "geometric"),
                        ("no semantic", "semantic"), ("no code prior", "code")):
         assert used["all"] - used[name] == {term}
